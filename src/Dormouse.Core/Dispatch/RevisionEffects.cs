@@ -1,0 +1,116 @@
+using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>Permission to run one invocation on an instance, with the address to call and the epoch that makes an old lease harmless.</summary>
+/// <param name="Id">Unique per engine.</param>
+/// <param name="Address">Unix socket path of the instance.</param>
+/// <param name="Epoch">The instance's number; an end for another epoch is ignored.</param>
+public readonly record struct SlotLease(long Id, InstanceId Instance, string Address, long Epoch);
+
+/// <summary>What an invocation waited for.</summary>
+public enum StartKind
+{
+    /// <summary>A slot was free.</summary>
+    Warm,
+
+    /// <summary>It waited for a slot of an instance that was already ready when it came.</summary>
+    Queued,
+
+    /// <summary>It waited for an instance to start.</summary>
+    Cold,
+}
+
+/// <summary>Why an instance was started.</summary>
+public enum StartCause
+{
+    /// <summary>The revision never had one in this run of the server and its endpoint had none before.</summary>
+    First,
+
+    /// <summary>The last one had been stopped for idleness (or by the user).</summary>
+    Idle,
+
+    /// <summary>Those that run are all busy.</summary>
+    Burst,
+
+    /// <summary>The revision took over traffic.</summary>
+    Rollout,
+
+    /// <summary>Replaces one that crashed or was killed.</summary>
+    Crash,
+
+    /// <summary>Replaces one that the machine took back.</summary>
+    Eviction,
+}
+
+/// <summary>A waiting invocation got a slot.</summary>
+/// <param name="Queue">The rest of its wait: Queue + Start + Load = the whole wait since it arrived.</param>
+/// <param name="Start">Part of the wait that went into starting the instance it got (at most the instance's start time).</param>
+/// <param name="Load">Part of the wait that went into loading the model (at most the instance's load time).</param>
+/// <param name="Cause">Set when <paramref name="Kind"/> is Cold.</param>
+public readonly record struct SlotGrant(long Ticket, SlotLease Lease, StartKind Kind, StartCause? Cause, Rung Rung, TimeSpan Queue, TimeSpan Start, TimeSpan Load);
+
+/// <summary>Why an invocation gets no slot.</summary>
+public enum RefusalKind
+{
+    /// <summary>The queue is full, by count or bytes.</summary>
+    QueueFull,
+
+    /// <summary>It waited as long as its queue deadline allows while instances were busy.</summary>
+    QueueTimeout,
+
+    /// <summary>It waited as long as its queue deadline or the start time-out allows and no instance became ready.</summary>
+    StartTimeout,
+
+    /// <summary>Starts fail; the reason is the last one's.</summary>
+    StartFailed,
+
+    /// <summary>The machine has no memory to start an instance and none came free in time.</summary>
+    NoCapacity,
+
+    /// <summary>The endpoint is deleted or the server stops.</summary>
+    Retired,
+}
+
+/// <param name="Detail">A sentence with the numbers for the caller.</param>
+/// <param name="RetryAfter">When trying again makes sense; zero = it does not.</param>
+public readonly record struct SlotRefusal(long Ticket, RefusalKind Kind, string Detail, TimeSpan RetryAfter, StartFailure? Failure);
+
+/// <summary>The metered share of a run that ended: V(end) − V(start) of its instance, µs.</summary>
+public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicroseconds);
+
+public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause);
+
+public readonly record struct InstanceToStop(InstanceId Instance, StopReason Reason);
+
+/// <summary>Effects of one <see cref="RevisionEngine.Apply"/>, in lists that are cleared and used again. Order between lists does not matter.</summary>
+public sealed class RevisionEffects
+{
+    public List<SlotGrant> Grants { get; } = [];
+
+    public List<SlotRefusal> Refusals { get; } = [];
+
+    public List<MeteredRun> Metered { get; } = [];
+
+    /// <summary>To be admitted by the machine's arbiter, then started.</summary>
+    public List<InstanceToStart> Starts { get; } = [];
+
+    public List<InstanceToStop> Stops { get; } = [];
+
+    public List<ScalingChange> Changes { get; } = [];
+
+    /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>
+    public MonotonicTime WakeAt { get; set; } = MonotonicTime.Never;
+
+    public void Clear()
+    {
+        Grants.Clear();
+        Refusals.Clear();
+        Metered.Clear();
+        Starts.Clear();
+        Stops.Clear();
+        Changes.Clear();
+        WakeAt = MonotonicTime.Never;
+    }
+}

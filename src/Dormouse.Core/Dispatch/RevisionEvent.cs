@@ -1,0 +1,96 @@
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Dispatch;
+
+public enum RevisionEventKind
+{
+    /// <summary>An invocation asks for a slot.</summary>
+    Arrived,
+
+    /// <summary>The caller of a waiting invocation left, or its own queue deadline is watched elsewhere.</summary>
+    CallerLeft,
+
+    /// <summary>The instance said that a run ended (or the gateway knows it: crash, time-out).</summary>
+    Ended,
+    InstanceReady,
+    InstanceFailed,
+    InstanceLost,
+
+    /// <summary>Nothing of a stopped, failed or lost instance is left; its memory is free.</summary>
+    InstanceGone,
+
+    /// <summary>The machine's arbiter wants an idle instance back. Ignored when it is no longer idle.</summary>
+    Evict,
+
+    /// <summary>The time asked for with <see cref="RevisionEffects.WakeAt"/> came.</summary>
+    Woken,
+
+    /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all.</summary>
+    Drain,
+
+    /// <summary>Drain is over: the revision has traffic again.</summary>
+    Resume,
+
+    /// <summary>The endpoint is deleted or the server stops: refuse what waits, finish what runs, stop all.</summary>
+    Retire,
+}
+
+/// <summary>How a slot came free.</summary>
+public enum SlotEnd
+{
+    Completed,
+
+    /// <summary>The invocation's own limit passed: the instance is stopped, others on it are lost and may be retried.</summary>
+    TimedOut,
+
+    /// <summary>The connection to the instance broke before an answer: it gets no new slot until it is known to live (Lost follows soon) and is stopped.</summary>
+    Broken,
+}
+
+/// <summary>One event for a <see cref="RevisionEngine"/>; made by the static methods.</summary>
+public readonly record struct RevisionEvent
+{
+    public RevisionEventKind Kind { get; private init; }
+
+    /// <summary>The driver's number for an invocation that waits; unique per engine.</summary>
+    public long Ticket { get; private init; }
+
+    /// <summary>When the invocation must have left the queue at the latest.</summary>
+    public MonotonicTime QueueDeadline { get; private init; }
+
+    public long BodyBytes { get; private init; }
+
+    /// <summary>A silent retry after a lost instance: goes to the head of the queue and never counts as a new arrival.</summary>
+    public bool IsRetry { get; private init; }
+
+    public InstanceId Instance { get; private init; }
+
+    public SlotLease Lease { get; private init; }
+
+    public SlotEnd End { get; private init; }
+
+    public InstanceReady? Ready { get; private init; }
+
+    public StartFailure? Failure { get; private init; }
+
+    public InstanceLoss? Loss { get; private init; }
+
+    public static RevisionEvent Arrived(long ticket, MonotonicTime queueDeadline, long bodyBytes, bool isRetry = false) =>
+        new() { Kind = RevisionEventKind.Arrived, Ticket = ticket, QueueDeadline = queueDeadline, BodyBytes = bodyBytes, IsRetry = isRetry };
+
+    public static RevisionEvent CallerLeft(long ticket) => new() { Kind = RevisionEventKind.CallerLeft, Ticket = ticket };
+
+    public static RevisionEvent Ended(SlotLease lease, SlotEnd end) => new() { Kind = RevisionEventKind.Ended, Instance = lease.Instance, Lease = lease, End = end };
+
+    public static RevisionEvent InstanceReady(InstanceId instance, InstanceReady ready) => new() { Kind = RevisionEventKind.InstanceReady, Instance = instance, Ready = ready };
+
+    public static RevisionEvent InstanceFailed(InstanceId instance, StartFailure failure) => new() { Kind = RevisionEventKind.InstanceFailed, Instance = instance, Failure = failure };
+
+    public static RevisionEvent InstanceLost(InstanceId instance, InstanceLoss loss) => new() { Kind = RevisionEventKind.InstanceLost, Instance = instance, Loss = loss };
+
+    public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
+
+    public static RevisionEvent Evict(InstanceId instance) => new() { Kind = RevisionEventKind.Evict, Instance = instance };
+
+    public static RevisionEvent Of(RevisionEventKind kind) => new() { Kind = kind };
+}

@@ -1,0 +1,22 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Dispatch;
+
+public enum InstanceState
+{
+    /// <summary>Asked for; the machine has not admitted it yet or it is loading.</summary>
+    Starting,
+    Ready,
+
+    /// <summary>No new invocations; finishes the running ones.</summary>
+    Draining,
+
+    /// <summary>Killed; its memory may not be free yet.</summary>
+    Stopping,
+}
+
+public sealed record InstanceSample(InstanceId Instance, InstanceState State, int Running, MonotonicTime StartedAt, MonotonicTime? IdleSince);
+
+/// <summary>One revision as it is now.</summary>
+public sealed record RevisionSample(int Queued, long QueuedBytes, int Running, bool IsDraining, ImmutableArray<InstanceSample> Instances);

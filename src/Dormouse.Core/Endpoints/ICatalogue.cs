@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>
+/// Endpoints and revisions at rest. Each method is one durable transaction. Reads at start-up stream, so that 10,000 endpoints
+/// do not need all revisions in memory twice.
+/// </summary>
+public interface ICatalogue
+{
+    /// <summary>Every endpoint with the revisions that carry traffic (or its newest one when none does), in order of id.</summary>
+    IAsyncEnumerable<CatalogueEntry> ReadAllAsync(CancellationToken cancellationToken);
+
+    /// <summary>One endpoint by name, or null.</summary>
+    Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken);
+
+    /// <summary>Endpoints of a tenant in order of name.</summary>
+    Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken);
+
+    /// <summary>All revisions of an endpoint, newest first.</summary>
+    Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken);
+
+    Task<Revision?> FindRevisionAsync(RevisionId id, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Adds a revision; creates the endpoint with <paramref name="newEndpointId"/> when the name is free. The number is the highest so far plus one,
+    /// so deploys at once get numbers of their own. <see cref="NewRevision.IsPublic"/> null keeps what the endpoint has.
+    /// </summary>
+    Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Verifying ended: stores state, interface and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
+    /// unless a higher number already has some (a slower, older deploy must not win).
+    /// </summary>
+    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken);
+
+    /// <summary>Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>.</summary>
+    Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken);
+
+    Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken);
+
+    Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken);
+
+    /// <summary>Removes the endpoint and its revisions; receipts stay. False when it was not there.</summary>
+    Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken);
+}
+
+/// <summary>An endpoint and those of its revisions that routing needs.</summary>
+public sealed record CatalogueEntry(Endpoint Endpoint, ImmutableArray<Revision> Revisions);
+
+public sealed record NewRevision
+{
+    public required TenantId Tenant { get; init; }
+
+    public required string EndpointName { get; init; }
+
+    public bool? IsPublic { get; init; }
+
+    public required RevisionState State { get; init; }
+
+    public required Packages.Package Package { get; init; }
+
+    public required RevisionSpec Spec { get; init; }
+
+    /// <summary>See <see cref="Revision.Interface"/>.</summary>
+    public string? Interface { get; init; }
+}

@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>
+/// What the user set for one revision: runtime and policy. Immutable once stored; kept as JSON with <see cref="SchemaVersion"/>,
+/// so every default is applied before it is stored and a later default never changes an old revision.
+/// </summary>
+public sealed record RevisionSpec
+{
+    public const int CurrentSchemaVersion = 1;
+
+    public int SchemaVersion { get; init; } = CurrentSchemaVersion;
+
+    /// <summary>Name of the runtime that opens the package; "onnx" is the only one so far.</summary>
+    public required string Runtime { get; init; }
+
+    /// <summary>Memory limit and price class of one instance, MiB; 16 to the machine's memory. Default 512.</summary>
+    public int MemoryMib { get; init; } = 512;
+
+    /// <summary>Cores of one instance, 0.1 to the machine's count. Default for ONNX: all cores.</summary>
+    public double Cpu { get; init; } = 1;
+
+    /// <summary>Invocations that one instance runs at once (slots), 1 to 1,000. Default for ONNX: cpu rounded down, at least 1.</summary>
+    public int Concurrency { get; init; } = 1;
+
+    /// <summary>Intra-op threads of one run: max(1, floor(cpu ÷ concurrency)).</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Instances kept when idle, 0 to <see cref="MaxInstances"/>. Default 0: scales to zero.</summary>
+    public int MinInstances { get; init; }
+
+    /// <summary>Most instances at once, 1 to 1,000. Default: what fits the machine by cores, at least 1.</summary>
+    public int MaxInstances { get; init; } = 1;
+
+    /// <summary>How long an idle instance is kept. Default 60 s, 0 to 24 h.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Longest run of one invocation, from its hand-over to the instance. Default 60 s, 1 ms to 24 h.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Longest start of an instance. Default 60 s.</summary>
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Longest wait of one invocation in the queue. Default 60 s.</summary>
+    public TimeSpan QueueTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Most invocations that wait at once. Default 1,000.</summary>
+    public int QueueLimit { get; init; } = 1000;
+
+    /// <summary>Most bytes of request bodies that wait at once. Default 256 MiB.</summary>
+    public long QueueLimitBytes { get; init; } = 256L << 20;
+
+    /// <summary>Environment of the instance's program. Names match [A-Za-z_][A-Za-z0-9_]*.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Engine settings (<c>--engine key=value</c>): ONNX Runtime session configuration entries.</summary>
+    public ImmutableSortedDictionary<string, string> Engine { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>The signature (pictures in, labels out) as canonical JSON, or null when the model has none.</summary>
+    public string? Signature { get; init; }
+}

@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+
+namespace Dormouse.Core.Instances;
+
+/// <summary>
+/// Starts and stops instances. Calls return at once; what happens is told to the observer, in order per instance:
+/// exactly one of Ready or Failed; after Ready at most one Lost; last of all exactly one Gone (nothing of the instance is left: no process, socket, file, cgroup).
+/// </summary>
+public interface IInstanceDriver : IAsyncDisposable
+{
+    void Start(InstanceStart start);
+
+    /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
+    void Stop(InstanceId instance, StopReason reason);
+
+    /// <summary>Starts the driver (launcher, pool). Events go to <paramref name="observer"/> from any thread.</summary>
+    Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>What this driver found on the machine, for <c>doctor</c>: name, whether it works, detail.</summary>
+    ImmutableArray<ProbeResult> Probes { get; }
+
+    /// <summary>Measured memory of a running instance in bytes (private), or null when unknown.</summary>
+    long? MemoryBytes(InstanceId instance);
+}
+
+public interface IInstanceObserver
+{
+    void Ready(InstanceId instance, InstanceReady ready);
+
+    void Failed(InstanceId instance, StartFailure failure);
+
+    void Lost(InstanceId instance, InstanceLoss loss);
+
+    void Gone(InstanceId instance);
+
+    /// <summary>One line that the instance's program wrote.</summary>
+    void Wrote(InstanceId instance, string line);
+}
+
+public sealed record InstanceStart
+{
+    public required InstanceId Instance { get; init; }
+
+    public required TenantId Tenant { get; init; }
+
+    public required RevisionSpec Spec { get; init; }
+
+    public required Package Package { get; init; }
+
+    /// <summary>Folder with the package's files.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>Finds the optimised file's local path for an engine key (engine version and CPU features); null = load the original.</summary>
+    public required Func<string, string?> OptimisedPath { get; init; }
+}
+
+/// <param name="Address">Unix socket path of the instance's HTTP server.</param>
+/// <param name="Rung">Step of the start ladder taken.</param>
+/// <param name="StartTime">From Start to the moment the model began to load.</param>
+/// <param name="LoadTime">Model load (session creation) inside the instance.</param>
+/// <param name="Interface">JSON of the protocol's <c>ModelInterface</c> as the loaded model shows it.</param>
+/// <param name="UsedOptimised">False when the original file was loaded: the optimised one should be made in idle time.</param>
+public sealed record InstanceReady(string Address, Rung Rung, TimeSpan StartTime, TimeSpan LoadTime, string Interface, bool UsedOptimised);
+
+/// <summary>Step of the start ladder (STYLE section 3).</summary>
+public enum Rung
+{
+    /// <summary>A process was started for this instance.</summary>
+    None,
+    Pool,
+    Fork,
+    Thaw,
+    Restore,
+}
+
+public enum StartFailureKind
+{
+    /// <summary>The model cannot be loaded; trying again gives the same.</summary>
+    Model,
+
+    /// <summary>It did not fit into its memory limit while loading.</summary>
+    Memory,
+
+    /// <summary>The program ended or could not be started.</summary>
+    Crash,
+}
+
+/// <param name="Reason">Plain words for the caller, without paths or secrets.</param>
+public sealed record StartFailure(StartFailureKind Kind, string Reason);
+
+public enum InstanceLossKind
+{
+    Crashed,
+    MemoryExceeded,
+
+    /// <summary>The launcher ended and took its instances along.</summary>
+    LauncherLost,
+}
+
+/// <param name="Detail">Exit code or signal in plain words.</param>
+public sealed record InstanceLoss(InstanceLossKind Kind, string Detail);
+
+public enum StopReason
+{
+    Idle,
+    Retired,
+    Requested,
+    Evicted,
+    TimedOut,
+    StartTimedOut,
+    Suspect,
+    ServerStopping,
+}
+
+/// <param name="Works">False: a fall-back is in use, <paramref name="Detail"/> says which and how to mend it.</param>
+public sealed record ProbeResult(string Name, bool Works, string Detail);

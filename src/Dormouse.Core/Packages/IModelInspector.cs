@@ -1,0 +1,46 @@
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Core.Packages;
+
+/// <summary>Loads a model once in a throw-away worker under limits of its own, and may write its optimised file.</summary>
+public interface IModelInspector
+{
+    /// <summary>Never throws for a bad model: that is <see cref="Inspection.Refused"/>.</summary>
+    Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken);
+}
+
+public sealed record InspectionRequest
+{
+    public required RevisionSpec Spec { get; init; }
+
+    public required Package Package { get; init; }
+
+    /// <summary>Folder with the package's files.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>Where to write the optimised file; null = verify only.</summary>
+    public string? OptimisedPath { get; init; }
+
+    /// <summary>Memory limit of the inspection, bytes.</summary>
+    public required long MemoryBytes { get; init; }
+
+    public required TimeSpan TimeLimit { get; init; }
+}
+
+public abstract record Inspection
+{
+    private Inspection()
+    {
+    }
+
+    /// <param name="Interface">JSON of the protocol's <c>ModelInterface</c>.</param>
+    /// <param name="OptimisedKey">Key of the written file; null when none was written, then <paramref name="Note"/> may say why.</param>
+    /// <param name="LoadTime">Session creation from the optimised file, or from the original when there is none.</param>
+    public sealed record Accepted(string Interface, string? OptimisedKey, TimeSpan LoadTime, string? Note) : Inspection;
+
+    /// <param name="Reason">The engine's reason in plain words.</param>
+    public sealed record Refused(string Reason) : Inspection;
+
+    /// <summary>The inspection itself could not run (no worker, full disk); says nothing of the model.</summary>
+    public sealed record Unavailable(string Reason) : Inspection;
+}

@@ -1,0 +1,105 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Usage;
+
+/// <summary>How an invocation ended, as its receipt says it.</summary>
+public enum Outcome
+{
+    /// <summary>The instance answered (also with a 4xx of its own).</summary>
+    Completed,
+
+    /// <summary>The instance refused the input (4xx): it ran, so it is metered.</summary>
+    Rejected,
+    WorkerCrashed,
+    MemoryExceeded,
+    DeadlineExceeded,
+
+    /// <summary>The caller hung up before the answer; the run was finished and is metered.</summary>
+    CallerLeft,
+
+    /// <summary>The server ended while it ran: billed 0.</summary>
+    ServerLost,
+}
+
+/// <summary>What one invocation used and cost. Written once, never changed.</summary>
+public sealed record Receipt
+{
+    /// <summary>Key in the ledger together with <see cref="Sequence"/>: the data folder's server id.</summary>
+    public required Guid ServerId { get; init; }
+
+    /// <summary>Grows by one per invocation of this server; the journal's number.</summary>
+    public required long Sequence { get; init; }
+
+    public required InvocationId Invocation { get; init; }
+
+    public required TenantId Tenant { get; init; }
+
+    public required RevisionId Revision { get; init; }
+
+    /// <summary>Number of the instance it (last) ran on.</summary>
+    public required long Instance { get; init; }
+
+    /// <summary>When the invocation was handed to the instance, UTC.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public required Outcome Outcome { get; init; }
+
+    /// <summary>HTTP status the caller got; 0 when it got none.</summary>
+    public required int Status { get; init; }
+
+    public required StartKind Start { get; init; }
+
+    public StartCause? Cause { get; init; }
+
+    public Rung? Rung { get; init; }
+
+    public required InvocationTimes Times { get; init; }
+
+    /// <summary>CPU time of the run as the instance measured it, µs; 0 when it does not say.</summary>
+    public long CpuMicroseconds { get; init; }
+
+    /// <summary>Memory class it was billed at, MiB.</summary>
+    public required int MemoryMib { get; init; }
+
+    /// <summary>Its share of the instance's busy time, µs (see <see cref="InstanceMeter"/>); at most its run time.</summary>
+    public required long MeteredMicroseconds { get; init; }
+
+    /// <summary><see cref="MeteredMicroseconds"/> rounded up to whole ms; 0 for <see cref="Outcome.ServerLost"/>.</summary>
+    public required long BilledMilliseconds { get; init; }
+
+    /// <summary>Price in 10⁻¹² of the currency unit.</summary>
+    public required long PricePico { get; init; }
+}
+
+/// <summary>Where an invocation's time went, µs. Queue + Start + Load = the whole wait before the run.</summary>
+public readonly record struct InvocationTimes(long QueueMicroseconds, long StartMicroseconds, long LoadMicroseconds, long RunMicroseconds);
+
+/// <summary>Totals of one endpoint and hour; written in the transaction of the receipts that they sum.</summary>
+public sealed record UsageTotal
+{
+    public required TenantId Tenant { get; init; }
+
+    public required EndpointId Endpoint { get; init; }
+
+    /// <summary>Start of the hour, UTC.</summary>
+    public required DateTimeOffset Hour { get; init; }
+
+    public required long Invocations { get; init; }
+
+    public required long ColdStarts { get; init; }
+
+    public required long Failures { get; init; }
+
+    public required long RunMicroseconds { get; init; }
+
+    public required long CpuMicroseconds { get; init; }
+
+    public required long BilledMilliseconds { get; init; }
+
+    /// <summary>Σ memory class × billed time, MiB·µs.</summary>
+    public required Int128 MibMicroseconds { get; init; }
+
+    public required Int128 PricePico { get; init; }
+}

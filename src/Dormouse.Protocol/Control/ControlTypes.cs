@@ -1,0 +1,233 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Protocol.Control;
+
+/// <summary>Body of <c>POST /api/v1/endpoints/{name}/revisions?wait=true|false</c>. Durations are text such as "60s", "500ms", "5m"; sizes such as "512MiB".</summary>
+public sealed record DeployRequest
+{
+    /// <summary>Files already uploaded (see <c>/api/v1/blobs</c>).</summary>
+    public required ImmutableArray<PackageFileInfo> Files { get; init; }
+
+    public RevisionSettings Settings { get; init; } = new();
+
+    /// <summary>Load the model once before it may serve. Default true.</summary>
+    public bool Verify { get; init; } = true;
+}
+
+public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes);
+
+/// <summary>What a user may set; null = the default (or, for <see cref="Public"/>, what the endpoint has).</summary>
+public sealed record RevisionSettings
+{
+    public string? Runtime { get; init; }
+
+    public string? Memory { get; init; }
+
+    public double? Cpu { get; init; }
+
+    public int? Concurrency { get; init; }
+
+    public int? MinInstances { get; init; }
+
+    public int? MaxInstances { get; init; }
+
+    public string? IdleTimeout { get; init; }
+
+    public string? Timeout { get; init; }
+
+    public string? StartTimeout { get; init; }
+
+    public string? QueueTimeout { get; init; }
+
+    public int? QueueLimit { get; init; }
+
+    public string? QueueLimitBytes { get; init; }
+
+    public ImmutableSortedDictionary<string, string>? Environment { get; init; }
+
+    public ImmutableSortedDictionary<string, string>? Engine { get; init; }
+
+    public bool? Public { get; init; }
+
+    /// <summary>The signature as YAML or JSON text (a <c>signature.yaml</c> in the package is used when this is null).</summary>
+    public string? Signature { get; init; }
+}
+
+/// <summary><c>GET /api/v1/endpoints/{name}</c>; the list has the same objects without instances and scaling.</summary>
+public sealed record EndpointInfo
+{
+    public required string Name { get; init; }
+
+    public required string Id { get; init; }
+
+    public required string Tenant { get; init; }
+
+    /// <summary>"ready" (an instance runs), "idle" (none runs, the next call starts one), "starting", "verifying", "failed", "unloaded".</summary>
+    public required string Status { get; init; }
+
+    /// <summary>Address of the inference route.</summary>
+    public required string Url { get; init; }
+
+    public bool Public { get; init; }
+
+    /// <summary>Weight by revision, e.g. {"r3": 90, "r4": 10}.</summary>
+    public required ImmutableSortedDictionary<string, int> Traffic { get; init; }
+
+    public ImmutableArray<RevisionInfo> Revisions { get; init; } = [];
+
+    public ImmutableArray<InstanceInfo> Instances { get; init; } = [];
+
+    /// <summary>Invocations waiting now.</summary>
+    public int Queued { get; init; }
+
+    /// <summary>The last changes of the instance count, newest first.</summary>
+    public ImmutableArray<ScalingInfo> Scaling { get; init; } = [];
+
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+public sealed record RevisionInfo
+{
+    /// <summary>"r3".</summary>
+    public required string Name { get; init; }
+
+    public required int Number { get; init; }
+
+    /// <summary>"verifying", "ready", "failed".</summary>
+    public required string State { get; init; }
+
+    public string? Failure { get; init; }
+
+    /// <summary>Settings in force, defaults applied.</summary>
+    public required RevisionSettings Settings { get; init; }
+
+    public required ImmutableArray<PackageFileInfo> Files { get; init; }
+
+    public required long SizeBytes { get; init; }
+
+    /// <summary>Inputs and outputs; null while nothing has loaded the model yet.</summary>
+    public Inference.ModelInterface? Interface { get; init; }
+
+    /// <summary>Model load time measured at verifying, ms; null when it was not verified.</summary>
+    public double? LoadMs { get; init; }
+
+    /// <summary>An optimised file is there.</summary>
+    public bool Optimised { get; init; }
+
+    /// <summary>Per cent of invocations.</summary>
+    public int Weight { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+public sealed record InstanceInfo(string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes);
+
+public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
+
+public sealed record EndpointList(ImmutableArray<EndpointInfo> Endpoints);
+
+/// <summary><c>PUT /api/v1/endpoints/{name}/traffic</c>: weights by revision name; they must sum to 100.</summary>
+public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic);
+
+/// <summary><c>POST /api/v1/endpoints/{name}/rollback</c>: to a named revision, or to the traffic before the last change.</summary>
+public sealed record RollbackRequest(string? Revision = null);
+
+/// <summary><c>PUT /api/v1/blobs/{sha256}</c> and <c>HEAD</c>: see docs/spec/api.md for the headers.</summary>
+public sealed record BlobInfo(string Sha256, long SizeBytes, bool Complete);
+
+/// <summary><c>GET /api/v1/invocations/{id}</c>.</summary>
+public sealed record ReceiptInfo
+{
+    public required string Id { get; init; }
+
+    public required string Endpoint { get; init; }
+
+    public required string EndpointId { get; init; }
+
+    public required string Revision { get; init; }
+
+    public required string Instance { get; init; }
+
+    /// <summary>"running", "completed", "rejected", "worker_crashed", "memory_exceeded", "deadline_exceeded", "caller_left", "server_lost".</summary>
+    public required string Outcome { get; init; }
+
+    public int Status { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>"warm", "queued", "cold".</summary>
+    public required string Start { get; init; }
+
+    public string? Cause { get; init; }
+
+    public string? Rung { get; init; }
+
+    public double QueueMs { get; init; }
+
+    public double StartMs { get; init; }
+
+    public double LoadMs { get; init; }
+
+    public double RunMs { get; init; }
+
+    public double CpuMs { get; init; }
+
+    public int MemoryMib { get; init; }
+
+    public long MeteredMicroseconds { get; init; }
+
+    public long BilledMs { get; init; }
+
+    /// <summary>Exact integer, 10⁻¹² of the currency unit.</summary>
+    public long PricePico { get; init; }
+
+    /// <summary>The same as a decimal text, e.g. "0.000000008333".</summary>
+    public required string Price { get; init; }
+
+    public required string Currency { get; init; }
+}
+
+public sealed record ReceiptList(ImmutableArray<ReceiptInfo> Invocations);
+
+/// <summary><c>GET /api/v1/usage?from=&amp;to=&amp;endpoint=&amp;by=hour|endpoint</c>.</summary>
+public sealed record UsageReport
+{
+    public required DateTimeOffset From { get; init; }
+
+    public required DateTimeOffset To { get; init; }
+
+    public required string Currency { get; init; }
+
+    public required ImmutableArray<UsageRow> Rows { get; init; }
+
+    public required UsageRow Total { get; init; }
+}
+
+/// <param name="Hour">Null in rows by endpoint and in the total.</param>
+/// <param name="MibMicroseconds">Exact integer as text (it may exceed 2^53).</param>
+public sealed record UsageRow(
+    string? Endpoint, string? EndpointId, DateTimeOffset? Hour, long Invocations, long ColdStarts, long Failures, double RunMs, double CpuMs,
+    long BilledMs, double GbSeconds, string MibMicroseconds, string PricePico, string Price);
+
+public sealed record CreateKeyRequest(string Name, ImmutableArray<string> Scopes);
+
+/// <param name="Key">The whole key; shown this once, null in lists.</param>
+public sealed record KeyInfo(string Id, string Name, ImmutableArray<string> Scopes, DateTimeOffset CreatedAt, string? Key = null);
+
+public sealed record KeyList(ImmutableArray<KeyInfo> Keys);
+
+/// <summary><c>GET /api/v1/endpoints/{name}/logs?tail=100&amp;follow=true</c>: JSON lines (application/x-ndjson) of these.</summary>
+public sealed record LogLine(DateTimeOffset At, string Source, string Text);
+
+/// <summary><c>GET /api/v1/version</c>.</summary>
+public sealed record VersionInfo(string Name, string Version, string Runtime, string? Engine);
+
+/// <summary><c>GET /api/v1/doctor</c>.</summary>
+public sealed record DoctorReport(bool Healthy, ImmutableArray<DoctorCheck> Checks);
+
+/// <param name="Status">"ok", "warning" (a fall-back is used), "failed".</param>
+/// <param name="Mend">The command or setting that mends it, null when nothing is to be done.</param>
+public sealed record DoctorCheck(string Name, string Status, string Detail, string? Mend);
+
+/// <summary><c>&lt;data&gt;/server.json</c>: the addresses in use, written when both ports listen, removed at a clean stop.</summary>
+public sealed record ServerAddresses(string Http, string Grpc, int ProcessId, string Version);

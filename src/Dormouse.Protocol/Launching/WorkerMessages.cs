@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+using Dormouse.Protocol.Inference;
+
+namespace Dormouse.Protocol.Launching;
+
+/// <summary>
+/// Launcher → worker on the control socket (descriptor 3, SOCK_SEQPACKET: one packet is one JSON message, with descriptors as SCM_RIGHTS).
+/// A worker gets exactly one assignment in its life. End of file on the socket means: exit at once.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(ServeAssignment), "serve")]
+[JsonDerivedType(typeof(InspectAssignment), "inspect")]
+public abstract record WorkerAssignment
+{
+    /// <summary>Longest single packet, bytes.</summary>
+    public const int PacketBytesMax = 160 * 1024;
+
+    /// <summary>Intra-op threads of one run.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>ONNX Runtime session configuration entries set by the user.</summary>
+    public ImmutableSortedDictionary<string, string> Engine { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Signature as canonical JSON, or null.</summary>
+    public string? Signature { get; init; }
+}
+
+/// <summary>Become an instance: load the model and serve it.</summary>
+public sealed record ServeAssignment : WorkerAssignment
+{
+    /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
+    public int Concurrency { get; init; } = 1;
+
+    /// <summary>Descriptor index of the optimised .ort file, or null.</summary>
+    public int? OptimisedDescriptor { get; init; }
+
+    /// <summary>Descriptor index of the package's folder; the model is <see cref="ModelPath"/> in it.</summary>
+    public required int FolderDescriptor { get; init; }
+
+    /// <summary>Relative path of the model in the package's folder.</summary>
+    public required string ModelPath { get; init; }
+
+    /// <summary>Labels file of the package for classification, relative path, or null.</summary>
+    public string? LabelsPath { get; init; }
+
+    /// <summary>Environment entries of the user, set before the model loads.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+}
+
+/// <summary>Load the original once, say what it is, write the optimised file when asked, and exit.</summary>
+public sealed record InspectAssignment : WorkerAssignment
+{
+    public required int FolderDescriptor { get; init; }
+
+    public required string ModelPath { get; init; }
+
+    /// <summary>Descriptor index to write the optimised file to, or null.</summary>
+    public int? OutputDescriptor { get; init; }
+}
+
+/// <summary>Worker → launcher → server.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(WorkerHello), "hello")]
+[JsonDerivedType(typeof(WorkerReady), "ready")]
+[JsonDerivedType(typeof(WorkerRefused), "refused")]
+[JsonDerivedType(typeof(WorkerInspected), "inspected")]
+public abstract record WorkerMessage;
+
+/// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
+/// <param name="EngineKey">Engine version and CPU feature set: an optimised file made under another key must not be loaded.</param>
+/// <param name="Build">"aot" or "jit".</param>
+public sealed record WorkerHello(string EngineKey, string Build) : WorkerMessage;
+
+/// <summary>Specialised: the first request may come.</summary>
+/// <param name="LoadMicroseconds">Session creation.</param>
+/// <param name="UsedOptimised">False when the original was loaded (also after the optimised one was refused by the engine).</param>
+public sealed record WorkerReady(long LoadMicroseconds, ModelInterface Interface, bool UsedOptimised) : WorkerMessage;
+
+/// <summary>The model was refused; the worker exits.</summary>
+/// <param name="Reason">Plain words for the person who deployed it: no paths.</param>
+public sealed record WorkerRefused(string Reason) : WorkerMessage;
+
+/// <param name="LoadMicroseconds">Session creation from the optimised file, or the original when none was written.</param>
+/// <param name="Optimised">True when the output descriptor holds a complete file that was loaded once to prove it.</param>
+/// <param name="Note">Why none was written; null otherwise.</param>
+public sealed record WorkerInspected(ModelInterface Interface, long LoadMicroseconds, bool Optimised, string? Note) : WorkerMessage;
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(WorkerAssignment))]
+[JsonSerializable(typeof(WorkerMessage))]
+[JsonSerializable(typeof(ModelInterface))]
+public sealed partial class WorkerJson : JsonSerializerContext;

@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Server.Routing;
+
+/// <summary>An endpoint as the gateway needs it: immutable, taken once per request.</summary>
+/// <param name="Endpoint">The endpoint; its traffic is never empty when <paramref name="Revisions"/> is not.</param>
+/// <param name="Revisions">Revisions that carry traffic, in order of number.</param>
+public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> Revisions)
+{
+    /// <summary>Chooses by weight with a number drawn by the caller.</summary>
+    /// <param name="draw">0 to 99.</param>
+    /// <returns>Null when no revision carries traffic.</returns>
+    public Revision? Choose(int draw)
+    {
+        foreach (var share in Endpoint.Traffic)
+        {
+            draw -= share.Weight;
+            if (draw < 0)
+            {
+                return Revisions.FirstOrDefault(r => r.Id.Number == share.Revision);
+            }
+        }
+
+        return null;
+    }
+}
+
+/// <summary>
+/// Name → route of every endpoint. Readers take an immutable snapshot without a lock; the one writer (control plane) swaps it whole.
+/// </summary>
+public sealed class RoutingTable
+{
+    private readonly Lock _writing = new();
+    private ImmutableDictionary<(TenantId Tenant, string Name), EndpointRoute> _routes =
+        ImmutableDictionary<(TenantId, string), EndpointRoute>.Empty;
+
+    public EndpointRoute? Find(TenantId tenant, string name) =>
+        Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
+
+    /// <summary>All routes of a tenant, in order of name.</summary>
+    public IEnumerable<EndpointRoute> List(TenantId tenant) =>
+        Volatile.Read(ref _routes).Values.Where(r => r.Endpoint.Tenant == tenant).OrderBy(r => r.Endpoint.Name, StringComparer.Ordinal);
+
+    /// <summary>Replaces everything at start-up.</summary>
+    public void Load(IEnumerable<EndpointRoute> routes)
+    {
+        var loaded = routes.ToImmutableDictionary(r => (r.Endpoint.Tenant, r.Endpoint.Name));
+        lock (_writing)
+        {
+            Volatile.Write(ref _routes, loaded);
+        }
+    }
+
+    public void Put(CatalogueEntry entry)
+    {
+        var carrying = entry.Revisions
+            .Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number))
+            .OrderBy(r => r.Id.Number)
+            .ToImmutableArray();
+        Put(new EndpointRoute(entry.Endpoint, carrying));
+    }
+
+    public void Put(EndpointRoute route)
+    {
+        lock (_writing)
+        {
+            Volatile.Write(ref _routes, _routes.SetItem((route.Endpoint.Tenant, route.Endpoint.Name), route));
+        }
+    }
+
+    public void Remove(TenantId tenant, string name)
+    {
+        lock (_writing)
+        {
+            Volatile.Write(ref _routes, _routes.Remove((tenant, name)));
+        }
+    }
+}
