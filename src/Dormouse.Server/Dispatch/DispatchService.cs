@@ -36,7 +36,7 @@ internal sealed class DispatchService
     public ImmutableArray<(DateTimeOffset At, ScalingChange Change)> Changes(EndpointId endpoint) => throw new NotImplementedException();
 
     /// <summary>A model was loaded by an instance whose revision had no interface stored, or without its optimised file.</summary>
-    public event Action<Revision, Core.Instances.InstanceReady>? Loaded;
+    public event Action<Revision, Core.Instances.InstanceReady>? Loaded { add => throw new NotImplementedException(); remove => throw new NotImplementedException(); }
 }
 
 internal abstract record SlotResult
