@@ -6,6 +6,7 @@ namespace Dormouse.Storage.Posix;
 /// <summary>The few calls that the base library lacks, and what their error numbers mean.</summary>
 internal static partial class Libc
 {
+    private const int OtherDevice = 18;
     private const int FileTooLarge = 27;
     private const int NoSpace = 28;
     private const int QuotaExceeded = 122;
@@ -43,6 +44,18 @@ internal static partial class Libc
     /// <summary>Gives a file a second name. False when this file system cannot (other device, too many names, not allowed).</summary>
     public static bool TryLink(string existing, string added) => Link(existing, added) == 0;
 
+    /// <summary>Renames over what is there. False when the two names are on different devices.</summary>
+    public static bool TryRename(string from, string to)
+    {
+        if (Rename(from, to) == 0)
+        {
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+        return error == OtherDevice ? false : throw new IOException($"Renaming '{from}' to '{to}' failed: {Marshal.GetPInvokeErrorMessage(error)}.", error);
+    }
+
     private static bool IsNoSpace(int error) => error is NoSpace or QuotaExceeded or FileTooLarge;
 
     [LibraryImport("libc", EntryPoint = "posix_fallocate")]
@@ -53,6 +66,9 @@ internal static partial class Libc
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Fsync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Rename(string from, string to);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string added);
