@@ -119,3 +119,11 @@ public sealed record LabelsOutput
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Signature))]
 public sealed partial class SignatureJson : JsonSerializerContext;
+
+/// <summary>A typo in a signature must not pass silently: unknown members are refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    NumberHandling = JsonNumberHandling.AllowReadingFromString)]
+[JsonSerializable(typeof(Signature))]
+internal sealed partial class StrictSignatureJson : JsonSerializerContext;
