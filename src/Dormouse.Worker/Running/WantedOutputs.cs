@@ -1,0 +1,90 @@
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Dormouse.Worker.Engine;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Dormouse.Worker.Running;
+
+/// <summary>Which outputs of the engine a request needs, and how they become the protocol's. Only these are computed.</summary>
+internal sealed class WantedOutputs
+{
+    private readonly LoadedModel _model;
+    private readonly List<(int Engine, OutputPlan Plan, string Name, RequestedOutput? Requested, bool Binary)> _wanted = [];
+    private readonly List<string> _engineNames = [];
+
+    private WantedOutputs(LoadedModel model) => _model = model;
+
+    /// <summary>Names for the engine, each once.</summary>
+    internal IReadOnlyCollection<string> EngineNames => _engineNames;
+
+    internal static WantedOutputs Of(LoadedModel model, InferRequest request)
+    {
+        var wanted = new WantedOutputs(model);
+        if (request.Outputs.Count == 0)
+        {
+            foreach (var info in model.Interface.Outputs)
+            {
+                wanted.Add(info.Name, null, request);
+            }
+        }
+
+        foreach (var requested in request.Outputs)
+        {
+            wanted.Add(requested.Name, requested, request);
+        }
+
+        return wanted;
+    }
+
+    /// <summary>Makes the answer's tensors; their memory is the engine's.</summary>
+    internal void Convert(IReadOnlyList<OrtValue> values, List<OutputTensor> outputs)
+    {
+        var tables = new Dictionary<int, MapTable>();
+        foreach (var (engine, plan, name, requested, binary) in _wanted)
+        {
+            var tensor = plan switch
+            {
+                OutputPlan.Tensor known => TensorOutput.Of(values[engine], known, binary),
+                OutputPlan.Maps maps => Table(tables, engine, values[engine], maps).Output(name, binary),
+                _ => throw new InvalidOperationException("Unknown output plan."),
+            };
+            outputs.Add(requested?.Classification is { } best ? Classification.Of(tensor, best, _model.Labels, binary) : tensor);
+        }
+    }
+
+    private static MapTable Table(Dictionary<int, MapTable> tables, int engine, OrtValue value, OutputPlan.Maps plan)
+    {
+        if (!tables.TryGetValue(engine, out var table))
+        {
+            tables[engine] = table = MapTable.Of(value, plan);
+        }
+
+        return table;
+    }
+
+    private void Add(string name, RequestedOutput? requested, InferRequest request)
+    {
+        var plan = Find(name) ?? throw new InferenceException(ProblemCode.InputInvalid, $"The model has no output '{name}'.");
+        var engine = _engineNames.IndexOf(plan.Name);
+        if (engine < 0)
+        {
+            engine = _engineNames.Count;
+            _engineNames.Add(plan.Name);
+        }
+
+        _wanted.Add((engine, plan, name, requested, request.WantsBinary(requested)));
+    }
+
+    private OutputPlan? Find(string name)
+    {
+        foreach (var plan in _model.Outputs)
+        {
+            if (plan.Name == name || plan is OutputPlan.Maps maps && maps.KeysName == name)
+            {
+                return plan;
+            }
+        }
+
+        return null;
+    }
+}
