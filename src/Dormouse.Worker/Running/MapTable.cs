@@ -31,8 +31,8 @@ internal sealed class MapTable
         : Build(sequence, plan, static keys => keys.GetStringTensorAsArray(), StringComparer.Ordinal,
             static sorted => ([], TensorBytes.FromStrings(sorted)));
 
-    /// <summary>The table itself or its keys, whichever has that name.</summary>
-    internal OutputTensor Output(string name, bool binary) => name == _plan.KeysName
+    /// <summary>The table itself or the keys of its columns.</summary>
+    internal OutputTensor Output(string name, bool isKeys, bool binary) => isKeys
         ? new OutputTensor { Name = name, Datatype = _plan.Keys, Shape = [_columns], Data = _numberKeys, Strings = _textKeys, Binary = binary }
         : new OutputTensor { Name = name, Datatype = _plan.Values, Shape = [_rows, _columns], Data = _values, Binary = binary };
 

@@ -9,17 +9,14 @@ internal sealed class ModelRun : IDisposable
 {
     private readonly IDisposableReadOnlyCollection<OrtValue> _values;
 
-    private ModelRun(IDisposableReadOnlyCollection<OrtValue> values, TimeSpan elapsed, long cpuMicroseconds)
+    private ModelRun(IDisposableReadOnlyCollection<OrtValue> values, RunTimes times)
     {
         _values = values;
-        Elapsed = elapsed;
-        CpuMicroseconds = cpuMicroseconds;
+        Times = times;
     }
 
-    internal TimeSpan Elapsed { get; }
-
-    /// <summary>CPU time of the run; with more than one thread that of the whole process meanwhile.</summary>
-    internal long CpuMicroseconds { get; }
+    /// <summary>Wall time, and CPU time: the thread's, or with more than one thread that of the whole process meanwhile.</summary>
+    internal RunTimes Times { get; }
 
     /// <summary>The outputs asked for, in the order asked for.</summary>
     internal List<OutputTensor> Outputs { get; } = [];
@@ -31,7 +28,7 @@ internal sealed class ModelRun : IDisposable
     internal static ModelRun Execute(LoadedModel model, InferRequest request, TimeProvider time, CancellationToken callerLeft)
     {
         var wanted = WantedOutputs.Of(model, request);
-        using var inputs = new RunInputs(request);
+        using var inputs = new RunInputs(request, model);
         using var options = new RunOptions();
         using var stop = callerLeft.UnsafeRegister(static state => ((RunOptions)state!).Terminate = true, options);
         var clock = model.Threads == 1 ? Native.ClockThreadCpu : Native.ClockProcessCpu;
@@ -41,7 +38,7 @@ internal sealed class ModelRun : IDisposable
         try
         {
             var values = model.Session.Run(options, inputs.Names, inputs.Values, wanted.EngineNames);
-            run = new ModelRun(values, time.GetElapsedTime(before), Native.CpuMicroseconds(clock) - cpuBefore);
+            run = new ModelRun(values, new RunTimes((long)time.GetElapsedTime(before).TotalMicroseconds, Native.CpuMicroseconds(clock) - cpuBefore));
         }
         catch (OnnxRuntimeException) when (callerLeft.IsCancellationRequested)
         {
@@ -66,3 +63,6 @@ internal sealed class ModelRun : IDisposable
 
     public void Dispose() => _values.Dispose();
 }
+
+/// <summary>Wall and CPU time of a run; zero when nothing ran.</summary>
+internal readonly record struct RunTimes(long RunMicroseconds, long CpuMicroseconds);

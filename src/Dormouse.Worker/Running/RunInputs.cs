@@ -14,7 +14,7 @@ internal sealed unsafe class RunInputs : IDisposable
     private readonly MemoryHandle[] _pins;
     private int _count;
 
-    internal RunInputs(InferRequest request)
+    internal RunInputs(InferRequest request, LoadedModel model)
     {
         Names = new string[request.Inputs.Count];
         Values = new OrtValue[request.Inputs.Count];
@@ -23,7 +23,7 @@ internal sealed unsafe class RunInputs : IDisposable
         {
             foreach (var input in request.Inputs)
             {
-                Names[_count] = input.Name;
+                Names[_count] = model.EngineInput(input.Name);
                 Values[_count] = input.Datatype == Datatype.Bytes ? Texts(input) : Numbers(input);
                 _count++;
             }

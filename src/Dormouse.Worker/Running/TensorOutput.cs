@@ -8,19 +8,19 @@ namespace Dormouse.Worker.Running;
 /// <summary>A tensor of the engine as a tensor of the protocol, without copying numbers.</summary>
 internal static class TensorOutput
 {
-    internal static unsafe OutputTensor Of(OrtValue value, OutputPlan.Tensor plan, bool binary)
+    internal static unsafe OutputTensor Of(OrtValue value, OutputPlan.Tensor plan, string name, bool binary)
     {
         var info = value.GetTensorTypeAndShape();
         if (plan.Datatype == Datatype.Bytes)
         {
-            return new OutputTensor { Name = plan.Name, Datatype = Datatype.Bytes, Shape = info.Shape, Strings = Texts(value, info.ElementCount), Binary = binary };
+            return new OutputTensor { Name = name, Datatype = Datatype.Bytes, Shape = info.Shape, Strings = Texts(value, info.ElementCount), Binary = binary };
         }
 
         // Above this the span below would overflow; an answer of that size could not be sent in one piece either.
         var bytes = (Int128)info.ElementCount * plan.Datatype.ElementSize();
         if (bytes > int.MaxValue)
         {
-            throw new InferenceException(ProblemCode.MemoryExceeded, $"Output '{plan.Name}' has {bytes} bytes; an answer can have at most {int.MaxValue}. Ask for other outputs or send a smaller input.");
+            throw new InferenceException(ProblemCode.MemoryExceeded, $"Output '{name}' has {bytes} bytes; an answer can have at most {int.MaxValue}. Ask for other outputs or send a smaller input.");
         }
 
         var data = ReadOnlyMemory<byte>.Empty;
@@ -33,7 +33,7 @@ internal static class TensorOutput
             }
         }
 
-        return new OutputTensor { Name = plan.Name, Datatype = plan.Datatype, Shape = info.Shape, Data = data, Binary = binary };
+        return new OutputTensor { Name = name, Datatype = plan.Datatype, Shape = info.Shape, Data = data, Binary = binary };
     }
 
     internal static TensorBytes Texts(OrtValue value, long count)

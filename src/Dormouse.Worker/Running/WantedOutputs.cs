@@ -9,7 +9,7 @@ namespace Dormouse.Worker.Running;
 internal sealed class WantedOutputs
 {
     private readonly LoadedModel _model;
-    private readonly List<(int Engine, OutputPlan Plan, string Name, RequestedOutput? Requested, bool Binary)> _wanted = [];
+    private readonly List<(int Engine, OutputSource Source, string Name, RequestedOutput? Requested, bool Binary)> _wanted = [];
     private readonly List<string> _engineNames = [];
 
     private WantedOutputs(LoadedModel model) => _model = model;
@@ -40,12 +40,12 @@ internal sealed class WantedOutputs
     internal void Convert(IReadOnlyList<OrtValue> values, List<OutputTensor> outputs)
     {
         var tables = new Dictionary<int, MapTable>();
-        foreach (var (engine, plan, name, requested, binary) in _wanted)
+        foreach (var (engine, source, name, requested, binary) in _wanted)
         {
-            var tensor = plan switch
+            var tensor = source.Plan switch
             {
-                OutputPlan.Tensor known => TensorOutput.Of(values[engine], known, binary),
-                OutputPlan.Maps maps => Table(tables, engine, values[engine], maps).Output(name, binary),
+                OutputPlan.Tensor known => TensorOutput.Of(values[engine], known, name, binary),
+                OutputPlan.Maps maps => Table(tables, engine, values[engine], maps).Output(name, source.IsKeys, binary),
                 _ => throw new InvalidOperationException("Unknown output plan."),
             };
             outputs.Add(requested?.Classification is { } best ? Classification.Of(tensor, best, _model.Labels, binary) : tensor);
@@ -64,27 +64,18 @@ internal sealed class WantedOutputs
 
     private void Add(string name, RequestedOutput? requested, InferRequest request)
     {
-        var plan = Find(name) ?? throw new InferenceException(ProblemCode.InputInvalid, $"The model has no output '{name}'.");
-        var engine = _engineNames.IndexOf(plan.Name);
+        if (!_model.Outputs.TryGetValue(name, out var source))
+        {
+            throw new InferenceException(ProblemCode.InputInvalid, $"The model has no output '{name}'.");
+        }
+
+        var engine = _engineNames.IndexOf(source.Plan.Name);
         if (engine < 0)
         {
             engine = _engineNames.Count;
-            _engineNames.Add(plan.Name);
+            _engineNames.Add(source.Plan.Name);
         }
 
-        _wanted.Add((engine, plan, name, requested, request.WantsBinary(requested)));
-    }
-
-    private OutputPlan? Find(string name)
-    {
-        foreach (var plan in _model.Outputs)
-        {
-            if (plan.Name == name || plan is OutputPlan.Maps maps && maps.KeysName == name)
-            {
-                return plan;
-            }
-        }
-
-        return null;
+        _wanted.Add((engine, source, name, requested, request.WantsBinary(requested)));
     }
 }
