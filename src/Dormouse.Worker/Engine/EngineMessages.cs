@@ -31,8 +31,13 @@ internal static partial class EngineMessages
             return "The model needs more memory to load than there is.";
         }
 
-        return fault is ArgumentException && text.Contains("TensorElementType", StringComparison.Ordinal)
-            ? "The model has an input or output of an element type that the inference protocol cannot carry."
+        if (UnknownType().Match(text) is { Success: true } type)
+        {
+            return $"The engine does not support the element type {type.Groups["type"].Value}.";
+        }
+
+        return fault is ArgumentException
+            ? "The model has an input or output of an element type that the inference protocol cannot carry: " + text
             : "The engine cannot load the model: " + text;
     }
 
@@ -57,7 +62,7 @@ internal static partial class EngineMessages
     [GeneratedRegex(@"^\[ErrorCode:\w+\]\s*")]
     private static partial Regex ErrorCode();
 
-    [GeneratedRegex(@"(?:Exception during initialization: |Load model from \S+ failed:\s*|Fatal error: )")]
+    [GeneratedRegex(@"(?:Exception during (?:initialization|loading): |Load model from \S+ failed:\s*|Fatal error: )")]
     private static partial Regex LoadPrefix();
 
     // "/onnxruntime_src/onnxruntime/core/…/file.cc:123 onnxruntime::Type::Call(const Args&) "
@@ -75,6 +80,9 @@ internal static partial class EngineMessages
 
     [GeneratedRegex(@"No Op registered for (?<op>[\w.-]+) with domain_version of (?<version>\d+)(?<domain>)")]
     private static partial Regex NoSuchOperator();
+
+    [GeneratedRegex(@"MLDataType for: (?:\w+\()?(?<type>\w+)\)? is not currently registered")]
+    private static partial Regex UnknownType();
 
     [GeneratedRegex(@"Could not find an implementation for (?<op>[\w.-]+)\((?<version>-?\d+)\) node with name '(?<node>[^']*)'")]
     private static partial Regex NoImplementation();
