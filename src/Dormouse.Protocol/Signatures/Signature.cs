@@ -7,6 +7,7 @@ namespace Dormouse.Protocol.Signatures;
 /// What a model means to a person: which input is a picture and how it becomes a tensor, which output is a list of labels, and plain names for
 /// tensors. Written as YAML beside the model (<c>signature.yaml</c>, snake_case, the same shape), kept as canonical JSON.
 /// </summary>
+/// <remarks>Members with a default have a setter: the generated reader gives a missing <c>init</c> member default(T) instead of its initialiser.</remarks>
 public sealed record Signature
 {
     /// <summary>How the body of <c>POST /invoke/{endpoint}</c> becomes the model's input; null = only the tensor form works.</summary>
@@ -15,8 +16,8 @@ public sealed record Signature
     /// <summary>How an output becomes labels; null = the answer lists the outputs as tensors.</summary>
     public LabelsOutput? Labels { get; init; }
 
-    /// <summary>Plain name → the model's own tensor name, for inputs and outputs. Both names work on <c>/v2</c>; metadata shows the plain one.</summary>
-    public ImmutableSortedDictionary<string, string> Names { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    /// <summary>Plain name → the model's own tensor name, for inputs and outputs. On <c>/v2</c> and in metadata the plain name takes the model's place.</summary>
+    public ImmutableSortedDictionary<string, string> Names { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
 }
 
 /// <summary>
@@ -25,7 +26,7 @@ public sealed record Signature
 /// </summary>
 public sealed record PictureInput
 {
-    /// <summary>Name of the input tensor (the model's own or a plain one); null = the model's only input.</summary>
+    /// <summary>Name of the input tensor (its plain name when it has one); null = the model's only input.</summary>
     public string? Input { get; init; }
 
     /// <summary>Pixels, 1 to 8,192; null = from the model's fixed shape.</summary>
@@ -33,20 +34,20 @@ public sealed record PictureInput
 
     public int? Height { get; init; }
 
-    public PictureFit Fit { get; init; } = PictureFit.Stretch;
+    public PictureFit Fit { get; set; } = PictureFit.Stretch;
 
-    public PictureChannels Channels { get; init; } = PictureChannels.Rgb;
+    public PictureChannels Channels { get; set; } = PictureChannels.Rgb;
 
-    public TensorLayout Layout { get; init; } = TensorLayout.Nchw;
+    public TensorLayout Layout { get; set; } = TensorLayout.Nchw;
 
     /// <summary>Multiplied with the pixel first. Default 1; 1/255 = 0.00392156862745098 gives 0 to 1.</summary>
-    public double Scale { get; init; } = 1;
+    public double Scale { get; set; } = 1;
 
     /// <summary>Subtracted, one value or one per channel. Default 0.</summary>
-    public ImmutableArray<double> Mean { get; init; } = [0];
+    public ImmutableArray<double> Mean { get; set; } = [0];
 
     /// <summary>Divided by, one value or one per channel; not 0. Default 1.</summary>
-    public ImmutableArray<double> Deviation { get; init; } = [1];
+    public ImmutableArray<double> Deviation { get; set; } = [1];
 
     /// <summary>Grey value 0 to 255 of the bars that <see cref="PictureFit.Letterbox"/> adds. Default 0.</summary>
     public int Padding { get; init; }
@@ -100,17 +101,17 @@ public enum TensorLayout
 /// <summary>From scores to labels, best first.</summary>
 public sealed record LabelsOutput
 {
-    /// <summary>Name of the output tensor; null = the model's only (or first) output.</summary>
+    /// <summary>Name of the output tensor (its plain name when it has one); null = the model's only (or first) output.</summary>
     public string? Output { get; init; }
 
     /// <summary>Labels in order of class; empty = read from <see cref="File"/>, or the class numbers when there is no such file.</summary>
-    public ImmutableArray<string> Names { get; init; } = [];
+    public ImmutableArray<string> Names { get; set; } = [];
 
     /// <summary>Text file of the package, one label a line. Default labels.txt.</summary>
-    public string File { get; init; } = "labels.txt";
+    public string File { get; set; } = "labels.txt";
 
     /// <summary>How many are answered, 1 to 10,000. Default 5.</summary>
-    public int Top { get; init; } = 5;
+    public int Top { get; set; } = 5;
 
     /// <summary>The scores are logits: softmax makes them probabilities.</summary>
     public bool Softmax { get; init; }

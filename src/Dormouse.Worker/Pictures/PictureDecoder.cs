@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using SkiaSharp;
 
@@ -23,7 +24,7 @@ internal static class PictureDecoder
         using var data = SKData.CreateCopy(encoded);
         using var codec = SKCodec.Create(data)
             ?? throw new PictureException("The body is not a picture that can be read; send a JPEG, PNG, BMP or WebP picture.");
-        CheckHeader(codec);
+        CheckHeader(codec, encoded);
 
         var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
         var pixels = GC.AllocateUninitializedArray<byte>(checked(info.Width * info.Height * 4));
@@ -48,16 +49,16 @@ internal static class PictureDecoder
         return Upright(pixels, info.Width, info.Height, codec.EncodedOrigin);
     }
 
-    private static void CheckHeader(SKCodec codec)
+    private static void CheckHeader(SKCodec codec, ReadOnlySpan<byte> encoded)
     {
         if (codec.EncodedFormat is not (SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Png or SKEncodedImageFormat.Bmp or SKEncodedImageFormat.Webp))
         {
             throw new PictureException($"The picture is in the format {codec.EncodedFormat.ToString().ToUpperInvariant()}; send JPEG, PNG, BMP or WebP.");
         }
 
-        if (codec.FrameCount > 1)
+        if (codec.FrameCount > 1 || (codec.EncodedFormat == SKEncodedImageFormat.Png && IsAnimatedPng(encoded)))
         {
-            throw new PictureException($"The picture is animated ({codec.FrameCount} frames); send a still picture.");
+            throw new PictureException("The picture is animated; send a still picture.");
         }
 
         var pixels = (long)codec.Info.Width * codec.Info.Height;
@@ -65,6 +66,30 @@ internal static class PictureDecoder
         {
             throw new PictureException($"The picture has {codec.Info.Width} × {codec.Info.Height} = {pixels:N0} pixels; at most {PixelsMax:N0} are allowed. Send a smaller one.");
         }
+    }
+
+    /// <summary>An animated PNG shows its first frame to decoders that do not know animation; it has an acTL chunk before the first IDAT.</summary>
+    private static bool IsAnimatedPng(ReadOnlySpan<byte> encoded)
+    {
+        var rest = encoded[8..];
+        while (rest.Length >= 12)
+        {
+            var type = rest.Slice(4, 4);
+            if (type.SequenceEqual("acTL"u8))
+            {
+                return true;
+            }
+
+            var length = BinaryPrimitives.ReadUInt32BigEndian(rest);
+            if (type.SequenceEqual("IDAT"u8) || length > (uint)(rest.Length - 12))
+            {
+                return false;
+            }
+
+            rest = rest[(12 + (int)length)..];
+        }
+
+        return false;
     }
 
     /// <summary>Drops alpha (over white) and turns the picture as its EXIF orientation says.</summary>
