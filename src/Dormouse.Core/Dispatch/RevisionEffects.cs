@@ -82,6 +82,10 @@ public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicrosecon
 
 public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause);
 
+/// <summary>
+/// An instance to end. It may be one that the machine's arbiter has not admitted yet: then its request is taken back
+/// (<see cref="MachineArbiter.Released"/>) and the engine gets <see cref="RevisionEventKind.InstanceGone"/> without a driver's help.
+/// </summary>
 public readonly record struct InstanceToStop(InstanceId Instance, StopReason Reason);
 
 /// <summary>Effects of one <see cref="RevisionEngine.Apply"/>, in lists that are cleared and used again. Order between lists does not matter.</summary>
@@ -100,6 +104,15 @@ public sealed class RevisionEffects
 
     public List<ScalingChange> Changes { get; } = [];
 
+    /// <summary>
+    /// Ready instances that have no work from now on and may be taken back: for <see cref="MachineArbiter.Idle"/>. Those that
+    /// <see cref="Endpoints.RevisionSpec.MinInstances"/> keeps are never among them.
+    /// </summary>
+    public List<InstanceId> BecameIdle { get; } = [];
+
+    /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy(InstanceId)"/>. One that is stopped is not named.</summary>
+    public List<InstanceId> BecameBusy { get; } = [];
+
     /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>
     public MonotonicTime WakeAt { get; set; } = MonotonicTime.Never;
 
@@ -111,6 +124,8 @@ public sealed class RevisionEffects
         Starts.Clear();
         Stops.Clear();
         Changes.Clear();
+        BecameIdle.Clear();
+        BecameBusy.Clear();
         WakeAt = MonotonicTime.Never;
     }
 }

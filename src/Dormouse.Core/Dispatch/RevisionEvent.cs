@@ -16,6 +16,15 @@ public enum RevisionEventKind
     InstanceFailed,
     InstanceLost,
 
+    /// <summary>
+    /// The machine has no room for a start yet: its start time-out stands still until <see cref="InstanceAdmitted"/>. Optional: a start that
+    /// was never said to be held counts as admitted when it was asked for.
+    /// </summary>
+    InstanceHeld,
+
+    /// <summary>The machine admitted a start that was held; its start time-out begins now.</summary>
+    InstanceAdmitted,
+
     /// <summary>Nothing of a stopped, failed or lost instance is left; its memory is free.</summary>
     InstanceGone,
 
@@ -87,6 +96,10 @@ public readonly record struct RevisionEvent
     public static RevisionEvent InstanceFailed(InstanceId instance, StartFailure failure) => new() { Kind = RevisionEventKind.InstanceFailed, Instance = instance, Failure = failure };
 
     public static RevisionEvent InstanceLost(InstanceId instance, InstanceLoss loss) => new() { Kind = RevisionEventKind.InstanceLost, Instance = instance, Loss = loss };
+
+    public static RevisionEvent InstanceHeld(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceHeld, Instance = instance };
+
+    public static RevisionEvent InstanceAdmitted(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceAdmitted, Instance = instance };
 
     public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
 

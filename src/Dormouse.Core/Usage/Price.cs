@@ -13,22 +13,37 @@ public sealed record PriceBook(string Currency, long OnDemandPicoPerGibSecond, l
 /// <summary>The one rounding rule: time up to the next whole millisecond, money half up to the next pico-unit, once per invocation each.</summary>
 public static class Pricing
 {
+    private const long MillisecondMibPerGibSecond = 1_000 * 1_024;
+
     /// <summary>Whole milliseconds billed for a metered share; 0 µs is 0 ms, 1 µs is 1 ms.</summary>
-    public static long BilledMilliseconds(long meteredMicroseconds) => throw new NotImplementedException();
+    /// <param name="meteredMicroseconds">At least 0.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="meteredMicroseconds"/> is negative.</exception>
+    public static long BilledMilliseconds(long meteredMicroseconds)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(meteredMicroseconds);
+        var (whole, rest) = Math.DivRem(meteredMicroseconds, 1_000);
+        return rest == 0 ? whole : whole + 1;
+    }
 
     /// <summary>
     /// Price in pico-units: billed ms × MiB × price ÷ (1,000 × 1,024), half up, plus the price per invocation.
     /// Worked example: 1 ms × 512 MiB × 16,666,700 ÷ 1,024,000 = 8,333 (8,333.35), 0.000000008333 USD.
     /// </summary>
-    public static long PricePico(PriceBook book, long billedMilliseconds, int memoryMib) => throw new NotImplementedException();
-}
+    /// <param name="book">Prices, none negative.</param>
+    /// <param name="billedMilliseconds">At least 0.</param>
+    /// <param name="memoryMib">Memory class, at least 0.</param>
+    /// <exception cref="OverflowException">The price exceeds 9.2 million currency units, which no invocation within the product's limits reaches.</exception>
+    public static long PricePico(PriceBook book, long billedMilliseconds, int memoryMib)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(billedMilliseconds);
+        ArgumentOutOfRangeException.ThrowIfNegative(memoryMib);
+        var exact = (Int128)billedMilliseconds * memoryMib * book.OnDemandPicoPerGibSecond;
+        var rounded = (exact + (MillisecondMibPerGibSecond / 2)) / MillisecondMibPerGibSecond;
+        return checked((long)rounded + book.PicoPerInvocation);
+    }
 
-/// <summary>
-/// Virtual time of one instance: it advances by dt ÷ running, so invocations that share the instance share its busy time.
-/// An invocation pays V(end) − V(start): no microsecond is billed twice and none above its own run time.
-/// </summary>
-public struct InstanceMeter
-{
-    /// <summary>Advances to <paramref name="now"/> with the number running until now, then returns V in µs (fixed point inside; sums never exceed the busy time).</summary>
-    public long Advance(MonotonicTime now, int running) => throw new NotImplementedException();
+    /// <summary>Memory-time of one receipt as the totals sum it, MiB·µs: memory class × billed time.</summary>
+    /// <param name="billedMilliseconds">At least 0.</param>
+    /// <param name="memoryMib">Memory class, at least 0.</param>
+    public static Int128 MibMicroseconds(long billedMilliseconds, int memoryMib) => (Int128)billedMilliseconds * 1_000 * memoryMib;
 }

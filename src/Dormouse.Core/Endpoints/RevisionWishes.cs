@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>What a user asked for, before defaults: null = the default. Texts are as typed ("60s", "512MiB"). See <see cref="RevisionSpec"/> for meanings.</summary>
+public sealed record RevisionWishes
+{
+    public string? Runtime { get; init; }
+
+    /// <summary>A size; rounded up to whole MiB.</summary>
+    public string? Memory { get; init; }
+
+    public double? Cpu { get; init; }
+
+    public int? Concurrency { get; init; }
+
+    public int? MinInstances { get; init; }
+
+    public int? MaxInstances { get; init; }
+
+    public string? IdleTimeout { get; init; }
+
+    public string? Timeout { get; init; }
+
+    public string? StartTimeout { get; init; }
+
+    public string? QueueTimeout { get; init; }
+
+    public int? QueueLimit { get; init; }
+
+    /// <summary>A size.</summary>
+    public string? QueueLimitBytes { get; init; }
+
+    public ImmutableSortedDictionary<string, string>? Environment { get; init; }
+
+    public ImmutableSortedDictionary<string, string>? Engine { get; init; }
+
+    /// <summary>Canonical JSON, already checked by whoever knows signatures.</summary>
+    public string? Signature { get; init; }
+}
+
+/// <summary>What the rules need to know of the machine.</summary>
+/// <param name="Cores">At least 1.</param>
+/// <param name="MemoryMib">Memory that instances may have together, MiB.</param>
+public readonly record struct MachineFacts(int Cores, int MemoryMib);
+
+/// <summary>One setting that is not allowed.</summary>
+/// <param name="Setting">Its name in the API and in <c>dormouse.yaml</c>, e.g. <c>max_instances</c>.</param>
+/// <param name="Value">The value seen, as text.</param>
+/// <param name="Message">A sentence with name, value and what is allowed.</param>
+public readonly record struct SpecError(string Setting, string Value, string Message);
+
+/// <summary>Wishes judged: a whole spec, or every error at once.</summary>
+public abstract record SpecOutcome
+{
+    private SpecOutcome()
+    {
+    }
+
+    public sealed record Accepted(RevisionSpec Spec) : SpecOutcome;
+
+    /// <param name="Errors">At least one, in the order of <see cref="RevisionWishes"/>.</param>
+    public sealed record Refused(ImmutableArray<SpecError> Errors) : SpecOutcome;
+}

@@ -1,0 +1,188 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>Checks single settings and collects what is wrong. After an error it goes on with a value inside the bounds, so that one mistake makes one message.</summary>
+internal sealed class SpecCheck
+{
+    private const int ShownLengthMax = 60;
+
+    public List<SpecError> Errors { get; } = [];
+
+    public bool IsFine(string setting) => Errors.TrueForAll(e => e.Setting != setting);
+
+    public void Refuse(string setting, string value, string message) => Errors.Add(new SpecError(setting, value, message));
+
+    public string OneOf(string setting, string value, string only)
+    {
+        if (value != only)
+        {
+            Refuse(setting, value, $"{setting} is '{Shown(value)}'; allowed is '{only}'.");
+        }
+
+        return only;
+    }
+
+    public int Count(string setting, int value, int min, int max)
+    {
+        if (value < min || value > max)
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are {Text(min)} to {Text(max)}.");
+        }
+
+        return Math.Clamp(value, min, max);
+    }
+
+    public double Number(string setting, double value, double min, double max)
+    {
+        if (value >= min && value <= max)
+        {
+            return value;
+        }
+
+        Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are {Text(min)} to {Text(max)} (the machine's cores).");
+        return max;
+    }
+
+    public TimeSpan Duration(string setting, string? text, TimeSpan byDefault, TimeSpan min, TimeSpan max)
+    {
+        if (text is null)
+        {
+            return byDefault;
+        }
+
+        if (!Durations.TryParse(text, out var value))
+        {
+            Refuse(setting, text, $"{setting} is '{Shown(text)}'; allowed is {Durations.Forms}.");
+            return byDefault;
+        }
+
+        if (value < min || value > max)
+        {
+            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Durations.Format(min)} to {Durations.Format(max)}.");
+            return byDefault;
+        }
+
+        return value;
+    }
+
+    public long Size(string setting, string? text, long byDefault, long min, long max)
+    {
+        if (text is null)
+        {
+            return byDefault;
+        }
+
+        if (!Sizes.TryParse(text, out var value))
+        {
+            Refuse(setting, text, $"{setting} is '{Shown(text)}'; allowed is {Sizes.Forms}.");
+            return byDefault;
+        }
+
+        if (value < min || value > max)
+        {
+            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Sizes.Format(min)} to {Sizes.Format(max)}.");
+            return byDefault;
+        }
+
+        return value;
+    }
+
+    /// <summary>A size in whole MiB, rounded up.</summary>
+    public int MemoryMib(string setting, string? text, int byDefault, int min, int max)
+    {
+        var bytes = Size(setting, text, byDefault * Sizes.BytesPerMib, min * Sizes.BytesPerMib, max * Sizes.BytesPerMib);
+        return (int)((bytes + Sizes.BytesPerMib - 1) / Sizes.BytesPerMib);
+    }
+
+    /// <summary>Names match [A-Za-z_][A-Za-z0-9_]* and are not the product's own; values hold no NUL.</summary>
+    public ImmutableSortedDictionary<string, string> Environment(string setting, ImmutableSortedDictionary<string, string>? wished)
+    {
+        var entries = Bounded(setting, wished, SpecRules.EnvironmentMax);
+        foreach (var (name, value) in entries)
+        {
+            if (!IsEnvironmentName(name))
+            {
+                Refuse(setting, name, $"{setting} has the name '{Shown(name)}'; allowed are letters, digits and '_', not beginning with a digit.");
+            }
+            else if (name.StartsWith("DORMOUSE_", StringComparison.Ordinal) || name == "ORT_DISABLE_TELEMETRY")
+            {
+                Refuse(setting, name, $"{setting} has the name '{name}', which the product sets itself; allowed are names that do not begin with DORMOUSE_.");
+            }
+
+            CheckValue(setting, name, value);
+        }
+
+        return entries;
+    }
+
+    /// <summary>Keys are 1 to 128 printable ASCII characters without blanks or '='; values hold no NUL.</summary>
+    public ImmutableSortedDictionary<string, string> Engine(string setting, ImmutableSortedDictionary<string, string>? wished)
+    {
+        var entries = Bounded(setting, wished, SpecRules.EngineMax);
+        foreach (var (key, value) in entries)
+        {
+            if (key.Length is < 1 or > 128 || key.AsSpan().ContainsAnyExceptInRange('!', '~') || key.Contains('=', StringComparison.Ordinal))
+            {
+                Refuse(setting, key, $"{setting} has the key '{Shown(key)}'; allowed are 1 to 128 printable characters without blanks or '='.");
+            }
+
+            CheckValue(setting, key, value);
+        }
+
+        return entries;
+    }
+
+    private static bool IsEnvironmentName(string name)
+    {
+        foreach (var c in name)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c != '_')
+            {
+                return false;
+            }
+        }
+
+        return name.Length > 0 && !char.IsAsciiDigit(name[0]);
+    }
+
+    private ImmutableSortedDictionary<string, string> Bounded(string setting, ImmutableSortedDictionary<string, string>? wished, int max)
+    {
+        // Another comparer would make equal specs differ at rest.
+        var entries = (wished ?? ImmutableSortedDictionary<string, string>.Empty).WithComparers(StringComparer.Ordinal);
+        if (entries.Count > max)
+        {
+            Refuse(setting, Text(entries.Count), $"{setting} has {Text(entries.Count)} entries; allowed are at most {Text(max)}.");
+        }
+
+        return entries;
+    }
+
+    private void CheckValue(string setting, string name, string value)
+    {
+        if (value.Length > SpecRules.ValueLengthMax)
+        {
+            Refuse(setting, Shown(value), $"{setting} '{Shown(name)}' has {Text(value.Length)} characters; allowed are at most {Text(SpecRules.ValueLengthMax)}.");
+        }
+        else if (value.Contains('\0', StringComparison.Ordinal))
+        {
+            Refuse(setting, Shown(value), $"{setting} '{Shown(name)}' holds a NUL character; allowed is any text without one.");
+        }
+    }
+
+    /// <summary>A user's text in a message: cut when long, control characters replaced.</summary>
+    private static string Shown(string text)
+    {
+        var cut = text.Length <= ShownLengthMax ? text : text[..ShownLengthMax] + "…";
+        return string.Create(cut.Length, cut, (to, from) =>
+        {
+            for (var i = 0; i < to.Length; i++)
+            {
+                to[i] = char.IsControl(from[i]) ? '?' : from[i];
+            }
+        });
+    }
+
+    private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,93 @@
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>Turns wishes into a spec: applies every default, checks every bound, reports all errors at once.</summary>
+public static class SpecRules
+{
+    /// <summary>The only runtime so far.</summary>
+    public const string OnnxRuntime = "onnx";
+
+    public const int MemoryMibMin = 16;
+    public const double CpuMin = 0.1;
+    public const int ConcurrencyMax = 1_000;
+    public const int InstancesMax = 1_000;
+    public const int QueueLimitMax = 100_000;
+    public const int EnvironmentMax = 256;
+    public const int EngineMax = 64;
+    public const int ValueLengthMax = 32_768;
+
+    private static readonly TimeSpan Day = TimeSpan.FromHours(24);
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>
+    /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
+    /// min_instances 0, max_instances = max(1, min_instances, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s,
+    /// queue 1,000 invocations and 256 MiB.
+    /// </summary>
+    /// <param name="wishes">What the user set.</param>
+    /// <param name="machine">Bounds of cpu and memory.</param>
+    /// <returns>A spec with every value set, or all errors, each naming setting, value and what is allowed.</returns>
+    public static SpecOutcome Apply(RevisionWishes wishes, MachineFacts machine)
+    {
+        var check = new SpecCheck();
+        var defaults = new RevisionSpec { Runtime = OnnxRuntime };
+
+        var runtime = check.OneOf("runtime", wishes.Runtime ?? OnnxRuntime, OnnxRuntime);
+        var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
+        var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
+        var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
+        var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
+        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(min, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
+        if (min > max && check.IsFine("min_instances") && check.IsFine("max_instances"))
+        {
+            check.Refuse("min_instances", $"{min}", $"min_instances is {min}; allowed are 0 to max_instances, which is {max}.");
+        }
+
+        var spec = new RevisionSpec
+        {
+            Runtime = runtime,
+            MemoryMib = memory,
+            Cpu = cpu,
+            Concurrency = concurrency,
+            Threads = AtLeastOne(cpu / concurrency),
+            MinInstances = min,
+            MaxInstances = max,
+            IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
+            Timeout = check.Duration("timeout", wishes.Timeout, defaults.Timeout, Millisecond, Day),
+            StartTimeout = check.Duration("start_timeout", wishes.StartTimeout, defaults.StartTimeout, Millisecond, Day),
+            QueueTimeout = check.Duration("queue_timeout", wishes.QueueTimeout, defaults.QueueTimeout, Millisecond, Day),
+            QueueLimit = check.Count("queue_limit", wishes.QueueLimit ?? defaults.QueueLimit, 1, QueueLimitMax),
+            QueueLimitBytes = check.Size("queue_limit_bytes", wishes.QueueLimitBytes, defaults.QueueLimitBytes, Sizes.BytesPerMib, 1L << 40),
+            Environment = check.Environment("environment", wishes.Environment),
+            Engine = check.Engine("engine", wishes.Engine),
+            Signature = wishes.Signature,
+        };
+        return check.Errors.Count == 0 ? new SpecOutcome.Accepted(spec) : new SpecOutcome.Refused([.. check.Errors]);
+    }
+
+    /// <summary>A spec as wishes in text, every value set: what <c>describe</c> shows, and what gives the same spec again on the same machine.</summary>
+    /// <param name="spec">Any valid spec.</param>
+    public static RevisionWishes Describe(RevisionSpec spec) => new()
+    {
+        Runtime = spec.Runtime,
+        Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
+        Cpu = spec.Cpu,
+        Concurrency = spec.Concurrency,
+        MinInstances = spec.MinInstances,
+        MaxInstances = spec.MaxInstances,
+        IdleTimeout = Durations.Format(spec.IdleTimeout),
+        Timeout = Durations.Format(spec.Timeout),
+        StartTimeout = Durations.Format(spec.StartTimeout),
+        QueueTimeout = Durations.Format(spec.QueueTimeout),
+        QueueLimit = spec.QueueLimit,
+        QueueLimitBytes = Sizes.Format(spec.QueueLimitBytes),
+        Environment = spec.Environment,
+        Engine = spec.Engine,
+        Signature = spec.Signature,
+    };
+
+    /// <summary>Instances that fit the machine by cores and by memory, 1 to <see cref="InstancesMax"/>. The small term undoes the rounding of decimals such as 0.1.</summary>
+    private static int FittingInstances(MachineFacts machine, double cpu, int memoryMib) =>
+        (int)Math.Clamp(Math.Min(Math.Floor((machine.Cores / cpu) + 1e-9), machine.MemoryMib / Math.Max(1, memoryMib)), 1, InstancesMax);
+
+    private static int AtLeastOne(double value) => (int)Math.Clamp(Math.Floor(value + 1e-9), 1, ConcurrencyMax);
+}

@@ -1,0 +1,29 @@
+using System.Globalization;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Server.Hosting.Settings;
+
+/// <summary>The price book.</summary>
+internal sealed record PricesSettings
+{
+    public required PriceBook Book { get; init; }
+
+    public static PricesSettings Read(SettingsReader reader) => new()
+    {
+        Book = new PriceBook(
+            reader.ParseText(
+                "prices.currency", PriceBook.Default.Currency,
+                text => text.Length == 3 && text.All(char.IsAsciiLetterUpper) ? text : null, "an ISO 4217 code such as USD or EUR"),
+            Price(reader, "prices.gb_second", PriceBook.Default.OnDemandPicoPerGibSecond),
+            Price(reader, "prices.invocation", PriceBook.Default.PicoPerInvocation)),
+    };
+
+    private static long Price(SettingsReader reader, string key, long fallback) => reader.Parse(
+        key, fallback, ParsePico, "a price from 0 to 1000 with at most 12 decimals, such as 0.0000166667");
+
+    private static long? ParsePico(string text) =>
+        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var price)
+        && price <= 1000 && price * 1_000_000_000_000m is var pico && pico == decimal.Truncate(pico)
+            ? (long)pico
+            : null;
+}
