@@ -12,11 +12,36 @@ namespace Dormouse.Server.Control;
 /// shows an older state than the catalogue. Nothing else may put routes.
 /// </summary>
 internal sealed partial class EndpointChanges(
-    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, LogStore logs, ILogger<EndpointChanges> logger)
+    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
 {
     private const int StripesCount = 64;
 
     private readonly SemaphoreSlim[] _stripes = [.. Enumerable.Range(0, StripesCount).Select(_ => new SemaphoreSlim(1))];
+
+    /// <summary>Adds a revision, and the endpoint when the name is free. It carries no traffic yet.</summary>
+    public async Task<AddedRevision> AddAsync(NewRevision revision, EndpointId newEndpointId, CancellationToken cancellationToken)
+    {
+        var entry = await catalogue.AddRevisionAsync(revision, newEndpointId, time.GetUtcNow(), cancellationToken);
+        var added = entry.Revisions.MaxBy(r => r.Id.Number) ?? throw new InvalidOperationException("The catalogue answered without the revision that it added.");
+        var stripe = Stripe(entry.Endpoint.Id);
+        await stripe.WaitAsync(cancellationToken);
+        try
+        {
+            // Read again under the lock: another change may have come between, and routing must not fall behind it.
+            if (await catalogue.FindAsync(revision.Tenant, revision.EndpointName, cancellationToken) is { } now && now.Id == entry.Endpoint.Id)
+            {
+                var route = routing.Find(now.Tenant, now.Name);
+                routing.Put(new EndpointRoute(now, route is not null && route.Endpoint.Id == now.Id ? route.Revisions : []));
+            }
+        }
+        finally
+        {
+            stripe.Release();
+        }
+
+        LogAdded(entry.Endpoint.Name, entry.Endpoint.Tenant, added.Id.Number, added.State);
+        return new AddedRevision(entry.Endpoint, added);
+    }
 
     /// <summary>Verifying ended (or was skipped). Null when the endpoint is gone.</summary>
     public Task<CatalogueEntry?> CompleteAsync(
@@ -61,10 +86,7 @@ internal sealed partial class EndpointChanges(
         try
         {
             isDeleted = await catalogue.DeleteAsync(endpoint.Id, cancellationToken);
-            if (routing.Find(endpoint.Tenant, endpoint.Name)?.Endpoint.Id == endpoint.Id)
-            {
-                routing.Remove(endpoint.Tenant, endpoint.Name);
-            }
+            routing.Remove(endpoint);
         }
         finally
         {
@@ -115,9 +137,15 @@ internal sealed partial class EndpointChanges(
 
     private SemaphoreSlim Stripe(EndpointId endpoint) => _stripes[(uint)endpoint.GetHashCode() % StripesCount];
 
+    [LoggerMessage(EventId = 4003, EventName = "RevisionAdded", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant}: r{Number} is added ({State})")]
+    private partial void LogAdded(string endpoint, TenantId tenant, int number, RevisionState state);
+
     [LoggerMessage(EventId = 4001, EventName = "EndpointChanged", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant}: {Change}")]
     private partial void LogChanged(string endpoint, TenantId tenant, string change);
 
     [LoggerMessage(EventId = 4002, EventName = "EndpointDeleted", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant} is deleted ({EndpointId})")]
     private partial void LogDeleted(string endpoint, TenantId tenant, EndpointId endpointId);
 }
+
+/// <summary>A revision just stored, with its endpoint.</summary>
+internal sealed record AddedRevision(Endpoint Endpoint, Revision Revision);

@@ -76,4 +76,17 @@ public sealed class RoutingTable
             Volatile.Write(ref _routes, _routes.Remove((tenant, name)));
         }
     }
+
+    /// <summary>Removes this endpoint; a newer one that has taken its name stays.</summary>
+    public void Remove(Endpoint endpoint)
+    {
+        lock (_writing)
+        {
+            var key = (endpoint.Tenant, endpoint.Name);
+            if (_routes.TryGetValue(key, out var route) && route.Endpoint.Id == endpoint.Id)
+            {
+                Volatile.Write(ref _routes, _routes.Remove(key));
+            }
+        }
+    }
 }
