@@ -106,7 +106,7 @@ internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
         string? signature = null;
         if (await SignatureAsync(request.Settings, package, cancellationToken) is { } text)
         {
-            signature = SignatureText.ToCanonicalJson(text, out signatureErrors);
+            signature = SignatureText.ToJson(text, out signatureErrors);
         }
 
         return SpecRules.Apply(RevisionViews.Wishes(request.Settings, signature), machine) switch

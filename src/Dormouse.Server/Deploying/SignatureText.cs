@@ -15,12 +15,12 @@ namespace Dormouse.Server.Deploying;
 /// </summary>
 internal static class SignatureText
 {
-    public const int CharactersMax = 1 << 20;
+    public const int CharactersMax = 4 << 20;
 
     private const int DepthMax = 8;
 
     /// <summary>Null with sentences that say what is wrong.</summary>
-    public static string? ToCanonicalJson(string text, out ImmutableArray<string> errors)
+    public static string? ToJson(string text, out ImmutableArray<string> errors)
     {
         if (text.Length > CharactersMax)
         {
