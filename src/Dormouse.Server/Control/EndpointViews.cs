@@ -7,6 +7,7 @@ using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Control;
 

@@ -6,6 +6,7 @@ using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Hosting.Settings;
 using Microsoft.AspNetCore.Http;
+using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Control;
 

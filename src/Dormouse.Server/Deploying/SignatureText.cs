@@ -95,7 +95,7 @@ internal static class SignatureText
 
         if (documents == 0)
         {
-            json.WriteNullValue();
+            throw new YamlException("it holds 0 documents, one is expected");
         }
 
         json.Flush();
@@ -110,7 +110,7 @@ internal static class SignatureText
 
             if (isKey.Count >= DepthMax)
             {
-                throw new YamlException(node.Start, node.End, $"more than {DepthMax} levels");
+                throw new YamlException(node.Start, node.End, $"it is nested deeper than {DepthMax}");
             }
 
             Flip(toKey: true);

@@ -141,6 +141,9 @@ internal sealed class DispatchService(
         await starter.WhenAllAsync().WaitAsync(cancellationToken);
     }
 
+    /// <summary>True while an invocation runs or waits anywhere.</summary>
+    public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
+
     /// <summary>Revisions of the endpoint that have an engine now.</summary>
     public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint)
     {
