@@ -16,10 +16,16 @@ internal sealed class Aftermath
     /// <summary>Will never fit the machine; of any revision.</summary>
     public List<InstanceId> Impossible { get; } = [];
 
-    /// <summary>Stops for the driver.</summary>
+    /// <summary>Starts that the engine decided; the arbiter knows of them.</summary>
+    public List<InstanceToStart> Starts { get; } = [];
+
+    /// <summary>Stops that the engine decided.</summary>
     public List<InstanceToStop> Stops { get; } = [];
 
-    /// <summary>Stopped before the driver ever heard of them: they are gone already.</summary>
+    /// <summary>Of <see cref="Stops"/>: those for the driver.</summary>
+    public List<InstanceToStop> DriverStops { get; } = [];
+
+    /// <summary>Of <see cref="Stops"/>: those that the driver never heard of. They are gone already.</summary>
     public List<InstanceId> NeverStarted { get; } = [];
 
     public List<ScalingChange> Changes { get; } = [];

@@ -11,8 +11,7 @@ namespace Dormouse.Server.Dispatch;
 /// Drives the engines: one per active revision, each behind one short lock; carries out their effects; feeds them the driver's events.
 /// It decides nothing. Revisions that have no instance, queue or run cost nothing: their engine is dropped.
 /// </summary>
-internal sealed class DispatchService(
-    InstanceStarter starter, MachineBudget budget, MonotonicClock clock, TimerWheel wheel, ScalingLog scaling) : IInstanceObserver
+internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events) : IInstanceObserver
 {
     /// <summary>Deleted endpoints remembered, so that a request that resolved its route just before does not start it again.</summary>
     private const int RemovedMax = 1024;
@@ -27,14 +26,8 @@ internal sealed class DispatchService(
     /// <summary>A model was loaded by an instance whose revision had no interface stored, or without its optimised file.</summary>
     public event Action<Revision, InstanceReady>? Loaded;
 
-    /// <summary>A line that an instance's program wrote.</summary>
-    public event Action<InstanceId, string>? Written;
-
-    /// <summary>Nothing is left of an instance.</summary>
-    public event Action<InstanceId>? Ended;
-
     /// <summary>Why instances ended.</summary>
-    public InstanceEnds Ends { get; } = new(clock.Time);
+    public InstanceEnds Ends { get; } = new(machine.Clock.Time);
 
     /// <summary>
     /// Waits for a slot. The waiting caller's place is freed when <paramref name="cancellationToken"/> fires.
@@ -164,38 +157,46 @@ internal sealed class DispatchService(
     public ImmutableArray<(DateTimeOffset At, ScalingChange Change)> Changes(EndpointId endpoint) => scaling.Read(endpoint);
 
     /// <summary>Wall time of a point on the clock that samples use.</summary>
-    public DateTimeOffset WallTime(Core.MonotonicTime time) => clock.Time.GetUtcNow() - (clock.Now - time);
+    public DateTimeOffset WallTime(Core.MonotonicTime time) => machine.Clock.Time.GetUtcNow() - (machine.Clock.Now - time);
 
     void IInstanceObserver.Ready(InstanceId instance, InstanceReady ready)
     {
-        if (!_drivers.TryGetValue(instance.Revision, out var driver))
+        if (!_drivers.TryGetValue(instance.Revision, out var driver) || !driver.Report(instance, RevisionEvent.InstanceReady(instance, ready)))
         {
             return;
         }
 
-        driver.Ready(instance, ready);
+        events.RaiseReady(driver.Revision, instance, ready);
         if (driver.Revision.Interface is null || !ready.UsedOptimised)
         {
             Loaded?.Invoke(driver.Revision, ready);
         }
     }
 
-    void IInstanceObserver.Failed(InstanceId instance, StartFailure failure) =>
-        _drivers.GetValueOrDefault(instance.Revision)?.Ended(instance, RevisionEvent.InstanceFailed(instance, failure));
+    void IInstanceObserver.Failed(InstanceId instance, StartFailure failure)
+    {
+        if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceFailed(instance, failure)))
+        {
+            events.RaiseFailed(driver.Revision, instance, failure);
+        }
+    }
 
     void IInstanceObserver.Lost(InstanceId instance, InstanceLoss loss)
     {
         Ends.Report(instance, new InstanceEnd(loss, null));
-        _drivers.GetValueOrDefault(instance.Revision)?.Ended(instance, RevisionEvent.InstanceLost(instance, loss));
+        if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceLost(instance, loss)))
+        {
+            events.RaiseLost(driver.Revision, instance, loss);
+        }
     }
 
     void IInstanceObserver.Gone(InstanceId instance)
     {
         _drivers.GetValueOrDefault(instance.Revision)?.Gone(instance);
-        Ended?.Invoke(instance);
+        events.RaiseGone(instance);
     }
 
-    void IInstanceObserver.Wrote(InstanceId instance, string line) => Written?.Invoke(instance, line);
+    void IInstanceObserver.Wrote(InstanceId instance, string line) => events.RaiseWrote(instance, line);
 
     private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
 
@@ -219,21 +220,16 @@ internal sealed class DispatchService(
                 return null;
             }
 
-            return _drivers.GetOrAdd(
-                revision.Id,
-                static (id, made) => new RevisionDriver(
-                    made.revision,
-                    new RevisionEngine(id, made.revision.Spec, made.self._lastInstanceNumber + 1),
-                    made.self.Clock, made.self.Budget, made.self.Wheel, made.self.CarryOut),
-                (self: this, revision));
+            if (!_drivers.TryGetValue(revision.Id, out var driver))
+            {
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _lastInstanceNumber + 1);
+                driver = new RevisionDriver(revision, engine, machine, CarryOut);
+                _drivers[revision.Id] = driver;
+            }
+
+            return driver;
         }
     }
-
-    private MonotonicClock Clock => clock;
-
-    private MachineBudget Budget => budget;
-
-    private TimerWheel Wheel => wheel;
 
     private void CarryOut(RevisionDriver driver, Aftermath aftermath)
     {
@@ -242,7 +238,17 @@ internal sealed class DispatchService(
             scaling.Add(driver.Revision.Id.Endpoint, change);
         }
 
+        foreach (var start in aftermath.Starts)
+        {
+            events.RaiseStartDecided(driver.Revision, start);
+        }
+
         foreach (var stop in aftermath.Stops)
+        {
+            events.RaiseStopDecided(driver.Revision, stop);
+        }
+
+        foreach (var stop in aftermath.DriverStops)
         {
             // A suspect is stopped because its connection broke: that says nothing of why, the loss that follows does.
             if (stop.Reason != StopReason.Suspect)
@@ -286,8 +292,8 @@ internal sealed class DispatchService(
     {
         if (_drivers.TryGetValue(instance.Revision, out var owner))
         {
-            var reason = $"An instance needs {owner.Revision.Spec.MemoryMib} MiB; all instances of this machine together may use {budget.BudgetMib} MiB. Lower the revision's memory or raise Dispatch:MemoryBudgetMib.";
-            owner.Ended(instance, RevisionEvent.InstanceFailed(instance, new StartFailure(StartFailureKind.Memory, reason)));
+            var reason = $"An instance needs {owner.Revision.Spec.MemoryMib} MiB; all instances of this machine together may use {machine.Budget.BudgetMib} MiB. Lower the revision's memory or raise machine.memory.";
+            owner.Report(instance, RevisionEvent.InstanceFailed(instance, new StartFailure(StartFailureKind.Memory, reason)));
             owner.Gone(instance);
         }
     }

@@ -11,32 +11,18 @@ internal enum EntryState
     /// <summary>Admitted; its files are being laid out, the driver may not have heard of it.</summary>
     Preparing,
 
-    /// <summary>The driver starts it.</summary>
-    Starting,
-
-    /// <summary>It takes invocations.</summary>
-    Ready,
-
-    /// <summary>Failed or lost; only its end is awaited.</summary>
-    Ended,
+    /// <summary>The driver has it: starting, ready or ending.</summary>
+    WithDriver,
 }
 
 /// <summary>One instance of a <see cref="RevisionDriver"/>; guarded by that driver's lock.</summary>
-internal sealed class InstanceEntry(InstanceId id)
+internal sealed class InstanceEntry
 {
-    public InstanceId Id => id;
+    public EntryState State { get; set; }
 
-    public EntryState State { get; set; } = EntryState.Requested;
+    /// <summary>The engine was told that the machine has no room for it yet.</summary>
+    public bool IsHeld { get; set; }
 
     /// <summary>Set when the engine stopped it before the driver could be told.</summary>
     public StopReason? StopWanted { get; set; }
-
-    /// <summary>The engine stopped it: it is never idle again.</summary>
-    public bool IsStopped { get; set; }
-
-    /// <summary>Leases of the invocations that run on it.</summary>
-    public HashSet<long> Leases { get; } = [];
-
-    /// <summary>The arbiter was last told that it is idle.</summary>
-    public bool IsToldIdle { get; set; }
 }

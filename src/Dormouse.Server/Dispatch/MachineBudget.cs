@@ -1,7 +1,5 @@
-using System.Globalization;
 using Dormouse.Core;
 using Dormouse.Core.Instances;
-using Microsoft.Extensions.Options;
 
 namespace Dormouse.Server.Dispatch;
 
@@ -14,13 +12,6 @@ internal sealed class MachineBudget
     private readonly Lock _arbiterLock = new();
     private readonly MachineArbiter _arbiter;
     private readonly ArbiterEffects _effects = new();
-
-    public MachineBudget(IOptions<DispatchOptions> options)
-        : this(
-            options.Value.MemoryBudgetMib > 0 ? options.Value.MemoryBudgetMib : AvailableMib() * 9 / 10,
-            options.Value.StartsAtOnceMax > 0 ? options.Value.StartsAtOnceMax : Environment.ProcessorCount)
-    {
-    }
 
     public MachineBudget(long budgetMib, int startsAtOnceMax) => _arbiter = new MachineArbiter(budgetMib, startsAtOnceMax);
 
@@ -73,27 +64,13 @@ internal sealed class MachineBudget
         }
     }
 
-    public void Busy(InstanceId instance)
+    public void Busy(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Busy(instance);
+            _arbiter.Busy(instance, now, _effects);
+            TakeLocked(ref aftermath);
         }
-    }
-
-    /// <summary>MemAvailable of the kernel, MiB: free memory and what the kernel can take back from its caches.</summary>
-    private static long AvailableMib()
-    {
-        foreach (var line in File.ReadLines("/proc/meminfo"))
-        {
-            if (line.StartsWith("MemAvailable:", StringComparison.Ordinal))
-            {
-                var kib = line["MemAvailable:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim();
-                return long.Parse(kib, CultureInfo.InvariantCulture) / 1024;
-            }
-        }
-
-        return GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20;
     }
 
     private void TakeLocked(ref Aftermath? aftermath)

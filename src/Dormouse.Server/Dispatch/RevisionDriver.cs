@@ -6,9 +6,8 @@ using Dormouse.Core.Instances;
 namespace Dormouse.Server.Dispatch;
 
 /// <summary>
-/// One engine behind one short lock, with the callers that wait and the instances that exist. Every event goes through <see cref="Apply"/>: the engine
-/// decides under the lock, waiting callers are answered, and what must be done elsewhere is returned as an <see cref="Aftermath"/>
-/// that <see cref="DispatchService"/> carries out without the lock.
+/// One engine behind one short lock, with the callers that wait and the instances that exist. The engine decides under the lock, waiting callers are answered
+/// there (their continuations run elsewhere), and what must be done besides becomes an <see cref="Aftermath"/> that the service carries out without the lock.
 /// </summary>
 internal sealed class RevisionDriver
 {
@@ -17,7 +16,6 @@ internal sealed class RevisionDriver
     private readonly RevisionEffects _effects = new();
     private readonly Dictionary<long, SlotWaiter> _waiting = [];
     private readonly Dictionary<InstanceId, InstanceEntry> _instances = [];
-    private readonly Dictionary<long, long> _meteredEarlier = [];
     private readonly MonotonicClock _clock;
     private readonly MachineBudget _budget;
     private readonly TimerWheel _wheel;
@@ -27,16 +25,18 @@ internal sealed class RevisionDriver
     private MonotonicTime _wakeAt = MonotonicTime.Never;
     private MonotonicTime _wakeScheduled = MonotonicTime.Never;
     private long _lastTicket;
+
+    /// <summary>Share of the run that the last Ended event ended.</summary>
+    private long _metered;
     private bool _isDropped;
 
-    public RevisionDriver(
-        Revision revision, RevisionEngine engine, MonotonicClock clock, MachineBudget budget, TimerWheel wheel, Action<RevisionDriver, Aftermath> carryOut)
+    public RevisionDriver(Revision revision, RevisionEngine engine, DispatchMachine machine, Action<RevisionDriver, Aftermath> carryOut)
     {
         Revision = revision;
         _engine = engine;
-        _clock = clock;
-        _budget = budget;
-        _wheel = wheel;
+        _clock = machine.Clock;
+        _budget = machine.Budget;
+        _wheel = machine.Wheel;
         _carryOut = carryOut;
         _wake = Wake;
     }
@@ -65,9 +65,7 @@ internal sealed class RevisionDriver
 
             var now = _clock.Now;
             var ticket = ++_lastTicket;
-            _effects.Clear();
-            _engine.Apply(RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, bodyBytes, isRetry), now, _effects);
-            answer = TakeLocked(ticket, now, ref aftermath);
+            answer = ApplyLocked(RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, bodyBytes, isRetry), now, ref aftermath, ticket);
             if (answer is null)
             {
                 waiter = new SlotWaiter(this, ticket);
@@ -105,44 +103,37 @@ internal sealed class RevisionDriver
         long metered;
         lock (_engineLock)
         {
-            var now = _clock.Now;
-            _effects.Clear();
-            _engine.Apply(RevisionEvent.Ended(lease, end), now, _effects);
-            // Of an instance that was lost first, the engine metered all runs then.
-            _meteredEarlier.Remove(lease.Id, out metered);
-            foreach (var run in _effects.Metered)
-            {
-                if (run.Lease.Id == lease.Id)
-                {
-                    metered = run.MeteredMicroseconds;
-                }
-            }
-
-            TakeLocked(ticket: 0, now, ref aftermath, released: lease);
+            _metered = 0;
+            ApplyLocked(RevisionEvent.Ended(lease, end), _clock.Now, ref aftermath);
+            metered = _metered;
         }
 
         CarryOut(aftermath);
         return metered;
     }
 
-    /// <summary>Feeds an event that is not about one instance's life: Drain, Resume, Retire, Woken, Evict.</summary>
-    public void Apply(in RevisionEvent @event)
+    /// <summary>Feeds an event that is not about one instance's life: Drain, Resume, Retire, Woken, Evict. False when this driver was dropped.</summary>
+    public bool Apply(in RevisionEvent @event)
     {
         Aftermath? aftermath = null;
         lock (_engineLock)
         {
-            if (!_isDropped)
+            if (_isDropped)
             {
-                ApplyLocked(@event, _clock.Now, ref aftermath);
+                return false;
             }
+
+            ApplyLocked(@event, _clock.Now, ref aftermath);
         }
 
         CarryOut(aftermath);
+        return true;
     }
 
     /// <summary>The machine admitted a start. False when it is no longer wanted.</summary>
     public bool TryPrepare(InstanceId instance)
     {
+        Aftermath? aftermath = null;
         lock (_engineLock)
         {
             if (!_instances.TryGetValue(instance, out var entry) || entry.State != EntryState.Requested)
@@ -151,8 +142,14 @@ internal sealed class RevisionDriver
             }
 
             entry.State = EntryState.Preparing;
-            return true;
+            if (entry.IsHeld)
+            {
+                ApplyLocked(RevisionEvent.InstanceAdmitted(instance), _clock.Now, ref aftermath);
+            }
         }
+
+        CarryOut(aftermath);
+        return true;
     }
 
     /// <summary>Its files are laid out. False when it was stopped meanwhile: then the driver never hears of it.</summary>
@@ -174,54 +171,29 @@ internal sealed class RevisionDriver
                 return null;
             }
 
-            if (entry.State == EntryState.Preparing)
-            {
-                entry.State = EntryState.Starting;
-            }
-
+            entry.State = EntryState.WithDriver;
             return entry.StopWanted;
         }
     }
 
-    public void Ready(InstanceId instance, InstanceReady ready)
+    /// <summary>Its start ended (<paramref name="event"/> is Ready or Failed) or it was lost. False when it is unknown.</summary>
+    public bool Report(InstanceId instance, in RevisionEvent @event)
     {
         Aftermath? aftermath = null;
         lock (_engineLock)
         {
-            if (_instances.TryGetValue(instance, out var entry))
+            if (!_instances.TryGetValue(instance, out var entry))
             {
-                var now = _clock.Now;
-                entry.State = EntryState.Ready;
-                _budget.StartEnded(instance, now, ref aftermath);
-                ApplyLocked(RevisionEvent.InstanceReady(instance, ready), now, ref aftermath);
-                SyncIdleLocked(entry, now, ref aftermath);
+                return false;
             }
+
+            var now = _clock.Now;
+            _budget.StartEnded(instance, now, ref aftermath);
+            ApplyLocked(@event, now, ref aftermath);
         }
 
         CarryOut(aftermath);
-    }
-
-    /// <summary>It failed to start, or was lost: <paramref name="event"/> says which. Its end (<see cref="Gone"/>) follows.</summary>
-    public void Ended(InstanceId instance, in RevisionEvent @event)
-    {
-        Aftermath? aftermath = null;
-        lock (_engineLock)
-        {
-            if (_instances.TryGetValue(instance, out var entry))
-            {
-                var now = _clock.Now;
-                if (entry.State is EntryState.Requested or EntryState.Preparing or EntryState.Starting)
-                {
-                    _budget.StartEnded(instance, now, ref aftermath);
-                }
-
-                entry.State = EntryState.Ended;
-                ApplyLocked(@event, now, ref aftermath);
-                SyncIdleLocked(entry, now, ref aftermath);
-            }
-        }
-
-        CarryOut(aftermath);
+        return true;
     }
 
     public void Gone(InstanceId instance)
@@ -249,7 +221,7 @@ internal sealed class RevisionDriver
         }
     }
 
-    /// <summary>Called once by the service, after it has forgotten this driver.</summary>
+    /// <summary>Called by the service after it has forgotten this driver.</summary>
     public void SignalDropped() => _dropped.TrySetResult();
 
     private void Wake(MonotonicTime wish)
@@ -286,47 +258,42 @@ internal sealed class RevisionDriver
         }
     }
 
-    private void ApplyLocked(in RevisionEvent @event, MonotonicTime now, ref Aftermath? aftermath)
+    /// <summary>Lets the engine decide and distributes the effects. Returns the answer to <paramref name="ticket"/> when it is among them.</summary>
+    private SlotResult? ApplyLocked(in RevisionEvent @event, MonotonicTime now, ref Aftermath? aftermath, long ticket = 0)
     {
         _effects.Clear();
         _engine.Apply(@event, now, _effects);
-        TakeLocked(ticket: 0, now, ref aftermath);
-    }
-
-    /// <summary>Distributes the effects; returns the answer to <paramref name="ticket"/> when it is among them.</summary>
-    /// <param name="released">The lease that this event ends, if it ends one: its slot is free, its meter was read by the caller.</param>
-    private SlotResult? TakeLocked(long ticket, MonotonicTime now, ref Aftermath? aftermath, SlotLease? released = null)
-    {
+        var answer = AnswerLocked(ticket);
+        _wakeAt = _effects.WakeAt;
         foreach (var run in _effects.Metered)
         {
-            if (run.Lease.Id != released?.Id)
-            {
-                _meteredEarlier[run.Lease.Id] = run.MeteredMicroseconds;
-            }
+            _metered = run.Lease.Id == @event.Lease.Id ? run.MeteredMicroseconds : _metered;
         }
 
-        foreach (var start in _effects.Starts)
+        if (_effects.Starts.Count + _effects.Stops.Count + _effects.Changes.Count > 0)
         {
-            _instances[start.Instance] = new InstanceEntry(start.Instance);
-            LastInstanceNumber = Math.Max(LastInstanceNumber, start.Instance.Number);
+            aftermath ??= new Aftermath();
+            aftermath.Changes.AddRange(_effects.Changes);
+            StopLocked(aftermath);
         }
 
-        StopLocked(now, ref aftermath);
-        var answer = AnswerLocked(ticket);
-        SyncLeasesLocked(released, now, ref aftermath);
-        foreach (var start in _effects.Starts)
+        foreach (var instance in _effects.BecameBusy)
         {
-            _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
+            _budget.Busy(instance, now, ref aftermath);
         }
 
-        if (_effects.Changes.Count > 0)
+        foreach (var instance in _effects.BecameIdle)
         {
-            (aftermath ??= new Aftermath()).Changes.AddRange(_effects.Changes);
+            _budget.Idle(instance, now, ref aftermath);
         }
 
-        _wakeAt = _effects.WakeAt;
+        if (_effects.Starts.Count > 0)
+        {
+            answer = RequestLocked(now, ref aftermath, ticket) ?? answer;
+        }
+
         ScheduleLocked();
-        if (_engine.IsEmpty && _instances.Count == 0 && _waiting.Count == 0 && !_isDropped)
+        if (_engine.IsEmpty && _instances.Count == 0 && !_isDropped)
         {
             _isDropped = true;
             (aftermath ??= new Aftermath()).IsDropped = true;
@@ -363,25 +330,7 @@ internal sealed class RevisionDriver
         }
     }
 
-    /// <summary>Tells the arbiter which instances have work now: a slot that is handed on at once never looks idle.</summary>
-    private void SyncLeasesLocked(SlotLease? released, MonotonicTime now, ref Aftermath? aftermath)
-    {
-        foreach (var grant in _effects.Grants)
-        {
-            if (_instances.TryGetValue(grant.Lease.Instance, out var granted))
-            {
-                granted.Leases.Add(grant.Lease.Id);
-                SyncIdleLocked(granted, now, ref aftermath);
-            }
-        }
-
-        if (released is { } lease && _instances.TryGetValue(lease.Instance, out var entry) && entry.Leases.Remove(lease.Id))
-        {
-            SyncIdleLocked(entry, now, ref aftermath);
-        }
-    }
-
-    private void StopLocked(MonotonicTime now, ref Aftermath? aftermath)
+    private void StopLocked(Aftermath aftermath)
     {
         foreach (var stop in _effects.Stops)
         {
@@ -390,9 +339,7 @@ internal sealed class RevisionDriver
                 continue;
             }
 
-            aftermath ??= new Aftermath();
-            entry.IsStopped = true;
-            SyncIdleLocked(entry, now, ref aftermath);
+            aftermath.Stops.Add(stop);
             switch (entry.State)
             {
                 case EntryState.Requested:
@@ -401,30 +348,38 @@ internal sealed class RevisionDriver
                 case EntryState.Preparing:
                     entry.StopWanted ??= stop.Reason;
                     break;
-                default:
-                    aftermath.Stops.Add(stop);
+                case EntryState.WithDriver:
+                    aftermath.DriverStops.Add(stop);
                     break;
             }
         }
     }
 
-    private void SyncIdleLocked(InstanceEntry entry, MonotonicTime now, ref Aftermath? aftermath)
+    /// <summary>Asks the machine for the starts; tells the engine of those that must wait for room, which may be the answer to <paramref name="ticket"/>.</summary>
+    private SlotResult? RequestLocked(MonotonicTime now, ref Aftermath? aftermath, long ticket)
     {
-        var isIdle = entry.State == EntryState.Ready && entry.Leases.Count == 0 && !entry.IsStopped;
-        if (isIdle == entry.IsToldIdle)
+        var starts = _effects.Starts.ToArray();
+        aftermath ??= new Aftermath();
+        foreach (var start in starts)
         {
-            return;
+            var entry = new InstanceEntry();
+            _instances[start.Instance] = entry;
+            LastInstanceNumber = Math.Max(LastInstanceNumber, start.Instance.Number);
+            aftermath.Starts.Add(start);
+            _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
+            entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);
         }
 
-        entry.IsToldIdle = isIdle;
-        if (isIdle)
+        SlotResult? answer = null;
+        foreach (var start in starts)
         {
-            _budget.Idle(entry.Id, now, ref aftermath);
+            if (_instances.TryGetValue(start.Instance, out var entry) && entry.IsHeld)
+            {
+                answer = ApplyLocked(RevisionEvent.InstanceHeld(start.Instance), now, ref aftermath, ticket) ?? answer;
+            }
         }
-        else
-        {
-            _budget.Busy(entry.Id);
-        }
+
+        return answer;
     }
 
     private void ScheduleLocked()

@@ -10,12 +10,12 @@ namespace Dormouse.Server.Gateway;
 internal sealed class InstanceConnections : IDisposable
 {
     private readonly ConcurrentDictionary<InstanceId, HttpMessageInvoker> _invokers = new();
-    private readonly DispatchService _dispatch;
+    private readonly DispatchEvents _events;
 
-    public InstanceConnections(DispatchService dispatch)
+    public InstanceConnections(DispatchEvents events)
     {
-        _dispatch = dispatch;
-        dispatch.Ended += Drop;
+        _events = events;
+        events.Gone += Drop;
     }
 
     public HttpMessageInvoker For(in SlotLease lease) =>
@@ -23,7 +23,7 @@ internal sealed class InstanceConnections : IDisposable
 
     public void Dispose()
     {
-        _dispatch.Ended -= Drop;
+        _events.Gone -= Drop;
         foreach (var instance in _invokers.Keys)
         {
             Drop(instance);

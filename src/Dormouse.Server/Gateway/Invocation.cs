@@ -1,10 +1,12 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Gateway;
 
 /// <summary>One request on its way through the gateway: what is known of it so far. Owned by one request; no lock.</summary>
-internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision revision)
+/// <param name="arrivedTimestamp">Timestamp of its arrival.</param>
+internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision revision, long arrivedTimestamp)
 {
     public InvocationId Id => id;
 
@@ -12,38 +14,39 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
 
     public Revision Revision => revision;
 
-    /// <summary>The slot it runs on, or ran on last.</summary>
+    public long ArrivedTimestamp => arrivedTimestamp;
+
+    /// <summary>The slot it runs on, or ran on last; its waiting times are those of all attempts together.</summary>
     public SlotGrant Grant { get; private set; }
 
-    /// <summary>Number in the journal; 0 while it was not handed to an instance.</summary>
-    public long Sequence { get; set; }
+    /// <summary>The journal's number; null while it was not handed to an instance.</summary>
+    public long? Sequence { get; set; }
 
-    /// <summary>When it was first handed to an instance.</summary>
-    public DateTimeOffset StartedAt { get; set; }
+    public InvocationOpening Opening { get; set; }
 
     /// <summary>Timestamp at which the current attempt was handed over.</summary>
-    public long RunTimestamp { get; set; }
-
-    /// <summary>Waiting time over all attempts.</summary>
-    public TimeSpan Queue { get; private set; }
-
-    public TimeSpan Start { get; private set; }
-
-    public TimeSpan Load { get; private set; }
+    public long RunTimestamp { get; private set; }
 
     /// <summary>The slot is held and must be given back.</summary>
     public bool HoldsSlot { get; set; }
 
-    /// <summary>Its receipt is written.</summary>
-    public bool IsClosed { get; set; }
+    /// <summary>Its receipt, once it is written.</summary>
+    public Receipt? Receipt { get; set; }
 
+    /// <summary>It got a slot, the first or, after its instance broke, the second.</summary>
     public void Granted(in SlotGrant grant, long timestamp)
     {
-        // A retry that finds a free slot is still the cold or queued invocation that it was.
-        Grant = Sequence != 0 && grant.Kind < Grant.Kind ? grant with { Kind = Grant.Kind, Cause = Grant.Cause, Rung = Grant.Rung } : grant;
-        Queue += grant.Queue;
-        Start += grant.Start;
-        Load += grant.Load;
+        var isRetry = Sequence is not null;
+        var earlier = Grant;
+        Grant = isRetry
+            ? grant with { Queue = earlier.Queue + grant.Queue, Start = earlier.Start + grant.Start, Load = earlier.Load + grant.Load }
+            : grant;
+        if (isRetry && earlier.Kind > grant.Kind)
+        {
+            // It did wait for a start, whatever the second slot took.
+            Grant = Grant with { Kind = earlier.Kind, Cause = earlier.Cause, Rung = earlier.Rung };
+        }
+
         RunTimestamp = timestamp;
         HoldsSlot = true;
     }

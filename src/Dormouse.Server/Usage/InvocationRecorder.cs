@@ -1,67 +1,38 @@
-using Dormouse.Core.Dispatch;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Gateway;
 
 namespace Dormouse.Server.Usage;
 
 /// <summary>Opens an invocation in the journal when it is handed to an instance and closes it with its receipt when the run ended.</summary>
-internal sealed class InvocationRecorder(IInvocationJournal journal, PriceBook prices, RevisionStatistics statistics, TimeProvider time)
+internal sealed class InvocationRecorder(IInvocationJournal journal, PriceBook prices, InvocationCounts counts, TimeProvider time)
 {
-    /// <summary>A receipt was written to the journal.</summary>
-    public event Action<Invocation, Receipt>? Recorded;
-
     /// <summary>False when the journal is full: then nothing may run.</summary>
     public bool TryOpen(Invocation invocation)
     {
-        var startedAt = time.GetUtcNow();
         var revision = invocation.Revision;
-        var sequence = journal.TryOpen(new InvocationOpening(
-            invocation.Id, revision.Tenant, revision.Id, invocation.Grant.Lease.Instance.Number, startedAt, revision.Spec.MemoryMib));
+        invocation.Opening = new InvocationOpening(
+            invocation.Id, revision.Tenant, revision.Id, invocation.Grant.Lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib);
+        var sequence = journal.TryOpen(invocation.Opening);
         if (sequence < 0)
         {
             return false;
         }
 
-        invocation.StartedAt = startedAt;
         invocation.Sequence = sequence;
         return true;
     }
 
     /// <summary>Writes the receipt. Afterwards it survives the server's sudden end.</summary>
-    /// <param name="meteredMicroseconds">As the engine's meter gave it; never billed above the run itself.</param>
-    public Receipt Close(Invocation invocation, Outcome outcome, int status, long runMicroseconds, long cpuMicroseconds, long meteredMicroseconds)
+    public Receipt Close(Invocation invocation, in InvocationEnd end)
     {
-        var grant = invocation.Grant;
-        var metered = Math.Min(meteredMicroseconds, runMicroseconds);
-        var billed = Pricing.BilledMilliseconds(metered);
-        var memory = invocation.Revision.Spec.MemoryMib;
-        var receipt = new Receipt
-        {
-            ServerId = journal.ServerId,
-            Sequence = invocation.Sequence,
-            Invocation = invocation.Id,
-            Tenant = invocation.Revision.Tenant,
-            Revision = invocation.Revision.Id,
-            Instance = grant.Lease.Instance.Number,
-            StartedAt = invocation.StartedAt,
-            Outcome = outcome,
-            Status = status,
-            Start = grant.Kind,
-            Cause = grant.Kind == StartKind.Cold ? grant.Cause : null,
-            Rung = grant.Kind == StartKind.Cold ? grant.Rung : null,
-            Times = new InvocationTimes(Microseconds(invocation.Queue), Microseconds(invocation.Start), Microseconds(invocation.Load), runMicroseconds),
-            CpuMicroseconds = cpuMicroseconds,
-            MemoryMib = memory,
-            MeteredMicroseconds = metered,
-            BilledMilliseconds = billed,
-            PricePico = Pricing.PricePico(prices, billed, memory),
-        };
+        var sequence = invocation.Sequence ?? throw new InvalidOperationException("An invocation is closed that was never opened.");
+        var receipt = Receipts.Close(journal.ServerId, sequence, invocation.Opening, invocation.Grant, end, prices);
         journal.Close(receipt);
-        invocation.IsClosed = true;
-        statistics.Count(receipt);
-        Recorded?.Invoke(invocation, receipt);
+        invocation.Receipt = receipt;
+        counts.Closed(invocation, receipt, time.GetElapsedTime(invocation.ArrivedTimestamp));
         return receipt;
     }
 
-    private static long Microseconds(TimeSpan span) => span.Ticks / TimeSpan.TicksPerMicrosecond;
+    /// <summary>Time since the current attempt was handed to its instance.</summary>
+    public long ElapsedMicroseconds(Invocation invocation) => time.GetElapsedTime(invocation.RunTimestamp).Ticks / TimeSpan.TicksPerMicrosecond;
 }
