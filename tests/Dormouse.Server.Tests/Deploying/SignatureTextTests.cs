@@ -1,0 +1,42 @@
+using Dormouse.Protocol.Signatures;
+using Dormouse.Server.Deploying;
+
+namespace Dormouse.Server.Tests.Deploying;
+
+public sealed class SignatureTextTests
+{
+    [Fact]
+    public void Yaml_becomes_canonical_json()
+    {
+        var json = SignatureText.ToJson(
+            """
+            # digits
+            picture: {width: 8, height: 8, channels: grey, scale: -0.5, mean: [-1]}
+            labels:
+              names: [no, "1", yes]
+              softmax: true
+            names:
+              picture: Input3
+            """,
+            out var errors);
+
+        Assert.Empty(errors);
+        var signature = SignatureRules.Parse(json!, out _)!;
+        Assert.Equal((8, PictureChannels.Grey, -0.5), (signature.Picture!.Width, signature.Picture.Channels, signature.Picture.Scale));
+        Assert.Equal(["no", "1", "yes"], signature.Labels!.Names);
+        Assert.Equal("Input3", signature.Names["picture"]);
+    }
+
+    [Theory]
+    [InlineData("picture: {widht: 8}", "widht")]
+    [InlineData("picture: [", "line")]
+    [InlineData("", "documents")]
+    [InlineData("just text", "cannot be read")]
+    [InlineData("a: &x [*x]", "nested")]
+    [InlineData("[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]", "nested")]
+    public void What_is_no_signature_is_refused_with_a_reason(string text, string reason)
+    {
+        Assert.Null(SignatureText.ToJson(text, out var errors));
+        Assert.Contains(errors, e => e.Contains(reason, StringComparison.Ordinal));
+    }
+}

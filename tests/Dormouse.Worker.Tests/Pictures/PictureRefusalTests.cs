@@ -1,0 +1,158 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.Text;
+using Dormouse.Protocol.Signatures;
+using Dormouse.Worker.Pictures;
+using SkiaSharp;
+
+namespace Dormouse.Worker.Tests.Pictures;
+
+public sealed class PictureRefusalTests
+{
+    [Fact]
+    public void An_empty_body_is_refused() => Assert.Contains("empty", Refusal([]), StringComparison.Ordinal);
+
+    [Fact]
+    public void Text_is_refused() => Assert.Contains("not a picture", Refusal("hello, this is no picture"u8.ToArray()), StringComparison.Ordinal);
+
+    [Fact]
+    public void Another_format_is_refused_by_name()
+    {
+        byte[] gif = [.. "GIF89a"u8, 1, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 255, 255, 255, 0x2C, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0, 0x3B];
+
+        Assert.Contains("GIF", Refusal(gif), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_bomb_of_100000_by_100000_pixels_is_refused_before_memory_is_taken()
+    {
+        var bomb = Png(100_000, 100_000);
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+
+        var message = Refusal(bomb);
+
+        Assert.Contains("100000 × 100000", message, StringComparison.Ordinal);
+        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 1_000_000);
+    }
+
+    [Fact]
+    public void A_cut_off_picture_is_refused()
+    {
+        var whole = Encode(64, 64, SKEncodedImageFormat.Jpeg);
+
+        Assert.Contains("cut off", Refusal(whole[..(whole.Length / 2)]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_animated_webp_is_refused() => Assert.Contains("animated", Refusal(AnimatedWebp()), StringComparison.Ordinal);
+
+    [Fact]
+    public void An_animated_png_is_refused()
+    {
+        var still = Encode(4, 4, SKEncodedImageFormat.Png);
+        var afterHeader = 8 + 25;
+        byte[] control = new byte[8];
+        BinaryPrimitives.WriteUInt32BigEndian(control, 2);
+        byte[] animated = [.. still[..afterHeader], .. Chunk("acTL", control), .. still[afterHeader..]];
+
+        Assert.Contains("animated", Refusal(animated), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_size_that_may_not_be_scaled_is_refused_with_both_sizes()
+    {
+        var image = PictureDecoder.Decode(Encode(30, 20, SKEncodedImageFormat.Png));
+
+        var refused = Assert.Throws<PictureException>(() => PictureFitting.Fit(image, PictureFit.None, 28, 28, 0));
+
+        Assert.Contains("30 × 20", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("28 × 28", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(SKEncodedImageFormat.Png)]
+    [InlineData(SKEncodedImageFormat.Jpeg)]
+    [InlineData(SKEncodedImageFormat.Webp)]
+    public void Supported_formats_decode(SKEncodedImageFormat format)
+    {
+        var image = PictureDecoder.Decode(Encode(30, 20, format));
+
+        Assert.Equal((30, 20, 3), (image.Width, image.Height, image.Channels));
+    }
+
+    [Fact]
+    public void Transparent_pixels_lie_on_white()
+    {
+        using var bitmap = new SKBitmap(new SKImageInfo(2, 1, SKColorType.Rgba8888, SKAlphaType.Unpremul));
+        bitmap.SetPixel(0, 0, new SKColor(200, 100, 0, 0));
+        bitmap.SetPixel(1, 0, new SKColor(0, 0, 0, 128));
+        using var data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+
+        var image = PictureDecoder.Decode(data.ToArray());
+
+        Assert.Equal([255, 255, 255, 127, 127, 127], image.Pixels);
+    }
+
+    private static string Refusal(byte[] body) => Assert.Throws<PictureException>(() => PictureDecoder.Decode(body)).Message;
+
+    private static byte[] Encode(int width, int height, SKEncodedImageFormat format)
+    {
+        using var bitmap = new SKBitmap(width, height);
+        for (var y = 0; y < height; y++)
+        {
+            for (var x = 0; x < width; x++)
+            {
+                bitmap.SetPixel(x, y, new SKColor((byte)(x * 8), (byte)(y * 8), (byte)((x * y) + 3)));
+            }
+        }
+
+        using var data = bitmap.Encode(format, 100);
+        return data.ToArray();
+    }
+
+    /// <summary>A header that claims a size, and hardly any data.</summary>
+    private static byte[] Png(int width, int height)
+    {
+        var header = new byte[13];
+        BinaryPrimitives.WriteInt32BigEndian(header, width);
+        BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
+        header[8] = 8;
+        return [0x89, .. "PNG\r\n\u001a\n"u8, .. Chunk("IHDR", header), .. Chunk("IDAT", [0x78, 0x9C, 0x63, 0, 0, 0, 1, 0, 1]), .. Chunk("IEND", [])];
+    }
+
+    private static byte[] Chunk(string type, byte[] data)
+    {
+        byte[] typed = [.. Encoding.ASCII.GetBytes(type), .. data];
+        var framed = new byte[typed.Length + 8];
+        BinaryPrimitives.WriteInt32BigEndian(framed, data.Length);
+        typed.CopyTo(framed, 4);
+        BinaryPrimitives.WriteUInt32BigEndian(framed.AsSpan(typed.Length + 4), Crc32.HashToUInt32(typed));
+        return framed;
+    }
+
+    /// <summary>Two lossless frames in an extended WebP container.</summary>
+    private static byte[] AnimatedWebp()
+    {
+        using var bitmap = new SKBitmap(8, 8);
+        using var pixmap = bitmap.PeekPixels();
+        using var data = pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 100));
+        Assert.NotNull(data);
+        var frame = data.ToArray()[12..];
+        byte[] header = [0, 0, 0, 0, 0, 0, 7, 0, 0, 7, 0, 0, 100, 0, 0, 0];
+        byte[] body =
+        [
+            .. Riff("VP8X", [2, 0, 0, 0, 7, 0, 0, 7, 0, 0]), .. Riff("ANIM", [0, 0, 0, 0, 0, 0]),
+            .. Riff("ANMF", [.. header, .. frame]), .. Riff("ANMF", [.. header, .. frame]),
+        ];
+        return [.. Riff("RIFF", [.. "WEBP"u8, .. body])];
+    }
+
+    private static byte[] Riff(string type, byte[] data)
+    {
+        var framed = new byte[8 + data.Length + (data.Length & 1)];
+        Encoding.ASCII.GetBytes(type, framed);
+        BinaryPrimitives.WriteInt32LittleEndian(framed.AsSpan(4), data.Length);
+        data.CopyTo(framed, 8);
+        return framed;
+    }
+}
