@@ -24,17 +24,22 @@ public interface ICatalogue
 
     /// <summary>
     /// Adds a revision; creates the endpoint with <paramref name="newEndpointId"/> when the name is free. The number is the highest so far plus one,
-    /// so deploys at once get numbers of their own. <see cref="NewRevision.IsPublic"/> null keeps what the endpoint has.
+    /// so deploys at once get numbers of their own. <see cref="NewRevision.IsPublic"/> null keeps what the endpoint has. Traffic stays as it is;
+    /// the entry holds the new revision besides those that routing needs.
     /// </summary>
     Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
     /// Verifying ended: stores state, interface and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
-    /// unless a higher number already has some (a slower, older deploy must not win).
+    /// unless a higher number already has some (a slower, older deploy must not win). A null interface keeps the stored one. Null when the revision is gone;
+    /// the entry holds the revision besides those that routing needs.
     /// </summary>
     Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken);
 
-    /// <summary>Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>.</summary>
+    /// <summary>
+    /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal.
+    /// </summary>
+    /// <exception cref="ArgumentException">Weights break their rule, or a revision is missing or not ready (also when it became so just now).</exception>
     Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken);
 
     Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken);
@@ -43,6 +48,9 @@ public interface ICatalogue
 
     /// <summary>Removes the endpoint and its revisions; receipts stay. False when it was not there.</summary>
     Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken);
+
+    /// <summary>Revisions of every tenant whose verifying has not ended: after a crash they are verified again.</summary>
+    Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>An endpoint and those of its revisions that routing needs.</summary>

@@ -134,6 +134,9 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         await starter.WhenAllAsync().WaitAsync(cancellationToken);
     }
 
+    /// <summary>True while an invocation runs or waits anywhere.</summary>
+    public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
+
     /// <summary>Revisions of the endpoint that have an engine now.</summary>
     public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint)
     {

@@ -9,6 +9,9 @@ public enum ServerStartFailure
     /// <summary>An address is in use or may not be listened on.</summary>
     Address,
 
+    /// <summary>A program that the server starts is not there.</summary>
+    Programs,
+
     /// <summary>The data folder is in use by another server, of a newer version, damaged or not writable.</summary>
     DataFolder,
 }

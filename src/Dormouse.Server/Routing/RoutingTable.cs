@@ -8,6 +8,11 @@ namespace Dormouse.Server.Routing;
 /// <param name="Revisions">Revisions that carry traffic, in order of number.</param>
 public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> Revisions)
 {
+    /// <summary>The route of a catalogue entry: those of its revisions that carry traffic.</summary>
+    public static EndpointRoute Of(CatalogueEntry entry) => new(
+        entry.Endpoint,
+        [.. entry.Revisions.Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number)).OrderBy(r => r.Id.Number)]);
+
     /// <summary>Chooses by weight with a number drawn by the caller.</summary>
     /// <param name="draw">0 to 99.</param>
     /// <returns>Null when no revision carries traffic.</returns>
@@ -52,14 +57,7 @@ public sealed class RoutingTable
         }
     }
 
-    public void Put(CatalogueEntry entry)
-    {
-        var carrying = entry.Revisions
-            .Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number))
-            .OrderBy(r => r.Id.Number)
-            .ToImmutableArray();
-        Put(new EndpointRoute(entry.Endpoint, carrying));
-    }
+    public void Put(CatalogueEntry entry) => Put(EndpointRoute.Of(entry));
 
     public void Put(EndpointRoute route)
     {
@@ -74,6 +72,19 @@ public sealed class RoutingTable
         lock (_writing)
         {
             Volatile.Write(ref _routes, _routes.Remove((tenant, name)));
+        }
+    }
+
+    /// <summary>Removes this endpoint; a newer one that has taken its name stays.</summary>
+    public void Remove(Endpoint endpoint)
+    {
+        lock (_writing)
+        {
+            var key = (endpoint.Tenant, endpoint.Name);
+            if (_routes.TryGetValue(key, out var route) && route.Endpoint.Id == endpoint.Id)
+            {
+                Volatile.Write(ref _routes, _routes.Remove(key));
+            }
         }
     }
 }

@@ -10,5 +10,6 @@ internal static class TelemetrySetup
         .AddSingleton<InvocationMetrics>()
         .AddSingleton<InstanceMetrics>()
         .AddSingleton<ScalingMetrics>()
-        .AddSingleton<BillingMetrics>();
+        .AddSingleton<BillingMetrics>()
+        .AddSingleton<MetricsExport>();
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Hosting.Settings;
@@ -22,8 +21,5 @@ internal sealed record PricesSettings
         key, fallback, ParsePico, "a price from 0 to 1000 with at most 12 decimals, such as 0.0000166667");
 
     private static long? ParsePico(string text) =>
-        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var price)
-        && price <= 1000 && price * 1_000_000_000_000m is var pico && pico == decimal.Truncate(pico)
-            ? (long)pico
-            : null;
+        PicoMoney.TryParse(text, out var pico) && pico >= 0 && pico <= 1_000_000_000_000_000 ? (long)pico : null;
 }

@@ -31,15 +31,16 @@ internal sealed record ServerSettings
     {
         var named = EnvironmentSettings.Read(environment);
         var folder = options.DataFolder ?? Value(environment, "DORMOUSE_DATA");
-        var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder);
+        var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
         ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
         var reader = new SettingsReader([.. written, .. named, .. CommandLine(options)]);
-        var settings = Read(reader, folder, environment);
+        // Asked for also when the command line or DORMOUSE_DATA wins, so that it counts as known.
+        var settings = Read(reader, reader.Text("server.data") is { } set && folder is null ? set : folder ?? ServerOptions.DefaultDataFolder(environment), environment);
         reader.Finish();
         return settings;
     }
 
-    private static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => new()
+    private static ServerSettings Read(SettingsReader reader, string folder, IReadOnlyDictionary<string, string> environment) => new()
     {
         Server = HostingSettings.Read(reader, folder),
         Workers = WorkersSettings.Read(reader, environment),
@@ -119,7 +120,7 @@ internal sealed record HostingSettings
     /// <summary>How long a stop waits for running invocations. Default 30 s, 0 to 10 min.</summary>
     public required TimeSpan ShutdownTimeout { get; init; }
 
-    public static HostingSettings Read(SettingsReader reader, string? folder)
+    public static HostingSettings Read(SettingsReader reader, string folder)
     {
         var listen = reader.ParseText(ListenKey, new ListenAddress(System.Net.IPAddress.Loopback, 8080), ListenAddress.Parse, ListenAddress.Allowed);
         var next = listen with { Port = listen.Port is 0 or 65535 ? 0 : listen.Port + 1 };
@@ -133,7 +134,7 @@ internal sealed record HostingSettings
         {
             Listen = listen,
             GrpcListen = grpc,
-            DataFolder = Path.GetFullPath(folder ?? reader.Text("server.data") ?? ServerOptions.DefaultDataFolder),
+            DataFolder = Path.GetFullPath(folder),
             BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
             ShutdownTimeout = reader.Duration("server.shutdown_timeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };

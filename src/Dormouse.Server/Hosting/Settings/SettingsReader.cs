@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Server.Hosting.Settings;
 
@@ -30,13 +31,13 @@ internal sealed class SettingsReader
 
     public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan min, TimeSpan max) => Parse(
         key, fallback,
-        text => Quantities.TryDuration(text, out var d) && d >= min && d <= max ? d : null,
-        $"a duration from {Quantities.Duration(min)} to {Quantities.Duration(max)}, such as 60s, 500ms or 5m");
+        text => Durations.TryParse(text, out var d) && d >= min && d <= max ? d : null,
+        $"a duration from {Durations.Format(min)} to {Durations.Format(max)}, such as 60s, 500ms or 5m");
 
     public long SizeBytes(string key, long fallback, long min, long max) => Parse(
         key, fallback,
-        text => Quantities.TrySize(text, out var s) && s >= min && s <= max ? s : null,
-        $"a size from {Quantities.Size(min)} to {Quantities.Size(max)}, such as 512MiB or 2GiB");
+        text => Sizes.TryParse(text, out var s) && s >= min && s <= max ? s : null,
+        $"a size from {Sizes.Format(min)} to {Sizes.Format(max)}, such as 512MiB or 2GiB");
 
     public bool Flag(string key, bool fallback) => Parse(
         key, fallback,

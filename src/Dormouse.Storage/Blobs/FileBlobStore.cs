@@ -1,0 +1,196 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+using Dormouse.Storage.Posix;
+
+namespace Dormouse.Storage.Blobs;
+
+/// <summary>
+/// Content-addressed files in the data folder. An upload grows in <c>uploads/tenant/hash</c>; when its hash fits it is flushed, renamed into
+/// <c>blobs</c> and entered in the database, in this order, so that a crash leaves an upload to resume or a blob that nobody has yet. A tenant has a blob
+/// only by sending all of it, also when another tenant's copy is already here.
+/// </summary>
+internal sealed class FileBlobStore : IBlobStore
+{
+    private readonly BlobFolders _folders;
+    private readonly IBlobIndex _index;
+    private readonly BlobGuard _guard;
+    private readonly PackageFolders _packages;
+    private readonly long _bytesMax;
+    private readonly KeyedGate<(TenantId, BlobHash)> _uploads = new();
+
+    public FileBlobStore(DataFolder folder, IBlobIndex index, long bytesMax, TimeProvider time)
+    {
+        _folders = new BlobFolders(folder);
+        _folders.Make();
+        _index = index;
+        _bytesMax = bytesMax;
+        _guard = new BlobGuard(_folders, index, time);
+        _packages = new PackageFolders(_folders, time);
+    }
+
+    public async Task<BlobStatus> StatusAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken)
+    {
+        var upload = new FileInfo(_folders.Upload(tenant, hash));
+        return await CompleteSizeAsync(tenant, hash, cancellationToken) is { } size
+            ? new BlobStatus(true, size)
+            : new BlobStatus(false, upload.Exists ? upload.Length : 0);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Of two callers at once the second waits for the first, and then goes on from where that one ended. Bytes beyond <paramref name="sizeBytes"/> are not read.</remarks>
+    /// <exception cref="ArgumentException">The size is negative or above the limit, or a name cannot be one.</exception>
+    public async Task<BlobAppend> AppendAsync(TenantId tenant, BlobHash hash, long sizeBytes, long offset, Stream content, CancellationToken cancellationToken)
+    {
+        if (sizeBytes < 0 || sizeBytes > _bytesMax)
+        {
+            throw new ArgumentException($"A file of {sizeBytes} bytes is not allowed; 0 to {_bytesMax} bytes are.", nameof(sizeBytes));
+        }
+
+        var path = _folders.Upload(tenant, hash);
+        using var turn = await _uploads.EnterAsync((tenant, hash), cancellationToken);
+        if (await CompleteSizeAsync(tenant, hash, cancellationToken) is not null)
+        {
+            return new BlobAppend.Complete();
+        }
+
+        try
+        {
+            using var upload = UploadFile.Open(path);
+            if (upload.Length > sizeBytes)
+            {
+                // Sent under another size before: one of the two was wrong, so neither is trusted.
+                upload.Restart();
+            }
+
+            return offset == upload.Length
+                ? await AppendAsync(tenant, hash, sizeBytes, upload, content, cancellationToken)
+                : new BlobAppend.WrongOffset(upload.Length);
+        }
+        catch (IOException e) when (Libc.IsNoSpace(e))
+        {
+            // Not even a folder or the database's row had room; what arrived is in the file.
+            var kept = new FileInfo(path);
+            return new BlobAppend.NoSpace(kept.Exists ? kept.Length : 0);
+        }
+        finally
+        {
+            _guard.TouchUpload(path);
+        }
+    }
+
+    public async Task<PackageFile> AdoptAsync(TenantId tenant, string localPath, string name, CancellationToken cancellationToken)
+    {
+        _ = _folders.UploadFolder(tenant);
+        BlobHash hash;
+        long size;
+        try
+        {
+            using (var file = File.OpenHandle(localPath, FileMode.Open, FileAccess.Read, FileShare.Read))
+            {
+                hash = new BlobHash(Convert.ToHexStringLower(await UploadFile.HashAsync(file, cancellationToken)));
+                size = RandomAccess.GetLength(file);
+                RandomAccess.FlushToDisk(file);
+            }
+
+            await _guard.AddAsync(tenant, hash, size, localPath, cancellationToken);
+        }
+        catch (IOException e) when (Libc.IsNoSpace(e))
+        {
+            throw e as StorageFullException ?? new StorageFullException($"The disk has no room for '{name}'.", e);
+        }
+
+        return new PackageFile(name, hash, size);
+    }
+
+    public string? Materialise(BlobHash hash)
+    {
+        var path = _folders.Blob(hash);
+        return File.Exists(path) ? path : null;
+    }
+
+    public Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken) => _packages.MaterialiseAsync(package, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>Folders of packages that no revision has are removed with them. The age of a blob counts from its last sending or asking for.</remarks>
+    public async Task<long> SweepAsync(DateTimeOffset olderThan, CancellationToken cancellationToken)
+    {
+        var freed = await SweepUploadsAsync(olderThan, cancellationToken);
+        await _packages.SweepAsync(await _index.PackageNamesAsync(cancellationToken), olderThan, cancellationToken);
+        await _index.RemoveStaleDerivedAsync(olderThan, cancellationToken);
+        var referenced = await _index.ReferencedAsync(cancellationToken);
+        foreach (var file in new DirectoryInfo(_folders.Blobs).EnumerateFiles("*", SearchOption.AllDirectories))
+        {
+            if (!BlobHash.IsValid(file.Name))
+            {
+                // A copy from another device that a crash cut short.
+                freed += RemoveOld(file, olderThan);
+            }
+            else if (!referenced.Contains(file.Name))
+            {
+                freed += await _guard.RemoveAsync(new BlobHash(file.Name), olderThan, cancellationToken);
+            }
+        }
+
+        return freed;
+    }
+
+    private async Task<BlobAppend> AppendAsync(TenantId tenant, BlobHash hash, long size, UploadFile upload, Stream content, CancellationToken cancellationToken)
+    {
+        if (!await upload.AppendAsync(content, size, cancellationToken))
+        {
+            return new BlobAppend.NoSpace(upload.Length);
+        }
+
+        if (upload.Length < size)
+        {
+            return new BlobAppend.Partial(upload.Length);
+        }
+
+        var actual = await upload.HashAsync(cancellationToken);
+        if (actual != hash)
+        {
+            upload.Delete();
+            return new BlobAppend.WrongHash(actual);
+        }
+
+        if (!upload.TryFlush())
+        {
+            return new BlobAppend.NoSpace(upload.Length);
+        }
+
+        await _guard.AddAsync(tenant, hash, size, _folders.Upload(tenant, hash), cancellationToken);
+        return new BlobAppend.Complete();
+    }
+
+    private async Task<long?> CompleteSizeAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken) =>
+        await _index.FindAsync(tenant, hash, cancellationToken) is { } size && await _guard.TryRenewAsync(hash, cancellationToken) ? size : null;
+
+    private async Task<long> SweepUploadsAsync(DateTimeOffset olderThan, CancellationToken cancellationToken)
+    {
+        var freed = 0L;
+        foreach (var tenant in new DirectoryInfo(_folders.Uploads).EnumerateDirectories())
+        {
+            // One that is being written now is young, so nobody is waited for.
+            foreach (var file in tenant.EnumerateFiles().Where(f => BlobHash.IsValid(f.Name) && f.LastWriteTimeUtc < olderThan.UtcDateTime))
+            {
+                using var turn = await _uploads.EnterAsync((new TenantId(tenant.Name), new BlobHash(file.Name)), cancellationToken);
+                file.Refresh();
+                freed += file.Exists ? RemoveOld(file, olderThan) : 0;
+            }
+        }
+
+        return freed;
+    }
+
+    private static long RemoveOld(FileInfo file, DateTimeOffset olderThan)
+    {
+        if (file.LastWriteTimeUtc >= olderThan.UtcDateTime)
+        {
+            return 0;
+        }
+
+        var size = file.Length;
+        file.Delete();
+        return size;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Collections.Frozen;
+using Dormouse.Core.Packages;
+using Dormouse.Storage.Posix;
+
+namespace Dormouse.Storage.Blobs;
+
+/// <summary>
+/// Folders in which a package's files have their own names: hard links, so they cost no space, and a blob that is swept away stays readable through a
+/// folder in use. A folder is put together elsewhere and renamed, so it is whole or absent. It can be made again at any time, so it is not flushed.
+/// </summary>
+internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
+{
+    private readonly KeyedGate<string> _gate = new();
+
+    /// <exception cref="FileNotFoundException">A blob of the package is not here.</exception>
+    /// <exception cref="ArgumentException">A path or hash cannot be one.</exception>
+    /// <exception cref="StorageFullException">There is no room for the links.</exception>
+    public async Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken)
+    {
+        foreach (var file in package.Files)
+        {
+            if (PackageRules.PathRefusal(file.Path) is { } refusal)
+            {
+                throw new ArgumentException(refusal, nameof(package));
+            }
+        }
+
+        var name = PackageName.Of(package.Files);
+        using var turn = await _gate.EnterAsync(name, cancellationToken);
+        return Materialise(package, name);
+    }
+
+    /// <summary>Removes folders of packages not in <paramref name="names"/> that were not asked for since <paramref name="olderThan"/>, and what a crash left half made.</summary>
+    public async Task SweepAsync(FrozenSet<string> names, DateTimeOffset olderThan, CancellationToken cancellationToken)
+    {
+        var half = new DirectoryInfo(folders.Building).EnumerateDirectories();
+        var unused = new DirectoryInfo(folders.Packages).EnumerateDirectories().Where(d => BlobHash.IsValid(d.Name) && !names.Contains(d.Name));
+        foreach (var folder in half.Concat(unused).ToList())
+        {
+            using var turn = await _gate.EnterAsync(folder.Name, cancellationToken);
+            folder.Refresh();
+            if (folder.Exists && folder.LastWriteTimeUtc < olderThan.UtcDateTime)
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+    }
+
+    private string Materialise(Package package, string name)
+    {
+        var target = folders.Package(name);
+        if (!Directory.Exists(target))
+        {
+            try
+            {
+                Build(package, name, target);
+            }
+            catch (IOException e) when (Libc.IsNoSpace(e))
+            {
+                throw new StorageFullException($"The disk has no room for the folder of a package of {package.Files.Length} files.", e);
+            }
+        }
+
+        Directory.SetLastWriteTimeUtc(target, time.GetUtcNow().UtcDateTime);
+        return target;
+    }
+
+    private void Build(Package package, string name, string target)
+    {
+        var half = Path.Combine(folders.Building, name);
+        if (Directory.Exists(half))
+        {
+            Directory.Delete(half, recursive: true);
+        }
+
+        DataFolder.MakeFolder(half);
+        foreach (var file in package.Files)
+        {
+            var blob = folders.Blob(file.Hash);
+            if (!File.Exists(blob))
+            {
+                throw new FileNotFoundException($"The content of '{file.Path}' ({file.Hash}) is not in the store. Deploy again.", file.Path);
+            }
+
+            var path = Path.Combine(half, file.Path);
+            DataFolder.MakeFolder(Path.GetDirectoryName(path)!);
+            if (!Libc.TryLink(blob, path))
+            {
+                // A file system without links, or one that has too many of this file: a copy serves as well.
+                File.Copy(blob, path);
+            }
+        }
+
+        Directory.Move(half, target);
+    }
+}

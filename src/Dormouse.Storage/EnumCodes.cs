@@ -1,0 +1,70 @@
+using System.Collections.Frozen;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Storage;
+
+/// <summary>
+/// How the members of an enumeration are stored: a byte in the journal, a word in the database. Both are fixed for ever; the order of the
+/// members in the source means nothing.
+/// </summary>
+internal sealed class EnumCodes<T>
+    where T : struct, Enum
+{
+    private readonly FrozenDictionary<T, (byte Code, string Text)> _byValue;
+    private readonly FrozenDictionary<byte, T> _byCode;
+    private readonly FrozenDictionary<string, T> _byText;
+
+    public EnumCodes(params (T Value, byte Code, string Text)[] rows)
+    {
+        _byValue = rows.ToFrozenDictionary(r => r.Value, r => (r.Code, r.Text));
+        _byCode = rows.ToFrozenDictionary(r => r.Code, r => r.Value);
+        _byText = rows.ToFrozenDictionary(r => r.Text, r => r.Value, StringComparer.Ordinal);
+    }
+
+    public byte Code(T value) => _byValue[value].Code;
+
+    public string Text(T value) => _byValue[value].Text;
+
+    public T Value(string text) =>
+        _byText.TryGetValue(text, out var value) ? value : throw new InvalidDataException($"'{text}' is no stored {typeof(T).Name} that this version knows.");
+
+    public bool TryValue(byte code, out T value) => _byCode.TryGetValue(code, out value);
+}
+
+/// <summary>Code 0 is kept for "none".</summary>
+internal static class Codes
+{
+    public static readonly EnumCodes<Outcome> Outcomes = new(
+        (Outcome.Completed, 1, "completed"),
+        (Outcome.Rejected, 2, "rejected"),
+        (Outcome.WorkerCrashed, 3, "worker_crashed"),
+        (Outcome.MemoryExceeded, 4, "memory_exceeded"),
+        (Outcome.DeadlineExceeded, 5, "deadline_exceeded"),
+        (Outcome.CallerLeft, 6, "caller_left"),
+        (Outcome.ServerLost, 7, "server_lost"));
+
+    public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"));
+
+    public static readonly EnumCodes<StartCause> Causes = new(
+        (StartCause.First, 1, "first"),
+        (StartCause.Idle, 2, "idle"),
+        (StartCause.Burst, 3, "burst"),
+        (StartCause.Rollout, 4, "rollout"),
+        (StartCause.Crash, 5, "crash"),
+        (StartCause.Eviction, 6, "eviction"));
+
+    public static readonly EnumCodes<Rung> Rungs = new(
+        (Rung.None, 1, "none"),
+        (Rung.Pool, 2, "pool"),
+        (Rung.Fork, 3, "fork"),
+        (Rung.Thaw, 4, "thaw"),
+        (Rung.Restore, 5, "restore"));
+
+    public static readonly EnumCodes<RevisionState> RevisionStates = new(
+        (RevisionState.Verifying, 1, "verifying"),
+        (RevisionState.Ready, 2, "ready"),
+        (RevisionState.Failed, 3, "failed"));
+}

@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Storage.Sqlite;
+
+/// <summary>What a deploy and a change of traffic do to the tables; each runs inside one transaction of the writer.</summary>
+internal static class CatalogueChanges
+{
+    public static CatalogueEntry Add(SqliteSession session, NewRevision revision, EndpointId newEndpointId, DateTimeOffset now)
+    {
+        if (revision.Package.Files.IsDefaultOrEmpty)
+        {
+            throw new ArgumentException("A revision needs at least one file.", nameof(revision));
+        }
+
+        var endpoint = SqliteCatalogue.FindByName(session, revision.Tenant, revision.EndpointName);
+        if (endpoint is null)
+        {
+            endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, IsPublic = revision.IsPublic ?? false, CreatedAt = now };
+            AddEndpoint(session, endpoint);
+        }
+        else if (revision.IsPublic is { } isPublic && isPublic != endpoint.IsPublic)
+        {
+            session.Execute("UPDATE endpoints SET is_public = $public WHERE id = $id", ("$public", isPublic ? 1 : 0), ("$id", StoredValues.Bytes(endpoint.Id.Value)));
+        }
+
+        var id = StoredValues.Bytes(endpoint.Id.Value);
+        var number = (int)session.Number("SELECT COALESCE(MAX(number), 0) + 1 FROM revisions WHERE endpoint_id = $id", ("$id", id));
+        AddRow(session, new RevisionId(endpoint.Id, number), revision, now);
+        AddFiles(session, new RevisionId(endpoint.Id, number), revision);
+        Route(session, endpoint);
+        return Entry(session, endpoint.Id, number);
+    }
+
+    public static CatalogueEntry? Complete(SqliteSession session, RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic)
+    {
+        var changed = session.Execute(
+            "UPDATE revisions SET state = $state, interface = COALESCE($interface, interface), failure = $failure WHERE endpoint_id = $endpoint AND number = $number",
+            ("$state", Codes.RevisionStates.Text(state)),
+            ("$interface", interfaceJson),
+            ("$failure", failure),
+            ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+            ("$number", id.Number));
+        if (changed == 0 || SqliteCatalogue.FindById(session, id.Endpoint) is not { } endpoint)
+        {
+            return null;
+        }
+
+        if (giveTraffic && state == RevisionState.Ready && endpoint.Traffic.All(s => s.Revision <= id.Number))
+        {
+            ReplaceTraffic(session, endpoint, [new TrafficShare(id.Number, 100)]);
+        }
+
+        return Entry(session, id.Endpoint, id.Number);
+    }
+
+    public static CatalogueEntry? SetTraffic(SqliteSession session, EndpointId id, ImmutableArray<TrafficShare> traffic)
+    {
+        if (SqliteCatalogue.FindById(session, id) is not { } endpoint)
+        {
+            return null;
+        }
+
+        if (!traffic.IsEmpty && (traffic.Any(s => s.Weight is < 1 or > 100) || traffic.Sum(s => s.Weight) != 100 || traffic.DistinctBy(s => s.Revision).Count() != traffic.Length))
+        {
+            throw new ArgumentException($"Traffic '{TrafficText.Write(traffic)}' is not allowed: weights are 1 to 100, sum to 100, and name each revision once.", nameof(traffic));
+        }
+
+        foreach (var share in traffic)
+        {
+            if (State(session, id, share.Revision) is not RevisionState.Ready)
+            {
+                throw new ArgumentException($"Revision r{share.Revision} of '{endpoint.Name}' cannot carry traffic: it is missing or not ready.", nameof(traffic));
+            }
+        }
+
+        ReplaceTraffic(session, endpoint, traffic);
+        return Entry(session, id, 0);
+    }
+
+    private static RevisionState? State(SqliteSession session, EndpointId id, int number) =>
+        session.First(
+            "SELECT state FROM revisions WHERE endpoint_id = $endpoint AND number = $number",
+            r => (RevisionState?)Codes.RevisionStates.Value(r.GetString(0)),
+            ("$endpoint", StoredValues.Bytes(id.Value)),
+            ("$number", number));
+
+    private static void AddEndpoint(SqliteSession session, Endpoint endpoint)
+    {
+        session.Execute(
+            "INSERT INTO endpoints (id, tenant_id, name, is_public, is_unloaded, traffic, previous_traffic, created_at) VALUES ($id, $tenant, $name, $public, 0, '', '', $created)",
+            ("$id", StoredValues.Bytes(endpoint.Id.Value)),
+            ("$tenant", endpoint.Tenant.Value),
+            ("$name", endpoint.Name),
+            ("$public", endpoint.IsPublic ? 1 : 0),
+            ("$created", StoredTime.ToMicroseconds(endpoint.CreatedAt)));
+        session.Execute(
+            "INSERT INTO endpoint_names (endpoint_id, tenant_id, name) VALUES ($id, $tenant, $name)",
+            ("$id", StoredValues.Bytes(endpoint.Id.Value)),
+            ("$tenant", endpoint.Tenant.Value),
+            ("$name", endpoint.Name));
+    }
+
+    private static void AddRow(SqliteSession session, RevisionId id, NewRevision revision, DateTimeOffset now) =>
+        session.Execute(
+            """
+            INSERT INTO revisions (endpoint_id, number, tenant_id, state, spec, interface, is_routed, created_at)
+            VALUES ($endpoint, $number, $tenant, $state, $spec, $interface, 0, $created)
+            """,
+            ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+            ("$number", id.Number),
+            ("$tenant", revision.Tenant.Value),
+            ("$state", Codes.RevisionStates.Text(revision.State)),
+            ("$spec", SpecJson.Write(revision.Spec)),
+            ("$interface", revision.Interface),
+            ("$created", StoredTime.ToMicroseconds(now)));
+
+    private static void AddFiles(SqliteSession session, RevisionId id, NewRevision revision)
+    {
+        var files = revision.Package.Files;
+        for (var position = 0; position < files.Length; position++)
+        {
+            session.Execute(
+                """
+                INSERT INTO revision_files (endpoint_id, number, position, tenant_id, path, hash, size_bytes)
+                VALUES ($endpoint, $number, $position, $tenant, $path, $hash, $size)
+                """,
+                ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+                ("$number", id.Number),
+                ("$position", position),
+                ("$tenant", revision.Tenant.Value),
+                ("$path", files[position].Path),
+                ("$hash", files[position].Hash.Value),
+                ("$size", files[position].SizeBytes));
+        }
+    }
+
+    /// <summary>Setting what is already set keeps the previous value, so that a repeated command does not take the way back.</summary>
+    private static void ReplaceTraffic(SqliteSession session, Endpoint endpoint, ImmutableArray<TrafficShare> traffic)
+    {
+        if (traffic.SequenceEqual(endpoint.Traffic))
+        {
+            return;
+        }
+
+        session.Execute(
+            "UPDATE endpoints SET previous_traffic = traffic, traffic = $traffic WHERE id = $id",
+            ("$traffic", TrafficText.Write(traffic)),
+            ("$id", StoredValues.Bytes(endpoint.Id.Value)));
+        Route(session, endpoint with { Traffic = traffic });
+    }
+
+    /// <summary>Marks the revisions that carry traffic, or the newest while none does.</summary>
+    private static void Route(SqliteSession session, Endpoint endpoint)
+    {
+        var id = StoredValues.Bytes(endpoint.Id.Value);
+        session.Execute("UPDATE revisions SET is_routed = 0 WHERE endpoint_id = $id AND is_routed = 1", ("$id", id));
+        foreach (var share in endpoint.Traffic)
+        {
+            session.Execute("UPDATE revisions SET is_routed = 1 WHERE endpoint_id = $id AND number = $number", ("$id", id), ("$number", share.Revision));
+        }
+
+        if (endpoint.Traffic.IsEmpty)
+        {
+            session.Execute(
+                "UPDATE revisions SET is_routed = 1 WHERE endpoint_id = $id AND number = (SELECT MAX(number) FROM revisions WHERE endpoint_id = $id)",
+                ("$id", id));
+        }
+    }
+
+    private static CatalogueEntry Entry(SqliteSession session, EndpointId id, int changed) =>
+        SqliteCatalogue.FindEntry(session, id, changed) ?? throw new InvalidOperationException($"Endpoint {id} vanished within its own transaction.");
+}

@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Storage.Sqlite;
+
+/// <summary>
+/// A spec as it is stored. It mirrors <see cref="RevisionSpec"/> with settable members, because generated JSON code gives a missing init-only member
+/// its type's zero and not its default. Unknown members are ignored; a member added later needs a default that means what old revisions did.
+/// </summary>
+internal sealed class StoredSpec
+{
+    private static readonly RevisionSpec Defaults = new() { Runtime = "onnx" };
+
+    public int SchemaVersion { get; set; } = RevisionSpec.CurrentSchemaVersion;
+
+    public string Runtime { get; set; } = Defaults.Runtime;
+
+    public int MemoryMib { get; set; } = Defaults.MemoryMib;
+
+    public double Cpu { get; set; } = Defaults.Cpu;
+
+    public int Concurrency { get; set; } = Defaults.Concurrency;
+
+    public int Threads { get; set; } = Defaults.Threads;
+
+    public int MinInstances { get; set; } = Defaults.MinInstances;
+
+    public int MaxInstances { get; set; } = Defaults.MaxInstances;
+
+    public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
+
+    public TimeSpan Timeout { get; set; } = Defaults.Timeout;
+
+    public TimeSpan StartTimeout { get; set; } = Defaults.StartTimeout;
+
+    public TimeSpan QueueTimeout { get; set; } = Defaults.QueueTimeout;
+
+    public int QueueLimit { get; set; } = Defaults.QueueLimit;
+
+    public long QueueLimitBytes { get; set; } = Defaults.QueueLimitBytes;
+
+    public ImmutableSortedDictionary<string, string>? Environment { get; set; }
+
+    public ImmutableSortedDictionary<string, string>? Engine { get; set; }
+
+    public string? Signature { get; set; }
+
+    public static StoredSpec Of(RevisionSpec spec) => new()
+    {
+        SchemaVersion = spec.SchemaVersion,
+        Runtime = spec.Runtime,
+        MemoryMib = spec.MemoryMib,
+        Cpu = spec.Cpu,
+        Concurrency = spec.Concurrency,
+        Threads = spec.Threads,
+        MinInstances = spec.MinInstances,
+        MaxInstances = spec.MaxInstances,
+        IdleTimeout = spec.IdleTimeout,
+        Timeout = spec.Timeout,
+        StartTimeout = spec.StartTimeout,
+        QueueTimeout = spec.QueueTimeout,
+        QueueLimit = spec.QueueLimit,
+        QueueLimitBytes = spec.QueueLimitBytes,
+        Environment = spec.Environment.IsEmpty ? null : spec.Environment,
+        Engine = spec.Engine.IsEmpty ? null : spec.Engine,
+        Signature = spec.Signature,
+    };
+
+    public RevisionSpec ToSpec() => new()
+    {
+        SchemaVersion = SchemaVersion,
+        Runtime = Runtime,
+        MemoryMib = MemoryMib,
+        Cpu = Cpu,
+        Concurrency = Concurrency,
+        Threads = Threads,
+        MinInstances = MinInstances,
+        MaxInstances = MaxInstances,
+        IdleTimeout = IdleTimeout,
+        Timeout = Timeout,
+        StartTimeout = StartTimeout,
+        QueueTimeout = QueueTimeout,
+        QueueLimit = QueueLimit,
+        QueueLimitBytes = QueueLimitBytes,
+        Environment = Environment ?? ImmutableSortedDictionary<string, string>.Empty,
+        Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
+        Signature = Signature,
+    };
+}
+
+/// <summary>Specs to JSON and back.</summary>
+internal static class SpecJson
+{
+    public static string Write(RevisionSpec spec) => JsonSerializer.Serialize(StoredSpec.Of(spec), SpecJsonContext.Default.StoredSpec);
+
+    public static RevisionSpec Read(string json) =>
+        (JsonSerializer.Deserialize(json, SpecJsonContext.Default.StoredSpec) ?? throw new InvalidDataException("A stored spec is null.")).ToSpec();
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(StoredSpec))]
+internal sealed partial class SpecJsonContext : JsonSerializerContext;

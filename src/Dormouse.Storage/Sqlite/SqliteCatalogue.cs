@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Storage.Sqlite;
+
+/// <summary>Endpoints and revisions in the database. Decisions that need what is stored (numbers, traffic) are taken inside the writer's transaction.</summary>
+internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers) : ICatalogue
+{
+    private const string EntryQuery = $"SELECT {CatalogueRows.EndpointColumns}, {CatalogueRows.RevisionColumns} FROM endpoints e";
+    private const string FileJoin = " JOIN revision_files f ON f.endpoint_id = r.endpoint_id AND f.number = r.number";
+    private const string RevisionQuery = $"SELECT {CatalogueRows.RevisionColumns} FROM revisions r{FileJoin}";
+
+    public async IAsyncEnumerable<CatalogueEntry> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        // The nesting of the loops is the order asked for, so nothing is sorted and the first entry comes at once.
+        const string Sql = EntryQuery
+            + " JOIN revisions r ON r.endpoint_id = e.id AND r.is_routed = 1"
+            + FileJoin
+            + " ORDER BY e.id, r.number, f.position";
+
+        using var lease = await readers.TakeAsync(cancellationToken);
+        using var reader = lease.Session.Read(Sql);
+        foreach (var entry in new CatalogueRows().Entries(reader))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return entry;
+        }
+    }
+
+    public Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) =>
+        readers.ReadAsync(s => FindByName(s, tenant, name), cancellationToken);
+
+    public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<Endpoint>>(
+            s => [.. s.All($"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.tenant_id = $tenant ORDER BY e.name", CatalogueRows.Endpoint, ("$tenant", tenant.Value))],
+            cancellationToken);
+
+    public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<Revision>>(
+            s =>
+            {
+                using var reader = s.Read(RevisionQuery + " WHERE r.endpoint_id = $endpoint ORDER BY r.number DESC, f.position", ("$endpoint", StoredValues.Bytes(endpoint.Value)));
+                return [.. new CatalogueRows().Revisions(reader)];
+            },
+            cancellationToken);
+
+    public Task<Revision?> FindRevisionAsync(RevisionId id, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s =>
+            {
+                using var reader = s.Read(
+                    RevisionQuery + " WHERE r.endpoint_id = $endpoint AND r.number = $number ORDER BY f.position",
+                    ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+                    ("$number", id.Number));
+                return new CatalogueRows().Revisions(reader).FirstOrDefault();
+            },
+            cancellationToken);
+
+    public Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.Add(s, revision, newEndpointId, now), cancellationToken);
+
+    public Task<CatalogueEntry?> CompleteRevisionAsync(
+        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            s => CatalogueChanges.Complete(s, id, state, interfaceJson, failure, giveTraffic),
+            cancellationToken);
+
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.SetTraffic(s, endpoint, traffic), cancellationToken);
+
+    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            s => SetFlag(s, "UPDATE endpoints SET is_unloaded = $flag WHERE id = $id", endpoint, isUnloaded),
+            cancellationToken);
+
+    public Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            s => SetFlag(s, "UPDATE endpoints SET is_public = $flag WHERE id = $id", endpoint, isPublic),
+            cancellationToken);
+
+    public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", StoredValues.Bytes(endpoint.Value))) > 0, cancellationToken);
+
+    public Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<Revision>>(
+            s =>
+            {
+                using var reader = s.Read(
+                    RevisionQuery + " WHERE r.state = $state ORDER BY r.endpoint_id, r.number, f.position",
+                    ("$state", Codes.RevisionStates.Text(RevisionState.Verifying)));
+                return [.. new CatalogueRows().Revisions(reader)];
+            },
+            cancellationToken);
+
+    /// <summary>Null when there is no such endpoint.</summary>
+    internal static Endpoint? FindById(SqliteSession session, EndpointId id) =>
+        session.First($"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.id = $id", CatalogueRows.Endpoint, ("$id", StoredValues.Bytes(id.Value)));
+
+    internal static Endpoint? FindByName(SqliteSession session, TenantId tenant, string name) =>
+        session.First(
+            $"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.tenant_id = $tenant AND e.name = $name",
+            CatalogueRows.Endpoint,
+            ("$tenant", tenant.Value),
+            ("$name", name));
+
+    /// <summary>The endpoint with the revisions that routing needs and the one that a change was about.</summary>
+    internal static CatalogueEntry? FindEntry(SqliteSession session, EndpointId id, int changed)
+    {
+        const string Sql = EntryQuery
+            + " JOIN revisions r ON r.endpoint_id = e.id"
+            + FileJoin
+            + " WHERE e.id = $id AND (r.is_routed = 1 OR r.number = $changed) ORDER BY r.number, f.position";
+        using var reader = session.Read(Sql, ("$id", StoredValues.Bytes(id.Value)), ("$changed", changed));
+
+        // Read to the end: the enumerator stops behind the endpoint's last row.
+        return new CatalogueRows().Entries(reader).SingleOrDefault();
+    }
+
+    private static Endpoint? SetFlag(SqliteSession session, string sql, EndpointId id, bool flag)
+    {
+        session.Execute(sql, ("$flag", flag ? 1 : 0), ("$id", StoredValues.Bytes(id.Value)));
+        return FindById(session, id);
+    }
+}

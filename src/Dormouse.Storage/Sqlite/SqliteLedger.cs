@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Storage.Sqlite;
+
+/// <summary>Receipts and their totals, written in one transaction.</summary>
+internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) : ILedger
+{
+    public Task AppendAsync(IReadOnlyList<Receipt> receipts, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            session =>
+            {
+                var added = new Dictionary<TotalKey, UsageSum>();
+                foreach (var receipt in receipts)
+                {
+                    if (ReceiptRows.TryInsert(session, receipt))
+                    {
+                        var key = TotalKey.Of(receipt);
+                        added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
+                    }
+                }
+
+                foreach (var (key, sum) in added)
+                {
+                    TotalRows.Add(session, key, sum);
+                }
+
+                return added.Count;
+            },
+            cancellationToken);
+
+    public Task<Receipt?> FindAsync(TenantId tenant, InvocationId invocation, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s => s.First(
+                $"SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id = $tenant AND invocation_id = $invocation",
+                ReceiptRows.Read,
+                ("$tenant", tenant.Value),
+                ("$invocation", StoredValues.Bytes(invocation.Value))),
+            cancellationToken);
+
+    public Task<ImmutableArray<Receipt>> RecentAsync(TenantId tenant, EndpointId? endpoint, int limit, CancellationToken cancellationToken)
+    {
+        const string Order = "ORDER BY started_at DESC, server_id DESC, sequence DESC LIMIT $limit";
+        return readers.ReadAsync<ImmutableArray<Receipt>>(
+            s =>
+            [
+                .. endpoint is { } id
+                    ? s.All(
+                        $"SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id = $tenant AND endpoint_id = $endpoint {Order}",
+                        ReceiptRows.Read,
+                        ("$tenant", tenant.Value),
+                        ("$endpoint", StoredValues.Bytes(id.Value)),
+                        ("$limit", Math.Max(0, limit)))
+                    : s.All(
+                        $"SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id = $tenant {Order}",
+                        ReceiptRows.Read,
+                        ("$tenant", tenant.Value),
+                        ("$limit", Math.Max(0, limit))),
+            ],
+            cancellationToken);
+    }
+
+    public Task<ImmutableArray<UsageTotal>> TotalsAsync(
+        TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<UsageTotal>>(
+            s =>
+            [
+                .. s.All(
+                    $"""
+                    SELECT {TotalRows.Columns} FROM usage_totals
+                    WHERE tenant_id = $tenant AND hour >= $from AND hour < $to AND ($endpoint IS NULL OR endpoint_id = $endpoint)
+                    ORDER BY hour, endpoint_id
+                    """,
+                    r => TotalRows.Total(TotalRows.Key(r), TotalRows.Sum(r)),
+                    ("$tenant", tenant.Value),
+                    ("$from", StoredTime.ToMicroseconds(from)),
+                    ("$to", StoredTime.ToMicroseconds(to)),
+                    ("$endpoint", endpoint is { } id ? StoredValues.Bytes(id.Value) : null)),
+            ],
+            cancellationToken);
+
+    public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s => s.First("SELECT name FROM endpoint_names WHERE endpoint_id = $id", r => r.GetString(0), ("$id", StoredValues.Bytes(endpoint.Value))),
+            cancellationToken);
+
+    public Task<ImmutableArray<string>> CheckAsync(CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            session =>
+            {
+                // One transaction, so that both sides are of the same moment.
+                session.Execute("BEGIN");
+                try
+                {
+                    return Check(session, cancellationToken);
+                }
+                finally
+                {
+                    session.Execute("COMMIT");
+                }
+            },
+            cancellationToken);
+
+    /// <summary>Highest sequence of a server's receipts; 0 when it has none.</summary>
+    public Task<long> LastSequenceAsync(Guid serverId, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s => s.Number("SELECT COALESCE(MAX(sequence), 0) FROM receipts WHERE server_id = $server", ("$server", StoredValues.Bytes(serverId))),
+            cancellationToken);
+
+    private static ImmutableArray<string> Check(SqliteSession session, CancellationToken cancellationToken)
+    {
+        var sums = new Dictionary<TotalKey, UsageSum>();
+        using (var rows = session.Read($"SELECT {ReceiptRows.Columns} FROM receipts"))
+        {
+            while (rows.Read())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var receipt = ReceiptRows.Read(rows);
+                var key = TotalKey.Of(receipt);
+                sums[key] = sums.GetValueOrDefault(key) + UsageSum.Of(receipt);
+            }
+        }
+
+        var differences = ImmutableArray.CreateBuilder<string>();
+        foreach (var (key, total) in session.All($"SELECT {TotalRows.Columns} FROM usage_totals", r => (TotalRows.Key(r), TotalRows.Sum(r))))
+        {
+            sums.Remove(key, out var sum);
+            if (total != sum)
+            {
+                differences.Add($"{Words(key)}: the total is {total}, its receipts sum to {sum}.");
+            }
+        }
+
+        differences.AddRange(sums.Select(s => $"{Words(s.Key)}: there is no total, its receipts sum to {s.Value}."));
+        return differences.ToImmutable();
+    }
+
+    private static string Words(TotalKey key) =>
+        $"Tenant '{key.Tenant}', endpoint {key.Endpoint}, hour {StoredTime.Words(StoredTime.FromMicroseconds(key.Hour))}";
+}

@@ -1,0 +1,74 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
+using Microsoft.Data.Sqlite;
+
+namespace Dormouse.Storage.Sqlite;
+
+/// <param name="Hour">Start of the hour, µs since 1970 UTC.</param>
+internal readonly record struct TotalKey(TenantId Tenant, EndpointId Endpoint, long Hour)
+{
+    public static TotalKey Of(Receipt receipt) =>
+        new(receipt.Tenant, receipt.Revision.Endpoint, StoredTime.HourOf(StoredTime.ToMicroseconds(receipt.StartedAt)));
+}
+
+/// <summary>Totals as rows. Sums are made here, not by the database, whose integers end at 64 bits.</summary>
+internal static class TotalRows
+{
+    public const string Columns =
+        "tenant_id, endpoint_id, hour, invocations, cold_starts, failures, run_us, cpu_us, billed_ms, mib_us_high, mib_us_low, pico_high, pico_low";
+
+    public static void Add(SqliteSession session, TotalKey key, UsageSum added)
+    {
+        var sum = added + session.First(
+            $"SELECT {Columns} FROM usage_totals WHERE tenant_id = $tenant AND hour = $hour AND endpoint_id = $endpoint",
+            Sum,
+            ("$tenant", key.Tenant.Value),
+            ("$hour", key.Hour),
+            ("$endpoint", StoredValues.Bytes(key.Endpoint.Value)));
+        session.Execute(
+            $"""
+            INSERT OR REPLACE INTO usage_totals ({Columns})
+            VALUES ($tenant, $endpoint, $hour, $invocations, $cold, $failures, $run, $cpu, $billed, $mib_high, $mib_low, $pico_high, $pico_low)
+            """,
+            ("$tenant", key.Tenant.Value),
+            ("$endpoint", StoredValues.Bytes(key.Endpoint.Value)),
+            ("$hour", key.Hour),
+            ("$invocations", sum.Invocations),
+            ("$cold", sum.ColdStarts),
+            ("$failures", sum.Failures),
+            ("$run", sum.RunMicroseconds),
+            ("$cpu", sum.CpuMicroseconds),
+            ("$billed", sum.BilledMilliseconds),
+            ("$mib_high", StoredValues.High(sum.MibMicroseconds)),
+            ("$mib_low", StoredValues.Low(sum.MibMicroseconds)),
+            ("$pico_high", StoredValues.High(sum.PricePico)),
+            ("$pico_low", StoredValues.Low(sum.PricePico)));
+    }
+
+    public static TotalKey Key(SqliteDataReader row) => new(new TenantId(row.GetString(0)), new EndpointId(row.Id(1)), row.GetInt64(2));
+
+    public static UsageSum Sum(SqliteDataReader row) => new(
+        row.GetInt64(3),
+        row.GetInt64(4),
+        row.GetInt64(5),
+        row.GetInt64(6),
+        row.GetInt64(7),
+        row.GetInt64(8),
+        StoredValues.Wide(row.GetInt64(9), row.GetInt64(10)),
+        StoredValues.Wide(row.GetInt64(11), row.GetInt64(12)));
+
+    public static UsageTotal Total(TotalKey key, UsageSum sum) => new()
+    {
+        Tenant = key.Tenant,
+        Endpoint = key.Endpoint,
+        Hour = StoredTime.FromMicroseconds(key.Hour),
+        Invocations = sum.Invocations,
+        ColdStarts = sum.ColdStarts,
+        Failures = sum.Failures,
+        RunMicroseconds = sum.RunMicroseconds,
+        CpuMicroseconds = sum.CpuMicroseconds,
+        BilledMilliseconds = sum.BilledMilliseconds,
+        MibMicroseconds = sum.MibMicroseconds,
+        PricePico = sum.PricePico,
+    };
+}
