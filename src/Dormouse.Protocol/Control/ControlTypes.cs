@@ -2,16 +2,18 @@ using System.Collections.Immutable;
 
 namespace Dormouse.Protocol.Control;
 
+// Members with a default have a setter in this file: the generated reader gives a missing `init` member default(T) instead of its initialiser.
+
 /// <summary>Body of <c>POST /api/v1/endpoints/{name}/revisions?wait=true|false</c>. Durations are text such as "60s", "500ms", "5m"; sizes such as "512MiB".</summary>
 public sealed record DeployRequest
 {
     /// <summary>Files already uploaded (see <c>/api/v1/blobs</c>).</summary>
     public required ImmutableArray<PackageFileInfo> Files { get; init; }
 
-    public RevisionSettings Settings { get; init; } = new();
+    public RevisionSettings Settings { get; set; } = new();
 
     /// <summary>Load the model once before it may serve. Default true.</summary>
-    public bool Verify { get; init; } = true;
+    public bool Verify { get; set; } = true;
 }
 
 public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes);
@@ -73,15 +75,15 @@ public sealed record EndpointInfo
     /// <summary>Weight by revision, e.g. {"r3": 90, "r4": 10}.</summary>
     public required ImmutableSortedDictionary<string, int> Traffic { get; init; }
 
-    public ImmutableArray<RevisionInfo> Revisions { get; init; } = [];
+    public ImmutableArray<RevisionInfo> Revisions { get; set; } = [];
 
-    public ImmutableArray<InstanceInfo> Instances { get; init; } = [];
+    public ImmutableArray<InstanceInfo> Instances { get; set; } = [];
 
     /// <summary>Invocations waiting now.</summary>
     public int Queued { get; init; }
 
     /// <summary>The last changes of the instance count, newest first.</summary>
-    public ImmutableArray<ScalingInfo> Scaling { get; init; } = [];
+    public ImmutableArray<ScalingInfo> Scaling { get; set; } = [];
 
     public required DateTimeOffset CreatedAt { get; init; }
 }

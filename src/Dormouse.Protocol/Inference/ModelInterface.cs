@@ -14,7 +14,7 @@ public sealed record ModelInterface
     public required ImmutableArray<TensorInfo> Outputs { get; init; }
 
     /// <summary>Set when the model takes a picture or text straight (it has a signature): media types for <c>/invoke</c>.</summary>
-    public ImmutableArray<string> Accepts { get; init; } = [];
+    public ImmutableArray<string> Accepts { get; set; } = [];
 }
 
 /// <param name="Datatype">Protocol name: BOOL, UINT8 … FP64, BF16, BYTES.</param>

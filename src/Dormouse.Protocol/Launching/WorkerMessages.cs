@@ -17,10 +17,10 @@ public abstract record WorkerAssignment
     public const int PacketBytesMax = 160 * 1024;
 
     /// <summary>Intra-op threads of one run.</summary>
-    public int Threads { get; init; } = 1;
+    public int Threads { get; set; } = 1;
 
     /// <summary>ONNX Runtime session configuration entries set by the user.</summary>
-    public ImmutableSortedDictionary<string, string> Engine { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    public ImmutableSortedDictionary<string, string> Engine { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>Signature as canonical JSON, or null.</summary>
     public string? Signature { get; init; }
@@ -30,7 +30,7 @@ public abstract record WorkerAssignment
 public sealed record ServeAssignment : WorkerAssignment
 {
     /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
-    public int Concurrency { get; init; } = 1;
+    public int Concurrency { get; set; } = 1;
 
     /// <summary>Descriptor index of the optimised .ort file, or null.</summary>
     public int? OptimisedDescriptor { get; init; }
@@ -45,7 +45,7 @@ public sealed record ServeAssignment : WorkerAssignment
     public string? LabelsPath { get; init; }
 
     /// <summary>Environment entries of the user, set before the model loads.</summary>
-    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    public ImmutableSortedDictionary<string, string> Environment { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
 }
 
 /// <summary>Load the original once, say what it is, write the optimised file when asked, and exit.</summary>

@@ -1,0 +1,33 @@
+using System.Diagnostics;
+using Dormouse.Bench;
+
+var root = args.Length > 0 ? Path.GetFullPath(args[0]) : Environment.CurrentDirectory;
+var wanted = args.Skip(1).ToHashSet(StringComparer.Ordinal);
+var subjects = Subject.Find(root).ToArray();
+var peers = new Peers(root);
+var report = new Report(Path.Combine(root, "artifacts/bench/results.json"));
+if (subjects.All(s => s.Name != "mobilenet"))
+{
+    report.Note("../shared/data/onnx is absent: only the bundled model is measured, and targets for mobilenet are not shown.");
+}
+
+var legs = new (string Name, Func<Task> Run)[]
+{
+    ("cold", () => ColdStarts.PooledAsync(report, root, subjects, peers)),
+    ("empty-pool", () => ColdStarts.EmptyPoolAsync(report, root, subjects)),
+    ("overhead", () => Warm.OverheadAsync(report, root, subjects, peers)),
+    ("throughput", () => Warm.ThroughputAsync(report, root, subjects, peers)),
+    ("workers", () => Footprint.WorkersAsync(report, root, subjects)),
+    ("sessions", () => Task.Run(() => Footprint.SessionsAlone(report, subjects))),
+    ("creep", () => Footprint.CreepAsync(report, root, subjects)),
+    ("server", () => Footprint.ServerAsync(report, root, subjects)),
+};
+foreach (var (name, run) in legs.Where(l => wanted.Count == 0 || wanted.Contains(l.Name)))
+{
+    Console.WriteLine($"\n== {name}");
+    await run();
+}
+
+using var git = Process.Start(new ProcessStartInfo("git", ["-C", root, "rev-parse", "--short", "HEAD"]) { RedirectStandardOutput = true });
+report.Write(git is null ? "unknown" : (await git.StandardOutput.ReadToEndAsync()).Trim());
+return 0;
