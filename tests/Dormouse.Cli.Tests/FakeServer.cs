@@ -118,15 +118,10 @@ internal sealed class FakeServer : IAsyncDisposable
     {
         if (context.Request.Method == "HEAD")
         {
-            if (_blobs.TryGetValue(hash, out var known))
-            {
-                Offset(context, known.Length);
-            }
-            else
-            {
-                context.Response.StatusCode = 404;
-            }
-
+            // As the real one: 404 until the whole file is there, and how much of it is.
+            var known = _blobs.GetValueOrDefault(hash);
+            Offset(context, known?.Length ?? 0);
+            context.Response.StatusCode = known is not null && HashOf(known) == hash ? 200 : 404;
             return;
         }
 
@@ -154,7 +149,7 @@ internal sealed class FakeServer : IAsyncDisposable
             UploadedBytes += read;
         }
 
-        if (blob.Length == size && Convert.ToHexStringLower(SHA256.HashData(blob.ToArray())) != hash)
+        if (blob.Length == size && HashOf(blob) != hash)
         {
             _blobs.TryRemove(hash, out _);
             await ProblemAsync(context, ProblemCode.UploadHashWrong, "The checksum differs.");
@@ -164,6 +159,8 @@ internal sealed class FakeServer : IAsyncDisposable
         Offset(context, blob.Length);
         await JsonAsync(context, new BlobInfo(hash, blob.Length, blob.Length == size), ControlJson.Default.BlobInfo);
     }
+
+    private static string HashOf(MemoryStream blob) => Convert.ToHexStringLower(SHA256.HashData(blob.ToArray()));
 
     private async Task EndpointAsync(HttpContext context, string name, string[] what)
     {
@@ -183,6 +180,10 @@ internal sealed class FakeServer : IAsyncDisposable
         {
             case ("GET", []):
                 await JsonAsync(context, endpoint, ControlJson.Default.EndpointInfo);
+                break;
+            case ("PATCH", []):
+                var patch = await context.Request.ReadFromJsonAsync(ControlJson.Default.EndpointPatch);
+                await ChangeAsync(context, endpoint with { Public = patch!.Public!.Value });
                 break;
             case ("DELETE", []):
                 _endpoints.TryRemove(name, out _);

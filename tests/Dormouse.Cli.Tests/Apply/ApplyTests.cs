@@ -84,6 +84,18 @@ public sealed class ApplyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Access_alone_changes_without_a_new_revision()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+
+        var result = (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, public: true } }"))).Done();
+
+        Assert.Equal("digits: changed\n  public: false → true\n", result.Out);
+        Assert.True(_server.Endpoint("digits").Public);
+        Assert.Single(_server.Endpoint("digits").Revisions);
+    }
+
+    [Fact]
     public async Task Traffic_is_part_of_the_wanted_state()
     {
         (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
