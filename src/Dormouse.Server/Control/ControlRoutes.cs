@@ -60,7 +60,7 @@ internal static class ControlRoutes
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
-        .. Usage(services.GetRequiredService<UsageApi>()),
+        .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
@@ -103,18 +103,18 @@ internal static class ControlRoutes
         Send("DELETE", "/keys/{id}", "revokeKey", "Revoke a key at once", null, null, api.RevokeAsync) with { Status = 204 },
     ];
 
-    private static ImmutableArray<ControlRoute> Usage(UsageApi api) =>
+    private static ImmutableArray<ControlRoute> Usage(UsageApi usage, ReceiptsApi receipts) =>
     [
-        Get("/invocations", "listInvocations", "The last receipts, newest first", ControlJson.Default.ReceiptList, call => api.ReceiptsAsync(call, call.Query("endpoint"))) with
+        Get("/invocations", "listInvocations", "The last receipts, newest first", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Query("endpoint"))) with
         {
             Query = [Limit, new QueryParameter("endpoint", "string", "Name, or id of a deleted one.")],
         },
-        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", ControlJson.Default.ReceiptInfo, api.ReceiptAsync) with { Scope = KeyScopes.Invoke },
-        Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", ControlJson.Default.ReceiptList, call => api.ReceiptsAsync(call, call.Route("name"))) with
+        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", ControlJson.Default.ReceiptInfo, receipts.GetAsync) with { Scope = KeyScopes.Invoke },
+        Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Route("name"))) with
         {
             Query = [Limit],
         },
-        Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", ControlJson.Default.UsageReport, api.ReportAsync) with
+        Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", ControlJson.Default.UsageReport, usage.ReportAsync) with
         {
             Query =
             [

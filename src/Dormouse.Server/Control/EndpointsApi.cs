@@ -168,9 +168,26 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
                 return;
 
             case TrafficOutcome.Accepted accepted:
-                await ShowChangedAsync(call, endpoint, await changes.SetTrafficAsync(endpoint.Id, accepted.Shares, call.Cancellation));
+                await SetTrafficAsync(call, endpoint, accepted.Shares);
                 return;
         }
+    }
+
+    private async Task SetTrafficAsync(ControlCall call, Endpoint endpoint, ImmutableArray<TrafficShare> shares)
+    {
+        CatalogueEntry? changed;
+        try
+        {
+            changed = await changes.SetTrafficAsync(endpoint.Id, shares, call.Cancellation);
+        }
+        catch (ArgumentException)
+        {
+            // The catalogue checks again inside its transaction; it was all right a moment ago.
+            await Problems.WriteAsync(call.Http, ProblemCode.Conflict, $"The revisions of '{endpoint.Name}' changed meanwhile. Look at them and try again.");
+            return;
+        }
+
+        await ShowChangedAsync(call, endpoint, changed);
     }
 
     private async Task ShowChangedAsync(ControlCall call, Endpoint endpoint, CatalogueEntry? changed)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
-using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Inference;
 

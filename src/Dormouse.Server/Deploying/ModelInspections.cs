@@ -7,7 +7,7 @@ namespace Dormouse.Server.Deploying;
 
 /// <summary>Loads models in throw-away workers, one at a time so that the memory of one inspection bounds them all, and keeps the optimised file that comes of it.</summary>
 internal sealed partial class ModelInspections(
-    IModelInspector inspector, IBlobStore blobs, OptimisedModels optimised, WorkFolder work, VerifySettings limits, ILogger<ModelInspections> logger)
+    IModelInspector inspector, IBlobStore blobs, OptimisedModels optimised, WorkFolder work, VerifySettings limits, ILogger<ModelInspections> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
@@ -32,6 +32,8 @@ internal sealed partial class ModelInspections(
             _one.Release();
         }
     }
+
+    public void Dispose() => _one.Dispose();
 
     private async Task<Inspection> InspectAsync(Revision revision, string path, CancellationToken cancellationToken)
     {

@@ -138,6 +138,14 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>True while an invocation runs or waits anywhere.</summary>
     public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
 
+    /// <summary>Instances of every active revision by state, for those who count them now and then.</summary>
+    public IEnumerable<(Revision Revision, InstanceState State, int Count)> CountInstances() =>
+        from driver in _drivers.Values
+        let sample = driver.Sample()
+        where sample is not null
+        from state in sample.Instances.GroupBy(i => i.State)
+        select (driver.Revision, state.Key, state.Count());
+
     /// <summary>Revisions of the endpoint that have an engine now.</summary>
     public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint)
     {

@@ -2,7 +2,6 @@ using System.Collections;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Dormouse.Core.Endpoints;
-using Dormouse.Core.Instances;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
@@ -132,16 +131,6 @@ public sealed partial class DormouseServer : IAsyncDisposable
         var services = _app.Services;
         try
         {
-            await services.GetRequiredService<IInstanceDriver>().OpenAsync(services.GetRequiredService<IInstanceObserver>(), cancellationToken);
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            // The server stays up to say so: doctor shows it, and starts fail with the reason.
-            LogDriverFailed(e);
-        }
-
-        try
-        {
             foreach (var route in warm)
             {
                 services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions);
@@ -203,10 +192,6 @@ public sealed partial class DormouseServer : IAsyncDisposable
 
     [LoggerMessage(EventId = 1101, EventName = "ServerListens", Level = LogLevel.Information, Message = "Dormouse {Version} listens at {Http} (HTTP) and {Grpc} (gRPC)")]
     private partial void LogListening(string http, string grpc, string version);
-
-    [LoggerMessage(EventId = 1102, EventName = "DriverNotOpen", Level = LogLevel.Error,
-        Message = "The launcher could not be started: no instance can start. 'dormouse doctor' shows what is missing")]
-    private partial void LogDriverFailed(Exception exception);
 
     [LoggerMessage(EventId = 1103, EventName = "VerifiedAgain", Level = LogLevel.Information, Message = "Revision {Revision} was being verified when the server ended; it is verified again")]
     private partial void LogVerifiedAgain(RevisionId revision);

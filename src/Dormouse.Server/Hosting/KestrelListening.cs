@@ -25,7 +25,7 @@ internal static class KestrelListening
     public static ServerAddresses Addresses(IServiceProvider services, HostingSettings settings)
     {
         // Not null: Kestrel sets the feature when it starts.
-        var bound = services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => BindingAddress.Parse(a).Port).ToArray();
+        var bound = services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).ToArray();
         return new ServerAddresses(
             $"http://{settings.Listen.CallableHost}:{bound[0]}", $"http://{settings.GrpcListen.CallableHost}:{bound[^1]}", Environment.ProcessId, ServerVersion.Text);
     }

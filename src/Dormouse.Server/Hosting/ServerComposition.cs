@@ -1,15 +1,12 @@
 using Dormouse.Server.Access;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
-using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
-using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -37,16 +34,13 @@ internal static class ServerComposition
             .AddAccess(new AdminKey(parts.AdminKey))
             .AddTelemetry()
             .AddSingleton(GatewaySettings.From(settings))
-            .AddDispatch()
             .AddGateway()
-            .AddGrpcGateway()
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
         app.UseRouting();
         app.UseMiddleware<UnmatchedRoutes>();
         app.MapGateway();
-        app.MapGrpcGateway();
         app.MapControl();
         app.MapOperations();
         return app;

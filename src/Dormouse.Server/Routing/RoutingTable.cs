@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 
@@ -37,11 +38,15 @@ public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> R
 public sealed class RoutingTable
 {
     private readonly Lock _writing = new();
+    private readonly ConcurrentDictionary<EndpointId, string> _names = new();
     private ImmutableDictionary<(TenantId Tenant, string Name), EndpointRoute> _routes =
         ImmutableDictionary<(TenantId, string), EndpointRoute>.Empty;
 
     public EndpointRoute? Find(TenantId tenant, string name) =>
         Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
+
+    /// <summary>Name of an endpoint that has a route; null when it is gone.</summary>
+    public string? NameOf(EndpointId endpoint) => _names.GetValueOrDefault(endpoint);
 
     /// <summary>All routes of a tenant, in order of name.</summary>
     public IEnumerable<EndpointRoute> List(TenantId tenant) =>
@@ -53,6 +58,12 @@ public sealed class RoutingTable
         var loaded = routes.ToImmutableDictionary(r => (r.Endpoint.Tenant, r.Endpoint.Name));
         lock (_writing)
         {
+            _names.Clear();
+            foreach (var route in loaded.Values)
+            {
+                _names[route.Endpoint.Id] = route.Endpoint.Name;
+            }
+
             Volatile.Write(ref _routes, loaded);
         }
     }
@@ -63,15 +74,8 @@ public sealed class RoutingTable
     {
         lock (_writing)
         {
+            _names[route.Endpoint.Id] = route.Endpoint.Name;
             Volatile.Write(ref _routes, _routes.SetItem((route.Endpoint.Tenant, route.Endpoint.Name), route));
-        }
-    }
-
-    public void Remove(TenantId tenant, string name)
-    {
-        lock (_writing)
-        {
-            Volatile.Write(ref _routes, _routes.Remove((tenant, name)));
         }
     }
 
@@ -83,6 +87,7 @@ public sealed class RoutingTable
             var key = (endpoint.Tenant, endpoint.Name);
             if (_routes.TryGetValue(key, out var route) && route.Endpoint.Id == endpoint.Id)
             {
+                _names.TryRemove(endpoint.Id, out _);
                 Volatile.Write(ref _routes, _routes.Remove(key));
             }
         }

@@ -44,7 +44,7 @@ internal sealed class MetricsExport(TelemetrySettings settings, IServiceProvider
 
             _provider = builder.Build();
             var branch = new ApplicationBuilder(services);
-            branch.UseOpenTelemetryPrometheusScrapingEndpoint(_provider);
+            branch.UseOpenTelemetryPrometheusScrapingEndpoint(_provider, null, Path, null, null);
             _scrape = branch.Build();
         }
     }
