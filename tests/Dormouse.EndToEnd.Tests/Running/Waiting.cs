@@ -1,0 +1,30 @@
+namespace Dormouse.EndToEnd.Tests.Running;
+
+/// <summary>
+/// Waits for a fact about other processes that none of them announces (a file, a process id). The look is repeated; nothing depends on how often.
+/// </summary>
+internal static class Waiting
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    public static Task UntilAsync(Func<bool> fact, string what, CancellationToken cancellationToken) =>
+        UntilAsync(() => Task.FromResult(fact()), what, cancellationToken);
+
+    public static async Task UntilAsync(Func<Task<bool>> fact, string what, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        using var limit = new CancellationTokenSource(Limit);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        while (!await fact())
+        {
+            try
+            {
+                await timer.WaitForNextTickAsync(linked.Token);
+            }
+            catch (OperationCanceledException) when (limit.IsCancellationRequested)
+            {
+                Assert.Fail($"Waited {Limit.TotalSeconds} s until {what}; it did not come.");
+            }
+        }
+    }
+}
