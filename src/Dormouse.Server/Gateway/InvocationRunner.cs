@@ -24,6 +24,9 @@ internal sealed class InvocationRunner(
     private int _active;
     private volatile bool _isStopping;
 
+    /// <summary>Raised once when <see cref="BeginShutdown"/> is called.</summary>
+    public event Action? Stopping;
+
     public bool IsStopping => _isStopping;
 
     /// <param name="callerLeft">Fires when the caller hangs up: a waiting invocation gives up its place, a running one is finished for its receipt.</param>
@@ -47,6 +50,7 @@ internal sealed class InvocationRunner(
     public void BeginShutdown()
     {
         _isStopping = true;
+        Stopping?.Invoke();
         if (Volatile.Read(ref _active) == 0)
         {
             _lastEnded.TrySetResult();
