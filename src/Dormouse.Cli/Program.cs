@@ -1,1 +1,4 @@
-internal static class Program { private static int Main() => 0; }
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Terminal;
+
+return await CommandLine.RunAsync(args, Surroundings.OfProcess(TimeProvider.System), CancellationToken.None);

@@ -1,4 +1,7 @@
+using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
 
@@ -7,21 +10,285 @@ namespace Dormouse.Core.Dispatch;
 /// should run, which are stopped. It owns its state and has no I/O, clock, lock or async: one driver at a time calls <see cref="Apply"/>
 /// and carries out the effects. The server and the simulator drive the same code.
 /// </summary>
+/// <remarks>
+/// An event first changes what is known; then <see cref="Settle"/> brings everything in line with it, always in the same order: overdue starts,
+/// overdue callers, slots, idle instances, new starts. Between events nobody waits while a slot is free. In steady state nothing is allocated.
+/// Instances count for <see cref="RevisionSpec.MaxInstances"/> while they start, serve or drain; a killed one no longer does, though its memory may not be free
+/// yet: that is the arbiter's to know.
+/// </remarks>
 public sealed class RevisionEngine
 {
-    public RevisionEngine(RevisionId revision, RevisionSpec spec, long firstInstanceNumber) => throw new NotImplementedException();
+    private static readonly TimeSpan RetryMin = TimeSpan.FromSeconds(1);
 
-    public RevisionId Revision => throw new NotImplementedException();
+    /// <summary>When a caller should try again who waited for a start in vain.</summary>
+    private static readonly TimeSpan RetryAfterStart = TimeSpan.FromSeconds(5);
 
-    /// <summary>True while nothing waits, runs or exists: the engine may be dropped.</summary>
-    public bool IsEmpty => throw new NotImplementedException();
+    private readonly RevisionSpec _spec;
+    private readonly WaitingQueue _queue = new();
+    private readonly InstanceRoster _roster;
+    private readonly InstanceTable _table;
+    private readonly List<Waiter> _leaving = [];
+    private long _nextLease = 1;
+    private long _sequence;
+
+    /// <param name="revision">Whose invocations come here.</param>
+    /// <param name="spec">A valid spec (<see cref="SpecRules"/>).</param>
+    /// <param name="firstInstanceNumber">Number of the first instance it starts; the next ones follow. Numbers must not have been used in this run of the server.</param>
+    /// <param name="initialCause">Why its first instance would be started: <see cref="StartCause.First"/>, <see cref="StartCause.Rollout"/>, or
+    /// <see cref="StartCause.Idle"/> when an earlier engine of the revision had instances.</param>
+    /// <param name="learned">What an earlier engine of the revision had measured (<see cref="Learned"/>).</param>
+    public RevisionEngine(
+        RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause = StartCause.First, LearnedTimes learned = default)
+    {
+        Revision = revision;
+        _spec = spec;
+        _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
+        _table = _roster.Table;
+    }
+
+    public RevisionId Revision { get; }
+
+    /// <summary>Start and run times measured so far.</summary>
+    public LearnedTimes Learned => _roster.Learned;
+
+    /// <summary>The number that its next instance would get.</summary>
+    public long NextInstanceNumber => _roster.NextNumber;
+
+    /// <summary>
+    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances) and
+    /// while failed starts are remembered; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
+    /// </summary>
+    public bool IsEmpty =>
+        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || _roster.IsDraining || (_roster.Backoff.Failure is null && _roster.Kept == 0));
 
     /// <summary>
     /// Takes one event at <paramref name="now"/> (never earlier than the last) and appends what must be done to <paramref name="effects"/>, which the caller
-    /// has cleared. Events about unknown tickets or instances are ignored: they lost a race.
+    /// has cleared. Events about unknown tickets or instances are ignored: they lost a race. Every ticket that arrives gets exactly one grant or refusal, unless
+    /// its caller left first; every grant gets exactly one <see cref="MeteredRun"/>, when it ends.
     /// </summary>
-    public void Apply(in RevisionEvent @event, MonotonicTime now, RevisionEffects effects) => throw new NotImplementedException();
+    /// <exception cref="ArgumentException">A ticket arrives that waits already.</exception>
+    public void Apply(in RevisionEvent @event, MonotonicTime now, RevisionEffects effects)
+    {
+        _sequence++;
+        switch (@event.Kind)
+        {
+            case RevisionEventKind.Arrived:
+                Arrived(@event, now, effects);
+                break;
+            case RevisionEventKind.CallerLeft:
+                _queue.Remove(@event.Ticket);
+                break;
+            case RevisionEventKind.Ended:
+                Ended(@event.Lease, @event.End, now, effects);
+                break;
+            case RevisionEventKind.Woken:
+                break;
+            case RevisionEventKind.Drain:
+                _roster.IsDraining = true;
+                break;
+            case RevisionEventKind.Resume:
+                _roster.IsDraining = false;
+                break;
+            case RevisionEventKind.Retire:
+                _roster.IsRetired = true;
+                RefuseAll(RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null, effects);
+                break;
+            default:
+                if (_table.Find(@event.Instance) is { } slot)
+                {
+                    _roster.Apply(slot, @event, _sequence, now, effects);
+                }
+
+                break;
+        }
+
+        effects.WakeAt = Settle(now, effects);
+    }
 
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
-    public RevisionSample Sample(MonotonicTime now) => throw new NotImplementedException();
+    public RevisionSample Sample(MonotonicTime now)
+    {
+        var instances = ImmutableArray.CreateBuilder<InstanceSample>(_table.Count);
+        var running = 0;
+        for (var i = 0; i < _table.Count; i++)
+        {
+            var slot = _table[i];
+            running += slot.Running;
+            if (!slot.IsGone)
+            {
+                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null));
+            }
+        }
+
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances.ToImmutable());
+    }
+
+    private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
+    {
+        if (_roster.IsRetired)
+        {
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null));
+            return;
+        }
+
+        var waiter = new Waiter(arrival.Ticket, now, _sequence, arrival.QueueDeadline, arrival.BodyBytes, arrival.IsRetry);
+        if (_table.LeastLoaded() is { } slot)
+        {
+            Grant(waiter, slot, StartKind.Warm, now, effects);
+            return;
+        }
+
+        var isFull = _queue.Count >= _spec.QueueLimit || _queue.BodyBytes + arrival.BodyBytes > _spec.QueueLimitBytes;
+        if (isFull && !arrival.IsRetry)
+        {
+            var detail = Sentences.QueueFull(_queue.Count, _spec.QueueLimit, _queue.BodyBytes, _spec.QueueLimitBytes, arrival.BodyBytes);
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, DrainTime(), null));
+            return;
+        }
+
+        _queue.Add(waiter);
+    }
+
+    private void Ended(in SlotLease lease, SlotEnd end, MonotonicTime now, RevisionEffects effects)
+    {
+        if (_table.Find(lease.Instance) is { } slot
+            && lease.Epoch == slot.Id.Number
+            && slot.TryEnd(lease.Id, end, now, out var metered, out var runTime))
+        {
+            effects.Metered.Add(new MeteredRun(lease, metered));
+            _roster.RunEnded(slot, end, runTime, now, effects);
+        }
+    }
+
+    /// <summary>Brings everything in line with what is known now. Returns when to look again.</summary>
+    private MonotonicTime Settle(MonotonicTime now, RevisionEffects effects)
+    {
+        var backoff = _roster.Backoff;
+        backoff.Age(now);
+        if (_roster.StopOverdueStarts(now, effects))
+        {
+            RefuseAll(RefusalKind.StartTimeout, Sentences.StartLimit(_spec.StartTimeout), RetryAfterStart, null, effects);
+        }
+
+        RefuseOverdueCallers(now, effects);
+        while (_queue.Count > 0 && _table.LeastLoaded() is { } slot && _queue.TryTakeFirst(out var waiter))
+        {
+            Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
+        }
+
+        _roster.StopIdle(now, effects);
+        if (_queue.Count == 0)
+        {
+            _roster.StopNeedlessStarts(now, effects);
+        }
+
+        var wake = Earlier(StartMore(now, effects), _roster.TellIdle(effects));
+        wake = Earlier(wake, _queue.EarliestDeadline);
+        return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
+    }
+
+    private void RefuseOverdueCallers(MonotonicTime now, RevisionEffects effects)
+    {
+        if (_queue.EarliestDeadline > now)
+        {
+            return;
+        }
+
+        _queue.TakeExpired(now, _leaving);
+        var counts = _table.Counts();
+        foreach (var waiter in _leaving)
+        {
+            effects.Refusals.Add(Overdue(waiter, now - waiter.ArrivedAt, counts));
+        }
+
+        _leaving.Clear();
+    }
+
+    private SlotRefusal Overdue(in Waiter waiter, TimeSpan waited, in InstanceCounts counts)
+    {
+        var serving = counts.Ready + counts.Draining;
+        if (serving > 0)
+        {
+            var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, DrainTime(), null);
+        }
+
+        return counts.Held > 0 && counts.Held == counts.Starting
+            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited), RetryAfterStart, null)
+            : new SlotRefusal(waiter.Ticket, RefusalKind.StartTimeout, Sentences.NotReadyInTime(waited), RetryAfterStart, null);
+    }
+
+    /// <summary>Starts what is missing, or refuses who waits when starts fail. Returns when the answer may become another one.</summary>
+    private MonotonicTime StartMore(MonotonicTime now, RevisionEffects effects)
+    {
+        var counts = _table.Counts();
+        var missing = _roster.Kept - counts.Live;
+        if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0))
+        {
+            return MonotonicTime.Never;
+        }
+
+        var backoff = _roster.Backoff;
+        if (backoff.IsActive(now) && backoff.Failure is { } failure)
+        {
+            if (counts.Live == 0)
+            {
+                var wait = backoff.Until - now;
+                RefuseAll(RefusalKind.StartFailed, Sentences.StartsFail(failure, backoff.Failures, wait), wait > RetryMin ? wait : RetryMin, failure, effects);
+            }
+
+            return backoff.Until;
+        }
+
+        var decision = Decide(counts, now);
+        var count = Math.Min(Math.Max(missing, decision.Count), _spec.MaxInstances - counts.Live - counts.Draining);
+        if (count > 0)
+        {
+            _roster.Start(count, _queue.Count, missing > decision.Count, now, effects);
+        }
+
+        return decision.LookAgainAfter is { } after ? now + after : MonotonicTime.Never;
+    }
+
+    private StartDecision Decide(in InstanceCounts counts, MonotonicTime now)
+    {
+        if (_queue.Count == 0)
+        {
+            return default;
+        }
+
+        var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
+        return StartCount.Decide(new StartDemand(
+            _queue.Count, counts.Running, _spec.Concurrency, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            Learned, _table.MeanRunningAge(now), startLeft));
+    }
+
+    private void Grant(in Waiter waiter, InstanceSlot slot, StartKind kind, MonotonicTime now, RevisionEffects effects)
+    {
+        var lease = slot.Take(_nextLease++, now);
+        var parts = GrantTimes.Split(waiter.ArrivedAt, now, slot.ReadyAt, slot.StartTime, slot.LoadTime);
+        effects.Grants.Add(new SlotGrant(
+            waiter.Ticket, lease, kind, kind == StartKind.Cold ? slot.Cause : null, slot.Rung, parts.Queue, parts.Start, parts.Load));
+    }
+
+    private void RefuseAll(RefusalKind kind, string detail, TimeSpan retryAfter, StartFailure? failure, RevisionEffects effects)
+    {
+        _queue.TakeAll(_leaving);
+        foreach (var waiter in _leaving)
+        {
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, kind, detail, retryAfter, failure));
+        }
+
+        _leaving.Clear();
+    }
+
+    /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
+    private TimeSpan DrainTime()
+    {
+        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Concurrency;
+        var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
+        return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
+    }
+
+    private static MonotonicTime Earlier(MonotonicTime one, MonotonicTime other) => one < other ? one : other;
 }

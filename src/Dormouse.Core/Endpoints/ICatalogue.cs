@@ -48,6 +48,9 @@ public interface ICatalogue
 
     /// <summary>Removes the endpoint and its revisions; receipts stay. False when it was not there.</summary>
     Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken);
+
+    /// <summary>Revisions of every tenant whose verifying has not ended: after a crash they are verified again.</summary>
+    Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>An endpoint and those of its revisions that routing needs.</summary>

@@ -102,11 +102,12 @@ public sealed class MachineArbiter
         Admit(effects);
     }
 
-    /// <summary>It has no work since <paramref name="now"/> and may be taken back.</summary>
+    /// <summary>It has no work since <paramref name="now"/> and may be taken back; its start has ended, whether or not that was said.</summary>
     public void Idle(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
     {
-        if (_claims.TryGetValue(instance, out var claim) && claim.State == ClaimState.Busy)
+        if (_claims.TryGetValue(instance, out var claim) && claim.State is (ClaimState.Busy or ClaimState.Starting))
         {
+            _starting -= claim.State == ClaimState.Starting ? 1 : 0;
             claim.State = ClaimState.Idle;
             _idle.AddLast(claim.Place);
             _idleMib += claim.MemoryMib;

@@ -7,6 +7,8 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(EndpointInfo))]
 [JsonSerializable(typeof(EndpointList))]
 [JsonSerializable(typeof(RevisionInfo))]
+[JsonSerializable(typeof(RevisionList))]
+[JsonSerializable(typeof(EndpointPatch))]
 [JsonSerializable(typeof(TrafficRequest))]
 [JsonSerializable(typeof(RollbackRequest))]
 [JsonSerializable(typeof(BlobInfo))]

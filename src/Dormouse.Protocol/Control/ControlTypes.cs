@@ -128,6 +128,13 @@ public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, i
 
 public sealed record EndpointList(ImmutableArray<EndpointInfo> Endpoints);
 
+/// <summary><c>GET /api/v1/endpoints/{name}/revisions</c>, newest first.</summary>
+public sealed record RevisionList(ImmutableArray<RevisionInfo> Revisions);
+
+/// <summary><c>PATCH /api/v1/endpoints/{name}</c>.</summary>
+/// <param name="Public">Callers need no key.</param>
+public sealed record EndpointPatch(bool? Public = null);
+
 /// <summary><c>PUT /api/v1/endpoints/{name}/traffic</c>: weights by revision name; they must sum to 100.</summary>
 public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic);
 

@@ -67,7 +67,11 @@ public abstract record LauncherEvent;
 /// <summary>First message: what works on this machine.</summary>
 /// <param name="Cgroups">"v1", "v2" or "none".</param>
 /// <param name="Notes">Sentences for <c>doctor</c>: each fall-back in use and how to mend it.</param>
-public sealed record LauncherHello(int ProcessId, string Cgroups, ImmutableArray<string> Notes) : LauncherEvent;
+public sealed record LauncherHello(int ProcessId, string Cgroups, ImmutableArray<string> Notes) : LauncherEvent
+{
+    /// <summary>"aot" or "jit".</summary>
+    public string Build { get; init; } = "jit";
+}
 
 public sealed record WorkerSpawned(long Worker, int ProcessId) : LauncherEvent;
 
@@ -80,7 +84,11 @@ public sealed record WorkerWrote(long Worker, string Line) : LauncherEvent;
 /// <summary>The process is reaped and nothing of it is left (socket, cgroup).</summary>
 /// <param name="ExitCode">Null when a signal ended it.</param>
 /// <param name="OutOfMemory">The kernel killed it for its memory limit.</param>
-public sealed record WorkerExited(long Worker, int? ExitCode, int? Signal, bool OutOfMemory, long PeakMemoryBytes, long CpuMicroseconds) : LauncherEvent;
+public sealed record WorkerExited(long Worker, int? ExitCode, int? Signal, bool OutOfMemory, long PeakMemoryBytes, long CpuMicroseconds) : LauncherEvent
+{
+    /// <summary>Why the launcher ended it, or could not start it, in plain words without paths; null when it ended by itself or on command.</summary>
+    public string? Error { get; init; }
+}
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(LauncherCommand))]

@@ -1,84 +1,165 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text.Json.Nodes;
+using System.Text;
+using System.Text.Json;
 using Dormouse.Protocol.Signatures;
 using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using YamlDotNet.Core.Events;
 
 namespace Dormouse.Server.Deploying;
 
-/// <summary>A signature as its author writes it: YAML (JSON is a part of YAML) to the canonical JSON that is stored.</summary>
+/// <summary>
+/// Reads a signature written as YAML or JSON into its canonical JSON. The text is a stranger's: it is read event by event with bounds on size, depth and
+/// length, and YAML's aliases and tags, which a signature never needs, are refused.
+/// </summary>
 internal static class SignatureText
 {
-    private const int CharactersMax = 4 << 20;
-    private const int DepthMax = 16;
+    public const int CharactersMax = 4 << 20;
 
-    /// <summary>Null and sentences when the text is no signature.</summary>
+    private const int DepthMax = 8;
+
+    /// <summary>Null with sentences that say what is wrong.</summary>
     public static string? ToJson(string text, out ImmutableArray<string> errors)
     {
         if (text.Length > CharactersMax)
         {
-            errors = [$"The signature has {text.Length:N0} characters; at most {CharactersMax:N0} are allowed."];
+            errors = [$"The signature has {text.Length} characters; at most {CharactersMax} are allowed."];
             return null;
         }
 
-        JsonNode? json;
+        string json;
         try
         {
-            var stream = new YamlStream();
-            stream.Load(new StringReader(text));
-            if (stream.Documents.Count != 1)
-            {
-                errors = [$"The signature holds {stream.Documents.Count} YAML documents; one is needed."];
-                return null;
-            }
-
-            json = Node(stream.Documents[0].RootNode, 0);
+            json = YamlToJson(text);
         }
         catch (YamlException e)
         {
-            errors = [$"The signature is not valid YAML at line {e.Start.Line}: {e.Message}"];
+            errors = [$"The signature is not valid YAML or JSON at line {e.Start.Line}: {e.Message}"];
             return null;
         }
 
-        var signature = SignatureRules.Parse(json?.ToJsonString() ?? "null", out errors);
-        return signature is null ? null : SignatureRules.ToJson(signature);
+        return SignatureRules.Parse(json, out errors) is { } signature ? SignatureRules.ToJson(signature) : null;
     }
 
-    private static JsonNode? Node(YamlNode node, int depth)
+    private static string YamlToJson(string text)
     {
-        if (depth > DepthMax)
+        var parser = new Parser(new StringReader(text));
+        var buffer = new ArrayBufferWriter<byte>();
+        using var json = new Utf8JsonWriter(buffer);
+        var documents = 0;
+        var isKey = new Stack<bool?>();
+        while (parser.MoveNext())
         {
-            throw new YamlException(node.Start, node.End, $"It is nested deeper than {DepthMax}.");
+            switch (parser.Current)
+            {
+                case DocumentStart when ++documents > 1:
+                    throw new YamlException(parser.Current.Start, parser.Current.End, "one document is expected");
+
+                case AnchorAlias:
+                    throw new YamlException(parser.Current.Start, parser.Current.End, "aliases are not allowed here");
+
+                case MappingStart start:
+                    Enter(start);
+                    json.WriteStartObject();
+                    isKey.Push(true);
+                    break;
+
+                case SequenceStart start:
+                    Enter(start);
+                    json.WriteStartArray();
+                    isKey.Push(null);
+                    break;
+
+                case MappingEnd:
+                    isKey.Pop();
+                    json.WriteEndObject();
+                    break;
+
+                case SequenceEnd:
+                    isKey.Pop();
+                    json.WriteEndArray();
+                    break;
+
+                case Scalar scalar when isKey.TryPeek(out var expected) && expected is true:
+                    json.WritePropertyName(scalar.Value);
+                    Flip(toKey: false);
+                    break;
+
+                case Scalar scalar:
+                    WriteScalar(json, scalar);
+                    Flip(toKey: true);
+                    break;
+            }
         }
 
-        return node switch
+        if (documents == 0)
         {
-            YamlMappingNode mapping => new JsonObject(mapping.Children.Select(pair =>
-                KeyValuePair.Create(pair.Key is YamlScalarNode { Value: { } key } ? key : throw new YamlException(pair.Key.Start, pair.Key.End, "A key must be plain text."), Node(pair.Value, depth + 1)))),
-            YamlSequenceNode sequence => new JsonArray([.. sequence.Children.Select(child => Node(child, depth + 1))]),
-            YamlScalarNode scalar => Scalar(scalar),
-            _ => throw new YamlException(node.Start, node.End, "It holds something that is neither text, a list nor a mapping."),
-        };
+            throw new YamlException("it holds 0 documents, one is expected");
+        }
+
+        json.Flush();
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+
+        void Enter(NodeEvent node)
+        {
+            if (isKey.TryPeek(out var expected) && expected is true)
+            {
+                throw new YamlException(node.Start, node.End, "a key must be plain text");
+            }
+
+            if (isKey.Count >= DepthMax)
+            {
+                throw new YamlException(node.Start, node.End, $"it is nested deeper than {DepthMax}");
+            }
+
+            Flip(toKey: true);
+        }
+
+        // After a key comes its value, after a value the next key; a list has no keys.
+        void Flip(bool toKey)
+        {
+            if (isKey.TryPop(out var state))
+            {
+                isKey.Push(state is null ? null : toKey);
+            }
+        }
     }
 
-    /// <summary>Quoted scalars are text; plain ones are what the JSON schema of YAML says.</summary>
-    private static JsonValue? Scalar(YamlScalarNode scalar)
+    /// <summary>YAML's core schema for plain text: null, booleans and numbers; whatever is quoted is text.</summary>
+    private static void WriteScalar(Utf8JsonWriter json, Scalar scalar)
     {
-        var value = scalar.Value ?? "";
-        if (scalar.Style is not ScalarStyle.Plain)
+        if (!scalar.IsPlainImplicit || scalar.Style is not (ScalarStyle.Plain or ScalarStyle.Any))
         {
-            return JsonValue.Create(value);
+            json.WriteStringValue(scalar.Value);
+            return;
         }
 
-        return value switch
+        switch (scalar.Value)
         {
-            "" or "~" or "null" => null,
-            "true" => JsonValue.Create(true),
-            "false" => JsonValue.Create(false),
-            _ when long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) => JsonValue.Create(whole),
-            _ when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) => JsonValue.Create(number),
-            _ => JsonValue.Create(value),
-        };
+            case "" or "~" or "null" or "Null" or "NULL":
+                json.WriteNullValue();
+                break;
+
+            case "true" or "True" or "TRUE":
+                json.WriteBooleanValue(true);
+                break;
+
+            case "false" or "False" or "FALSE":
+                json.WriteBooleanValue(false);
+                break;
+
+            case var text when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole):
+                json.WriteNumberValue(whole);
+                break;
+
+            case var text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number):
+                json.WriteNumberValue(number);
+                break;
+
+            case var text:
+                json.WriteStringValue(text);
+                break;
+        }
     }
 }

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
 
 namespace Dormouse.Server.Dispatch;
@@ -9,43 +11,316 @@ namespace Dormouse.Server.Dispatch;
 /// Drives the engines: one per active revision, each behind one short lock; carries out their effects; feeds them the driver's events.
 /// It decides nothing. Revisions that have no instance, queue or run cost nothing: their engine is dropped.
 /// </summary>
-internal sealed class DispatchService
+internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events) : IInstanceObserver
 {
+    /// <summary>Deleted endpoints remembered, so that a request that resolved its route just before does not start it again.</summary>
+    private const int RemovedMax = 1024;
+
+    private readonly ConcurrentDictionary<RevisionId, RevisionDriver> _drivers = new();
+    private readonly Lock _creating = new();
+    private readonly HashSet<EndpointId> _removed = [];
+    private readonly Queue<EndpointId> _removedOrder = new();
+    private readonly RevisionHistory _history = new();
+    private long _nextInstanceNumber = 1;
+    private volatile bool _isStopping;
+
+    /// <summary>A model was loaded by an instance whose revision had no interface stored, or without its optimised file.</summary>
+    public event Action<Revision, InstanceReady>? Loaded;
+
+    /// <summary>Why instances ended.</summary>
+    public InstanceEnds Ends { get; } = new(machine.Clock.Time);
+
     /// <summary>
     /// Waits for a slot. The waiting caller's place is freed when <paramref name="cancellationToken"/> fires.
     /// </summary>
-    public ValueTask<SlotResult> AcquireAsync(Revision revision, long bodyBytes, bool isRetry, CancellationToken cancellationToken) =>
-        throw new NotImplementedException();
-
-    /// <summary>Gives the slot back when the run ended; returns the metered share in µs.</summary>
-    public long Release(in SlotLease lease, SlotEnd end) => throw new NotImplementedException();
-
-    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints with min-instances.</summary>
-    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying) => throw new NotImplementedException();
-
-    /// <summary>Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again.</summary>
-    public Task StopAsync(EndpointId endpoint, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>The endpoint is deleted: refuses what waits, finishes what runs, stops all, then forgets it.</summary>
-    public Task RemoveAsync(EndpointId endpoint, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Revisions of the endpoint that have an engine now.</summary>
-    public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint) => throw new NotImplementedException();
-
-    /// <summary>The last changes of the instance count, newest first, with wall time.</summary>
-    public ImmutableArray<(DateTimeOffset At, ScalingChange Change)> Changes(EndpointId endpoint) => throw new NotImplementedException();
-
-    /// <summary>A model was loaded by an instance whose revision had no interface stored, or without its optimised file.</summary>
-    public event Action<Revision, Core.Instances.InstanceReady>? Loaded { add => throw new NotImplementedException(); remove => throw new NotImplementedException(); }
-}
-
-internal abstract record SlotResult
-{
-    private SlotResult()
+    public ValueTask<SlotResult> AcquireAsync(Revision revision, long bodyBytes, bool isRetry, CancellationToken cancellationToken)
     {
+        while (true)
+        {
+            var driver = _drivers.GetValueOrDefault(revision.Id) ?? Create(revision);
+            if (driver is null)
+            {
+                var detail = _isStopping ? "The server is stopping." : "The endpoint was deleted.";
+                return new(new SlotResult.Refused(new SlotRefusal(0, RefusalKind.Retired, detail, TimeSpan.Zero, null)));
+            }
+
+            if (driver.TryAcquire(bodyBytes, isRetry, cancellationToken, out var result))
+            {
+                return result;
+            }
+
+            // It was dropped between the look-up and now; whoever dropped it may not have come to forgetting it.
+            Forget(driver);
+        }
     }
 
-    public sealed record Granted(SlotGrant Grant) : SlotResult;
+    /// <summary>Gives the slot back when the run ended; returns the metered share in µs.</summary>
+    public long Release(in SlotLease lease, SlotEnd end) =>
+        _drivers.TryGetValue(lease.Instance.Revision, out var driver) ? driver.Release(lease, end) : 0;
 
-    public sealed record Refused(SlotRefusal Refusal) : SlotResult;
+    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints with min-instances.</summary>
+    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying)
+    {
+        foreach (var driver in DriversOf(endpoint.Id))
+        {
+            var carries = !endpoint.IsUnloaded && carrying.Any(r => r.Id == driver.Revision.Id);
+            driver.Apply(RevisionEvent.Of(carries ? RevisionEventKind.Resume : RevisionEventKind.Drain));
+        }
+
+        if (endpoint.IsUnloaded)
+        {
+            return;
+        }
+
+        foreach (var revision in carrying)
+        {
+            starter.Prefetch(revision);
+            if (revision.Spec.MinInstances > 0)
+            {
+                (_drivers.GetValueOrDefault(revision.Id) ?? Create(revision))?.Apply(RevisionEvent.Of(RevisionEventKind.Woken));
+            }
+        }
+    }
+
+    /// <summary>Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again.</summary>
+    public Task StopAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        EndAsync(endpoint, RevisionEventKind.Drain, cancellationToken);
+
+    /// <summary>The endpoint is deleted: refuses what waits, finishes what runs, stops all, then forgets it.</summary>
+    public async Task RemoveAsync(EndpointId endpoint, CancellationToken cancellationToken)
+    {
+        lock (_creating)
+        {
+            if (_removed.Add(endpoint))
+            {
+                _removedOrder.Enqueue(endpoint);
+                if (_removedOrder.Count > RemovedMax)
+                {
+                    _removed.Remove(_removedOrder.Dequeue());
+                }
+            }
+        }
+
+        await EndAsync(endpoint, RevisionEventKind.Retire, cancellationToken);
+        scaling.Forget(endpoint);
+        lock (_creating)
+        {
+            _history.Forget(endpoint);
+        }
+    }
+
+    /// <summary>Begins to drain the endpoint and does not wait.</summary>
+    public void Drain(EndpointId endpoint)
+    {
+        foreach (var driver in DriversOf(endpoint))
+        {
+            driver.Apply(RevisionEvent.Of(RevisionEventKind.Drain));
+        }
+    }
+
+    /// <summary>The server stops: nothing new is taken, what waits is refused, what runs is finished. Idempotent.</summary>
+    public void BeginShutdown()
+    {
+        lock (_creating)
+        {
+            _isStopping = true;
+        }
+
+        foreach (var driver in _drivers.Values)
+        {
+            driver.Apply(RevisionEvent.Of(RevisionEventKind.Retire));
+        }
+    }
+
+    /// <summary>Something runs or waits now.</summary>
+    public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
+
+    /// <summary>Instances of every active revision by state, for those who count them now and then.</summary>
+    public IEnumerable<(Revision Revision, InstanceState State, int Count)> CountInstances() =>
+        from driver in _drivers.Values
+        let sample = driver.Sample()
+        where sample is not null
+        from state in sample.Instances.GroupBy(i => i.State)
+        select (driver.Revision, state.Key, state.Count());
+
+    /// <summary>Revisions of the endpoint that have an engine now.</summary>
+    public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint)
+    {
+        var samples = ImmutableArray.CreateBuilder<(RevisionId, RevisionSample)>();
+        foreach (var driver in DriversOf(endpoint))
+        {
+            if (driver.Sample() is { } sample)
+            {
+                samples.Add((driver.Revision.Id, sample));
+            }
+        }
+
+        samples.Sort((a, b) => a.Item1.Number.CompareTo(b.Item1.Number));
+        return samples.ToImmutable();
+    }
+
+    /// <summary>The last changes of the instance count, newest first, with wall time.</summary>
+    public ImmutableArray<(DateTimeOffset At, ScalingChange Change)> Changes(EndpointId endpoint) => scaling.Read(endpoint);
+
+    /// <summary>Wall time of a point on the clock that samples use.</summary>
+    public DateTimeOffset WallTime(Core.MonotonicTime time) => machine.Clock.Time.GetUtcNow() - (machine.Clock.Now - time);
+
+    void IInstanceObserver.Ready(InstanceId instance, InstanceReady ready)
+    {
+        if (!_drivers.TryGetValue(instance.Revision, out var driver) || !driver.Report(instance, RevisionEvent.InstanceReady(instance, ready)))
+        {
+            return;
+        }
+
+        lock (_creating)
+        {
+            _history.Note(instance.Revision);
+        }
+
+        events.RaiseReady(driver.Revision, instance, ready);
+        if (driver.Revision.Interface is null || !ready.UsedOptimised)
+        {
+            Loaded?.Invoke(driver.Revision, ready);
+        }
+    }
+
+    void IInstanceObserver.Failed(InstanceId instance, StartFailure failure)
+    {
+        if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceFailed(instance, failure)))
+        {
+            events.RaiseFailed(driver.Revision, instance, failure);
+        }
+    }
+
+    void IInstanceObserver.Lost(InstanceId instance, InstanceLoss loss)
+    {
+        Ends.Report(instance, new InstanceEnd(loss, null));
+        if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceLost(instance, loss)))
+        {
+            events.RaiseLost(driver.Revision, instance, loss);
+        }
+    }
+
+    void IInstanceObserver.Gone(InstanceId instance)
+    {
+        _drivers.GetValueOrDefault(instance.Revision)?.Gone(instance);
+        events.RaiseGone(instance);
+    }
+
+    void IInstanceObserver.Wrote(InstanceId instance, string line) => events.RaiseWrote(instance, line);
+
+    private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
+
+    private async Task EndAsync(EndpointId endpoint, RevisionEventKind how, CancellationToken cancellationToken)
+    {
+        var drivers = DriversOf(endpoint).ToList();
+        foreach (var driver in drivers)
+        {
+            driver.Apply(RevisionEvent.Of(how));
+        }
+
+        await Task.WhenAll(drivers.Select(d => d.Dropped)).WaitAsync(cancellationToken);
+    }
+
+    private RevisionDriver? Create(Revision revision)
+    {
+        lock (_creating)
+        {
+            if (_isStopping || _removed.Contains(revision.Id.Endpoint))
+            {
+                return null;
+            }
+
+            if (!_drivers.TryGetValue(revision.Id, out var driver))
+            {
+                var (cause, learned) = _history.Recall(revision.Id);
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, cause, learned);
+                driver = new RevisionDriver(revision, engine, machine, CarryOut);
+                _drivers[revision.Id] = driver;
+            }
+
+            return driver;
+        }
+    }
+
+    private void CarryOut(RevisionDriver driver, Aftermath aftermath)
+    {
+        foreach (var change in aftermath.Changes)
+        {
+            scaling.Add(driver.Revision.Id.Endpoint, change);
+        }
+
+        foreach (var start in aftermath.Starts)
+        {
+            events.RaiseStartDecided(driver.Revision, start);
+        }
+
+        foreach (var stop in aftermath.Stops)
+        {
+            events.RaiseStopDecided(driver.Revision, stop);
+        }
+
+        foreach (var stop in aftermath.DriverStops)
+        {
+            // A suspect is stopped because its connection broke: that says nothing of why, the loss that follows does.
+            if (stop.Reason != StopReason.Suspect)
+            {
+                Ends.Report(stop.Instance, new InstanceEnd(null, stop.Reason));
+            }
+
+            starter.Instances.Stop(stop.Instance, stop.Reason);
+        }
+
+        foreach (var instance in aftermath.NeverStarted)
+        {
+            driver.Gone(instance);
+        }
+
+        foreach (var instance in aftermath.Admitted)
+        {
+            if (_drivers.TryGetValue(instance.Revision, out var owner) && owner.TryPrepare(instance))
+            {
+                starter.Begin(owner, instance, this);
+            }
+        }
+
+        foreach (var instance in aftermath.Evicted)
+        {
+            _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.Evict(instance));
+        }
+
+        foreach (var instance in aftermath.Impossible)
+        {
+            RefuseImpossible(instance);
+        }
+
+        if (aftermath.IsDropped)
+        {
+            Forget(driver);
+        }
+    }
+
+    private void RefuseImpossible(InstanceId instance)
+    {
+        if (_drivers.TryGetValue(instance.Revision, out var owner))
+        {
+            var reason = $"An instance needs {owner.Revision.Spec.MemoryMib} MiB; all instances of this machine together may use {machine.Budget.BudgetMib} MiB. Lower the revision's memory or raise machine.memory.";
+            owner.Report(instance, RevisionEvent.InstanceFailed(instance, new StartFailure(StartFailureKind.Memory, reason)));
+            owner.Gone(instance);
+        }
+    }
+
+    private void Forget(RevisionDriver driver)
+    {
+        lock (_creating)
+        {
+            if (_drivers.TryRemove(KeyValuePair.Create(driver.Revision.Id, driver)))
+            {
+                _nextInstanceNumber = Math.Max(_nextInstanceNumber, driver.NextInstanceNumber);
+                _history.Keep(driver.Revision.Id, driver.Learned);
+            }
+        }
+
+        driver.SignalDropped();
+    }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 
@@ -8,6 +9,11 @@ namespace Dormouse.Server.Routing;
 /// <param name="Revisions">Revisions that carry traffic, in order of number.</param>
 public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> Revisions)
 {
+    /// <summary>The route of a catalogue entry: those of its revisions that carry traffic.</summary>
+    public static EndpointRoute Of(CatalogueEntry entry) => new(
+        entry.Endpoint,
+        [.. entry.Revisions.Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number)).OrderBy(r => r.Id.Number)]);
+
     /// <summary>Chooses by weight with a number drawn by the caller.</summary>
     /// <param name="draw">0 to 99.</param>
     /// <returns>Null when no revision carries traffic.</returns>
@@ -32,11 +38,15 @@ public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> R
 public sealed class RoutingTable
 {
     private readonly Lock _writing = new();
+    private readonly ConcurrentDictionary<EndpointId, string> _names = new();
     private ImmutableDictionary<(TenantId Tenant, string Name), EndpointRoute> _routes =
         ImmutableDictionary<(TenantId, string), EndpointRoute>.Empty;
 
     public EndpointRoute? Find(TenantId tenant, string name) =>
         Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
+
+    /// <summary>Name of an endpoint that has a route; null when it is gone.</summary>
+    public string? NameOf(EndpointId endpoint) => _names.GetValueOrDefault(endpoint);
 
     /// <summary>All routes of a tenant, in order of name.</summary>
     public IEnumerable<EndpointRoute> List(TenantId tenant) =>
@@ -48,32 +58,38 @@ public sealed class RoutingTable
         var loaded = routes.ToImmutableDictionary(r => (r.Endpoint.Tenant, r.Endpoint.Name));
         lock (_writing)
         {
+            _names.Clear();
+            foreach (var route in loaded.Values)
+            {
+                _names[route.Endpoint.Id] = route.Endpoint.Name;
+            }
+
             Volatile.Write(ref _routes, loaded);
         }
     }
 
-    public void Put(CatalogueEntry entry)
-    {
-        var carrying = entry.Revisions
-            .Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number))
-            .OrderBy(r => r.Id.Number)
-            .ToImmutableArray();
-        Put(new EndpointRoute(entry.Endpoint, carrying));
-    }
+    public void Put(CatalogueEntry entry) => Put(EndpointRoute.Of(entry));
 
     public void Put(EndpointRoute route)
     {
         lock (_writing)
         {
+            _names[route.Endpoint.Id] = route.Endpoint.Name;
             Volatile.Write(ref _routes, _routes.SetItem((route.Endpoint.Tenant, route.Endpoint.Name), route));
         }
     }
 
-    public void Remove(TenantId tenant, string name)
+    /// <summary>Removes this endpoint; a newer one that has taken its name stays.</summary>
+    public void Remove(Endpoint endpoint)
     {
         lock (_writing)
         {
-            Volatile.Write(ref _routes, _routes.Remove((tenant, name)));
+            var key = (endpoint.Tenant, endpoint.Name);
+            if (_routes.TryGetValue(key, out var route) && route.Endpoint.Id == endpoint.Id)
+            {
+                _names.TryRemove(endpoint.Id, out _);
+                Volatile.Write(ref _routes, _routes.Remove(key));
+            }
         }
     }
 }

@@ -82,6 +82,17 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
     public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
         writer.RunAsync(s => s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", StoredValues.Bytes(endpoint.Value))) > 0, cancellationToken);
 
+    public Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<Revision>>(
+            s =>
+            {
+                using var reader = s.Read(
+                    RevisionQuery + " WHERE r.state = $state ORDER BY r.endpoint_id, r.number, f.position",
+                    ("$state", Codes.RevisionStates.Text(RevisionState.Verifying)));
+                return [.. new CatalogueRows().Revisions(reader)];
+            },
+            cancellationToken);
+
     /// <summary>Null when there is no such endpoint.</summary>
     internal static Endpoint? FindById(SqliteSession session, EndpointId id) =>
         session.First($"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.id = $id", CatalogueRows.Endpoint, ("$id", StoredValues.Bytes(id.Value)));

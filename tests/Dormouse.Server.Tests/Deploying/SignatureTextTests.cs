@@ -32,7 +32,7 @@ public sealed class SignatureTextTests
     [InlineData("picture: [", "line")]
     [InlineData("", "documents")]
     [InlineData("just text", "cannot be read")]
-    [InlineData("a: &x [*x]", "nested")]
+    [InlineData("a: &x [*x]", "aliases")]
     [InlineData("[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]", "nested")]
     public void What_is_no_signature_is_refused_with_a_reason(string text, string reason)
     {

@@ -1,0 +1,116 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
+using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Terminal;
+
+namespace Dormouse.Cli.Apply;
+
+/// <summary><c>dormouse apply -f FILE</c> and <c>dormouse diff -f FILE</c>.</summary>
+internal static class ApplyCommand
+{
+    public static Command Create(GlobalOptions globals)
+    {
+        var file = FileOption();
+        var command = new CliCommand(
+            "apply",
+            "Make the server's endpoints as a file wants them. What is as it should be is left alone; endpoints that the file does not name too.",
+            "dormouse apply -f dormouse.yaml") { file };
+        return command.Runs(globals, async (session, parsed, cancellationToken) =>
+        {
+            var planner = new EndpointPlanner(session);
+            var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
+            foreach (var wanted in WantedStateReader.Read(parsed.GetRequiredValue(file)).Endpoints)
+            {
+                changes.Add(await planner.WithPlanAsync(wanted, plan => ApplyAsync(session, planner, plan, cancellationToken), cancellationToken));
+            }
+
+            if (session.Screen.IsJson)
+            {
+                session.Screen.Json(new ChangesDocument(changes.ToImmutable()), CliJson.Default.ChangesDocument);
+            }
+        });
+    }
+
+    public static Command CreateDiff(GlobalOptions globals)
+    {
+        var file = FileOption();
+        var command = new CliCommand("diff", "Show what 'apply' would change. Exit code 1 when there is something.", "dormouse diff -f dormouse.yaml") { file };
+        return command.Runs(globals, async (session, parsed, cancellationToken) =>
+        {
+            var planner = new EndpointPlanner(session);
+            var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
+            foreach (var wanted in WantedStateReader.Read(parsed.GetRequiredValue(file)).Endpoints)
+            {
+                changes.Add(await planner.WithPlanAsync(wanted, plan => Task.FromResult(Document(plan, null)), cancellationToken));
+            }
+
+            if (session.Screen.IsJson)
+            {
+                session.Screen.Json(new ChangesDocument(changes.ToImmutable()), CliJson.Default.ChangesDocument);
+            }
+            else
+            {
+                WriteDifferences(session, changes);
+            }
+
+            return changes.All(c => c.Differences.IsEmpty) ? ExitCodes.Done : ExitCodes.Failed;
+        });
+    }
+
+    private static async Task<ChangeDocument> ApplyAsync(Session session, EndpointPlanner planner, EndpointPlan plan, CancellationToken cancellationToken)
+    {
+        var deployed = await planner.CarryOutAsync(plan, cancellationToken);
+        if (!session.Screen.IsJson)
+        {
+            session.Screen.Line($"{plan.Wanted.Name}: {(plan.IsNothing ? "unchanged" : plan.IsNew ? "made" : "changed")}{(deployed is null ? "" : $", {deployed.Revision.Name} · {DeployReport.Work(deployed)}")}");
+            foreach (var line in plan.IsNew ? [] : plan.Differences)
+            {
+                session.Screen.Line("  " + line);
+            }
+        }
+
+        return Document(plan, deployed?.Revision.Name);
+    }
+
+    private static ChangeDocument Document(EndpointPlan plan, string? revision)
+    {
+        var actions = ImmutableArray.CreateBuilder<string>();
+        if (!plan.Deploys.IsEmpty)
+        {
+            actions.Add(plan.IsNew ? "create" : "deploy");
+        }
+
+        if (plan.Public is not null)
+        {
+            actions.Add("public");
+        }
+
+        if (plan.Traffic is not null)
+        {
+            actions.Add("traffic");
+        }
+
+        return new ChangeDocument(plan.Wanted.Name, actions.ToImmutable(), plan.Differences, revision);
+    }
+
+    private static void WriteDifferences(Session session, IReadOnlyCollection<ChangeDocument> changes)
+    {
+        foreach (var change in changes.Where(c => !c.Differences.IsEmpty))
+        {
+            session.Screen.Line(change.Name + ":");
+            foreach (var line in change.Differences)
+            {
+                session.Screen.Line("  " + line);
+            }
+        }
+
+        if (changes.All(c => c.Differences.IsEmpty))
+        {
+            session.Screen.Note("No difference.");
+        }
+    }
+
+    private static Option<string> FileOption() => new("--file", "-f") { HelpName = "file", Description = "The file with the wanted state.", DefaultValueFactory = _ => "dormouse.yaml" };
+}

@@ -1,0 +1,70 @@
+using System.Collections.Immutable;
+using Dormouse.Cli.Deploy;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Apply;
+
+/// <summary>What has to be done so that one endpoint is as the file wants it. Empty = nothing.</summary>
+/// <param name="Deploys">Versions that become revisions, in order.</param>
+/// <param name="Traffic">Traffic to set afterwards; null = leave it.</param>
+/// <param name="Public">Access to set without a new revision; null = leave it.</param>
+/// <param name="Differences">For people, one line each.</param>
+internal sealed record EndpointPlan(
+    WantedEndpoint Wanted, bool IsNew, ImmutableArray<HashedVersion> Deploys, ImmutableSortedDictionary<string, int>? Traffic, bool? Public, ImmutableArray<string> Differences)
+{
+    public bool IsNothing => Differences.IsEmpty;
+
+    /// <param name="versions">The source's versions, hashed, ascending.</param>
+    /// <param name="packageSignature">Canonical signature of the newest version's own signature.yaml, or null.</param>
+    /// <param name="actual">The endpoint as it is; null = there is none.</param>
+    public static EndpointPlan Make(WantedEndpoint wanted, ImmutableArray<HashedVersion> versions, string? packageSignature, EndpointInfo? actual)
+    {
+        var current = actual?.Revisions.Where(r => r.State != "failed").MaxBy(r => r.Number);
+        if (actual is null || current is null)
+        {
+            return new EndpointPlan(wanted, actual is null, versions, wanted.Traffic, null, [actual is null ? "new endpoint" : "no revision that can serve"]);
+        }
+
+        var differences = ImmutableArray.CreateBuilder<string>();
+        differences.AddRange(SettingsComparison.Differences(wanted.Settings, wanted.Settings.Signature ?? packageSignature, current.Settings));
+        differences.AddRange(FileDifferences(versions[^1].Package, current.Files));
+        if (differences.Count > 0)
+        {
+            // Older versions that some revision holds already are not made again.
+            var known = actual.Revisions.Where(r => r.State != "failed").Select(r => r.Files).ToArray();
+            var missing = versions.Where((v, i) => i == versions.Length - 1 || !known.Any(k => FileDifferences(v.Package, k).IsEmpty)).ToImmutableArray();
+            differences.AddRange(AccessDifference(wanted, actual));
+            return new EndpointPlan(wanted, false, missing, wanted.Traffic, null, differences.ToImmutable());
+        }
+
+        // A file without traffic wants its model to serve: all to the newest revision (after a rollback it is not).
+        var traffic = wanted.Traffic ?? ImmutableSortedDictionary<string, int>.Empty.Add(current.Name, 100);
+        var isTraffic = current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
+        var access = AccessDifference(wanted, actual);
+        return new EndpointPlan(
+            wanted, false, [], isTraffic ? traffic : null, access.IsEmpty ? null : wanted.Settings.Public,
+            [.. access, .. isTraffic ? [$"traffic: {Words(actual.Traffic)} → {Words(traffic)}"] : ImmutableArray<string>.Empty]);
+    }
+
+    private static ImmutableArray<string> AccessDifference(WantedEndpoint wanted, EndpointInfo actual) =>
+        wanted.Settings.Public is { } isPublic && isPublic != actual.Public ? [$"public: {Word(actual.Public)} → {Word(isPublic)}"] : [];
+
+    private static ImmutableArray<string> FileDifferences(ImmutableArray<PackageFileInfo> wanted, ImmutableArray<PackageFileInfo> actual)
+    {
+        var before = actual.ToDictionary(f => f.Path, f => f.Sha256, StringComparer.Ordinal);
+        var after = wanted.ToDictionary(f => f.Path, f => f.Sha256, StringComparer.Ordinal);
+        return
+        [
+            .. before.Keys.Union(after.Keys).Order(StringComparer.Ordinal)
+                .Where(p => before.GetValueOrDefault(p) != after.GetValueOrDefault(p))
+                .Select(p => $"{p}: {Short(before.GetValueOrDefault(p))} → {Short(after.GetValueOrDefault(p))}"),
+        ];
+    }
+
+    private static string Short(string? hash) => hash?[..12] ?? "no file";
+
+    private static string Word(bool value) => value ? "true" : "false";
+
+    private static string Words(ImmutableSortedDictionary<string, int> traffic) =>
+        traffic.Count == 0 ? "none" : string.Join(' ', traffic.Select(t => $"{t.Key}={t.Value}"));
+}

@@ -1,0 +1,85 @@
+using System.Collections.Immutable;
+using Dormouse.Cli.Endpoints;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Signatures;
+
+namespace Dormouse.Cli.Apply;
+
+/// <summary>
+/// Does a revision have the settings that a file asks for? What the file leaves out means the default; those defaults that depend on the server's
+/// machine (<c>cpu</c>, <c>concurrency</c>, <c>max_instances</c>) cannot be known here and are compared only when they are written.
+/// </summary>
+internal static class SettingsComparison
+{
+    private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
+    private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout"];
+
+    private static readonly ImmutableDictionary<string, string> Defaults = MakeDefaults();
+
+    /// <param name="wantedSignature">Canonical signature that the revision would have: the file's, else the package's own.</param>
+    /// <returns>One line a difference: <c>memory: 512MiB → 1GiB</c>.</returns>
+    public static ImmutableArray<string> Differences(RevisionSettings wanted, string? wantedSignature, RevisionSettings actual)
+    {
+        var goal = Canonical(wanted with { Signature = null });
+        foreach (var (key, value) in Defaults)
+        {
+            goal.TryAdd(key, value);
+        }
+
+        var present = Canonical(actual with { Signature = null });
+        var lines = ImmutableArray.CreateBuilder<string>();
+        foreach (var key in goal.Keys.Union(present.Keys.Where(IsMap)).Order(StringComparer.Ordinal))
+        {
+            var (from, to) = (present.GetValueOrDefault(key), goal.GetValueOrDefault(key));
+            if (from != to)
+            {
+                lines.Add($"{key}: {from ?? "not set"} → {to ?? "not set"}");
+            }
+        }
+
+        if (Normal(wantedSignature) != Normal(actual.Signature))
+        {
+            lines.Add("signature: " + (actual.Signature is null ? "added" : wantedSignature is null ? "removed" : "changed"));
+        }
+
+        return lines.ToImmutable();
+    }
+
+    private static Dictionary<string, string> Canonical(RevisionSettings settings) =>
+        SettingsText.Of(settings).ToDictionary(p => p.Key, p => Canonical(p.Key, p.Value), StringComparer.Ordinal);
+
+    /// <summary>The same amount reads the same: 1024MiB is 1GiB. What cannot be read stays, the server says what is wrong with it.</summary>
+    private static string Canonical(string key, string value)
+    {
+        if (Sized.Contains(key) && Sizes.TryParse(value, out var bytes))
+        {
+            return Sizes.Format(bytes);
+        }
+
+        return Timed.Contains(key) && Durations.TryParse(value, out var time) ? Durations.Format(time) : value;
+    }
+
+    private static string? Normal(string? signature) =>
+        signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
+
+    /// <summary>Entries that are removed by not writing them.</summary>
+    private static bool IsMap(string key) => key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
+
+    private static ImmutableDictionary<string, string> MakeDefaults()
+    {
+        var spec = new RevisionSpec { Runtime = SpecRules.OnnxRuntime };
+        return new Dictionary<string, string>
+        {
+            ["runtime"] = spec.Runtime,
+            ["memory"] = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
+            ["min_instances"] = "0",
+            ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
+            ["timeout"] = Durations.Format(spec.Timeout),
+            ["start_timeout"] = Durations.Format(spec.StartTimeout),
+            ["queue_timeout"] = Durations.Format(spec.QueueTimeout),
+            ["queue_limit"] = spec.QueueLimit.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            ["queue_limit_bytes"] = Sizes.Format(spec.QueueLimitBytes),
+        }.ToImmutableDictionary(StringComparer.Ordinal);
+    }
+}

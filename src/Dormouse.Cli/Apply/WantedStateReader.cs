@@ -1,0 +1,246 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Terminal;
+using Dormouse.Protocol.Control;
+using YamlDotNet.RepresentationModel;
+
+namespace Dormouse.Cli.Apply;
+
+/// <summary>Reads <c>dormouse.yaml</c> (docs/spec/apply.md). Every mistake is found in one go.</summary>
+internal sealed class WantedStateReader
+{
+    private static readonly string[] Keys =
+    [
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "timeout", "start_timeout", "queue_timeout",
+        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic",
+    ];
+
+    private readonly string _folder;
+    private readonly YamlPlaces _places;
+
+    private WantedStateReader(string folder, YamlPlaces places)
+    {
+        _folder = folder;
+        _places = places;
+    }
+
+    public static WantedState Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw CommandException.BadSource($"There is no file '{path}'. docs/spec/apply.md shows what it looks like.");
+        }
+
+        var places = new YamlPlaces(path);
+        var root = YamlPlaces.Load(path, File.ReadAllText(path));
+        var reader = new WantedStateReader(Path.GetDirectoryName(Path.GetFullPath(path))!, places);
+        var state = reader.Root(root);
+        places.ThrowIfAny();
+        return state;
+    }
+
+    private WantedState Root(YamlNode root)
+    {
+        var endpoints = ImmutableArray.CreateBuilder<WantedEndpoint>();
+        foreach (var (key, keyNode, value) in Entries(root, ""))
+        {
+            if (key != "endpoints")
+            {
+                _places.Add(keyNode, key, "Unknown key." + Suggestions.Question(key, ["endpoints"]));
+                continue;
+            }
+
+            foreach (var (name, _, body) in Entries(value, key))
+            {
+                if (Endpoint(name, body) is { } endpoint)
+                {
+                    endpoints.Add(endpoint);
+                }
+            }
+        }
+
+        return new WantedState(endpoints.ToImmutable());
+    }
+
+    private WantedEndpoint? Endpoint(string name, YamlNode body)
+    {
+        var path = "endpoints." + name;
+        string? source = null;
+        var settings = new RevisionSettings();
+        var verify = true;
+        ImmutableSortedDictionary<string, int>? traffic = null;
+        foreach (var (key, keyNode, value) in Entries(body, path))
+        {
+            var at = path + "." + key;
+            switch (key)
+            {
+                case "source":
+                    source = Text(value, at);
+                    break;
+                case "verify":
+                    verify = Flag(value, at) ?? true;
+                    break;
+                case "traffic":
+                    traffic = Traffic(value, at);
+                    break;
+                case var _ when Keys.Contains(key):
+                    settings = Setting(settings, key, value, at);
+                    break;
+                default:
+                    _places.Add(keyNode, at, "Unknown key." + Suggestions.Question(key, Keys));
+                    break;
+            }
+        }
+
+        if (source is null)
+        {
+            _places.Add(body, path + ".source", "Missing: name the model's file, folder or https address.");
+            return null;
+        }
+
+        return new WantedEndpoint(name, RemoteSource.IsAddress(source) ? source : Path.GetFullPath(source, _folder), settings, verify, traffic);
+    }
+
+    private RevisionSettings Setting(RevisionSettings settings, string key, YamlNode value, string at) => key switch
+    {
+        "runtime" => settings with { Runtime = Text(value, at) },
+        "memory" => settings with { Memory = Text(value, at) },
+        "cpu" => settings with { Cpu = Number(value, at) },
+        "concurrency" => settings with { Concurrency = Whole(value, at) },
+        "min_instances" => settings with { MinInstances = Whole(value, at) },
+        "max_instances" => settings with { MaxInstances = Whole(value, at) },
+        "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
+        "timeout" => settings with { Timeout = Text(value, at) },
+        "start_timeout" => settings with { StartTimeout = Text(value, at) },
+        "queue_timeout" => settings with { QueueTimeout = Text(value, at) },
+        "queue_limit" => settings with { QueueLimit = Whole(value, at) },
+        "queue_limit_bytes" => settings with { QueueLimitBytes = Text(value, at) },
+        "env" => settings with { Environment = Texts(value, at) },
+        "engine" => settings with { Engine = Texts(value, at) },
+        "public" => settings with { Public = Flag(value, at) },
+        _ => settings with { Signature = Signature(value, at) },
+    };
+
+    /// <summary>The signature itself, or the path of its file.</summary>
+    private string? Signature(YamlNode value, string at)
+    {
+        if (value is YamlMappingNode)
+        {
+            return YamlJson.Of(value)?.ToJsonString();
+        }
+
+        if (Text(value, at) is not { } file)
+        {
+            return null;
+        }
+
+        var path = Path.GetFullPath(file, _folder);
+        if (File.Exists(path))
+        {
+            return YamlJson.Of(YamlPlaces.Load(path, File.ReadAllText(path)))?.ToJsonString();
+        }
+
+        _places.Add(value, at, $"There is no file '{file}'.");
+        return null;
+    }
+
+    private ImmutableSortedDictionary<string, int> Traffic(YamlNode node, string at)
+    {
+        var traffic = ImmutableSortedDictionary.CreateBuilder<string, int>(StringComparer.Ordinal);
+        foreach (var (revision, keyNode, value) in Entries(node, at))
+        {
+            if (!revision.StartsWith('r') || !int.TryParse(revision.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            {
+                _places.Add(keyNode, at + "." + revision, "This is no revision; write it like r3.");
+            }
+            else if (Whole(value, at + "." + revision) is { } weight)
+            {
+                traffic[revision] = weight;
+            }
+        }
+
+        if (traffic.Values.Sum() is var sum && sum != 100)
+        {
+            _places.Add(node, at, $"The weights sum to {sum}; they must sum to 100.");
+        }
+
+        return traffic.ToImmutable();
+    }
+
+    private ImmutableSortedDictionary<string, string> Texts(YamlNode node, string at)
+    {
+        var texts = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var (key, _, value) in Entries(node, at))
+        {
+            if (Text(value, at + "." + key) is { } text)
+            {
+                texts[key] = text;
+            }
+        }
+
+        return texts.ToImmutable();
+    }
+
+    private IEnumerable<(string Key, YamlNode KeyNode, YamlNode Value)> Entries(YamlNode node, string at)
+    {
+        if (node is not YamlMappingNode mapping)
+        {
+            _places.Add(node, at, "A mapping (key: value) is needed here.");
+            yield break;
+        }
+
+        foreach (var (keyNode, value) in mapping.Children)
+        {
+            if (keyNode is YamlScalarNode { Value: { Length: > 0 } key })
+            {
+                yield return (key, keyNode, value);
+            }
+            else
+            {
+                _places.Add(keyNode, at, "A key must be a word.");
+            }
+        }
+    }
+
+    private string? Text(YamlNode node, string at) => node is YamlScalarNode { Value: { Length: > 0 } value } ? value : Refuse(node, at, "A text is needed here.");
+
+    private int? Whole(YamlNode node, string at)
+    {
+        if (node is YamlScalarNode { Value: var text } && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value))
+        {
+            return value;
+        }
+
+        Refuse(node, at, "A whole number is needed here.");
+        return null;
+    }
+
+    private double? Number(YamlNode node, string at)
+    {
+        if (node is YamlScalarNode { Value: var text } && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value))
+        {
+            return value;
+        }
+
+        Refuse(node, at, "A number is needed here.");
+        return null;
+    }
+
+    private bool? Flag(YamlNode node, string at)
+    {
+        if (node is YamlScalarNode { Value: "true" or "false" } scalar)
+        {
+            return scalar.Value == "true";
+        }
+
+        Refuse(node, at, "true or false is needed here.");
+        return null;
+    }
+
+    private string? Refuse(YamlNode node, string at, string sentence)
+    {
+        _places.Add(node, at, sentence + (node is YamlScalarNode { Value: { } value } ? $" It is '{value}'." : ""));
+        return null;
+    }
+}

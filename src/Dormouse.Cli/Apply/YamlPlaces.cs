@@ -1,0 +1,39 @@
+using Dormouse.Cli.Terminal;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Dormouse.Cli.Apply;
+
+/// <summary>Collects what is wrong in a YAML file, each with file, line and key; all is told at once.</summary>
+internal sealed class YamlPlaces(string file)
+{
+    private readonly List<string> _errors = [];
+
+    public void Add(YamlNode node, string key, string sentence) => _errors.Add($"{file}:{node.Start.Line}: {(key.Length == 0 ? "" : key + ": ")}{sentence}");
+
+    public void ThrowIfAny()
+    {
+        if (_errors.Count > 0)
+        {
+            throw new CommandException(ExitCodes.Refused, "file_invalid", string.Join(Environment.NewLine, _errors));
+        }
+    }
+
+    /// <summary>The file's one document; not YAML, empty or several documents end here.</summary>
+    public static YamlNode Load(string file, string text)
+    {
+        var stream = new YamlStream();
+        try
+        {
+            stream.Load(new StringReader(text));
+        }
+        catch (YamlException e)
+        {
+            throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file}:{e.Start.Line}: {e.Message}");
+        }
+
+        return stream.Documents.Count == 1
+            ? stream.Documents[0].RootNode
+            : throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file} holds {stream.Documents.Count} YAML documents; exactly one is needed.");
+    }
+}

@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli;
+
+/// <summary>Documents of <c>--output json</c> that are not the server's own.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DeployDocument))]
+[JsonSerializable(typeof(InvokeDocument))]
+[JsonSerializable(typeof(VersionDocument))]
+[JsonSerializable(typeof(DoctorDocument))]
+[JsonSerializable(typeof(DoneDocument))]
+[JsonSerializable(typeof(RevisionsDocument))]
+[JsonSerializable(typeof(TrafficRequest))]
+[JsonSerializable(typeof(ChangesDocument))]
+[JsonSerializable(typeof(QuickstartDocument))]
+internal sealed partial class CliJson : JsonSerializerContext;
+
+/// <param name="UploadedBytes">What had to be sent.</param>
+internal sealed record DeployDocument(EndpointInfo Endpoint, ImmutableArray<RevisionInfo> Revisions, long UploadedBytes, long SizeBytes);
+
+/// <param name="Answer">The body when it is JSON; text in <paramref name="Text"/>, anything else in <paramref name="Base64"/>.</param>
+internal sealed record InvokeDocument(
+    int Status, string? InvocationId, string? Start, string? Cause, string? ContentType, JsonElement? Answer, string? Text, string? Base64, ReceiptInfo? Receipt);
+
+internal sealed record VersionDocument(string Client, VersionInfo? Server);
+
+internal sealed record DoctorDocument(string Address, string AddressFrom, string KeyFrom, DoctorReport Server);
+
+/// <param name="Done">What was done: "stopped", "deleted", "revoked".</param>
+internal sealed record DoneDocument(string Name, string Done);
+
+internal sealed record RevisionsDocument(string Endpoint, ImmutableArray<RevisionInfo> Revisions);
+
+internal sealed record ChangesDocument(ImmutableArray<ChangeDocument> Endpoints);
+
+/// <param name="Actions">"create", "deploy", "traffic", "public"; empty = unchanged.</param>
+/// <param name="Differences">One line each.</param>
+internal sealed record ChangeDocument(string Name, ImmutableArray<string> Actions, ImmutableArray<string> Differences, string? Revision = null);
+
+internal sealed record QuickstartDocument(string Url, string Key, ImmutableArray<QuickstartCallDocument> Calls);
+
+internal sealed record QuickstartCallDocument(string Step, string Answer, ReceiptInfo Receipt);

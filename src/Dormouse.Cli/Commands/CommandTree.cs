@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Dormouse.Cli.Apply;
+using Dormouse.Cli.Completion;
+using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Endpoints;
+using Dormouse.Cli.Hosting;
+using Dormouse.Cli.Invoke;
+using Dormouse.Cli.Keys;
+using Dormouse.Cli.Usage;
+
+namespace Dormouse.Cli.Commands;
+
+/// <summary>Every command, in the order of the help.</summary>
+internal static class CommandTree
+{
+    public const string Name = "dormouse";
+
+    public static readonly string[] RootExamples =
+    [
+        "dormouse quickstart",
+        "dormouse serve",
+        "dormouse deploy digits.onnx --name digits",
+        "dormouse invoke digits --file seven.png",
+        "dormouse usage",
+    ];
+
+    public static RootCommand Create(GlobalOptions globals)
+    {
+        var root = new RootCommand("Serverless inference on machines you own: deploy a model, call it from zero, see what each call cost.") { HelpName = Name };
+        root.Add(globals.Server);
+        root.Add(globals.Key);
+        root.Add(globals.Output);
+        foreach (var command in new[]
+        {
+            ServeCommand.Create(globals),
+            QuickstartCommand.Create(globals),
+            DeployCommand.Create(globals),
+            ApplyCommand.Create(globals),
+            ApplyCommand.CreateDiff(globals),
+            InvokeCommand.Create(globals),
+            ListCommand.Create(globals),
+            DescribeCommand.Create(globals),
+            LogsCommand.Create(globals),
+            RevisionsCommand.Create(globals),
+            TrafficCommand.Create(globals),
+            TrafficCommand.CreateRollback(globals),
+            StopCommand.Create(globals),
+            StopCommand.CreateDelete(globals),
+            KeyCommand.Create(globals),
+            UsageCommand.Create(globals),
+            DoctorCommand.Create(globals),
+            VersionCommand.Create(globals),
+            CompletionCommand.Create(globals),
+        })
+        {
+            root.Add(command);
+        }
+
+        foreach (var option in root.Options.OfType<HelpOption>())
+        {
+            option.Action = new ExampleHelp((HelpAction)option.Action!);
+        }
+
+        return root;
+    }
+}

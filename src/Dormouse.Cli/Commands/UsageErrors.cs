@@ -1,0 +1,88 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Dormouse.Cli.Terminal;
+using Dormouse.Protocol.Problems;
+
+namespace Dormouse.Cli.Commands;
+
+/// <summary>What is wrong with a command line, in one or a few sentences, with what may have been meant.</summary>
+internal static class UsageErrors
+{
+    private const string UnknownOption = "Unknown option";
+
+    public static int Report(ParseResult parsed, Screen screen)
+    {
+        var command = parsed.CommandResult.Command;
+        screen.Error(
+            new ProblemDocument { Title = "The command line is not right", Detail = string.Join(' ', Sentences(parsed).Distinct()), Code = "usage_invalid" },
+            $"See '{Path(parsed.CommandResult)} --help'{(command is CliCommand { Examples: [var example, ..] } ? $", for example: {example}" : "")}.");
+        return ExitCodes.Usage;
+    }
+
+    private static IEnumerable<string> Sentences(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        if (parsed.Errors.FirstOrDefault(e => e.Message.StartsWith(UnknownOption, StringComparison.Ordinal)) is { } taken)
+        {
+            yield return taken.Message;
+            yield break;
+        }
+
+        if (parsed.UnmatchedTokens is [var first, ..])
+        {
+            // The others are mostly the mistyped word's own values: naming them too would hide the cause.
+            yield return Unknown(command, first);
+            yield break;
+        }
+
+        foreach (var error in parsed.Errors)
+        {
+            yield return Sentence(error, parsed.CommandResult);
+        }
+    }
+
+    public static string Unknown(Command command, string word)
+    {
+        if (word.StartsWith('-'))
+        {
+            return $"{UnknownOption} '{word}'." + Suggestions.Question(word.Split('=')[0], OptionNames(command));
+        }
+
+        return command.Subcommands.Count > 0
+            ? $"Unknown command '{word}'." + Suggestions.Question(word, command.Subcommands.SelectMany(c => c.Aliases.Prepend(c.Name)))
+            : $"'{word}' is one argument too many.";
+    }
+
+    private static string Sentence(ParseError error, CommandResult command) => error.SymbolResult switch
+    {
+        ArgumentResult { Tokens.Count: 0 } argument => $"'{Path(command)}' needs {argument.Argument.HelpName ?? argument.Argument.Name}.",
+        OptionResult { Tokens: [var value, ..], Option: { ValueType: var type } option } when IsNumber(type) && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) =>
+            $"{option.Name} is '{value.Value}'; a number is needed.",
+        CommandResult { Command.Subcommands.Count: > 0 } group => $"'{Path(group)}' needs one of: {string.Join(", ", group.Command.Subcommands.Select(c => c.Name))}.",
+        _ => error.Message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal),
+    };
+
+    private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var t && (t == typeof(int) || t == typeof(double));
+
+    private static IEnumerable<string> OptionNames(Command command)
+    {
+        for (Symbol? symbol = command; symbol is Command c; symbol = c.Parents.FirstOrDefault())
+        {
+            foreach (var option in c.Options.Where(o => c == command || o.Recursive))
+            {
+                yield return option.Name;
+            }
+        }
+    }
+
+    private static string Path(CommandResult command)
+    {
+        var words = new List<string>();
+        for (SymbolResult? at = command; at is CommandResult { Command: var c }; at = at.Parent)
+        {
+            words.Insert(0, c is RootCommand ? CommandTree.Name : c.Name);
+        }
+
+        return string.Join(' ', words);
+    }
+}

@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary><c>dormouse deploy SOURCE</c>.</summary>
+internal sealed class DeployCommand
+{
+    private readonly Argument<string> _source = new("source") { HelpName = "source", Description = "A model file, a folder, a Triton-style model folder (<model>/<version>/model.onnx) or an https:// address." };
+    private readonly Option<string?> _name = new("--name", "-n") { HelpName = "name", Description = "Name of the endpoint. Default: made of the file's or folder's name." };
+    private readonly Option<bool> _noWait = new("--no-wait") { Description = "Do not wait until the model is verified." };
+    private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not load the model once before it may serve." };
+    private readonly SettingsOptions _settings = new();
+    private readonly SignatureOptions _signature = new();
+
+    public static Command Create(GlobalOptions globals)
+    {
+        var deploy = new DeployCommand();
+        var command = new CliCommand(
+            "deploy",
+            "Upload a model and make it an endpoint, or the next revision of one. Nothing that the server has is sent again.",
+            "dormouse deploy digits.onnx --name digits",
+            "dormouse deploy ./mobilenet --name mobilenet --memory 1GiB --idle-timeout 5m",
+            "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
+            "dormouse deploy https://example.org/models/resnet50.onnx --public");
+        Arguments.RefuseOptions(deploy._source);
+        command.Add(deploy._source);
+        command.Add(deploy._name);
+        deploy._settings.AddTo(command);
+        deploy._signature.AddTo(command);
+        command.Add(deploy._noVerify);
+        command.Add(deploy._noWait);
+        return command.Runs(globals, deploy.RunAsync);
+    }
+
+    private async Task RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var address = parsed.GetRequiredValue(_source);
+        var settings = _settings.Read(parsed);
+        var (signature, added) = _signature.Read(parsed);
+        using var fetched = RemoteSource.IsAddress(address)
+            ? await RemoteSource.FetchAsync(session, address, RemoteSource.BytesMax, cancellationToken)
+            : null;
+        var source = SourceReader.Read(fetched?.File ?? address);
+        var name = parsed.GetValue(_name) ?? EndpointNames.From(source.Name);
+        foreach (var hint in source.Hints)
+        {
+            session.Screen.Note("note: " + hint);
+        }
+
+        var deployer = new Deployer(session);
+        var results = ImmutableArray.CreateBuilder<Deployed>();
+        foreach (var version in source.Versions)
+        {
+            var hashed = await deployer.HashAsync(With(version, added), cancellationToken);
+            var deployed = await deployer.DeployAsync(
+                name, hashed, settings with { Signature = signature }, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait), cancellationToken);
+            results.Add(deployed);
+            if (!session.Screen.IsJson)
+            {
+                session.Screen.Line((version.Version is { } number ? $"version {number}: " : "") + DeployReport.Work(deployed));
+            }
+        }
+
+        var endpoint = await session.Client.Endpoints.GetAsync(name, cancellationToken);
+        Report(session, endpoint, results.ToImmutable());
+    }
+
+    private static void Report(Session session, EndpointInfo endpoint, ImmutableArray<Deployed> results)
+    {
+        if (session.Screen.IsJson)
+        {
+            session.Screen.Json(
+                new DeployDocument(endpoint, [.. results.Select(r => r.Revision)], results.Sum(r => r.SentBytes), results.Sum(r => r.SizeBytes)),
+                CliJson.Default.DeployDocument);
+            return;
+        }
+
+        session.Screen.Line(DeployReport.Live(endpoint, results[^1].Revision));
+    }
+
+    private static SourceVersion With(SourceVersion version, ImmutableArray<SourceFile> added) =>
+        version with { Files = [.. version.Files.Where(f => added.All(a => a.Path != f.Path)), .. added] };
+}

@@ -1,0 +1,62 @@
+using Dormouse.Cli.Terminal;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Inference;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary>What a deploy says when it is done.</summary>
+internal static class DeployReport
+{
+    /// <summary><c>uploaded 31 KB · verified: image float32[n,1,28,28] → scores float32[n,10] · optimised, loads in 0.3 ms</c></summary>
+    public static string Work(Deployed deployed)
+    {
+        var parts = new List<string>
+        {
+            deployed.SentBytes > 0
+                ? "uploaded " + Units.Bytes(deployed.SentBytes) + (deployed.SentBytes < deployed.SizeBytes ? $" of {Units.Bytes(deployed.SizeBytes)}" : "")
+                : $"{Units.Bytes(deployed.SizeBytes)} were already there",
+        };
+        var revision = deployed.Revision;
+        if (revision.Interface is { } model)
+        {
+            parts.Add((revision.LoadMs is null ? "model: " : "verified: ") + Model(model));
+        }
+        else
+        {
+            parts.Add("not verified");
+        }
+
+        var loads = revision.LoadMs is { } ms ? $"loads in {Units.Milliseconds(ms)} ms" : null;
+        if (revision.Optimised || loads is not null)
+        {
+            parts.Add(string.Join(", ", new[] { revision.Optimised ? "optimised" : null, loads }.OfType<string>()));
+        }
+
+        return string.Join(" · ", parts);
+    }
+
+    public static string Live(EndpointInfo endpoint, RevisionInfo revision)
+    {
+        if (revision.State == "verifying")
+        {
+            return $"{endpoint.Name} {revision.Name} is being verified and goes live at {endpoint.Url} ('dormouse describe {endpoint.Name}' shows when)";
+        }
+
+        if (endpoint.Traffic.GetValueOrDefault(revision.Name) == 0)
+        {
+            return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";
+        }
+
+        var nothing = revision.Settings.MinInstances is null or 0 && endpoint.Instances.IsEmpty;
+        return $"{endpoint.Name} {revision.Name} is live at {endpoint.Url}{(nothing ? " (nothing runs until it is called)" : "")}";
+    }
+
+    public static string Model(ModelInterface model) => Tensors(model.Inputs) + " → " + Tensors(model.Outputs);
+
+    private static string Tensors(IReadOnlyCollection<TensorInfo> tensors)
+    {
+        const int Shown = 3;
+        var text = tensors.Count == 0 ? "nothing" : string.Join(", ", tensors.Take(Shown).Select(Units.Tensor));
+        return tensors.Count > Shown ? $"{text} and {tensors.Count - Shown} more" : text;
+    }
+}

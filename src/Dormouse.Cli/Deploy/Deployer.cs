@@ -1,0 +1,63 @@
+using System.Collections.Immutable;
+using Dormouse.Cli.Connection;
+using Dormouse.Cli.Terminal;
+using Dormouse.Client;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary>Hash, upload what is missing, make the revision.</summary>
+internal sealed class Deployer(Session session)
+{
+    /// <summary>Reads every file of a version once for its hash.</summary>
+    public async Task<HashedVersion> HashAsync(SourceVersion version, CancellationToken cancellationToken)
+    {
+        var total = version.Files.Sum(f => new FileInfo(f.LocalPath).Length);
+        return await session.Activity.RunAsync("reading", total, async progress =>
+        {
+            var files = ImmutableArray.CreateBuilder<(SourceFile, PackageFileInfo)>();
+            foreach (var file in version.Files)
+            {
+                files.Add((file, await BlobUploader.HashAsync(file.LocalPath, file.Path, progress, cancellationToken)));
+            }
+
+            return new HashedVersion(version.Version, files.ToImmutable());
+        });
+    }
+
+    public async Task<Deployed> DeployAsync(
+        string endpoint, HashedVersion version, RevisionSettings settings, bool verify, bool wait, CancellationToken cancellationToken)
+    {
+        var client = session.Client;
+        var sent = await session.Activity.RunAsync($"uploading {endpoint}", version.SizeBytes, async progress =>
+        {
+            var bytes = 0L;
+            foreach (var (file, blob) in version.Files.DistinctBy(f => f.Blob.Sha256))
+            {
+                bytes += await client.Blobs.UploadAsync(file.LocalPath, blob, progress, cancellationToken);
+            }
+
+            return bytes;
+        });
+        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify };
+        var revision = await session.Activity.RunAsync(
+            verify && wait ? $"verifying {endpoint}" : $"deploying {endpoint}",
+            () => client.Endpoints.DeployAsync(endpoint, request, wait, cancellationToken));
+        if (revision.State == "failed")
+        {
+            throw new CommandException(ExitCodes.Refused, "model_invalid", $"{endpoint} {revision.Name} was refused: {revision.Failure}");
+        }
+
+        return new Deployed(revision, sent, version.SizeBytes);
+    }
+}
+
+internal sealed record HashedVersion(long? Version, ImmutableArray<(SourceFile File, PackageFileInfo Blob)> Files)
+{
+    public ImmutableArray<PackageFileInfo> Package => [.. Files.Select(f => f.Blob).OrderBy(b => b.Path, StringComparer.Ordinal)];
+
+    public long SizeBytes => Files.Sum(f => f.Blob.SizeBytes);
+}
+
+/// <param name="SentBytes">What the server lacked.</param>
+internal sealed record Deployed(RevisionInfo Revision, long SentBytes, long SizeBytes);

@@ -1,0 +1,17 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary>What SOURCE turned out to be.</summary>
+/// <param name="Name">From the file or folder, for an endpoint without <c>--name</c>; as it is, not yet a DNS label.</param>
+/// <param name="Versions">In ascending order; each becomes a revision. One, except for a Triton model folder.</param>
+/// <param name="Hints">Sentences for the person who deploys.</param>
+internal sealed record PackageSource(string Name, ImmutableArray<SourceVersion> Versions, ImmutableArray<string> Hints);
+
+/// <param name="Version">Number of the Triton folder, or null.</param>
+/// <param name="Files">At least one; package paths are unique.</param>
+internal sealed record SourceVersion(long? Version, ImmutableArray<SourceFile> Files);
+
+/// <param name="Path">Path in the package, with '/'.</param>
+/// <param name="LocalPath">Where it lies.</param>
+internal sealed record SourceFile(string Path, string LocalPath);

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using Dormouse.Cli.Commands;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary>Options of <c>deploy</c> that set a revision's policy. Values go to the server as text: it knows the machine's limits.</summary>
+internal sealed class SettingsOptions
+{
+    private readonly Option<string?> _runtime = Text("--runtime", "name", "What opens the package. Default: onnx.");
+    private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, such as 512MiB (the default).");
+    private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
+    private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
+    private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
+    private readonly Option<int?> _maxInstances = Number("--max-instances", "Most instances at once. Default: what fits the machine.");
+    private readonly Option<string?> _idleTimeout = Text("--idle-timeout", "time", "How long an idle instance is kept. Default: 60s.");
+    private readonly Option<string?> _timeout = Text("--timeout", "time", "Longest run, from the hand-over to the instance. Default: 60s.");
+    private readonly Option<string?> _startTimeout = Text("--start-timeout", "time", "Longest start of an instance. Default: 60s.");
+    private readonly Option<string?> _queueTimeout = Text("--queue-timeout", "time", "Longest wait in the queue. Default: 60s.");
+    private readonly Option<int?> _queueLimit = Number("--queue-limit", "Most invocations that wait at once. Default: 1000.");
+    private readonly Option<string?> _queueLimitBytes = Text("--queue-limit-bytes", "size", "Most bytes of bodies that wait at once. Default: 256MiB.");
+    private readonly Option<string[]> _environment = new("--env") { HelpName = "NAME=VALUE", Description = "Environment of the instance; may be repeated." };
+    private readonly Option<string[]> _engine = new("--engine") { HelpName = "key=value", Description = "Session setting of the engine; may be repeated." };
+    private readonly Option<bool?> _public = new("--public") { Description = "Callers need no key. --public false takes it back." };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in new Option[]
+        {
+            _runtime, _memory, _cpu, _concurrency, _minInstances, _maxInstances, _idleTimeout, _timeout, _startTimeout, _queueTimeout,
+            _queueLimit, _queueLimitBytes, _environment, _engine, _public,
+        })
+        {
+            command.Add(option);
+        }
+    }
+
+    /// <summary>Null where nothing was said.</summary>
+    public RevisionSettings Read(ParseResult parsed) => new()
+    {
+        Runtime = parsed.GetValue(_runtime),
+        Memory = parsed.GetValue(_memory),
+        Cpu = parsed.GetValue(_cpu),
+        Concurrency = parsed.GetValue(_concurrency),
+        MinInstances = parsed.GetValue(_minInstances),
+        MaxInstances = parsed.GetValue(_maxInstances),
+        IdleTimeout = parsed.GetValue(_idleTimeout),
+        Timeout = parsed.GetValue(_timeout),
+        StartTimeout = parsed.GetValue(_startTimeout),
+        QueueTimeout = parsed.GetValue(_queueTimeout),
+        QueueLimit = parsed.GetValue(_queueLimit),
+        QueueLimitBytes = parsed.GetValue(_queueLimitBytes),
+        Environment = Pairs(parsed, _environment),
+        Engine = Pairs(parsed, _engine),
+        Public = parsed.GetValue(_public),
+    };
+
+    private static ImmutableSortedDictionary<string, string>? Pairs(ParseResult parsed, Option<string[]> option) =>
+        parsed.GetValue(option) is { Length: > 0 } values
+            ? values.Aggregate(ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), (all, text) => Arguments.Pair(option.Name, text) is var (k, v) ? all.SetItem(k, v) : all)
+            : null;
+
+    private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+
+    private static Option<int?> Number(string name, string description) => new(name) { HelpName = "n", Description = description };
+}

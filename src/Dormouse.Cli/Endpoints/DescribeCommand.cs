@@ -1,0 +1,134 @@
+using System.CommandLine;
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
+using Dormouse.Cli.Terminal;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Endpoints;
+
+/// <summary><c>dormouse describe N</c>.</summary>
+internal static class DescribeCommand
+{
+    public static Command Create(GlobalOptions globals)
+    {
+        var name = Arguments.Endpoint();
+        var scaling = new Option<bool>("--scaling") { Description = "Show only when and why instances were added and removed." };
+        var command = new CliCommand(
+            "describe",
+            "Show an endpoint: its model's inputs and outputs, settings, traffic and instances.",
+            "dormouse describe digits",
+            "dormouse describe digits --scaling") { name, scaling };
+        return command.Runs(globals, async (session, parsed, cancellationToken) =>
+        {
+            var endpoint = await session.Client.Endpoints.GetAsync(parsed.GetRequiredValue(name), cancellationToken);
+            if (session.Screen.IsJson)
+            {
+                session.Screen.Json(endpoint, ControlJson.Default.EndpointInfo);
+            }
+            else if (parsed.GetValue(scaling))
+            {
+                WriteScaling(session, endpoint);
+            }
+            else
+            {
+                Write(session, endpoint);
+            }
+        });
+    }
+
+    private static void Write(Session session, EndpointInfo endpoint)
+    {
+        var screen = session.Screen;
+        var time = session.Surroundings.Time;
+        Pair(screen, "endpoint", $"{endpoint.Name} is {endpoint.Status}{(endpoint.Queued > 0 ? $", {endpoint.Queued} waiting" : "")}");
+        Pair(screen, "address", endpoint.Url + (endpoint.Public ? " (public)" : ""));
+        Pair(screen, "traffic", ListCommand.Traffic(endpoint));
+        Pair(screen, "made", Units.Time(endpoint.CreatedAt, time));
+        if (Shown(endpoint) is { } revision)
+        {
+            WriteRevision(session, revision);
+        }
+
+        if (endpoint.Instances.IsEmpty)
+        {
+            Pair(screen, "instances", "none");
+            return;
+        }
+
+        screen.Line();
+        screen.Table(
+            ["INSTANCE", "REVISION", "STATE", ">RUNNING", ">MEMORY", "STARTED", "IDLE SINCE"],
+            endpoint.Instances.Select(i => new[]
+            {
+                i.Id, i.Revision, i.State, Units.Count(i.Running), i.MemoryBytes is { } bytes ? Units.Bytes(bytes) : "",
+                Units.Time(i.StartedAt, time), i.IdleSince is { } since ? Units.Time(since, time) : "",
+            }));
+    }
+
+    private static void WriteRevision(Session session, RevisionInfo revision)
+    {
+        var screen = session.Screen;
+        screen.Line();
+        Pair(screen, "revision", $"{revision.Name} is {revision.State}, {Units.Bytes(revision.SizeBytes)} in {revision.Files.Length} {(revision.Files.Length == 1 ? "file" : "files")}, {Units.Time(revision.CreatedAt, session.Surroundings.Time)}");
+        if (revision.Failure is { } failure)
+        {
+            Pair(screen, "refused", failure);
+        }
+
+        if (revision.LoadMs is { } ms)
+        {
+            Pair(screen, "loads in", Units.Milliseconds(ms) + " ms" + (revision.Optimised ? " (optimised)" : ""));
+        }
+
+        if (revision.Interface is { } model)
+        {
+            var title = "inputs";
+            foreach (var input in model.Inputs)
+            {
+                Pair(screen, title, Units.Tensor(input));
+                title = "";
+            }
+
+            title = "outputs";
+            foreach (var output in model.Outputs)
+            {
+                Pair(screen, title, Units.Tensor(output));
+                title = "";
+            }
+
+            if (!model.Accepts.IsDefaultOrEmpty)
+            {
+                Pair(screen, "takes", string.Join(", ", model.Accepts));
+            }
+        }
+        else
+        {
+            Pair(screen, "model", "not loaded yet: its inputs and outputs are known after the first start");
+        }
+
+        screen.Line();
+        foreach (var (key, value) in SettingsText.Of(revision.Settings))
+        {
+            Pair(screen, key, value);
+        }
+    }
+
+    /// <summary>The revision with most traffic, else the newest.</summary>
+    private static RevisionInfo? Shown(EndpointInfo endpoint) =>
+        endpoint.Revisions.OrderByDescending(r => r.Weight).ThenByDescending(r => r.Number).FirstOrDefault();
+
+    private static void WriteScaling(Session session, EndpointInfo endpoint)
+    {
+        if (endpoint.Scaling.IsEmpty)
+        {
+            session.Screen.Note("Nothing has been started or stopped since the server started.");
+        }
+
+        foreach (var change in endpoint.Scaling.Reverse())
+        {
+            session.Screen.Line($"{Units.Time(change.At, session.Surroundings.Time)}  {change.From} → {change.To}   {change.Reason}{(endpoint.Revisions.Length > 1 ? $" ({change.Revision})" : "")}");
+        }
+    }
+
+    private static void Pair(Screen screen, string name, string value) => screen.Line($"{name,-18}{value}");
+}

@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Endpoints;
+
+/// <summary>Settings of a revision as pairs, by the names they have in <c>dormouse.yaml</c>.</summary>
+internal static class SettingsText
+{
+    /// <summary>Those that are set; the signature as it is, environment and engine one entry each (<c>env.NAME</c>, <c>engine.key</c>).</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(RevisionSettings settings)
+    {
+        var pairs = new (string Key, string? Value)[]
+        {
+            ("runtime", settings.Runtime),
+            ("memory", settings.Memory),
+            ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
+            ("concurrency", Text(settings.Concurrency)),
+            ("min_instances", Text(settings.MinInstances)),
+            ("max_instances", Text(settings.MaxInstances)),
+            ("idle_timeout", settings.IdleTimeout),
+            ("timeout", settings.Timeout),
+            ("start_timeout", settings.StartTimeout),
+            ("queue_timeout", settings.QueueTimeout),
+            ("queue_limit", Text(settings.QueueLimit)),
+            ("queue_limit_bytes", settings.QueueLimitBytes),
+            ("signature", settings.Signature),
+        };
+        foreach (var (key, value) in pairs)
+        {
+            if (value is not null)
+            {
+                yield return KeyValuePair.Create(key, value);
+            }
+        }
+
+        foreach (var (name, value) in settings.Environment ?? ImmutableSortedDictionary<string, string>.Empty)
+        {
+            yield return KeyValuePair.Create("env." + name, value);
+        }
+
+        foreach (var (name, value) in settings.Engine ?? ImmutableSortedDictionary<string, string>.Empty)
+        {
+            yield return KeyValuePair.Create("engine." + name, value);
+        }
+    }
+
+    private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,154 @@
+using System.CommandLine;
+using System.Text;
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
+using Dormouse.Cli.Terminal;
+
+namespace Dormouse.Cli.Invoke;
+
+/// <summary><c>dormouse invoke N</c>.</summary>
+internal sealed class InvokeCommand
+{
+    private readonly Argument<string> _endpoint = Arguments.Endpoint();
+    private readonly Option<string?> _file = new("--file", "-f") { HelpName = "file", Description = "Send this file (a picture, text, anything) to /invoke; '-' = standard input." };
+    private readonly Option<string?> _json = new("--json") { HelpName = "text|@file", Description = "Send this inference request (Open Inference Protocol) to /v2. Without --json and --file it is read from standard input." };
+    private readonly Option<string?> _path = new("--path") { HelpName = "path", Description = "Path and query after the endpoint's own address, for /invoke." };
+    private readonly Option<string?> _method = new("--method", "-X") { HelpName = "method", Description = "HTTP method for /invoke. Default: POST with a body, else GET." };
+    private readonly Option<string[]> _headers = new("--header", "-H") { HelpName = "Name: value", Description = "Header to send; may be repeated." };
+    private readonly Option<string?> _revision = new("--revision") { HelpName = "r3", Description = "Call this revision whatever the traffic says (inference requests only)." };
+
+    public static Command Create(GlobalOptions globals)
+    {
+        var invoke = new InvokeCommand();
+        var command = new CliCommand(
+            "invoke",
+            "Call an endpoint: the answer goes to standard output, where its time and money went to standard error.",
+            "dormouse invoke digits --file seven.png",
+            "dormouse invoke iris --json @request.json",
+            """dormouse invoke iris --json '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}'""",
+            "dormouse invoke greeter --path hello?name=Ada");
+        command.Add(invoke._endpoint);
+        foreach (var option in new Option[] { invoke._file, invoke._json, invoke._path, invoke._method, invoke._headers, invoke._revision })
+        {
+            command.Add(option);
+        }
+
+        return command.Runs(globals, invoke.RunAsync);
+    }
+
+    private async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(session, parsed, cancellationToken);
+        await session.Client.Invocations.EnsureSuccessAsync(response, cancellationToken);
+        await InvokeReport.WriteAsync(session, response, cancellationToken);
+        return ExitCodes.Done;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var endpoint = parsed.GetRequiredValue(_endpoint);
+        var file = parsed.GetValue(_file);
+        var json = parsed.GetValue(_json);
+        var headers = (parsed.GetValue(_headers) ?? []).Select(Header).ToArray();
+        if (file is not null && json is not null)
+        {
+            throw CommandException.Usage("--file and --json cannot be used together.");
+        }
+
+        var isInvoke = file is not null || parsed.GetValue(_path) is not null || parsed.GetValue(_method) is not null;
+        if (!isInvoke)
+        {
+            var body = WithHeaders(await JsonBodyAsync(session, json, cancellationToken), headers);
+            var revision = parsed.GetValue(_revision) is { } text ? Arguments.RevisionNumber(text) : (int?)null;
+            return await session.Client.Invocations.InferAsync(endpoint, body, revision, cancellationToken);
+        }
+
+        if (parsed.GetValue(_revision) is not null)
+        {
+            throw CommandException.Usage("--revision works with inference requests (--json or standard input), not with --file, --path or --method.");
+        }
+
+        var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : FileBody(session, file);
+        var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
+        return await session.Client.Invocations.InvokeAsync(endpoint, method, parsed.GetValue(_path) ?? "", content, headers, cancellationToken);
+    }
+
+    private static async Task<HttpContent> JsonBodyAsync(Session session, string? json, CancellationToken cancellationToken)
+    {
+        byte[] body;
+        if (json is null or "-" or "@-")
+        {
+            if (json is null && session.Surroundings.IsInputTerminal)
+            {
+                throw CommandException.Usage("Nothing to send: give --file FILE or --json TEXT, or pipe an inference request in.");
+            }
+
+            using var input = session.Surroundings.OpenInput();
+            using var buffer = new MemoryStream();
+            await input.CopyToAsync(buffer, cancellationToken);
+            body = buffer.ToArray();
+        }
+        else if (json.StartsWith('@'))
+        {
+            body = File.Exists(json[1..]) ? await File.ReadAllBytesAsync(json[1..], cancellationToken) : throw CommandException.BadSource($"There is no file '{json[1..]}'.");
+        }
+        else
+        {
+            body = Encoding.UTF8.GetBytes(json);
+        }
+
+        if (body.AsSpan().TrimStart(" \t\r\n"u8).IsEmpty)
+        {
+            throw CommandException.Usage("Nothing to send: the inference request is empty.");
+        }
+
+        return new ByteArrayContent(body) { Headers = { ContentType = new(ContentTypes.Json) } };
+    }
+
+    private static StreamContent FileBody(Session session, string file)
+    {
+        if (file == "-")
+        {
+            return Typed(new StreamContent(session.Surroundings.OpenInput()), ContentTypes.Bytes);
+        }
+
+        if (!File.Exists(file))
+        {
+            throw CommandException.BadSource($"There is no file '{file}'.");
+        }
+
+        var stream = File.OpenRead(file);
+        Span<byte> head = stackalloc byte[ContentTypes.HeadLength];
+        var length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        stream.Position = 0;
+        return Typed(new StreamContent(stream), ContentTypes.Of(head[..length], file));
+    }
+
+    private static StreamContent Typed(StreamContent content, string mediaType)
+    {
+        content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(mediaType);
+        return content;
+    }
+
+    private static HttpContent WithHeaders(HttpContent content, IEnumerable<KeyValuePair<string, string>> headers)
+    {
+        foreach (var (name, value) in headers)
+        {
+            content.Headers.Remove(name);
+            if (!content.Headers.TryAddWithoutValidation(name, value))
+            {
+                throw CommandException.Usage($"--header '{name}' cannot be sent with an inference request.");
+            }
+        }
+
+        return content;
+    }
+
+    private static KeyValuePair<string, string> Header(string text)
+    {
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        return colon > 0
+            ? KeyValuePair.Create(text[..colon].Trim(), text[(colon + 1)..].Trim())
+            : throw CommandException.Usage($"--header is '{text}'; write it like 'Name: value'.");
+    }
+}

@@ -1,0 +1,81 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Client;
+
+/// <summary><c>/api/v1/endpoints</c>.</summary>
+public sealed class EndpointsClient
+{
+    private readonly DormouseClient _client;
+
+    internal EndpointsClient(DormouseClient client) => _client = client;
+
+    public Task<EndpointList> ListAsync(CancellationToken cancellationToken = default) =>
+        _client.GetAsync("api/v1/endpoints", ControlJson.Default.EndpointList, cancellationToken);
+
+    public Task<EndpointInfo> GetAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.GetAsync(Path(name), ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <summary>Null when there is no such endpoint.</summary>
+    public async Task<EndpointInfo?> FindAsync(string name, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await GetAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DormouseException e) when (e.IsNotFound)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Makes a new revision of uploaded files; the endpoint too when the name is free.</summary>
+    /// <param name="wait">Answer when verifying has ended; a refused model is an exception (<c>model_invalid</c>).</param>
+    public Task<RevisionInfo> DeployAsync(string name, DeployRequest request, bool wait = true, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Post, $"{Path(name)}/revisions?wait={(wait ? "true" : "false")}", request, ControlJson.Default.DeployRequest, ControlJson.Default.RevisionInfo, cancellationToken);
+
+    public Task<EndpointInfo> SetPublicAsync(string name, bool isPublic, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Patch, Path(name), new EndpointPatch(isPublic), ControlJson.Default.EndpointPatch, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <param name="traffic">Weight by revision name ("r3"); they sum to 100.</param>
+    public Task<EndpointInfo> SetTrafficAsync(string name, ImmutableSortedDictionary<string, int> traffic, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Put, Path(name) + "/traffic", new TrafficRequest(traffic), ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <param name="revision">Null = the traffic before the last change.</param>
+    public Task<EndpointInfo> RollbackAsync(string name, string? revision = null, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Post, Path(name) + "/rollback", new RollbackRequest(revision), ControlJson.Default.RollbackRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <summary>Drains to zero and answers when nothing of the endpoint runs; the next invocation starts it again.</summary>
+    public Task StopAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Post, Path(name) + "/stop", cancellationToken);
+
+    public Task DeleteAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Delete, Path(name), cancellationToken);
+
+    /// <summary>The last lines that the endpoint's instances wrote; with <paramref name="follow"/> also those to come, until cancelled.</summary>
+    public async IAsyncEnumerable<LogLine> LogsAsync(
+        string name, int tail = 100, bool follow = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var path = string.Create(CultureInfo.InvariantCulture, $"{Path(name)}/logs?tail={tail}&follow={(follow ? "true" : "false")}");
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var response = await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        await _client.ThrowIfRefusedAsync(response, cancellationToken).ConfigureAwait(false);
+        var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        await foreach (var line in JsonSerializer.DeserializeAsyncEnumerable(stream, ControlJson.Default.LogLine, topLevelValues: true, cancellationToken).ConfigureAwait(false))
+        {
+            if (line is not null)
+            {
+                yield return line;
+            }
+        }
+    }
+
+    private static string Path(string name) => "api/v1/endpoints/" + DormouseClient.Escape(name);
+}

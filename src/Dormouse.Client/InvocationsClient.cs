@@ -1,0 +1,52 @@
+namespace Dormouse.Client;
+
+/// <summary>
+/// The data plane as it is: bodies pass unread both ways, so JSON and binary tensors, pictures and streams all fit. The answer is returned
+/// whatever its status; <see cref="InvocationTrace.Of"/> reads where its time went.
+/// </summary>
+public sealed class InvocationsClient
+{
+    private readonly DormouseClient _client;
+
+    internal InvocationsClient(DormouseClient client) => _client = client;
+
+    /// <summary><c>POST /v2/models/{model}/infer</c> (Open Inference Protocol).</summary>
+    /// <param name="revision">Revision number; null = by traffic.</param>
+    /// <returns>Headers are here, the body streams; the caller disposes it.</returns>
+    public Task<HttpResponseMessage> InferAsync(string model, HttpContent body, int? revision = null, CancellationToken cancellationToken = default)
+    {
+        var version = revision is { } number ? $"/versions/{number}" : "";
+        return SendAsync(HttpMethod.Post, $"v2/models/{DormouseClient.Escape(model)}{version}/infer", body, [], cancellationToken);
+    }
+
+    /// <summary>Any HTTP request to <c>/invoke/{endpoint}/{path}</c>.</summary>
+    /// <param name="path">Path and query after the endpoint's name, without the leading slash.</param>
+    /// <param name="headers">Sent as they are.</param>
+    public Task<HttpResponseMessage> InvokeAsync(
+        string endpoint, HttpMethod method, string path, HttpContent? body, IEnumerable<KeyValuePair<string, string>>? headers = null, CancellationToken cancellationToken = default)
+    {
+        var rest = path.TrimStart('/');
+        var address = "invoke/" + DormouseClient.Escape(endpoint) + (rest.Length == 0 ? "" : rest[0] == '?' ? rest : "/" + rest);
+        return SendAsync(method, address, body, headers ?? [], cancellationToken);
+    }
+
+    /// <summary>Throws the problem of an answer that is no success.</summary>
+    public Task EnsureSuccessAsync(HttpResponseMessage response, CancellationToken cancellationToken = default) => _client.ThrowIfRefusedAsync(response, cancellationToken);
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string address, HttpContent? body, IEnumerable<KeyValuePair<string, string>> headers, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, address) { Content = body };
+        foreach (var (name, value) in headers)
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+            {
+                request.Content ??= new ByteArrayContent([]);
+                request.Content.Headers.Remove(name);
+                request.Content.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+
+        return await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Client;
+
+/// <summary>Receipts and totals.</summary>
+public sealed class UsageClient
+{
+    private readonly DormouseClient _client;
+
+    internal UsageClient(DormouseClient client) => _client = client;
+
+    /// <summary>The receipt of one invocation.</summary>
+    public Task<ReceiptInfo> ReceiptAsync(string invocationId, CancellationToken cancellationToken = default) =>
+        _client.GetAsync("api/v1/invocations/" + DormouseClient.Escape(invocationId), ControlJson.Default.ReceiptInfo, cancellationToken);
+
+    /// <summary>The last receipts, newest first.</summary>
+    public Task<ReceiptList> ReceiptsAsync(string? endpoint = null, int limit = 100, CancellationToken cancellationToken = default)
+    {
+        var filter = endpoint is null ? "" : "&endpoint=" + DormouseClient.Escape(endpoint);
+        return _client.GetAsync(string.Create(CultureInfo.InvariantCulture, $"api/v1/invocations?limit={limit}{filter}"), ControlJson.Default.ReceiptList, cancellationToken);
+    }
+
+    /// <param name="by">"endpoint" or "hour".</param>
+    /// <param name="from">Null = as the server chooses.</param>
+    public Task<UsageReport> ReportAsync(string by, string? endpoint = null, DateTimeOffset? from = null, DateTimeOffset? to = null, CancellationToken cancellationToken = default)
+    {
+        var query = "api/v1/usage?by=" + DormouseClient.Escape(by);
+        query += endpoint is null ? "" : "&endpoint=" + DormouseClient.Escape(endpoint);
+        query += from is { } start ? "&from=" + DormouseClient.Escape(start) : "";
+        query += to is { } end ? "&to=" + DormouseClient.Escape(end) : "";
+        return _client.GetAsync(query, ControlJson.Default.UsageReport, cancellationToken);
+    }
+}

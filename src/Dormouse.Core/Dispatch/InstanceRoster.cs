@@ -1,0 +1,267 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>
+/// The life of one revision's instances: started, ready, failed, lost, overdue, idle, evicted, stopped, gone. It knows nothing of who waits; the engine tells it how
+/// many to start and whether callers are there. Each change of the number that starts or serves becomes a <see cref="ScalingChange"/>.
+/// </summary>
+internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
+{
+    private readonly StartCauses _causes = new(initialCause);
+    private long _nextNumber = firstInstanceNumber;
+
+    public InstanceTable Table { get; } = new();
+
+    public StartBackoff Backoff { get; } = new();
+
+    public LearnedTimes Learned { get; private set; } = learned;
+
+    public long NextNumber => _nextNumber;
+
+    public bool IsDraining { get; set; }
+
+    public bool IsRetired { get; set; }
+
+    /// <summary>Instances kept without work.</summary>
+    public int Kept => IsDraining || IsRetired ? 0 : spec.MinInstances;
+
+    private TimeSpan KeepAlive => IsDraining || IsRetired ? TimeSpan.Zero : spec.IdleTimeout;
+
+    /// <summary>Takes an event about one instance. Those that do not fit its state lost a race and are ignored.</summary>
+    public void Apply(InstanceSlot slot, in RevisionEvent change, long sequence, MonotonicTime now, RevisionEffects effects)
+    {
+        var isStarting = slot.State == InstanceState.Starting;
+        switch (change.Kind)
+        {
+            case RevisionEventKind.InstanceHeld when isStarting:
+                slot.Hold();
+                break;
+            case RevisionEventKind.InstanceAdmitted when isStarting:
+                slot.Admit(now, now + spec.StartTimeout);
+                break;
+            case RevisionEventKind.InstanceReady when isStarting && change.Ready is { } ready:
+                slot.BecomeReady(ready, now, sequence);
+                Learned = Learned.WithStart(now - slot.AdmittedAt);
+                Backoff.BecameReady(slot.RequestedAt);
+                _causes.BecameReady();
+                break;
+            case RevisionEventKind.InstanceFailed when isStarting && change.Failure is { } failure:
+                StartFailed(slot, failure, now, effects);
+                break;
+            case RevisionEventKind.InstanceLost when change.Loss is { } loss:
+                Lost(slot, loss, now, effects);
+                break;
+            case RevisionEventKind.InstanceGone:
+                Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
+                slot.Leave();
+                RemoveWhenDone(slot);
+                break;
+            case RevisionEventKind.Evict:
+                Evict(slot, now, effects);
+                break;
+        }
+    }
+
+    /// <summary>A run ended and its lease is closed: draws the consequences for its instance.</summary>
+    /// <param name="runTime">How long the run held its slot.</param>
+    public void RunEnded(InstanceSlot slot, SlotEnd end, TimeSpan runTime, MonotonicTime now, RevisionEffects effects)
+    {
+        if (slot.State == InstanceState.Stopping)
+        {
+            RemoveWhenDone(slot);
+            return;
+        }
+
+        switch (end)
+        {
+            case SlotEnd.Completed:
+                Learned = Learned.WithRun(runTime);
+                Backoff.CompletedRun(slot.RequestedAt);
+                break;
+            case SlotEnd.TimedOut:
+                Kill(slot, StopReason.TimedOut, Sentences.RunTimedOut(slot.Id, spec.Timeout), now, effects);
+                break;
+            case SlotEnd.Broken when slot.State == InstanceState.Ready:
+                var before = Table.Counts().Live;
+                slot.Drain();
+                _causes.Ended(StartCause.Crash);
+                Changed(before, before - 1, Sentences.Suspect(slot.Id), now, effects);
+                break;
+        }
+
+        if (slot.State == InstanceState.Draining && !slot.HasLeases)
+        {
+            slot.Stop(now);
+            effects.Stops.Add(new InstanceToStop(slot.Id, StopReason.Suspect));
+        }
+    }
+
+    /// <summary>Asks for instances.</summary>
+    /// <param name="count">At least 1; the caller has bounded it.</param>
+    /// <param name="queued">Invocations that wait; tells why.</param>
+    /// <param name="isForMinimum">They are asked for because of min-instances, not for callers.</param>
+    public void Start(int count, int queued, bool isForMinimum, MonotonicTime now, RevisionEffects effects)
+    {
+        var before = Table.Counts();
+        var cause = StartCause.Burst;
+        for (var i = 0; i < count; i++)
+        {
+            cause = _causes.Next(before.Live == 0);
+            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Concurrency, now, now + spec.StartTimeout);
+            Table.Add(slot);
+            effects.Starts.Add(new InstanceToStart(slot.Id, cause));
+        }
+
+        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        Changed(before.Live, before.Live + count, reason, now, effects);
+    }
+
+    /// <summary>Stops starts that took too long. True when there were some and nothing is left that serves or will serve.</summary>
+    public bool StopOverdueStarts(MonotonicTime now, RevisionEffects effects)
+    {
+        var isAnyOverdue = false;
+        for (var i = 0; i < Table.Count; i++)
+        {
+            var slot = Table[i];
+            if (slot.State == InstanceState.Starting && slot.StartDeadline <= now)
+            {
+                isAnyOverdue = true;
+                Kill(slot, StopReason.StartTimedOut, Sentences.StartTimedOut(slot.Id, spec.StartTimeout), now, effects);
+            }
+        }
+
+        return isAnyOverdue && Table.Counts().Live == 0;
+    }
+
+    /// <summary>Stops what was idle for the keep-alive, longest idle first, down to what is kept.</summary>
+    public void StopIdle(MonotonicTime now, RevisionEffects effects)
+    {
+        while (Table.LongestIdle() is { } slot && now - slot.IdleSince >= KeepAlive && Table.Counts().Ready > Kept)
+        {
+            _causes.Stopped();
+            var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
+                : IsDraining ? (StopReason.Requested, Sentences.Drained())
+                : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, KeepAlive));
+            Stop(slot, reason, sentence, now, effects);
+        }
+    }
+
+    /// <summary>Nobody waits: takes back starts that the machine has no room for, and every start once no traffic comes.</summary>
+    public void StopNeedlessStarts(MonotonicTime now, RevisionEffects effects)
+    {
+        for (var i = 0; i < Table.Count; i++)
+        {
+            var slot = Table[i];
+            if (slot.State == InstanceState.Starting && (slot.IsHeld || IsDraining || IsRetired) && Table.Counts().Live > Kept)
+            {
+                Stop(slot, IsRetired ? StopReason.Retired : StopReason.Requested, Sentences.NotNeeded(), now, effects);
+            }
+        }
+    }
+
+    /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
+    public MonotonicTime TellIdle(RevisionEffects effects)
+    {
+        var mayTake = Table.Counts().Ready > Kept;
+        var wake = MonotonicTime.Never;
+        for (var i = 0; i < Table.Count; i++)
+        {
+            var slot = Table[i];
+            var isOffer = slot.IsIdle && mayTake;
+            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? slot.IdleSince + KeepAlive : MonotonicTime.Never;
+            wake = own < wake ? own : wake;
+            if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
+            {
+                slot.IsOffered = isOffer;
+                (isOffer ? effects.BecameIdle : effects.BecameBusy).Add(slot.Id);
+            }
+        }
+
+        return wake;
+    }
+
+    private void StartFailed(InstanceSlot slot, StartFailure failure, MonotonicTime now, RevisionEffects effects)
+    {
+        var before = Table.Counts().Live;
+        slot.Stop(now);
+        Backoff.StartFailed(failure, now);
+        Changed(before, before - 1, Sentences.StartFailed(slot.Id, failure), now, effects);
+    }
+
+    /// <summary>An instance ended by itself; nothing to do when it had been stopped before.</summary>
+    private void Lost(InstanceSlot slot, InstanceLoss loss, MonotonicTime now, RevisionEffects effects)
+    {
+        switch (slot.State)
+        {
+            case InstanceState.Starting:
+                StartFailed(slot, new StartFailure(StartFailureKind.Crash, loss.Detail), now, effects);
+                break;
+            case InstanceState.Ready:
+                var before = Table.Counts().Live;
+                _causes.Ended(StartCause.Crash);
+                Backoff.Lost(loss, now - slot.ReadyAt, slot.CompletedRuns, now);
+                slot.Stop(now);
+                Changed(before, before - 1, Sentences.Lost(slot.Id, loss), now, effects);
+                break;
+            case InstanceState.Draining:
+                // It was missed when it began to drain.
+                Backoff.Lost(loss, now - slot.ReadyAt, slot.CompletedRuns, now);
+                slot.Stop(now);
+                break;
+            case InstanceState.Stopping:
+                break;
+        }
+    }
+
+    private void Evict(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
+    {
+        if (slot.IsIdle && Table.Counts().Ready > Kept)
+        {
+            _causes.Ended(StartCause.Eviction);
+            Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
+        }
+        else if (slot.State == InstanceState.Ready)
+        {
+            // It got work in the meantime, or must be kept: the arbiter must look for another.
+            slot.IsOffered = false;
+            effects.BecameBusy.Add(slot.Id);
+        }
+    }
+
+    /// <summary>Ends an instance that misbehaves; what runs on it is lost and its place may be filled.</summary>
+    private void Kill(InstanceSlot slot, StopReason reason, string sentence, MonotonicTime now, RevisionEffects effects)
+    {
+        if (slot.IsLive)
+        {
+            _causes.Ended(StartCause.Crash);
+            Stop(slot, reason, sentence, now, effects);
+            return;
+        }
+
+        slot.Stop(now);
+        effects.Stops.Add(new InstanceToStop(slot.Id, reason));
+    }
+
+    /// <summary>Ends an instance that starts or serves.</summary>
+    private void Stop(InstanceSlot slot, StopReason reason, string sentence, MonotonicTime now, RevisionEffects effects)
+    {
+        var before = Table.Counts().Live;
+        slot.Stop(now);
+        effects.Stops.Add(new InstanceToStop(slot.Id, reason));
+        Changed(before, before - 1, sentence, now, effects);
+    }
+
+    private void Changed(int from, int to, string reason, MonotonicTime now, RevisionEffects effects) =>
+        effects.Changes.Add(new ScalingChange(now, revision.Number, from, to, reason));
+
+    private void RemoveWhenDone(InstanceSlot slot)
+    {
+        if (slot.IsGone && !slot.HasLeases)
+        {
+            Table.Remove(slot);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>
+/// What an engine knows of one instance: its state, who runs on it and its meter. It stays in the table after the instance is gone until every lease has
+/// ended, so that each run is metered exactly once.
+/// </summary>
+internal sealed class InstanceSlot
+{
+    private readonly Lease[] _leases;
+    private int _leaseCount;
+    private InstanceMeter _meter;
+
+    /// <summary>Σ (start of the run − <see cref="ReadyAt"/>) over the leases, ticks: gives their mean age without a walk.</summary>
+    private long _startedTicks;
+
+    public InstanceSlot(InstanceId id, StartCause cause, int concurrency, MonotonicTime requestedAt, MonotonicTime startDeadline)
+    {
+        Id = id;
+        Cause = cause;
+        RequestedAt = requestedAt;
+        AdmittedAt = requestedAt;
+        StartDeadline = startDeadline;
+        _leases = new Lease[concurrency];
+    }
+
+    public InstanceId Id { get; }
+
+    public StartCause Cause { get; }
+
+    public InstanceState State { get; private set; } = InstanceState.Starting;
+
+    /// <summary>When it was asked for.</summary>
+    public MonotonicTime RequestedAt { get; }
+
+    /// <summary>When the machine let its start begin: when it was asked for, unless it was held.</summary>
+    public MonotonicTime AdmittedAt { get; private set; }
+
+    /// <summary>Never while the machine holds it.</summary>
+    public MonotonicTime StartDeadline { get; private set; }
+
+    public bool IsHeld { get; private set; }
+
+    public MonotonicTime ReadyAt { get; private set; }
+
+    /// <summary>Number of the event that made it ready; what came before it waited for its start.</summary>
+    public long ReadySequence { get; private set; }
+
+    /// <summary>Since when nothing runs on it; meaningful while <see cref="IsIdle"/>.</summary>
+    public MonotonicTime IdleSince { get; private set; }
+
+    public string Address { get; private set; } = "";
+
+    public Rung Rung { get; private set; }
+
+    public TimeSpan StartTime { get; private set; }
+
+    public TimeSpan LoadTime { get; private set; }
+
+    public long CompletedRuns { get; private set; }
+
+    /// <summary>The arbiter was told that it may be taken back.</summary>
+    public bool IsOffered { get; set; }
+
+    /// <summary>Nothing of it is left.</summary>
+    public bool IsGone { get; private set; }
+
+    public bool IsLive => State is InstanceState.Starting or InstanceState.Ready;
+
+    public bool IsIdle => State == InstanceState.Ready && _leaseCount == 0;
+
+    public bool HasLeases => _leaseCount > 0;
+
+    public bool HasFreeSlot => State == InstanceState.Ready && _leaseCount < _leases.Length;
+
+    /// <summary>Invocations that run on it; leases of a stopped or lost instance are void and do not count.</summary>
+    public int Running => State is InstanceState.Ready or InstanceState.Draining ? _leaseCount : 0;
+
+    public void Hold()
+    {
+        IsHeld = true;
+        StartDeadline = MonotonicTime.Never;
+    }
+
+    public void Admit(MonotonicTime at, MonotonicTime deadline)
+    {
+        IsHeld = false;
+        AdmittedAt = at;
+        StartDeadline = deadline;
+    }
+
+    public void BecomeReady(InstanceReady ready, MonotonicTime at, long sequence)
+    {
+        State = InstanceState.Ready;
+        IsHeld = false;
+        ReadyAt = at;
+        ReadySequence = sequence;
+        IdleSince = at;
+        Address = ready.Address;
+        Rung = ready.Rung;
+        StartTime = ready.StartTime;
+        LoadTime = ready.LoadTime;
+        _meter.Advance(at, 0);
+    }
+
+    /// <summary>No new invocations; those that run go on and are metered on.</summary>
+    public void Drain() => State = InstanceState.Draining;
+
+    /// <summary>Killed, lost or failed: its leases are void and the meter stands still from now on.</summary>
+    public void Stop(MonotonicTime at)
+    {
+        if (State is InstanceState.Ready or InstanceState.Draining)
+        {
+            _meter.Advance(at, _leaseCount);
+        }
+
+        State = InstanceState.Stopping;
+    }
+
+    public void Leave() => IsGone = true;
+
+    /// <summary>Takes a free slot.</summary>
+    public SlotLease Take(long leaseId, MonotonicTime at)
+    {
+        var virtualStart = _meter.Advance(at, _leaseCount);
+        _leases[_leaseCount++] = new Lease(leaseId, at, virtualStart);
+        _startedTicks += (at - ReadyAt).Ticks;
+        return new SlotLease(leaseId, Id, Address, Id.Number);
+    }
+
+    /// <summary>Ends a lease; false when it ended before.</summary>
+    /// <param name="meteredMicroseconds">Its share of the busy time up to now, or up to when the instance was stopped or lost.</param>
+    /// <param name="runTime">How long it held the slot.</param>
+    public bool TryEnd(long leaseId, SlotEnd end, MonotonicTime at, out long meteredMicroseconds, out TimeSpan runTime)
+    {
+        meteredMicroseconds = 0;
+        runTime = TimeSpan.Zero;
+        var index = IndexOf(leaseId);
+        if (index < 0)
+        {
+            return false;
+        }
+
+        var lease = _leases[index];
+        var virtualEnd = State == InstanceState.Stopping ? _meter.Units : _meter.Advance(at, _leaseCount);
+        meteredMicroseconds = InstanceMeter.Share(lease.VirtualStart, virtualEnd);
+        runTime = at - lease.StartedAt;
+        _leases[index] = _leases[--_leaseCount];
+        _startedTicks -= (lease.StartedAt - ReadyAt).Ticks;
+        CompletedRuns += end == SlotEnd.Completed ? 1 : 0;
+        if (_leaseCount == 0)
+        {
+            IdleSince = at;
+        }
+
+        return true;
+    }
+
+    /// <summary>Sum of the ages of what runs on it.</summary>
+    public TimeSpan RunningAges(MonotonicTime at) => new(((at - ReadyAt).Ticks * _leaseCount) - _startedTicks);
+
+    private int IndexOf(long leaseId)
+    {
+        for (var i = 0; i < _leaseCount; i++)
+        {
+            if (_leases[i].Id == leaseId)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private readonly record struct Lease(long Id, MonotonicTime StartedAt, long VirtualStart);
+}

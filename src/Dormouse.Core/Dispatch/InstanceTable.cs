@@ -1,0 +1,134 @@
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>How many instances are in which state, and what runs on those that can take work.</summary>
+/// <param name="Held">Of <paramref name="Starting"/>: those that the machine has no room for yet.</param>
+/// <param name="Running">Invocations on ready instances.</param>
+internal readonly record struct InstanceCounts(int Starting, int Held, int Ready, int Draining, int Running)
+{
+    /// <summary>Instances that serve or will serve.</summary>
+    public int Live => Starting + Ready;
+}
+
+/// <summary>The instances of one engine, oldest first. Few enough (at most 1,000) to be walked.</summary>
+internal sealed class InstanceTable
+{
+    private readonly List<InstanceSlot> _slots = [];
+
+    public int Count => _slots.Count;
+
+    public InstanceSlot this[int index] => _slots[index];
+
+    public void Add(InstanceSlot slot) => _slots.Add(slot);
+
+    public void Remove(InstanceSlot slot) => _slots.Remove(slot);
+
+    public InstanceSlot? Find(InstanceId instance)
+    {
+        foreach (var slot in _slots)
+        {
+            if (slot.Id == instance)
+            {
+                return slot;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// The ready instance with a free slot and the fewest running; among idle ones the one used last, so that the others grow old and can be stopped.
+    /// Null when every slot is taken.
+    /// </summary>
+    public InstanceSlot? LeastLoaded()
+    {
+        InstanceSlot? best = null;
+        foreach (var slot in _slots)
+        {
+            if (slot.HasFreeSlot && (best is null || slot.Running < best.Running || (slot.IsIdle && best.IsIdle && slot.IdleSince > best.IdleSince)))
+            {
+                best = slot;
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>The one that is idle longest, or null when none is.</summary>
+    public InstanceSlot? LongestIdle()
+    {
+        InstanceSlot? longest = null;
+        foreach (var slot in _slots)
+        {
+            if (slot.IsIdle && (longest is null || slot.IdleSince < longest.IdleSince))
+            {
+                longest = slot;
+            }
+        }
+
+        return longest;
+    }
+
+    public InstanceCounts Counts()
+    {
+        var (starting, held, ready, draining, running) = (0, 0, 0, 0, 0);
+        foreach (var slot in _slots)
+        {
+            switch (slot.State)
+            {
+                case InstanceState.Starting:
+                    starting++;
+                    held += slot.IsHeld ? 1 : 0;
+                    break;
+                case InstanceState.Ready:
+                    ready++;
+                    running += slot.Running;
+                    break;
+                case InstanceState.Draining:
+                    draining++;
+                    break;
+                case InstanceState.Stopping:
+                    break;
+            }
+        }
+
+        return new InstanceCounts(starting, held, ready, draining, running);
+    }
+
+    /// <summary>Mean age of the invocations on ready instances; zero when none runs.</summary>
+    public TimeSpan MeanRunningAge(MonotonicTime now)
+    {
+        var (ages, running) = (0L, 0);
+        foreach (var slot in _slots)
+        {
+            if (slot.State == InstanceState.Ready)
+            {
+                ages += slot.RunningAges(now).Ticks;
+                running += slot.Running;
+            }
+        }
+
+        return running == 0 ? TimeSpan.Zero : new TimeSpan(ages / running);
+    }
+
+    /// <summary>
+    /// Mean time until those that start are ready, when a start takes <paramref name="startTime"/>. One that is overdue is taken to need as long
+    /// again as it has taken, one that is held a whole start.
+    /// </summary>
+    public TimeSpan MeanStartLeft(MonotonicTime now, TimeSpan startTime)
+    {
+        var (left, starting) = (0L, 0);
+        foreach (var slot in _slots)
+        {
+            if (slot.State == InstanceState.Starting)
+            {
+                var taken = slot.IsHeld ? TimeSpan.Zero : now - slot.AdmittedAt;
+                left += (taken <= startTime ? startTime - taken : taken).Ticks;
+                starting++;
+            }
+        }
+
+        return starting == 0 ? TimeSpan.Zero : new TimeSpan(left / starting);
+    }
+}

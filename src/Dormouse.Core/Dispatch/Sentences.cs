@@ -1,0 +1,77 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>What an engine tells people: reasons of scaling changes and details of refusals, with their numbers.</summary>
+internal static class Sentences
+{
+    public static string Started(int queued, in InstanceCounts before, int concurrency, StartCause cause) => before.Live > 0
+        ? $"{queued} waiting, {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}"
+        : $"{queued} waiting and none runs: {Why(cause)}";
+
+    public static string StartedForMinimum(int min, int live) => $"min-instances is {min}, {live} there";
+
+    public static string Idle(TimeSpan idle, TimeSpan keepAlive) =>
+        $"idle for {Durations.Words(idle)} (keep-alive {Durations.Words(keepAlive)})";
+
+    public static string NotNeeded() => "nobody waits for it any more";
+
+    public static string Drained() => "drained: no traffic comes any more";
+
+    public static string Retired() => "the endpoint is deleted or the server stops";
+
+    public static string Evicted(TimeSpan idle) => $"idle for {Durations.Words(idle)} and the machine needed its memory";
+
+    public static string RunTimedOut(InstanceId instance, TimeSpan limit) => $"a run on {instance} exceeded its limit of {Durations.Words(limit)}";
+
+    public static string Suspect(InstanceId instance) => $"{instance} broke a connection";
+
+    public static string Lost(InstanceId instance, InstanceLoss loss) => loss.Kind switch
+    {
+        InstanceLossKind.MemoryExceeded => $"{instance} exceeded its memory: {loss.Detail}",
+        InstanceLossKind.LauncherLost => $"{instance} ended with the launcher: {loss.Detail}",
+        _ => $"{instance} ended unexpectedly: {loss.Detail}",
+    };
+
+    public static string StartFailed(InstanceId instance, StartFailure failure) => $"{instance} did not start: {failure.Reason}";
+
+    public static string StartTimedOut(InstanceId instance, TimeSpan limit) => $"{instance} was not ready within {Durations.Words(limit)}";
+
+    public static string QueueFull(int queued, int limit, long bytes, long limitBytes, long bodyBytes) => queued >= limit
+        ? $"The queue is full ({queued} of {limit} invocations). Retry later or raise queue_limit."
+        : $"The queue is full ({Sizes.Format(bytes)} of {Sizes.Format(limitBytes)} of bodies; this one has {Sizes.Format(bodyBytes)}). Retry later or raise queue_limit_bytes.";
+
+    public static string QueueTimeout(TimeSpan waited, int instances, int concurrency, int queued) =>
+        $"Waited {Durations.Words(waited)} for a slot; {Instances(instances)} of {Slots(concurrency)} had none free and {queued} more wait. "
+        + "Retry later, or raise queue_timeout or max_instances.";
+
+    public static string NoCapacity(TimeSpan waited) =>
+        $"Waited {Durations.Words(waited)}; the machine has no memory free to start an instance. Retry later, or lower memory or the load of other endpoints.";
+
+    public static string NotReadyInTime(TimeSpan waited) =>
+        $"Waited {Durations.Words(waited)} and no instance became ready. Retry later or raise queue_timeout.";
+
+    public static string StartLimit(TimeSpan limit) =>
+        $"No instance became ready within the start time-out of {Durations.Words(limit)}. Retry later or raise start_timeout.";
+
+    public static string StartsFail(StartFailure failure, int failures, TimeSpan wait) =>
+        $"No instance can start: {failure.Reason} ({(failures == 1 ? "1 failure" : $"{failures} failures in a row")}; the next try is possible in {Durations.Words(wait)}).";
+
+    public static string NoMore() => "The endpoint is deleted or the server stops; nothing more is accepted.";
+
+    private static string Why(StartCause cause) => cause switch
+    {
+        StartCause.First => "first call",
+        StartCause.Rollout => "first call of a new revision",
+        StartCause.Crash => "the last instance ended unexpectedly",
+        StartCause.Eviction => "the machine had taken the last instance back",
+        _ => "first call since it fell to zero",
+    };
+
+    private static string Instances(int count) => count == 1 ? "1 instance" : $"{count} instances";
+
+    private static string Slots(int count) => count == 1 ? "1 slot" : $"{count} slots";
+
+    private static string Coming(int starting) => starting == 0 ? "" : $", {starting} starting";
+}

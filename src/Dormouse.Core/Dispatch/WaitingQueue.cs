@@ -1,0 +1,187 @@
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>An invocation that waits for a slot.</summary>
+/// <param name="Sequence">Number of the event that brought it: tells what was there before it.</param>
+internal readonly record struct Waiter(long Ticket, MonotonicTime ArrivedAt, long Sequence, MonotonicTime Deadline, long BodyBytes, bool IsRetry);
+
+/// <summary>
+/// The invocations that wait, in order of arrival; retries stand before all others, in their own order. Every operation but <see cref="TakeExpired"/>
+/// and <see cref="TakeAll"/> takes constant time, and places are used again, so a steady queue allocates nothing. It does not bound itself: the engine
+/// asks <see cref="Count"/> and <see cref="BodyBytes"/> first.
+/// </summary>
+internal sealed class WaitingQueue
+{
+    /// <summary>Most unused places kept.</summary>
+    private const int SparePlacesMax = 1_024;
+
+    private readonly Dictionary<long, Place> _places = [];
+    private Place? _first;
+    private Place? _last;
+    private Place? _lastRetry;
+    private Place? _spare;
+    private int _spareCount;
+
+    public int Count => _places.Count;
+
+    public long BodyBytes { get; private set; }
+
+    /// <summary>Not later than the earliest deadline of those that wait, exact after <see cref="TakeExpired"/>; Never when none waits.</summary>
+    public MonotonicTime EarliestDeadline { get; private set; } = MonotonicTime.Never;
+
+    /// <summary>Puts an invocation at the end, or a retry behind the other retries.</summary>
+    /// <exception cref="ArgumentException">Its ticket waits already.</exception>
+    public void Add(in Waiter waiter)
+    {
+        var place = TakeSpare();
+        place.Waiter = waiter;
+        _places.Add(waiter.Ticket, place);
+        InsertAfter(waiter.IsRetry ? _lastRetry : _last, place);
+        if (waiter.IsRetry)
+        {
+            _lastRetry = place;
+        }
+
+        BodyBytes += waiter.BodyBytes;
+        EarliestDeadline = waiter.Deadline < EarliestDeadline ? waiter.Deadline : EarliestDeadline;
+    }
+
+    /// <summary>Takes the one at the head; false when none waits.</summary>
+    public bool TryTakeFirst(out Waiter waiter)
+    {
+        waiter = _first?.Waiter ?? default;
+        return _first is not null && Remove(_first);
+    }
+
+    /// <summary>Takes an invocation out; false when it does not wait.</summary>
+    public bool Remove(long ticket) => _places.TryGetValue(ticket, out var place) && Remove(place);
+
+    /// <summary>Moves everyone whose deadline is reached to <paramref name="expired"/>, in order of the queue.</summary>
+    public void TakeExpired(MonotonicTime now, List<Waiter> expired)
+    {
+        if (EarliestDeadline > now)
+        {
+            return;
+        }
+
+        var earliest = MonotonicTime.Never;
+        for (var place = _first; place is not null;)
+        {
+            var next = place.Next;
+            if (place.Waiter.Deadline <= now)
+            {
+                expired.Add(place.Waiter);
+                Remove(place);
+            }
+            else if (place.Waiter.Deadline < earliest)
+            {
+                earliest = place.Waiter.Deadline;
+            }
+
+            place = next;
+        }
+
+        EarliestDeadline = earliest;
+    }
+
+    /// <summary>Moves everyone to <paramref name="all"/>, in order of the queue.</summary>
+    public void TakeAll(List<Waiter> all)
+    {
+        while (TryTakeFirst(out var waiter))
+        {
+            all.Add(waiter);
+        }
+    }
+
+    private void InsertAfter(Place? before, Place place)
+    {
+        var after = before is null ? _first : before.Next;
+        place.Previous = before;
+        place.Next = after;
+        if (before is null)
+        {
+            _first = place;
+        }
+        else
+        {
+            before.Next = place;
+        }
+
+        if (after is null)
+        {
+            _last = place;
+        }
+        else
+        {
+            after.Previous = place;
+        }
+    }
+
+    private bool Remove(Place place)
+    {
+        if (place == _lastRetry)
+        {
+            _lastRetry = place.Previous;
+        }
+
+        if (place.Previous is null)
+        {
+            _first = place.Next;
+        }
+        else
+        {
+            place.Previous.Next = place.Next;
+        }
+
+        if (place.Next is null)
+        {
+            _last = place.Previous;
+        }
+        else
+        {
+            place.Next.Previous = place.Previous;
+        }
+
+        _places.Remove(place.Waiter.Ticket);
+        BodyBytes -= place.Waiter.BodyBytes;
+        if (_places.Count == 0)
+        {
+            EarliestDeadline = MonotonicTime.Never;
+        }
+
+        KeepSpare(place);
+        return true;
+    }
+
+    private Place TakeSpare()
+    {
+        if (_spare is not { } place)
+        {
+            return new Place();
+        }
+
+        _spare = place.Next;
+        _spareCount--;
+        return place;
+    }
+
+    private void KeepSpare(Place place)
+    {
+        place.Previous = null;
+        place.Next = null;
+        if (_spareCount < SparePlacesMax)
+        {
+            place.Next = _spare;
+            _spare = place;
+            _spareCount++;
+        }
+    }
+
+    private sealed class Place
+    {
+        public Waiter Waiter { get; set; }
+
+        public Place? Previous { get; set; }
+
+        public Place? Next { get; set; }
+    }
+}

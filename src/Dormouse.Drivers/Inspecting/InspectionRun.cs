@@ -1,0 +1,99 @@
+using System.Text.Json;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers.Launching;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Drivers.Inspecting;
+
+/// <summary>One try of one inspection in a worker of its own. Used from the driver's inbox only, but for <see cref="Outcome"/>.</summary>
+/// <param name="files">Model of the package.</param>
+/// <param name="partPath">Where the optimised file is written first; null = verify only.</param>
+internal sealed class InspectionRun(InspectionRequest request, ModelFiles files, string? partPath, int processesMax) : IWorkerOwner
+{
+    private readonly TaskCompletionSource<InspectionOutcome> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private LauncherSession? _session;
+    private Worker? _worker;
+    private Inspection? _result;
+    private bool _isAssigned;
+
+    /// <summary>Ends when nothing of the worker is left.</summary>
+    public Task<InspectionOutcome> Outcome => _done.Task;
+
+    public TimeSpan TimeLimit => request.TimeLimit;
+
+    private WorkerLimits Limits => new(request.MemoryBytes, request.Spec.Cpu, processesMax);
+
+    public void Begin(LauncherSession session)
+    {
+        _session = session;
+        _worker = session.Spawn(this, Limits);
+    }
+
+    public void TimeOver() => End(new Inspection.Refused(
+        $"Loading the model took longer than {request.TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked."));
+
+    /// <summary>Ends it with a result, which is told when nothing of the worker is left.</summary>
+    public void End(Inspection result)
+    {
+        _result ??= result;
+        if (_worker is null)
+            _done.TrySetResult(new(_result, LauncherLost: false));
+        else
+            _session?.Kill(_worker);
+    }
+
+    public void Said(Worker worker, WorkerMessage message)
+    {
+        switch (message)
+        {
+            case WorkerHello when !_isAssigned && _session is not null:
+                _isAssigned = true;
+                List<DescriptorSource> descriptors = [new(request.Folder, Write: false)];
+                if (partPath is not null)
+                    descriptors.Add(new(partPath, Write: true));
+                _session.Assign(worker, Limits, new InspectAssignment
+                {
+                    FolderDescriptor = 0,
+                    ModelPath = files.Model,
+                    OutputDescriptor = partPath is null ? null : 1,
+                    Threads = request.Spec.Threads,
+                    Engine = request.Spec.Engine,
+                    Signature = request.Spec.Signature,
+                }, descriptors);
+                break;
+            case WorkerInspected inspected:
+                End(new Inspection.Accepted(
+                    JsonSerializer.Serialize(inspected.Interface, ModelInterfaceJson.Default.ModelInterface),
+                    inspected.Optimised && partPath is not null ? worker.Hello?.EngineKey : null,
+                    TimeSpan.FromMicroseconds(Math.Max(0, inspected.LoadMicroseconds)),
+                    inspected.Note));
+                break;
+            case WorkerRefused refused:
+                End(new Inspection.Refused(refused.Reason));
+                break;
+        }
+    }
+
+    public void Wrote(Worker worker, string line)
+    {
+        // The engine's own words about a stranger's file: the reason it gives in its message is all that is used.
+    }
+
+    public void Exited(Worker worker, WorkerExited exit) => _done.TrySetResult(new(_result ?? Explain(exit), LauncherLost: false));
+
+    public void LauncherLost(Worker worker) => _done.TrySetResult(new(
+        _result ?? new Inspection.Unavailable("The launcher ended during the inspection. Try again."), LauncherLost: _result is null));
+
+    private Inspection Explain(WorkerExited exit) => exit switch
+    {
+        { OutOfMemory: true } => new Inspection.Refused(
+            $"The model needs more than {request.MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked."),
+        { Error: not null } => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)}."),
+        _ when !_isAssigned => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)} before it was ready."),
+        _ => new Inspection.Refused($"The engine failed on this model: the worker {ExitWords.For(exit)} while it loaded it."),
+    };
+}
+
+/// <param name="LauncherLost">It says nothing of the model and may be tried again.</param>
+internal sealed record InspectionOutcome(Inspection Result, bool LauncherLost);

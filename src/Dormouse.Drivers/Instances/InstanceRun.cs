@@ -1,0 +1,190 @@
+using System.Text.Json;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Drivers.Launching;
+using Dormouse.Drivers.Pool;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Drivers.Instances;
+
+/// <summary>
+/// One instance from its start until nothing of it is left. Tells the observer, in order: at most one of Ready and Failed (none when it is stopped
+/// before), then at most one Lost, then exactly one Gone. Used from the driver's inbox only.
+/// </summary>
+/// <param name="host">The driver around it.</param>
+/// <param name="startedAt">Timestamp of the call to start.</param>
+internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim
+{
+    private Phase _phase = Phase.Claiming;
+    private Worker? _worker;
+    private Rung _rung;
+    private bool _wasRetried;
+
+    private enum Phase
+    {
+        Claiming,
+        Loading,
+        Serving,
+
+        /// <summary>Everything is said but that it is gone.</summary>
+        Ending,
+    }
+
+    private InstanceId Instance => start.Instance;
+
+    private int MemoryMib => start.Spec.MemoryMib;
+
+    public void Begin()
+    {
+        if (ModelFiles.Find(start.Package) is null)
+            Fail(StartFailureKind.Model, ModelFiles.MissingReason);
+        else
+            host.Pool.Take(this);
+    }
+
+    /// <summary>Kills it, whatever it does.</summary>
+    public void Stop()
+    {
+        switch (_phase)
+        {
+            case Phase.Claiming:
+                host.Pool.Withdraw(this);
+                host.Gone(Instance);
+                break;
+            case Phase.Loading:
+                host.Pool.StartEnded();
+                Kill();
+                break;
+            case Phase.Serving:
+                Kill();
+                break;
+        }
+
+        _phase = Phase.Ending;
+    }
+
+    public void Granted(Worker worker, Rung rung)
+    {
+        // Not null: Begin has looked, and a package does not change.
+        var files = ModelFiles.Find(start.Package)!;
+        _phase = Phase.Loading;
+        _worker = worker;
+        _rung = rung;
+        worker.Owner = this;
+        host.Runs(Instance, worker.ProcessId);
+        // Not null: a worker is granted once it has said hello.
+        var optimised = host.FindOptimised(start, worker.Hello!.EngineKey);
+        List<DescriptorSource> descriptors = [new(start.Folder, Write: false)];
+        if (optimised is not null)
+            descriptors.Add(new(optimised, Write: false));
+        host.Session?.Assign(worker, host.Limits(start.Spec), Assignment(start.Spec, files, optimised is not null), descriptors);
+    }
+
+    public void Denied(string reason) => Fail(StartFailureKind.Crash, reason);
+
+    public void Said(Worker worker, WorkerMessage message)
+    {
+        if (_phase != Phase.Loading)
+            return;
+        switch (message)
+        {
+            case WorkerReady ready:
+                _phase = Phase.Serving;
+                var load = TimeSpan.FromMicroseconds(Math.Max(0, ready.LoadMicroseconds));
+                var before = host.Time.GetElapsedTime(startedAt) - load;
+                host.Observer.Ready(Instance, new(
+                    worker.SocketPath,
+                    _rung,
+                    before > TimeSpan.Zero ? before : TimeSpan.Zero,
+                    load,
+                    JsonSerializer.Serialize(ready.Interface, ModelInterfaceJson.Default.ModelInterface),
+                    ready.UsedOptimised));
+                host.Pool.StartEnded();
+                break;
+            case WorkerRefused refused:
+                _phase = Phase.Ending;
+                host.Observer.Failed(Instance, new(StartFailureKind.Model, refused.Reason));
+                Kill();
+                host.Pool.StartEnded();
+                break;
+        }
+    }
+
+    public void Wrote(Worker worker, string line) => host.Observer.Wrote(Instance, line);
+
+    public void Exited(Worker worker, WorkerExited exit)
+    {
+        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && !_wasRetried)
+        {
+            // Not the model's fault, and nobody has seen this instance yet: another worker takes its place, once.
+            _wasRetried = true;
+            _phase = Phase.Claiming;
+            host.Pool.StartEnded();
+            host.Pool.Take(this);
+            return;
+        }
+
+        var phase = _phase;
+        _phase = Phase.Ending;
+        if (phase == Phase.Loading)
+        {
+            host.Observer.Failed(Instance, exit.OutOfMemory
+                ? new(StartFailureKind.Memory, $"The model did not fit into {MemoryMib} MiB while it was loaded. Deploy it with more: --memory.")
+                : new(StartFailureKind.Crash, $"The worker {ExitWords.For(exit)} while it loaded the model."));
+            host.Pool.StartEnded();
+        }
+        else if (phase == Phase.Serving)
+        {
+            host.Observer.Lost(Instance, exit.OutOfMemory
+                ? new(InstanceLossKind.MemoryExceeded, $"The instance used more than its {MemoryMib} MiB.")
+                : new(InstanceLossKind.Crashed, $"The worker {ExitWords.For(exit)}."));
+        }
+
+        host.Gone(Instance);
+    }
+
+    public void LauncherLost(Worker worker)
+    {
+        var phase = _phase;
+        _phase = Phase.Ending;
+        const string Detail = "The launcher ended and took its workers along; it is being replaced.";
+        if (phase == Phase.Loading)
+        {
+            host.Observer.Failed(Instance, new(StartFailureKind.Crash, Detail));
+            host.Pool.StartEnded();
+        }
+        else if (phase == Phase.Serving)
+        {
+            host.Observer.Lost(Instance, new(InstanceLossKind.LauncherLost, Detail));
+        }
+
+        host.GoneAfterSweep(Instance);
+    }
+
+    private static ServeAssignment Assignment(RevisionSpec spec, ModelFiles files, bool hasOptimised) => new()
+    {
+        FolderDescriptor = 0,
+        OptimisedDescriptor = hasOptimised ? 1 : null,
+        ModelPath = files.Model,
+        LabelsPath = files.Labels,
+        Concurrency = spec.Concurrency,
+        Threads = spec.Threads,
+        Engine = spec.Engine,
+        Environment = spec.Environment,
+        Signature = spec.Signature,
+    };
+
+    private void Fail(StartFailureKind kind, string reason)
+    {
+        _phase = Phase.Ending;
+        host.Observer.Failed(Instance, new(kind, reason));
+        host.Gone(Instance);
+    }
+
+    private void Kill()
+    {
+        if (_worker is not null)
+            host.Session?.Kill(_worker);
+    }
+}

@@ -1,0 +1,68 @@
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Drivers.Launching;
+
+/// <summary>The workers of one launcher: sends commands and tells each worker's owner what the launcher reports. Used from the driver's inbox only.</summary>
+/// <param name="send">Takes commands for the launcher.</param>
+/// <param name="nextNumber">Draws worker numbers, unique for the run folder.</param>
+internal sealed class LauncherSession(ProcessDriverOptions options, Action<LauncherCommand> send, Func<long> nextNumber)
+{
+    private readonly Dictionary<long, Worker> _workers = [];
+
+    /// <summary>The connection behind <c>send</c>: events of an earlier one are told apart by it.</summary>
+    public LauncherConnection? Connection { get; init; }
+
+    public LauncherHello? Hello { get; set; }
+
+    /// <summary>Starts a generic worker.</summary>
+    public Worker Spawn(IWorkerOwner owner, WorkerLimits limits)
+    {
+        var number = nextNumber();
+        // With the server's process id: a launcher that an earlier server left may still be removing its own sockets.
+        var worker = new Worker(number, Path.Combine(options.RunFolder, $"w{Environment.ProcessId}-{number}.sock"), owner);
+        _workers.Add(number, worker);
+        send(new SpawnWorker
+        {
+            Worker = number,
+            SocketPath = worker.SocketPath,
+            Command = [.. ProgramCommand.For(options.WorkerPath), "--socket", worker.SocketPath],
+            Environment = ProgramCommand.Environment(options.Environment),
+            Limits = limits,
+        });
+        return worker;
+    }
+
+    public void Assign(Worker worker, WorkerLimits limits, WorkerAssignment assignment, params IEnumerable<DescriptorSource> descriptors) =>
+        send(new AssignWorker { Worker = worker.Number, Limits = limits, Descriptors = [.. descriptors], Assignment = assignment });
+
+    /// <summary>Kills it; its owner is told when nothing is left.</summary>
+    public void Kill(Worker worker) => send(new KillWorker { Worker = worker.Number });
+
+    public void Handle(LauncherEvent happened)
+    {
+        switch (happened)
+        {
+            case WorkerSpawned spawned when _workers.TryGetValue(spawned.Worker, out var worker):
+                worker.ProcessId = spawned.ProcessId;
+                break;
+            case WorkerSaid said when _workers.TryGetValue(said.Worker, out var worker):
+                worker.Hello ??= said.Message as WorkerHello;
+                worker.Owner.Said(worker, said.Message);
+                break;
+            case WorkerWrote wrote when _workers.TryGetValue(wrote.Worker, out var worker):
+                worker.Owner.Wrote(worker, wrote.Line);
+                break;
+            case WorkerExited exited when _workers.Remove(exited.Worker, out var worker):
+                worker.Owner.Exited(worker, exited);
+                break;
+        }
+    }
+
+    /// <summary>The launcher has ended.</summary>
+    public void Lost()
+    {
+        foreach (var worker in _workers.Values.ToArray())
+            worker.Owner.LauncherLost(worker);
+        _workers.Clear();
+    }
+}

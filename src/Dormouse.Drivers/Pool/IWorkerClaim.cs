@@ -1,0 +1,13 @@
+using Dormouse.Core.Instances;
+using Dormouse.Drivers.Launching;
+
+namespace Dormouse.Drivers.Pool;
+
+/// <summary>Who waits for a generic worker. Gets exactly one of the two calls, unless it withdraws.</summary>
+internal interface IWorkerClaim
+{
+    /// <param name="rung"><see cref="Rung.Pool"/> when one stood ready, <see cref="Rung.None"/> when a process had to be started.</param>
+    void Granted(Worker worker, Rung rung);
+
+    void Denied(string reason);
+}

@@ -1,0 +1,203 @@
+using Dormouse.Core.Instances;
+using Dormouse.Drivers.Launching;
+using Dormouse.Protocol.Launching;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Drivers.Pool;
+
+/// <summary>
+/// Keeps generic workers ready and hands them out. A start always goes first: the pool is refilled one worker at a time, and only after the starts
+/// under way have ended (or have gone on for <see cref="RefillDelayMax"/>), so that it takes no cpu from a cold start. Used from the driver's inbox only.
+/// </summary>
+/// <param name="spawn">Starts a generic worker for an owner; null while there is no launcher.</param>
+/// <param name="kill">Ends a worker.</param>
+/// <param name="post">Runs work in the driver's inbox.</param>
+internal sealed partial class WorkerPool(
+    ProcessDriverOptions options, Func<IWorkerOwner, WorkerLimits, Worker?> spawn, Action<Worker> kill, Action<Action> post, TimeProvider time, ILogger logger)
+    : IWorkerOwner, IDisposable
+{
+    public static readonly TimeSpan RefillDelayMax = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
+    public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
+
+    /// <summary>Deaths in a row, of whatever cause, after which a start is denied.</summary>
+    public const int DeathsMax = 3;
+
+    private readonly List<Worker> _ready = [];
+    private readonly HashSet<Worker> _starting = [];
+    private readonly LinkedList<IWorkerClaim> _claims = [];
+    private int _startsUnderWay;
+    private int _deaths;
+    private ITimer? _delay;
+    private ITimer? _backOff;
+    private bool _refillOverdue;
+
+    public int ReadyCount => _ready.Count;
+
+    /// <summary>Build of the last worker that said hello; null before the first.</summary>
+    public string? WorkerBuild { get; private set; }
+
+    /// <summary>Gives the claim a worker: at once when one is ready, else when one has started.</summary>
+    public void Take(IWorkerClaim claim)
+    {
+        if (_ready.Count > 0)
+        {
+            Grant(claim, Rung.Pool);
+        }
+        else
+        {
+            _claims.AddLast(claim);
+        }
+
+        Adjust();
+    }
+
+    /// <summary>The claim is no longer wanted. False: it has its answer already.</summary>
+    public bool Withdraw(IWorkerClaim claim) => _claims.Remove(claim);
+
+    /// <summary>A granted worker has become ready, or has failed: the start it was taken for is over.</summary>
+    public void StartEnded()
+    {
+        _startsUnderWay--;
+        Adjust();
+    }
+
+    /// <summary>A launcher is there (again).</summary>
+    public void Open()
+    {
+        _deaths = 0;
+        Adjust();
+    }
+
+    /// <summary>Answers every claim that waits.</summary>
+    public void DenyAll(string reason)
+    {
+        while (_claims.First is { } first)
+        {
+            _claims.RemoveFirst();
+            first.Value.Denied(reason);
+        }
+    }
+
+    public void Said(Worker worker, WorkerMessage message)
+    {
+        if (message is not WorkerHello hello)
+        {
+            LogOutOfTurn(worker.Number, message.GetType().Name);
+            kill(worker);
+            return;
+        }
+
+        if (!_starting.Remove(worker))
+            return;
+        WorkerBuild = hello.Build;
+        _deaths = 0;
+        _ready.Add(worker);
+        Adjust();
+    }
+
+    public void Wrote(Worker worker, string line) => LogWrote(worker.Number, line);
+
+    public void Exited(Worker worker, WorkerExited exit)
+    {
+        var wasStarting = _starting.Remove(worker);
+        _ready.Remove(worker);
+        var reason = exit.OutOfMemory
+            ? $"did not fit into {options.PoolMemoryBytes >> 20} MiB"
+            : ExitWords.For(exit);
+        LogDied(worker.Number, reason);
+        _deaths++;
+        // One that someone killed says nothing of the next; several in a row do.
+        if (wasStarting && _claims.First is { } first && (_deaths >= DeathsMax || !ExitWords.WasKilledByOthers(exit)))
+        {
+            _claims.RemoveFirst();
+            first.Value.Denied($"The worker {reason} before it was ready.");
+        }
+
+        var wait = TimeSpan.FromTicks(Math.Min(LongestBackOff.Ticks, FirstBackOff.Ticks << Math.Min(_deaths - 1, 20)));
+        _backOff?.Dispose();
+        _backOff = time.CreateTimer(_ => post(BackOffOver), null, wait, Timeout.InfiniteTimeSpan);
+        Adjust();
+    }
+
+    public void LauncherLost(Worker worker)
+    {
+        _starting.Remove(worker);
+        _ready.Remove(worker);
+    }
+
+    public void Dispose()
+    {
+        _delay?.Dispose();
+        _backOff?.Dispose();
+    }
+
+    private void Grant(IWorkerClaim claim, Rung rung)
+    {
+        var worker = _ready[0];
+        _ready.RemoveAt(0);
+        _startsUnderWay++;
+        claim.Granted(worker, rung);
+    }
+
+    private void Adjust()
+    {
+        while (_claims.First is { } first && _ready.Count > 0)
+        {
+            _claims.RemoveFirst();
+            Grant(first.Value, Rung.None);
+        }
+
+        while (_starting.Count < Math.Min(_claims.Count, options.SpawnsAtOnceMax))
+        {
+            if (!TrySpawn())
+                return;
+        }
+
+        if (_ready.Count + _starting.Count >= options.PoolSize)
+        {
+            _refillOverdue = false;
+            return;
+        }
+
+        if (_starting.Count > 0 || _claims.Count > 0 || _backOff is not null)
+            return;
+        if (_startsUnderWay > 0 && !_refillOverdue)
+            _delay ??= time.CreateTimer(_ => post(DelayOver), null, RefillDelayMax, Timeout.InfiniteTimeSpan);
+        else
+            TrySpawn();
+    }
+
+    private bool TrySpawn()
+    {
+        if (spawn(this, new(options.PoolMemoryBytes, 0, options.ProcessesMax)) is not { } worker)
+            return false;
+        _starting.Add(worker);
+        return true;
+    }
+
+    private void DelayOver()
+    {
+        _delay?.Dispose();
+        _delay = null;
+        _refillOverdue = true;
+        Adjust();
+    }
+
+    private void BackOffOver()
+    {
+        _backOff?.Dispose();
+        _backOff = null;
+        Adjust();
+    }
+
+    [LoggerMessage(EventId = 3020, EventName = "PoolWorkerDied", Level = LogLevel.Warning,
+        Message = "Generic worker {Worker} {Reason}; it is replaced, more slowly each time it happens")]
+    private partial void LogDied(long worker, string reason);
+
+    [LoggerMessage(EventId = 3021, EventName = "PoolWorkerOutOfTurn", Level = LogLevel.Error, Message = "Generic worker {Worker} said {Said} without an assignment and is killed")]
+    private partial void LogOutOfTurn(long worker, string said);
+
+    [LoggerMessage(EventId = 3022, EventName = "PoolWorkerWrote", Level = LogLevel.Debug, Message = "Generic worker {Worker}: {Line}")]
+    private partial void LogWrote(long worker, string line);
+}

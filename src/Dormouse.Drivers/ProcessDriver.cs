@@ -1,0 +1,228 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers.Inspecting;
+using Dormouse.Drivers.Instances;
+using Dormouse.Drivers.Launching;
+using Dormouse.Drivers.Pool;
+using Dormouse.Protocol.Launching;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Drivers;
+
+/// <summary>
+/// Instances as processes of this machine: a launcher starts and bounds them, a pool keeps generic ones ready, a start makes one of them an instance.
+/// All state belongs to one inbox; a launcher that dies is replaced, and its instances are reported lost.
+/// </summary>
+public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, IInstanceHost
+{
+    private readonly ProcessDriverOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Inbox _inbox;
+    private readonly Inspector _inspector;
+    private readonly LauncherSupervisor _supervisor;
+    private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
+    private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
+    private readonly List<InstanceId> _unswept = [];
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly WorkerPool _pool;
+    private IInstanceObserver? _observer;
+    private LauncherSession? _session;
+    private long _workerNumbers;
+    private Task? _working;
+    private ImmutableArray<ProbeResult> _probes = [];
+    private bool _isDisposed;
+
+    public ProcessDriver(ProcessDriverOptions options, TimeProvider time, ILogger<ProcessDriver> logger)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logger);
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _inbox = new(logger);
+        _pool = new(options, (owner, limits) => _session?.Spawn(owner, limits), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
+        _inspector = new(options, _inbox, time);
+        _supervisor = new(options, time, logger, Connected, (connection, happened) => _inbox.Post(() => Happened(connection, happened)), Disconnected, NotStarted);
+    }
+
+    public ImmutableArray<ProbeResult> Probes => _probes;
+
+    WorkerPool IInstanceHost.Pool => _pool;
+
+    LauncherSession? IInstanceHost.Session => _session;
+
+    // Not null: nothing is started before the driver is open.
+    IInstanceObserver IInstanceHost.Observer => _observer!;
+
+    TimeProvider IInstanceHost.Time => _time;
+
+    /// <exception cref="LauncherException">The launcher does not start; the message says why.</exception>
+    public async Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
+    {
+        if (Interlocked.CompareExchange(ref _observer, observer, null) is not null)
+            throw new InvalidOperationException("The driver is open already.");
+        Directory.CreateDirectory(_options.RunFolder);
+        _working = _inbox.RunAsync();
+        await _supervisor.OpenAsync(cancellationToken);
+        await _opened.Task.WaitAsync(cancellationToken);
+    }
+
+    public void Start(InstanceStart start)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        var startedAt = _time.GetTimestamp();
+        _inbox.Post(() =>
+        {
+            var run = new InstanceRun(start, this, startedAt);
+            _runs.Add(start.Instance, run);
+            run.Begin();
+        });
+    }
+
+    public void Stop(InstanceId instance, StopReason reason) => _inbox.Post(() =>
+    {
+        if (!_runs.TryGetValue(instance, out var run))
+            return;
+        LogStopping(instance, reason);
+        run.Stop();
+    });
+
+    public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return _inspector.InspectAsync(request, cancellationToken);
+    }
+
+    public long? MemoryBytes(InstanceId instance) =>
+        _processes.TryGetValue(instance, out var processId) ? ProcessMemory.PrivateBytes(processId) : null;
+
+    /// <summary>Kills every instance, waits until nothing of them is left, and says Gone for each.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, true))
+            return;
+        _inbox.Post(() =>
+        {
+            _inspector.EndAll();
+            foreach (var run in _runs.Values.ToArray())
+                run.Stop();
+        });
+        await _supervisor.DisposeAsync();
+        _inbox.Post(() =>
+        {
+            _session?.Lost();
+            _session = null;
+            _inspector.EndAll();
+            foreach (var instance in _runs.Keys.ToArray())
+                Forget(instance);
+        });
+        _inbox.Complete();
+        if (_working is not null)
+            await _working;
+        _pool.Dispose();
+        RemoveSockets();
+    }
+
+    WorkerLimits IInstanceHost.Limits(RevisionSpec spec) => new((long)spec.MemoryMib << 20, spec.Cpu, _options.ProcessesMax);
+
+    string? IInstanceHost.FindOptimised(InstanceStart start, string engineKey)
+    {
+        try
+        {
+            return start.OptimisedPath(engineKey) is { } path && File.Exists(path) ? path : null;
+        }
+        catch (Exception exception)
+        {
+            // The original loads as well, only more slowly: no reason to fail a start.
+            LogOptimisedUnknown(start.Instance, exception);
+            return null;
+        }
+    }
+
+    void IInstanceHost.Runs(InstanceId instance, int processId) => _processes[instance] = processId;
+
+    void IInstanceHost.Gone(InstanceId instance) => Forget(instance);
+
+    void IInstanceHost.GoneAfterSweep(InstanceId instance) => _unswept.Add(instance);
+
+    private void Forget(InstanceId instance)
+    {
+        _processes.TryRemove(instance, out _);
+        if (_runs.Remove(instance))
+            _observer?.Gone(instance);
+    }
+
+    private void Swept()
+    {
+        foreach (var instance in _unswept)
+            Forget(instance);
+        _unswept.Clear();
+    }
+
+    private void Connected(LauncherConnection connection) => _inbox.Post(() =>
+        _session = new(_options, connection.Send, () => ++_workerNumbers) { Connection = connection });
+
+    private void Happened(LauncherConnection connection, LauncherEvent happened)
+    {
+        if (_session is not { } session || session.Connection != connection)
+            return;
+        if (happened is LauncherHello hello)
+        {
+            session.Hello = hello;
+            LogConnected(hello.ProcessId, hello.Build, hello.Cgroups);
+            Swept();
+            _pool.Open();
+            _inspector.Open(session);
+        }
+        else
+        {
+            session.Handle(happened);
+        }
+
+        if (happened is LauncherHello or WorkerSaid { Message: WorkerHello })
+            _probes = ProcessProbes.From(session.Hello, _pool.WorkerBuild);
+        if (happened is LauncherHello)
+            _opened.TrySetResult();
+    }
+
+    private void Disconnected() => _inbox.Post(() =>
+    {
+        if (_session is not { } session)
+            return;
+        _session = null;
+        _inspector.Close();
+        _pool.DenyAll("The launcher ended; it is being replaced.");
+        session.Lost();
+        _probes = ProcessProbes.From(null, _pool.WorkerBuild);
+    });
+
+    private void NotStarted(string reason) => _inbox.Post(() =>
+    {
+        // What an earlier launcher left cannot be swept now; nobody is helped by waiting for it.
+        Swept();
+        _pool.DenyAll(reason);
+        _inspector.DenyAll(reason);
+    });
+
+    private void RemoveSockets()
+    {
+        if (!Directory.Exists(_options.RunFolder))
+            return;
+        foreach (var socket in Directory.EnumerateFiles(_options.RunFolder, "*.sock"))
+            File.Delete(socket);
+    }
+
+    [LoggerMessage(EventId = 3030, EventName = "LauncherConnected", Level = LogLevel.Information, Message = "Launcher {ProcessId} ({Build}) is ready, cgroups: {Cgroups}")]
+    private partial void LogConnected(int processId, string build, string cgroups);
+
+    [LoggerMessage(EventId = 3031, EventName = "InstanceStopping", Level = LogLevel.Debug, Message = "Stopping instance {Instance}: {Reason}")]
+    private partial void LogStopping(InstanceId instance, StopReason reason);
+
+    [LoggerMessage(EventId = 3032, EventName = "OptimisedFileUnknown", Level = LogLevel.Warning,
+        Message = "The optimised file of instance {Instance} could not be looked up; the original is loaded")]
+    private partial void LogOptimisedUnknown(InstanceId instance, Exception exception);
+}

@@ -1,0 +1,37 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Drivers;
+
+/// <summary>How the process driver starts workers on this machine.</summary>
+public sealed record ProcessDriverOptions
+{
+    /// <summary>The launcher: an executable, or a <c>.dll</c> that is started with <c>dotnet</c>.</summary>
+    public required string LauncherPath { get; init; }
+
+    /// <summary>The ONNX worker: an executable, or a <c>.dll</c> that is started with <c>dotnet</c>.</summary>
+    public required string WorkerPath { get; init; }
+
+    /// <summary>Folder of the sockets, see <see cref="Drivers.RunFolder"/>. Only one driver may use it at a time.</summary>
+    public required string RunFolder { get; init; }
+
+    /// <summary>Name of our folder in each cgroup hierarchy, unique per data folder: what is in it at start is swept away. No '/'.</summary>
+    public required string CgroupName { get; init; }
+
+    /// <summary>Generic workers kept ready. Default 2, 0 to 100; 0 = every start waits for a process of its own.</summary>
+    public int PoolSize { get; init; } = 2;
+
+    /// <summary>Memory limit of a generic worker until it becomes an instance, bytes. Default 512 MiB.</summary>
+    public long PoolMemoryBytes { get; init; } = 512L << 20;
+
+    /// <summary>Threads and processes of one worker together. Default 512.</summary>
+    public int ProcessesMax { get; init; } = 512;
+
+    /// <summary>Worker processes that start at once, at least 1. Default 2.</summary>
+    public int SpawnsAtOnceMax { get; init; } = 2;
+
+    /// <summary>Inspections that run at once, at least 1; more wait. Default 2.</summary>
+    public int InspectionsAtOnceMax { get; init; } = 2;
+
+    /// <summary>Added to the environment of every worker process.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+}

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Instances;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Drivers;
+
+/// <summary>What the process driver found on this machine, for <c>doctor</c>.</summary>
+internal static class ProcessProbes
+{
+    private const string Native = "aot";
+    private const string Mend = "it runs on the .NET runtime and starts more slowly; 'apt-get install clang zlib1g-dev' and build again";
+
+    /// <param name="hello">Null: there is no launcher now.</param>
+    /// <param name="workerBuild">Null: no worker has said hello yet.</param>
+    public static ImmutableArray<ProbeResult> From(LauncherHello? hello, string? workerBuild)
+    {
+        var probes = ImmutableArray.CreateBuilder<ProbeResult>();
+        probes.Add(hello is null
+            ? new("launcher", Works: false, "it has ended and is being replaced")
+            : Program("launcher", hello.Build, $"process {hello.ProcessId}"));
+        probes.Add(workerBuild is null
+            ? new("worker", Works: false, "none has become ready yet; see the server's log")
+            : Program("worker", workerBuild, "ready"));
+        if (hello is not null)
+        {
+            probes.Add(new("cgroups", hello.Cgroups != "none", hello.Cgroups));
+            foreach (var note in hello.Notes)
+                probes.Add(new("limits", Works: false, note));
+        }
+
+        return probes.ToImmutable();
+    }
+
+    private static ProbeResult Program(string name, string build, string detail) =>
+        new(name, build == Native, build == Native ? $"native, {detail}" : $"{detail}: {Mend}");
+}

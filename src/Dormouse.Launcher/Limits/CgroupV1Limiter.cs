@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using Dormouse.Launcher.Kernel;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Launcher.Limits;
+
+/// <summary>cgroup v1: a hierarchy for each controller.</summary>
+/// <param name="controllers">Our base folder by controller ("memory" always; "cpu", "cpuacct", "pids" where they work).</param>
+internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> controllers) : CgroupLimiter([.. controllers.Values.Distinct()])
+{
+    public static readonly ImmutableArray<string> Wanted = ["memory", "cpu", "cpuacct", "pids"];
+
+    public override string Word => "v1";
+
+    public override LimitFailure? Apply(string name, int process, WorkerLimits limits)
+    {
+        var memory = $"{controllers["memory"]}/{name}/memory";
+        var bytes = limits.MemoryBytes > 0 ? Text(limits.MemoryBytes) : "-1";
+        // The bound on memory and swap together may never be below the bound on memory; it does not exist without swap accounting.
+        _ = Descriptors.WriteText($"{memory}.memsw.limit_in_bytes", "-1");
+        var error = Descriptors.WriteText($"{memory}.limit_in_bytes", bytes);
+        _ = Descriptors.WriteText($"{memory}.memsw.limit_in_bytes", bytes);
+        if (error != 0)
+            return new($"the memory limit could not be set ({Descriptors.Words(error)})", error == Libc.Busy);
+
+        if (controllers.TryGetValue("cpu", out var cpu))
+        {
+            _ = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_period_us", Text(PeriodMicroseconds));
+            error = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_quota_us", Text(CpuQuota(limits.Cpu) ?? -1));
+        }
+
+        if (error == 0 && controllers.TryGetValue("pids", out var pids))
+            error = Descriptors.WriteText($"{pids}/{name}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
+        return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
+    }
+
+    public override WorkerUsage Usage(string name)
+    {
+        var memory = $"{controllers["memory"]}/{name}/memory";
+        return new(
+            ReadNumber($"{memory}.max_usage_in_bytes"),
+            controllers.TryGetValue("cpuacct", out var cpu) ? ReadNumber($"{cpu}/{name}/cpuacct.usage") / 1000 : 0,
+            ReadKey($"{memory}.oom_control", "oom_kill"));
+    }
+}

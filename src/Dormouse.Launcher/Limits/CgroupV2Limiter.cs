@@ -1,0 +1,35 @@
+using Dormouse.Launcher.Kernel;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Launcher.Limits;
+
+/// <summary>cgroup v2: one hierarchy.</summary>
+internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
+{
+    public const string Controllers = "+memory +cpu +pids";
+
+    public override string Word => "v2";
+
+    public override LimitFailure? Apply(string name, int process, WorkerLimits limits)
+    {
+        var own = $"{folder}/{name}";
+        // A worker dies whole, and by the kernel, not by slow swapping. Either file may be missing.
+        _ = Descriptors.WriteText($"{own}/memory.oom.group", "1");
+        _ = Descriptors.WriteText($"{own}/memory.swap.max", "0");
+        var error = Descriptors.WriteText($"{own}/memory.max", limits.MemoryBytes > 0 ? Text(limits.MemoryBytes) : "max");
+        if (error != 0)
+            return new($"the memory limit could not be set ({Descriptors.Words(error)})", error == Libc.Busy);
+        var quota = CpuQuota(limits.Cpu);
+        error = Descriptors.WriteText($"{own}/cpu.max", $"{(quota is { } value ? Text(value) : "max")} {Text(PeriodMicroseconds)}");
+        if (error == 0)
+            error = Descriptors.WriteText($"{own}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
+        return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
+    }
+
+    public override WorkerUsage Usage(string name) => new(
+        ReadNumber($"{folder}/{name}/memory.peak"),
+        ReadKey($"{folder}/{name}/cpu.stat", "usage_usec"),
+        ReadKey($"{folder}/{name}/memory.events", "oom_kill"));
+
+    protected override void Enable(string folder) => _ = Descriptors.WriteText($"{folder}/cgroup.subtree_control", Controllers);
+}

@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization.Metadata;
+using Dormouse.Core.Access;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Access;
+using Dormouse.Server.Deploying;
+using Dormouse.Server.Errors;
+using Dormouse.Server.Logs;
+using Dormouse.Server.Uploads;
+using Dormouse.Server.Usage;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Control;
+
+/// <summary>The table of contents of the control plane. docs/spec/api.md describes each row; a test walks both.</summary>
+internal static class ControlRoutes
+{
+    private const string Prefix = "/api/v1";
+
+    private static readonly QueryParameter Limit = new("limit", "integer", "Most receipts, 1 to 1,000. Default 100.");
+
+    /// <summary>Maps every operation below <c>/api/v1</c>, and below <c>/t/{tenant}/api/v1</c> for a tenant of its own address.</summary>
+    public static void MapControl(this IEndpointRouteBuilder app)
+    {
+        var gate = app.ServiceProvider.GetRequiredService<AccessGate>();
+        foreach (var route in All(app.ServiceProvider))
+        {
+            app.MapMethods(Prefix + route.Pattern, [route.Method], context => AnswerAsync(gate, route, TenantId.Default, context)).WithMetadata(route);
+            app.MapMethods("/t/{tenant}" + Prefix + route.Pattern, [route.Method], context => AnswerForTenantAsync(gate, route, context));
+        }
+    }
+
+    private static async Task AnswerForTenantAsync(AccessGate gate, ControlRoute route, HttpContext context)
+    {
+        var name = (string)context.Request.RouteValues["tenant"]!;
+        if (name != TenantId.Default.Value && EndpointName.Refusal(name) is { } refusal)
+        {
+            await Problems.WriteAsync(context, ProblemCode.NameInvalid, "A tenant has a name like an endpoint's. " + refusal);
+            return;
+        }
+
+        await AnswerAsync(gate, route, new TenantId(name), context);
+    }
+
+    private static async Task AnswerAsync(AccessGate gate, ControlRoute route, TenantId tenant, HttpContext context)
+    {
+        if (await gate.CheckAsync(context, route.Scope, tenant) is { } caller)
+        {
+            await route.Handle(new ControlCall(context, caller));
+        }
+    }
+
+    private static IEnumerable<ControlRoute> All(IServiceProvider services) =>
+    [
+        .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
+        .. Blobs(services.GetRequiredService<BlobsApi>()),
+        .. Keys(services.GetRequiredService<KeysApi>()),
+        .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>()),
+        .. Machine(services.GetRequiredService<MachineApi>()),
+    ];
+
+    private static ImmutableArray<ControlRoute> Endpoints(EndpointsApi api, DeployApi deploy, LogsApi logs) =>
+    [
+        Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", ControlJson.Default.EndpointList, api.ListAsync),
+        Get("/endpoints/{name}", "getEndpoint", "One endpoint with its revisions, instances and scaling log", ControlJson.Default.EndpointInfo, api.GetAsync),
+        Send("PATCH", "/endpoints/{name}", "changeEndpoint", "Make it public or private", ControlJson.Default.EndpointPatch, ControlJson.Default.EndpointInfo, api.PatchAsync),
+        Send("DELETE", "/endpoints/{name}", "deleteEndpoint", "Delete it; receipts stay. 202 while runs are finished", null, null, api.DeleteAsync) with { Status = 204 },
+        Get("/endpoints/{name}/revisions", "listRevisions", "Its revisions, newest first", ControlJson.Default.RevisionList, api.RevisionsAsync),
+        Send("POST", "/endpoints/{name}/revisions", "deploy", "Make a revision of uploaded files", ControlJson.Default.DeployRequest, ControlJson.Default.RevisionInfo, deploy.PostAsync) with
+        {
+            Status = 201,
+            Query = [new QueryParameter("wait", "boolean", "Answer when verifying has ended. Default true; false answers 202.")],
+        },
+        Send("PUT", "/endpoints/{name}/traffic", "setTraffic", "Give revisions shares of the traffic", ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, api.PutTrafficAsync),
+        Send("POST", "/endpoints/{name}/rollback", "rollback", "Back to the traffic before, or to a revision", ControlJson.Default.RollbackRequest, ControlJson.Default.EndpointInfo, api.RollbackAsync),
+        Send("POST", "/endpoints/{name}/stop", "stop", "Drain to zero; the next call starts it again", null, ControlJson.Default.EndpointInfo, api.StopAsync),
+        Get("/endpoints/{name}/logs", "readLogs", "What its instances wrote, as JSON lines", ControlJson.Default.LogLine, logs.GetAsync) with
+        {
+            AnswerType = "application/x-ndjson",
+            Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false.")],
+        },
+    ];
+
+    private static ImmutableArray<ControlRoute> Blobs(BlobsApi api) =>
+    [
+        new("HEAD", "/blobs/{sha256}", KeyScopes.Admin, "statBlob", "How much of a file is here (Upload-Offset); 200 when all, else 404", api.HeadAsync),
+        new("PUT", "/blobs/{sha256}", KeyScopes.Admin, "uploadBlob", "Send a file or its next part; 201 when all is here, 202 when bytes are missing", api.PutAsync)
+        {
+            Answer = ControlJson.Default.BlobInfo,
+            Status = 201,
+        },
+    ];
+
+    private static ImmutableArray<ControlRoute> Keys(KeysApi api) =>
+    [
+        Get("/keys", "listKeys", "Keys of the tenant, without their secrets", ControlJson.Default.KeyList, api.ListAsync),
+        Send("POST", "/keys", "createKey", "Make a key; the answer shows it this once", ControlJson.Default.CreateKeyRequest, ControlJson.Default.KeyInfo, api.CreateAsync) with { Status = 201 },
+        Send("DELETE", "/keys/{id}", "revokeKey", "Revoke a key at once", null, null, api.RevokeAsync) with { Status = 204 },
+    ];
+
+    private static ImmutableArray<ControlRoute> Usage(UsageApi usage, ReceiptsApi receipts) =>
+    [
+        Get("/invocations", "listInvocations", "The last receipts, newest first", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Query("endpoint"))) with
+        {
+            Query = [Limit, new QueryParameter("endpoint", "string", "Name, or id of a deleted one.")],
+        },
+        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", ControlJson.Default.ReceiptInfo, receipts.GetAsync) with { Scope = KeyScopes.Invoke },
+        Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Route("name"))) with
+        {
+            Query = [Limit],
+        },
+        Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", ControlJson.Default.UsageReport, usage.ReportAsync) with
+        {
+            Query =
+            [
+                new QueryParameter("from", "string", "RFC 3339 time or date, widened to the hour. Default a day ago."),
+                new QueryParameter("to", "string", "The end, not included, widened to the hour. Default now."),
+                new QueryParameter("by", "string", "endpoint or hour. Default endpoint."),
+                new QueryParameter("endpoint", "string", "Name, or id of a deleted one."),
+            ],
+        },
+    ];
+
+    private static ImmutableArray<ControlRoute> Machine(MachineApi api) =>
+    [
+        Get("/version", "getVersion", "Version of server, runtime and engine", ControlJson.Default.VersionInfo, api.VersionAsync) with { Scope = KeyScopes.Invoke },
+        Get("/doctor", "examine", "What works on this machine, what falls back, and how to mend it", ControlJson.Default.DoctorReport, api.DoctorAsync),
+    ];
+
+    private static ControlRoute Get(string pattern, string operation, string summary, JsonTypeInfo answer, Func<ControlCall, Task> handle) =>
+        new("GET", pattern, KeyScopes.Admin, operation, summary, handle) { Answer = answer };
+
+    private static ControlRoute Send(
+        string method, string pattern, string operation, string summary, JsonTypeInfo? body, JsonTypeInfo? answer, Func<ControlCall, Task> handle) =>
+        new(method, pattern, KeyScopes.Admin, operation, summary, handle) { Body = body, Answer = answer };
+}

@@ -1,0 +1,46 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+using Dormouse.Server.Access;
+using Dormouse.Server.Deploying;
+using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Logs;
+using Dormouse.Server.Routing;
+using Dormouse.Server.Uploads;
+using Dormouse.Server.Usage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Control;
+
+internal static class ControlSetup
+{
+    /// <summary>Control plane and deploying. Needs the stores, the driver, the inspector, dispatch and access.</summary>
+    public static IServiceCollection AddControl(this IServiceCollection services, ServerSettings settings) => services
+        .AddSingleton(settings)
+        .AddSingleton(settings.Verify)
+        .AddSingleton(settings.Uploads)
+        .AddSingleton(settings.Prices.Book)
+        .AddSingleton<RoutingTable>()
+        .AddSingleton<LogStore>()
+        .AddSingleton<EndpointChanges>()
+        .AddSingleton<EndpointViews>()
+        .AddSingleton<DrainWaits>()
+        .AddSingleton<EndpointsApi>()
+        .AddSingleton<DeployApi>()
+        .AddSingleton<LogsApi>()
+        .AddSingleton<BlobsApi>()
+        .AddSingleton<KeysApi>()
+        .AddSingleton<EndpointNames>()
+        .AddSingleton<UsageApi>()
+        .AddSingleton<ReceiptsApi>()
+        .AddSingleton<MachineApi>()
+        .AddSingleton<Doctor>()
+        .AddSingleton<OptimisedModels>()
+        .AddSingleton<ModelInspections>()
+        .AddSingleton(services => new DeployCheck(
+            services.GetRequiredService<IBlobStore>(), new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
+        .AddSingleton<Deployer>()
+        .AddSingleton<Verifier>()
+        .AddSingleton<OptimiseQueue>()
+        .AddSingleton<LoadedModels>()
+        .AddSingleton<UploadSweeper>();
+}

@@ -1,0 +1,84 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Control;
+using Dormouse.Server.Deploying;
+using Dormouse.Server.Hosting;
+using Dormouse.Server.Hosting.Settings;
+
+namespace Dormouse.Server.Control;
+
+/// <summary>Examines what the server stands on. Each check is a real try, not a look at a setting.</summary>
+internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, OptimisedModels optimised, ListeningAt listening)
+{
+    /// <summary>Free space under which deploys and receipts are in danger.</summary>
+    private const long FreeBytesLow = 1L << 30;
+
+    private const string Ok = "ok";
+    private const string Warning = "warning";
+    private const string Failed = "failed";
+
+    public async Task<DoctorReport> ExamineAsync(CancellationToken cancellationToken)
+    {
+        ImmutableArray<DoctorCheck> checks =
+        [
+            await DataFolderAsync(cancellationToken),
+            FreeSpace(),
+            .. driver.Probes.Select(p => new DoctorCheck(p.Name, p.Works ? Ok : Warning, p.Detail, null)),
+            Engine(),
+            Listening(),
+            Prices(),
+            await LedgerAsync(cancellationToken),
+        ];
+        return new DoctorReport(checks.All(c => c.Status != Failed), checks);
+    }
+
+    private async Task<DoctorCheck> DataFolderAsync(CancellationToken cancellationToken)
+    {
+        var path = work.NewPath(".probe");
+        try
+        {
+            await File.WriteAllBytesAsync(path, new byte[4096], cancellationToken);
+            File.Delete(path);
+            return new DoctorCheck("data folder", Ok, $"{settings.Server.DataFolder} can be written.", null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return new DoctorCheck("data folder", Failed, $"{settings.Server.DataFolder} cannot be written: {e.Message}", "Make room or mend the folder's permissions.");
+        }
+    }
+
+    private DoctorCheck FreeSpace()
+    {
+        var free = new DriveInfo(settings.Server.DataFolder).AvailableFreeSpace;
+        var text = $"{free / (double)(1L << 30):0.0} GiB free on the disk of the data folder.";
+        return free < FreeBytesLow
+            ? new DoctorCheck("disk", Warning, text, "Make room, or move the data folder with --data.")
+            : new DoctorCheck("disk", Ok, text, null);
+    }
+
+    private DoctorCheck Engine() => optimised.EngineKey is { } key
+        ? new DoctorCheck("engine", Ok, $"Loads; optimised models are made for {key}.", null)
+        : new DoctorCheck("engine", Warning, "No worker has loaded the engine yet.", "Deploy or invoke something, then ask again.");
+
+    private DoctorCheck Listening() => listening.Addresses is { } addresses
+        ? new DoctorCheck("addresses", Ok, $"HTTP at {addresses.Http}, gRPC at {addresses.Grpc}.", null)
+        : new DoctorCheck("addresses", Warning, "The server is starting.", null);
+
+    private DoctorCheck Prices()
+    {
+        var book = settings.Prices.Book;
+        return new DoctorCheck(
+            "prices", Ok,
+            $"{PicoMoney.Format(book.OnDemandPicoPerGibSecond)} {book.Currency} per GB-second, {PicoMoney.Format(book.PicoPerInvocation)} {book.Currency} per invocation.",
+            null);
+    }
+
+    private async Task<DoctorCheck> LedgerAsync(CancellationToken cancellationToken)
+    {
+        var differences = await ledger.CheckAsync(cancellationToken);
+        return differences.IsEmpty
+            ? new DoctorCheck("ledger", Ok, "Every total equals the sum of its receipts.", null)
+            : new DoctorCheck("ledger", Failed, string.Join(' ', differences.Take(5)), "Report this with a copy of the data folder; receipts are the truth, totals are made from them.");
+    }
+}

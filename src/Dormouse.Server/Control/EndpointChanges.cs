@@ -1,0 +1,151 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Logs;
+using Dormouse.Server.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Control;
+
+/// <summary>
+/// The one writer of endpoints after their creation: changes the catalogue, then routing, then dispatch, for one endpoint at a time, so that routing never
+/// shows an older state than the catalogue. Nothing else may put routes.
+/// </summary>
+internal sealed partial class EndpointChanges(
+    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
+{
+    private const int StripesCount = 64;
+
+    private readonly SemaphoreSlim[] _stripes = [.. Enumerable.Range(0, StripesCount).Select(_ => new SemaphoreSlim(1))];
+
+    /// <summary>Adds a revision, and the endpoint when the name is free. It carries no traffic yet.</summary>
+    public async Task<AddedRevision> AddAsync(NewRevision revision, EndpointId newEndpointId, CancellationToken cancellationToken)
+    {
+        var entry = await catalogue.AddRevisionAsync(revision, newEndpointId, time.GetUtcNow(), cancellationToken);
+        var added = entry.Revisions.MaxBy(r => r.Id.Number) ?? throw new InvalidOperationException("The catalogue answered without the revision that it added.");
+        var stripe = Stripe(entry.Endpoint.Id);
+        await stripe.WaitAsync(cancellationToken);
+        try
+        {
+            // Read again under the lock: another change may have come between, and routing must not fall behind it.
+            if (await catalogue.FindAsync(revision.Tenant, revision.EndpointName, cancellationToken) is { } now && now.Id == entry.Endpoint.Id)
+            {
+                var route = routing.Find(now.Tenant, now.Name);
+                routing.Put(new EndpointRoute(now, route is not null && route.Endpoint.Id == now.Id ? route.Revisions : []));
+            }
+        }
+        finally
+        {
+            stripe.Release();
+        }
+
+        LogAdded(entry.Endpoint.Name, entry.Endpoint.Tenant, added.Id.Number, added.State);
+        return new AddedRevision(entry.Endpoint, added);
+    }
+
+    /// <summary>Verifying ended (or was skipped). Null when the endpoint is gone.</summary>
+    public Task<CatalogueEntry?> CompleteAsync(
+        Revision revision, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            revision.Id.Endpoint,
+            $"r{revision.Id.Number} is {(state == RevisionState.Ready ? "ready" : "refused: " + failure)}",
+            token => catalogue.CompleteRevisionAsync(revision.Id, state, interfaceJson, failure, giveTraffic, token),
+            cancellationToken);
+
+    /// <summary>An instance showed the inputs and outputs of a model that was deployed without verifying.</summary>
+    public Task<CatalogueEntry?> KeepInterfaceAsync(Revision revision, string interfaceJson, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            revision.Id.Endpoint, null,
+            token => catalogue.CompleteRevisionAsync(revision.Id, RevisionState.Ready, interfaceJson, null, giveTraffic: false, token),
+            cancellationToken);
+
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            endpoint, "traffic is " + string.Join(' ', traffic.Select(t => $"r{t.Revision}={t.Weight}")),
+            token => catalogue.SetTrafficAsync(endpoint, traffic, token),
+            cancellationToken);
+
+    public Task<CatalogueEntry?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            endpoint, isUnloaded ? "unloaded" : "loaded",
+            async token => WithRoute(await catalogue.SetUnloadedAsync(endpoint, isUnloaded, token)),
+            cancellationToken);
+
+    public Task<CatalogueEntry?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            endpoint, isPublic ? "public" : "no longer public",
+            async token => WithRoute(await catalogue.SetPublicAsync(endpoint, isPublic, token)),
+            cancellationToken);
+
+    /// <summary>False when it was gone already. Ends when nothing of the endpoint runs any more, or with the token; then the rest ends by itself.</summary>
+    public async Task<bool> DeleteAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    {
+        var stripe = Stripe(endpoint.Id);
+        await stripe.WaitAsync(cancellationToken);
+        bool isDeleted;
+        try
+        {
+            isDeleted = await catalogue.DeleteAsync(endpoint.Id, cancellationToken);
+            routing.Remove(endpoint);
+        }
+        finally
+        {
+            stripe.Release();
+        }
+
+        logs.Remove(endpoint.Id);
+        if (isDeleted)
+        {
+            LogDeleted(endpoint.Name, endpoint.Tenant, endpoint.Id);
+        }
+
+        await dispatch.RemoveAsync(endpoint.Id, cancellationToken);
+        return isDeleted;
+    }
+
+    private async Task<CatalogueEntry?> ChangeAsync(
+        EndpointId endpoint, string? news, Func<CancellationToken, Task<CatalogueEntry?>> change, CancellationToken cancellationToken)
+    {
+        var stripe = Stripe(endpoint);
+        await stripe.WaitAsync(cancellationToken);
+        try
+        {
+            if (await change(cancellationToken) is not { } entry)
+            {
+                return null;
+            }
+
+            routing.Put(entry);
+            dispatch.TrafficChanged(entry.Endpoint, routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Revisions ?? []);
+            if (news is not null)
+            {
+                logs.Append(endpoint, LogStore.ServerSource, news);
+                LogChanged(entry.Endpoint.Name, entry.Endpoint.Tenant, news);
+            }
+
+            return entry;
+        }
+        finally
+        {
+            stripe.Release();
+        }
+    }
+
+    /// <summary>The revisions that carry traffic do not change with these settings: they are those of the route.</summary>
+    private CatalogueEntry? WithRoute(Endpoint? endpoint) =>
+        endpoint is null ? null : new CatalogueEntry(endpoint, routing.Find(endpoint.Tenant, endpoint.Name)?.Revisions ?? []);
+
+    private SemaphoreSlim Stripe(EndpointId endpoint) => _stripes[(uint)endpoint.GetHashCode() % StripesCount];
+
+    [LoggerMessage(EventId = 4003, EventName = "RevisionAdded", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant}: r{Number} is added ({State})")]
+    private partial void LogAdded(string endpoint, TenantId tenant, int number, RevisionState state);
+
+    [LoggerMessage(EventId = 4001, EventName = "EndpointChanged", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant}: {Change}")]
+    private partial void LogChanged(string endpoint, TenantId tenant, string change);
+
+    [LoggerMessage(EventId = 4002, EventName = "EndpointDeleted", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant} is deleted ({EndpointId})")]
+    private partial void LogDeleted(string endpoint, TenantId tenant, EndpointId endpointId);
+}
+
+/// <summary>A revision just stored, with its endpoint.</summary>
+internal sealed record AddedRevision(Endpoint Endpoint, Revision Revision);

@@ -1,0 +1,116 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Protocol.Control;
+using Dormouse.Server.Deploying;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Telemetry;
+using Microsoft.AspNetCore.Http;
+using Endpoint = Dormouse.Core.Endpoints.Endpoint;
+
+namespace Dormouse.Server.Control;
+
+/// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
+internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispatch, IInstanceDriver driver, OptimisedModels optimised)
+{
+    /// <summary>With revisions, instances and the scaling log.</summary>
+    public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
+    {
+        var revisions = await catalogue.RevisionsAsync(endpoint.Id, cancellationToken);
+        var samples = dispatch.Samples(endpoint.Id);
+        return Head(endpoint, revisions.IsEmpty ? null : revisions[0], samples, request) with
+        {
+            Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
+            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i)))],
+            Scaling =
+            [
+                .. dispatch.Changes(endpoint.Id)
+                    .Select(c => new ScalingInfo(c.At, RevisionViews.Name(c.Change.Revision), c.Change.From, c.Change.To, c.Change.Reason)),
+            ],
+        };
+    }
+
+    public async Task<EndpointList> ListAsync(TenantId tenant, HttpRequest request, CancellationToken cancellationToken)
+    {
+        var infos = ImmutableArray.CreateBuilder<EndpointInfo>();
+        foreach (var endpoint in await catalogue.ListAsync(tenant, cancellationToken))
+        {
+            // Only an endpoint that nothing can be sent to needs its newest revision to say why.
+            var newest = endpoint.Traffic.IsEmpty ? (await catalogue.RevisionsAsync(endpoint.Id, cancellationToken)).FirstOrDefault() : null;
+            infos.Add(Head(endpoint, newest, dispatch.Samples(endpoint.Id), request));
+        }
+
+        return new EndpointList(infos.ToImmutable());
+    }
+
+    public async Task<ImmutableArray<RevisionInfo>> RevisionsAsync(Endpoint endpoint, ImmutableArray<Revision> revisions, CancellationToken cancellationToken)
+    {
+        var infos = ImmutableArray.CreateBuilder<RevisionInfo>(revisions.Length);
+        foreach (var revision in revisions)
+        {
+            infos.Add(await RevisionAsync(endpoint, revision, cancellationToken));
+        }
+
+        return infos.MoveToImmutable();
+    }
+
+    public async Task<RevisionInfo> RevisionAsync(Endpoint endpoint, Revision revision, CancellationToken cancellationToken) =>
+        RevisionViews.Info(revision, endpoint, await optimised.ExistsAsync(revision, cancellationToken));
+
+    /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
+    public static string Status(Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples)
+    {
+        if (endpoint.IsUnloaded)
+        {
+            return "unloaded";
+        }
+
+        var states = samples.SelectMany(s => s.Sample.Instances).Select(i => i.State).ToHashSet();
+        if (states.Contains(InstanceState.Ready))
+        {
+            return "ready";
+        }
+
+        if (states.Contains(InstanceState.Starting))
+        {
+            return "starting";
+        }
+
+        return (endpoint.Traffic.IsEmpty, newest?.State) switch
+        {
+            (false, _) => "idle",
+            (true, RevisionState.Failed) => "failed",
+            (true, _) => "verifying",
+        };
+    }
+
+    private static EndpointInfo Head(
+        Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples, HttpRequest request) => new()
+    {
+        Name = endpoint.Name,
+        Id = endpoint.Id.ToString(),
+        Tenant = endpoint.Tenant.Value,
+        Status = Status(endpoint, newest, samples),
+        Url = Url(endpoint, request),
+        Public = endpoint.IsPublic,
+        Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
+        Queued = samples.Sum(s => s.Sample.Queued),
+        CreatedAt = endpoint.CreatedAt,
+    };
+
+    private static string Url(Endpoint endpoint, HttpRequest request)
+    {
+        var tenant = endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant;
+        return $"{request.Scheme}://{request.Host}{tenant}/v2/models/{endpoint.Name}/infer";
+    }
+
+    private InstanceInfo Instance(RevisionId revision, InstanceSample sample) => new(
+        sample.Instance.ToString(),
+        RevisionViews.Name(revision.Number),
+        MetricNames.Of(sample.State),
+        sample.Running,
+        dispatch.WallTime(sample.StartedAt),
+        sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,
+        driver.MemoryBytes(sample.Instance));
+}

@@ -1,0 +1,140 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Control;
+using Dormouse.Server.Dispatch;
+
+namespace Dormouse.Server.Deploying;
+
+/// <summary>A deploy request judged.</summary>
+internal abstract record DeployVerdict
+{
+    private DeployVerdict()
+    {
+    }
+
+    public sealed record Fine(Package Package, RevisionSpec Spec) : DeployVerdict;
+
+    public sealed record Refused(ProblemCode Code, string Detail) : DeployVerdict;
+}
+
+/// <summary>Everything about a deploy that can be judged without loading the model.</summary>
+internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
+{
+    public const string SignatureFile = "signature.yaml";
+
+    /// <summary>Most missing files named in one answer.</summary>
+    private const int NamedMax = 5;
+
+    public async Task<DeployVerdict> CheckAsync(TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
+    {
+        if (EndpointName.Refusal(name) is { } refusal)
+        {
+            return new DeployVerdict.Refused(ProblemCode.NameInvalid, refusal);
+        }
+
+        if (Incomplete(request) is { } incomplete)
+        {
+            return new DeployVerdict.Refused(ProblemCode.RequestInvalid, incomplete);
+        }
+
+        var files = request.Files.Select(f => new PackageFile(f.Path, new BlobHash(f.Sha256), f.SizeBytes)).ToList();
+        return PackageRules.Check(files) switch
+        {
+            PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
+            PackageOutcome.Accepted { Package: var package } =>
+                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(request, package, cancellationToken),
+            _ => throw new InvalidOperationException("A package is accepted or refused."),
+        };
+    }
+
+    /// <summary>What JSON allows and the types do not: null where a value must be.</summary>
+    private static string? Incomplete(DeployRequest request)
+    {
+        if (request.Files.IsDefault || request.Files.Any(f => f is null || f.Path is null || f.Sha256 is null))
+        {
+            return "'files' must be a list of objects with 'path', 'sha256' and 'size_bytes'.";
+        }
+
+        if (request.Settings is null)
+        {
+            return "'settings' must be an object; leave it out for the defaults.";
+        }
+
+        return HasNull(request.Settings.Environment) || HasNull(request.Settings.Engine)
+            ? "'settings.environment' and 'settings.engine' must hold texts; null is not one."
+            : null;
+    }
+
+    private static bool HasNull(ImmutableSortedDictionary<string, string>? entries) => entries?.Values.Any(v => v is null) ?? false;
+
+    private async Task<DeployVerdict?> UploadsAsync(TenantId tenant, Package package, CancellationToken cancellationToken)
+    {
+        var missing = new List<string>();
+        foreach (var file in package.Files)
+        {
+            var status = await blobs.StatusAsync(tenant, file.Hash, cancellationToken);
+            if (!status.IsComplete)
+            {
+                missing.Add($"{file.Path} ({file.Hash})");
+            }
+            else if (status.SizeBytes != file.SizeBytes)
+            {
+                return new DeployVerdict.Refused(
+                    ProblemCode.PackageInvalid, $"'{file.Path}' is said to have {file.SizeBytes} bytes; the uploaded file has {status.SizeBytes}.");
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            var more = missing.Count > NamedMax ? $" and {missing.Count - NamedMax} more" : "";
+            return new DeployVerdict.Refused(
+                ProblemCode.BlobNotFound, $"Not uploaded yet: {string.Join(", ", missing.Take(NamedMax))}{more}. Send them to /api/v1/blobs first.");
+        }
+
+        return OptimisedFiles.ModelOf(package) is null
+            ? new DeployVerdict.Refused(
+                ProblemCode.PackageInvalid, "The package has no model: it needs one *.onnx file at its top, or one named model.onnx when there are several.")
+            : null;
+    }
+
+    private async Task<DeployVerdict> SpecAsync(DeployRequest request, Package package, CancellationToken cancellationToken)
+    {
+        ImmutableArray<string> signatureErrors = [];
+        string? signature = null;
+        if (await SignatureAsync(request.Settings, package, cancellationToken) is { } text)
+        {
+            signature = SignatureText.ToJson(text, out signatureErrors);
+        }
+
+        return SpecRules.Apply(RevisionViews.Wishes(request.Settings, signature), machine) switch
+        {
+            SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
+            SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
+            SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec),
+            _ => throw new InvalidOperationException("A spec is accepted or refused."),
+        };
+    }
+
+    private async Task<string?> SignatureAsync(RevisionSettings settings, Package package, CancellationToken cancellationToken)
+    {
+        if (settings.Signature is not null)
+        {
+            return settings.Signature;
+        }
+
+        if (package.Files.FirstOrDefault(f => f.Path == SignatureFile) is not { } file || blobs.Materialise(file.Hash) is not { } path)
+        {
+            return null;
+        }
+
+        // A longer file is refused by its length alone; it need not be read whole for that.
+        using var reader = new StreamReader(path);
+        var buffer = new char[Math.Min(file.SizeBytes, SignatureText.CharactersMax) + 1];
+        return new string(buffer, 0, await reader.ReadBlockAsync(buffer, cancellationToken));
+    }
+
+    private static DeployVerdict.Refused Refused(ProblemCode code, ImmutableArray<string> errors) => new(code, string.Join(' ', errors));
+}

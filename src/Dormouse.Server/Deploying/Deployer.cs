@@ -1,0 +1,102 @@
+using Dormouse.Core;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Control;
+
+namespace Dormouse.Server.Deploying;
+
+/// <summary>What came of a deploy.</summary>
+internal abstract record Deployment
+{
+    private Deployment()
+    {
+    }
+
+    /// <summary>The revision may serve.</summary>
+    /// <param name="LoadTime">Null when it was not verified.</param>
+    public sealed record Live(CatalogueEntry Entry, Revision Revision, TimeSpan? LoadTime) : Deployment;
+
+    /// <summary>It is being verified; nobody waits.</summary>
+    public sealed record Verifying(Endpoint Endpoint, Revision Revision) : Deployment;
+
+    public sealed record Refused(ProblemCode Code, string Detail, TimeSpan? RetryAfter = null) : Deployment;
+}
+
+/// <summary>From a request to a revision: check, store, verify, route. Deploys at once get revisions of their own; the highest number that is ready wins the traffic.</summary>
+internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verifier verifier, OptimiseQueue optimise, IIdSource ids)
+{
+    private static readonly TimeSpan VerifyRetry = TimeSpan.FromSeconds(10);
+
+    public async Task<Deployment> DeployAsync(TenantId tenant, string name, DeployRequest request, bool wait, CancellationToken cancellationToken)
+    {
+        switch (await check.CheckAsync(tenant, name, request, cancellationToken))
+        {
+            case DeployVerdict.Refused refused:
+                return new Deployment.Refused(refused.Code, refused.Detail);
+
+            case DeployVerdict.Fine when request.Verify && verifier.IsFull:
+                return TooMany();
+
+            case DeployVerdict.Fine fine:
+                var added = await changes.AddAsync(
+                    new NewRevision
+                    {
+                        Tenant = tenant,
+                        EndpointName = name,
+                        IsPublic = request.Settings.Public,
+                        State = request.Verify ? RevisionState.Verifying : RevisionState.Ready,
+                        Package = fine.Package,
+                        Spec = fine.Spec,
+                    },
+                    new EndpointId(ids.NewId()),
+                    cancellationToken);
+                return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added, cancellationToken);
+
+            default:
+                throw new InvalidOperationException("A deploy is fine or refused.");
+        }
+    }
+
+    private async Task<Deployment> GoLiveAsync(AddedRevision added, CancellationToken cancellationToken)
+    {
+        var entry = await changes.CompleteAsync(added.Revision, RevisionState.Ready, null, null, giveTraffic: true, cancellationToken);
+        if (entry is null)
+        {
+            return Gone(added);
+        }
+
+        optimise.Enqueue(added.Revision);
+        return new Deployment.Live(entry, added.Revision, null);
+    }
+
+    private async Task<Deployment> VerifyAsync(AddedRevision added, bool wait, CancellationToken cancellationToken)
+    {
+        if (verifier.TryEnqueue(added.Revision) is not { } verifying)
+        {
+            await changes.CompleteAsync(
+                added.Revision, RevisionState.Failed, null, "Verifying could not run: too many deploys waited.", giveTraffic: false, cancellationToken);
+            return TooMany();
+        }
+
+        if (!wait)
+        {
+            return new Deployment.Verifying(added.Endpoint, added.Revision);
+        }
+
+        return await verifying.WaitAsync(cancellationToken) switch
+        {
+            Verification.Ready ready => new Deployment.Live(ready.Entry, added.Revision, ready.LoadTime),
+            Verification.Refused refused => new Deployment.Refused(ProblemCode.ModelInvalid, refused.Reason),
+            Verification.Unavailable unavailable => new Deployment.Refused(
+                ProblemCode.StartFailed, $"The model could not be verified: {unavailable.Reason}. Deploy again, or with verify=false.", VerifyRetry),
+            _ => Gone(added),
+        };
+    }
+
+    private static Deployment.Refused TooMany() => new(
+        ProblemCode.ConcurrencyLimitReached, $"{Verifier.QueueMax} deploys wait to be verified. Try again in {VerifyRetry.TotalSeconds:0} s.", VerifyRetry);
+
+    private static Deployment.Refused Gone(AddedRevision added) =>
+        new(ProblemCode.Conflict, $"'{added.Endpoint.Name}' was deleted while r{added.Revision.Id.Number} was deployed.");
+}

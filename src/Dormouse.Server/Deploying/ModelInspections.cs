@@ -1,0 +1,78 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+using Dormouse.Server.Hosting.Settings;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Deploying;
+
+/// <summary>Loads models in throw-away workers, one at a time so that the memory of one inspection bounds them all, and keeps the optimised file that comes of it.</summary>
+internal sealed partial class ModelInspections(
+    IModelInspector inspector, IBlobStore blobs, OptimisedModels optimised, WorkFolder work, VerifySettings limits, ILogger<ModelInspections> logger) : IDisposable
+{
+    private readonly SemaphoreSlim _one = new(1);
+
+    /// <summary>Never throws for a bad model or a full disk: those are outcomes.</summary>
+    public async Task<Inspection> InspectAsync(Revision revision, CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        var path = work.NewPath(".ort");
+        try
+        {
+            return await InspectAsync(revision, path, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogUnavailable(e, revision.Id);
+            return new Inspection.Unavailable(
+                e is Storage.StorageFullException ? "the disk of the data folder is full" : "the package's files could not be read or the optimised file not be kept; the server's log has the cause");
+        }
+        finally
+        {
+            File.Delete(path);
+            _one.Release();
+        }
+    }
+
+    public void Dispose() => _one.Dispose();
+
+    private async Task<Inspection> InspectAsync(Revision revision, string path, CancellationToken cancellationToken)
+    {
+        var request = new InspectionRequest
+        {
+            Spec = revision.Spec,
+            Package = revision.Package,
+            Folder = await blobs.MaterialiseAsync(revision.Package, cancellationToken),
+            OptimisedPath = path,
+            MemoryBytes = limits.MemoryBytes,
+            TimeLimit = limits.TimeLimit,
+        };
+        var inspection = await inspector.InspectAsync(request, cancellationToken);
+        switch (inspection)
+        {
+            case Inspection.Accepted { OptimisedKey: { } key }:
+                await optimised.KeepAsync(revision, key, path, cancellationToken);
+                break;
+
+            case Inspection.Accepted { Note: { } note }:
+                LogNotOptimised(revision.Id, note);
+                break;
+
+            case Inspection.Unavailable unavailable:
+                LogNotRun(revision.Id, unavailable.Reason);
+                break;
+        }
+
+        return inspection;
+    }
+
+    [LoggerMessage(EventId = 4101, EventName = "InspectionFailed", Level = LogLevel.Error, Message = "The model of {Revision} could not be inspected")]
+    private partial void LogUnavailable(Exception exception, RevisionId revision);
+
+    [LoggerMessage(EventId = 4102, EventName = "ModelNotOptimised", Level = LogLevel.Information,
+        Message = "The model of {Revision} has no optimised file ({Note}); its starts load the original, which is slower")]
+    private partial void LogNotOptimised(RevisionId revision, string note);
+
+    [LoggerMessage(EventId = 4103, EventName = "InspectionUnavailable", Level = LogLevel.Warning,
+        Message = "The model of {Revision} could not be inspected: {Reason}. 'dormouse doctor' shows what is missing")]
+    private partial void LogNotRun(RevisionId revision, string reason);
+}

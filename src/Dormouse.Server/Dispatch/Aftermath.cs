@@ -1,0 +1,35 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Server.Dispatch;
+
+/// <summary>What is left to do after an engine's lock is released. Most events leave nothing, then none is made.</summary>
+internal sealed class Aftermath
+{
+    /// <summary>May start now; of any revision.</summary>
+    public List<InstanceId> Admitted { get; } = [];
+
+    /// <summary>To be taken back; of any revision.</summary>
+    public List<InstanceId> Evicted { get; } = [];
+
+    /// <summary>Will never fit the machine; of any revision.</summary>
+    public List<InstanceId> Impossible { get; } = [];
+
+    /// <summary>Starts that the engine decided; the arbiter knows of them.</summary>
+    public List<InstanceToStart> Starts { get; } = [];
+
+    /// <summary>Stops that the engine decided.</summary>
+    public List<InstanceToStop> Stops { get; } = [];
+
+    /// <summary>Of <see cref="Stops"/>: those for the driver.</summary>
+    public List<InstanceToStop> DriverStops { get; } = [];
+
+    /// <summary>Of <see cref="Stops"/>: those that the driver never heard of. They are gone already.</summary>
+    public List<InstanceId> NeverStarted { get; } = [];
+
+    public List<ScalingChange> Changes { get; } = [];
+
+    /// <summary>Nothing is left of the revision: its engine goes.</summary>
+    public bool IsDropped { get; set; }
+}

@@ -1,0 +1,28 @@
+using Dormouse.Core.Instances;
+using Dormouse.Server.Gateway;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Dispatch;
+
+internal static class DispatchRegistration
+{
+    /// <summary>The engines' driver and what it is made of. Needs <see cref="TimeProvider"/>, <see cref="IInstanceDriver"/>, blobs and derived files.</summary>
+    public static IServiceCollection AddDispatch(this IServiceCollection services)
+    {
+        services.AddSingleton<MonotonicClock>();
+        services.AddSingleton<TimerWheel>();
+        services.AddSingleton<ScalingLog>();
+        services.AddSingleton<DispatchEvents>();
+        services.AddSingleton(provider =>
+        {
+            var settings = provider.GetRequiredService<GatewaySettings>();
+            return new MachineBudget(settings.BudgetMib, settings.StartsAtOnceMax);
+        });
+        services.AddSingleton<DispatchMachine>();
+        services.AddSingleton<OptimisedFiles>();
+        services.AddSingleton<InstanceStarter>();
+        services.AddSingleton<DispatchService>();
+        services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());
+        return services;
+    }
+}

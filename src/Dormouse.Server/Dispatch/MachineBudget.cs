@@ -1,0 +1,89 @@
+using Dormouse.Core;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Server.Dispatch;
+
+/// <summary>
+/// The machine's arbiter behind its own lock. It is called while an engine's lock is held (that keeps the order of one instance's events),
+/// never the other way round; what it wants done is appended to the caller's <see cref="Aftermath"/> and carried out without any lock.
+/// </summary>
+internal sealed class MachineBudget
+{
+    private readonly Lock _arbiterLock = new();
+    private readonly MachineArbiter _arbiter;
+    private readonly ArbiterEffects _effects = new();
+
+    public MachineBudget(long budgetMib, int startsAtOnceMax) => _arbiter = new MachineArbiter(budgetMib, startsAtOnceMax);
+
+    public long BudgetMib => _arbiter.BudgetMib;
+
+    public long UsedMib
+    {
+        get
+        {
+            lock (_arbiterLock)
+            {
+                return _arbiter.UsedMib;
+            }
+        }
+    }
+
+    public void Request(InstanceId instance, int memoryMib, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.Request(instance, memoryMib, now, _effects);
+            TakeLocked(ref aftermath);
+        }
+    }
+
+    public void StartEnded(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.StartEnded(instance, now, _effects);
+            TakeLocked(ref aftermath);
+        }
+    }
+
+    public void Released(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.Released(instance, now, _effects);
+            TakeLocked(ref aftermath);
+        }
+    }
+
+    public void Idle(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.Idle(instance, now, _effects);
+            TakeLocked(ref aftermath);
+        }
+    }
+
+    public void Busy(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.Busy(instance, now, _effects);
+            TakeLocked(ref aftermath);
+        }
+    }
+
+    private void TakeLocked(ref Aftermath? aftermath)
+    {
+        if (_effects.Admitted.Count + _effects.Evicted.Count + _effects.Impossible.Count == 0)
+        {
+            return;
+        }
+
+        aftermath ??= new Aftermath();
+        aftermath.Admitted.AddRange(_effects.Admitted);
+        aftermath.Evicted.AddRange(_effects.Evicted);
+        aftermath.Impossible.AddRange(_effects.Impossible);
+        _effects.Clear();
+    }
+}

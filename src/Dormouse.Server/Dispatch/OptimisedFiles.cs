@@ -1,0 +1,84 @@
+using System.Collections.Concurrent;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
+
+namespace Dormouse.Server.Dispatch;
+
+/// <summary>
+/// Finds a model's optimised file by engine key. What was found once is kept, and looked up beforehand when a revision enters routing or is
+/// about to start, so the start itself reads no database.
+/// </summary>
+internal sealed class OptimisedFiles(IDerivedFiles derived, IBlobStore blobs)
+{
+    /// <summary>Entries kept; when full the whole cache is dropped, which costs look-ups and nothing else.</summary>
+    public const int CacheMax = 16_384;
+
+    private readonly ConcurrentDictionary<(TenantId Tenant, BlobHash Model, string Key), BlobHash> _known = new();
+    private readonly ConcurrentDictionary<string, bool> _keys = new(StringComparer.Ordinal);
+
+    /// <summary>The model: the single <c>*.onnx</c> in the package's root, else <c>model.onnx</c>; null when the package has neither.</summary>
+    public static PackageFile? ModelOf(Package package)
+    {
+        PackageFile? only = null;
+        foreach (var file in package.Files)
+        {
+            if (!file.Path.EndsWith(".onnx", StringComparison.Ordinal) || file.Path.Contains('/', StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            if (only is not null)
+            {
+                return package.Files.FirstOrDefault(f => f.Path == "model.onnx");
+            }
+
+            only = file;
+        }
+
+        return only;
+    }
+
+    /// <summary>Local path for an engine key, or null. Reads the database only for an engine key never seen before (once per key and model).</summary>
+    public string? PathFor(TenantId tenant, PackageFile model, string key)
+    {
+        _keys.TryAdd(key, true);
+        if (_known.TryGetValue((tenant, model.Hash, key), out var file))
+        {
+            return blobs.Materialise(file);
+        }
+
+        // The driver asks on a thread of its own and needs the answer now; the read is one indexed row.
+        var found = derived.FindAsync(tenant, model.Hash, key, CancellationToken.None).GetAwaiter().GetResult();
+        return found is null ? null : blobs.Materialise(Remember(tenant, model.Hash, key, found));
+    }
+
+    /// <summary>Looks the file up for every engine key seen so far.</summary>
+    public async Task PrefetchAsync(TenantId tenant, Package package, CancellationToken cancellationToken)
+    {
+        if (ModelOf(package) is not { } model)
+        {
+            return;
+        }
+
+        foreach (var key in _keys.Keys)
+        {
+            if (!_known.ContainsKey((tenant, model.Hash, key)) && await derived.FindAsync(tenant, model.Hash, key, cancellationToken) is { } found)
+            {
+                Remember(tenant, model.Hash, key, found);
+            }
+        }
+    }
+
+    /// <summary>An optimised file was made and saved.</summary>
+    public BlobHash Remember(TenantId tenant, BlobHash model, string key, PackageFile file)
+    {
+        _keys.TryAdd(key, true);
+        if (_known.Count >= CacheMax)
+        {
+            _known.Clear();
+        }
+
+        _known[(tenant, model, key)] = file.Hash;
+        return file.Hash;
+    }
+}

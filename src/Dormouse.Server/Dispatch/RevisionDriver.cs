@@ -1,0 +1,396 @@
+using Dormouse.Core;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Server.Dispatch;
+
+/// <summary>
+/// One engine behind one short lock, with the callers that wait and the instances that exist. The engine decides under the lock, waiting callers are answered
+/// there (their continuations run elsewhere), and what must be done besides becomes an <see cref="Aftermath"/> that the service carries out without the lock.
+/// </summary>
+internal sealed class RevisionDriver
+{
+    private readonly Lock _engineLock = new();
+    private readonly RevisionEngine _engine;
+    private readonly RevisionEffects _effects = new();
+    private readonly Dictionary<long, SlotWaiter> _waiting = [];
+    private readonly Dictionary<InstanceId, InstanceEntry> _instances = [];
+    private readonly MonotonicClock _clock;
+    private readonly MachineBudget _budget;
+    private readonly TimerWheel _wheel;
+    private readonly Action<RevisionDriver, Aftermath> _carryOut;
+    private readonly Action<MonotonicTime> _wake;
+    private readonly TaskCompletionSource _dropped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private MonotonicTime _wakeAt = MonotonicTime.Never;
+    private MonotonicTime _wakeScheduled = MonotonicTime.Never;
+    private long _lastTicket;
+
+    /// <summary>Share of the run that the last Ended event ended.</summary>
+    private long _metered;
+    private bool _isDropped;
+
+    public RevisionDriver(Revision revision, RevisionEngine engine, DispatchMachine machine, Action<RevisionDriver, Aftermath> carryOut)
+    {
+        Revision = revision;
+        _engine = engine;
+        _clock = machine.Clock;
+        _budget = machine.Budget;
+        _wheel = machine.Wheel;
+        _carryOut = carryOut;
+        _wake = Wake;
+    }
+
+    public Revision Revision { get; }
+
+    /// <summary>Ends when nothing is left of the revision: no queue, run or instance.</summary>
+    public Task Dropped => _dropped.Task;
+
+    /// <summary>Read after it was dropped: where the next engine of this revision begins to count instances.</summary>
+    public long NextInstanceNumber => _engine.NextInstanceNumber;
+
+    /// <summary>Read after it was dropped: what its engine measured.</summary>
+    public LearnedTimes Learned => _engine.Learned;
+
+    /// <summary>Asks for a slot. False when this driver was dropped meanwhile: ask the next one.</summary>
+    public bool TryAcquire(long bodyBytes, bool isRetry, CancellationToken cancellationToken, out ValueTask<SlotResult> result)
+    {
+        Aftermath? aftermath = null;
+        SlotWaiter? waiter = null;
+        SlotResult? answer;
+        lock (_engineLock)
+        {
+            if (_isDropped)
+            {
+                result = default;
+                return false;
+            }
+
+            var now = _clock.Now;
+            var ticket = ++_lastTicket;
+            answer = ApplyLocked(RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, bodyBytes, isRetry), now, ref aftermath, ticket);
+            if (answer is null)
+            {
+                waiter = new SlotWaiter(this, ticket);
+                _waiting[ticket] = waiter;
+            }
+        }
+
+        CarryOut(aftermath);
+        result = answer is not null ? new ValueTask<SlotResult>(answer) : waiter!.WaitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>The caller of a waiting invocation left. False when it was answered already.</summary>
+    public bool Leave(long ticket)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (!_waiting.Remove(ticket))
+            {
+                return false;
+            }
+
+            ApplyLocked(RevisionEvent.CallerLeft(ticket), _clock.Now, ref aftermath);
+        }
+
+        CarryOut(aftermath);
+        return true;
+    }
+
+    /// <summary>A run ended. Returns its metered share, µs.</summary>
+    public long Release(in SlotLease lease, SlotEnd end)
+    {
+        Aftermath? aftermath = null;
+        long metered;
+        lock (_engineLock)
+        {
+            _metered = 0;
+            ApplyLocked(RevisionEvent.Ended(lease, end), _clock.Now, ref aftermath);
+            metered = _metered;
+        }
+
+        CarryOut(aftermath);
+        return metered;
+    }
+
+    /// <summary>Feeds an event that is not about one instance's life: Drain, Resume, Retire, Woken, Evict. False when this driver was dropped.</summary>
+    public bool Apply(in RevisionEvent @event)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (_isDropped)
+            {
+                return false;
+            }
+
+            ApplyLocked(@event, _clock.Now, ref aftermath);
+        }
+
+        CarryOut(aftermath);
+        return true;
+    }
+
+    /// <summary>The machine admitted a start. False when it is no longer wanted.</summary>
+    public bool TryPrepare(InstanceId instance)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (!_instances.TryGetValue(instance, out var entry) || entry.State != EntryState.Requested)
+            {
+                return false;
+            }
+
+            entry.State = EntryState.Preparing;
+            if (entry.IsHeld)
+            {
+                ApplyLocked(RevisionEvent.InstanceAdmitted(instance), _clock.Now, ref aftermath);
+            }
+        }
+
+        CarryOut(aftermath);
+        return true;
+    }
+
+    /// <summary>Its files are laid out. False when it was stopped meanwhile: then the driver never hears of it.</summary>
+    public bool IsStillWanted(InstanceId instance)
+    {
+        lock (_engineLock)
+        {
+            return _instances.TryGetValue(instance, out var entry) && entry.StopWanted is null;
+        }
+    }
+
+    /// <summary>The driver was told to start it: from here on stops go straight to the driver. Returns a stop that came before.</summary>
+    public StopReason? ConfirmStarted(InstanceId instance)
+    {
+        lock (_engineLock)
+        {
+            if (!_instances.TryGetValue(instance, out var entry))
+            {
+                return null;
+            }
+
+            entry.State = EntryState.WithDriver;
+            return entry.StopWanted;
+        }
+    }
+
+    /// <summary>Its start ended (<paramref name="event"/> is Ready or Failed) or it was lost. False when it is unknown.</summary>
+    public bool Report(InstanceId instance, in RevisionEvent @event)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (!_instances.TryGetValue(instance, out var entry))
+            {
+                return false;
+            }
+
+            var now = _clock.Now;
+            _budget.StartEnded(instance, now, ref aftermath);
+            ApplyLocked(@event, now, ref aftermath);
+        }
+
+        CarryOut(aftermath);
+        return true;
+    }
+
+    public void Gone(InstanceId instance)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (_instances.Remove(instance))
+            {
+                var now = _clock.Now;
+                _budget.Released(instance, now, ref aftermath);
+                ApplyLocked(RevisionEvent.InstanceGone(instance), now, ref aftermath);
+            }
+        }
+
+        CarryOut(aftermath);
+    }
+
+    /// <summary>Null when it was dropped.</summary>
+    public RevisionSample? Sample()
+    {
+        lock (_engineLock)
+        {
+            return _isDropped ? null : _engine.Sample(_clock.Now);
+        }
+    }
+
+    /// <summary>Called by the service after it has forgotten this driver.</summary>
+    public void SignalDropped() => _dropped.TrySetResult();
+
+    private void Wake(MonotonicTime wish)
+    {
+        Aftermath? aftermath = null;
+        lock (_engineLock)
+        {
+            if (_isDropped || wish != _wakeScheduled)
+            {
+                // An earlier wish took its place.
+                return;
+            }
+
+            _wakeScheduled = MonotonicTime.Never;
+            var now = _clock.Now;
+            if (_wakeAt <= now)
+            {
+                ApplyLocked(RevisionEvent.Of(RevisionEventKind.Woken), now, ref aftermath);
+            }
+            else
+            {
+                ScheduleLocked();
+            }
+        }
+
+        CarryOut(aftermath);
+    }
+
+    private void CarryOut(Aftermath? aftermath)
+    {
+        if (aftermath is not null)
+        {
+            _carryOut(this, aftermath);
+        }
+    }
+
+    /// <summary>Lets the engine decide and distributes the effects. Returns the answer to <paramref name="ticket"/> when it is among them.</summary>
+    private SlotResult? ApplyLocked(in RevisionEvent @event, MonotonicTime now, ref Aftermath? aftermath, long ticket = 0)
+    {
+        _effects.Clear();
+        _engine.Apply(@event, now, _effects);
+        var answer = AnswerLocked(ticket);
+        _wakeAt = _effects.WakeAt;
+        foreach (var run in _effects.Metered)
+        {
+            _metered = run.Lease.Id == @event.Lease.Id ? run.MeteredMicroseconds : _metered;
+        }
+
+        if (_effects.Starts.Count + _effects.Stops.Count + _effects.Changes.Count > 0)
+        {
+            aftermath ??= new Aftermath();
+            aftermath.Changes.AddRange(_effects.Changes);
+            StopLocked(aftermath);
+        }
+
+        foreach (var instance in _effects.BecameBusy)
+        {
+            _budget.Busy(instance, now, ref aftermath);
+        }
+
+        foreach (var instance in _effects.BecameIdle)
+        {
+            _budget.Idle(instance, now, ref aftermath);
+        }
+
+        if (_effects.Starts.Count > 0)
+        {
+            answer = RequestLocked(now, ref aftermath, ticket) ?? answer;
+        }
+
+        ScheduleLocked();
+        if (_engine.IsEmpty && _instances.Count == 0 && !_isDropped)
+        {
+            _isDropped = true;
+            (aftermath ??= new Aftermath()).IsDropped = true;
+        }
+
+        return answer;
+    }
+
+    private SlotResult? AnswerLocked(long ticket)
+    {
+        SlotResult? answer = null;
+        foreach (var grant in _effects.Grants)
+        {
+            GiveLocked(grant.Ticket, new SlotResult.Granted(grant), ticket, ref answer);
+        }
+
+        foreach (var refusal in _effects.Refusals)
+        {
+            GiveLocked(refusal.Ticket, new SlotResult.Refused(refusal), ticket, ref answer);
+        }
+
+        return answer;
+    }
+
+    private void GiveLocked(long to, SlotResult result, long mine, ref SlotResult? answer)
+    {
+        if (to == mine)
+        {
+            answer = result;
+        }
+        else if (_waiting.Remove(to, out var waiter))
+        {
+            waiter.Answer(result);
+        }
+    }
+
+    private void StopLocked(Aftermath aftermath)
+    {
+        foreach (var stop in _effects.Stops)
+        {
+            if (!_instances.TryGetValue(stop.Instance, out var entry))
+            {
+                continue;
+            }
+
+            aftermath.Stops.Add(stop);
+            switch (entry.State)
+            {
+                case EntryState.Requested:
+                    aftermath.NeverStarted.Add(stop.Instance);
+                    break;
+                case EntryState.Preparing:
+                    entry.StopWanted ??= stop.Reason;
+                    break;
+                case EntryState.WithDriver:
+                    aftermath.DriverStops.Add(stop);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Asks the machine for the starts; tells the engine of those that must wait for room, which may be the answer to <paramref name="ticket"/>.</summary>
+    private SlotResult? RequestLocked(MonotonicTime now, ref Aftermath? aftermath, long ticket)
+    {
+        var starts = _effects.Starts.ToArray();
+        aftermath ??= new Aftermath();
+        foreach (var start in starts)
+        {
+            var entry = new InstanceEntry();
+            _instances[start.Instance] = entry;
+            aftermath.Starts.Add(start);
+            _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
+            entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);
+        }
+
+        SlotResult? answer = null;
+        foreach (var start in starts)
+        {
+            if (_instances.TryGetValue(start.Instance, out var entry) && entry.IsHeld)
+            {
+                answer = ApplyLocked(RevisionEvent.InstanceHeld(start.Instance), now, ref aftermath, ticket) ?? answer;
+            }
+        }
+
+        return answer;
+    }
+
+    private void ScheduleLocked()
+    {
+        if (_wakeAt < _wakeScheduled)
+        {
+            _wakeScheduled = _wakeAt;
+            _wheel.Schedule(_wakeAt, _wake);
+        }
+    }
+}

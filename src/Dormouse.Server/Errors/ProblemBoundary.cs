@@ -1,0 +1,71 @@
+using Dormouse.Protocol.Problems;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Errors;
+
+/// <summary>
+/// The outermost step of the pipeline: whatever escapes becomes a problem document without traces, paths or secrets, once.
+/// A caller who hung up is no failure. When the answer has begun the connection is cut, so that nobody takes half an answer for a whole one.
+/// </summary>
+internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<ProblemBoundary> logger)
+{
+    /// <summary>What nginx calls "client closed request"; only ever seen in logs and metrics.</summary>
+    public const int StatusCallerLeft = 499;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        try
+        {
+            await next(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            MarkCallerLeft(context);
+        }
+        catch (IOException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            MarkCallerLeft(context);
+        }
+        catch (BadHttpRequestException e)
+        {
+            var (code, detail) = BadRequests.Describe(e);
+            await RefuseAsync(context, code, detail);
+        }
+        catch (Exception e)
+        {
+            LogEscaped(e, context.Request.Method, context.Request.Path.Value ?? "");
+            await RefuseAsync(context, ProblemCode.Internal, "The server failed to answer this request. Its log has the cause; trying again may help.");
+        }
+    }
+
+    private static async Task RefuseAsync(HttpContext context, ProblemCode code, string detail)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return;
+        }
+
+        var invocation = context.Response.Headers[Protocol.DormouseHeaders.InvocationId];
+        context.Response.Clear();
+        if (invocation.Count > 0)
+        {
+            context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = invocation;
+        }
+
+        await Problems.WriteAsync(context, code, detail);
+    }
+
+    private static void MarkCallerLeft(HttpContext context)
+    {
+        if (!context.Response.HasStarted)
+        {
+            context.Response.StatusCode = StatusCallerLeft;
+        }
+    }
+
+    [LoggerMessage(EventId = 1001, EventName = "RequestFailed", Level = LogLevel.Error,
+        Message = "Request {Method} {Path} failed in the server; its caller got 'internal'")]
+    private partial void LogEscaped(Exception exception, string method, string path);
+}

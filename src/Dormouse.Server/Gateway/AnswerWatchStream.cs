@@ -1,0 +1,32 @@
+namespace Dormouse.Server.Gateway;
+
+/// <summary>An instance's answer, read through: says that the last byte came before it hands that byte on.</summary>
+/// <param name="lengthBytes">Content-Length, or null when the end shows only by a read of 0.</param>
+internal sealed class AnswerWatchStream(Stream answer, long? lengthBytes, Action ended) : ForwardOnlyStream
+{
+    private long _readBytes;
+    private bool _hasEnded;
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var count = await answer.ReadAsync(buffer, cancellationToken);
+        _readBytes += count;
+        if (!_hasEnded && (count == 0 || _readBytes == lengthBytes))
+        {
+            _hasEnded = true;
+            ended();
+        }
+
+        return count;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            answer.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,113 @@
+using Dormouse.Core;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Errors;
+using Microsoft.AspNetCore.Http;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>Where a request goes on the instance.</summary>
+/// <param name="Path">Null = the inference route; else the path that the caller gave after the endpoint's name, with its query.</param>
+internal readonly record struct InstanceTarget(PathString? Path)
+{
+    public bool IsInference => Path is null;
+}
+
+/// <summary>What every HTTP exchange needs besides its request.</summary>
+internal sealed record HttpExchangeParts(IHttpForwarder Forwarder, GatewaySettings Settings, IIdSource Ids);
+
+/// <summary>An HTTP request forwarded to an instance by YARP's forwarder, and its answer streamed back.</summary>
+internal sealed class HttpExchange(HttpContext context, RequestBody body, InstanceTarget target, HttpExchangeParts parts) : Exchange
+{
+    private const string Destination = "http://instance";
+
+    /// <summary>The run's own deadline ends an attempt; the forwarder's inactivity limit must never come first.</summary>
+    private static readonly ForwarderRequestConfig Config = new()
+    {
+        ActivityTimeout = TimeSpan.FromDays(20),
+        Version = System.Net.HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        AllowResponseBuffering = true,
+    };
+
+    public override long BodyBytes => body.KnownBytes;
+
+    public override bool CanRepeat => body.IsKept;
+
+    public override bool MayFailWaiting => !body.IsKept;
+
+    public override async ValueTask<bool> WhileWaitingAsync(Task<SlotResult> grant)
+    {
+        var isWell = await body.SpoolWhileAsync(grant, parts.Settings.SpoolFolder, parts.Ids, context.RequestAborted);
+        BodyProblem = body.Problem;
+        return isWell;
+    }
+
+    public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
+    {
+        var request = context.Request;
+        var original = request.Body;
+        var callerLeft = context.RequestAborted;
+        await using var sent = body.Open() as RequestBodyStream ?? throw new InvalidOperationException("A body opens as its own stream.");
+        var transform = new InstanceTransform(run, target, body);
+        request.Body = sent;
+        // A run goes on when its caller leaves, so the forwarder must not hear of it.
+        context.RequestAborted = CancellationToken.None;
+        ForwarderError error;
+        try
+        {
+            error = await parts.Forwarder.SendAsync(context, Destination, run.Invoker, Config, transform, deadline);
+            await transform.FinishAsync(context, error == ForwarderError.None);
+        }
+        finally
+        {
+            request.Body = original;
+            context.RequestAborted = callerLeft;
+        }
+
+        return error == ForwarderError.None ? Finished(run, transform) : Judge(transform, sent);
+    }
+
+    private static AttemptEnd Finished(InvocationRun run, InstanceTransform transform)
+    {
+        if (run.Invocation.Receipt is null)
+        {
+            // An upgraded connection, or an answer without a body.
+            run.AnswerEnded(transform.Status);
+        }
+
+        return AttemptEnd.Answered;
+    }
+
+    private AttemptEnd Judge(InstanceTransform transform, RequestBodyStream sent)
+    {
+        if (context.Response.HasStarted)
+        {
+            return AttemptEnd.BrokenInAnswer;
+        }
+
+        var invocation = context.Response.Headers[Protocol.DormouseHeaders.InvocationId];
+        context.Response.Clear();
+        context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = invocation;
+        context.Features.Set<IForwarderErrorFeature>(null);
+        if (sent.Fault is { } fault)
+        {
+            BodyProblem = Describe(fault);
+            return AttemptEnd.BodyFailed;
+        }
+
+        return transform.HasBegun ? AttemptEnd.BrokenInAnswer : AttemptEnd.Broken;
+    }
+
+    private static Problem Describe(Exception fault)
+    {
+        if (fault is BadHttpRequestException bad)
+        {
+            var (code, detail) = BadRequests.Describe(bad);
+            return new Problem(code, detail);
+        }
+
+        return new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
+    }
+}

@@ -1,0 +1,53 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>One request on its way through the gateway: what is known of it so far. Owned by one request; no lock.</summary>
+/// <param name="arrivedTimestamp">Timestamp of its arrival.</param>
+internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision revision, long arrivedTimestamp)
+{
+    public InvocationId Id => id;
+
+    public Endpoint Endpoint => endpoint;
+
+    public Revision Revision => revision;
+
+    public long ArrivedTimestamp => arrivedTimestamp;
+
+    /// <summary>The slot it runs on, or ran on last; its waiting times are those of all attempts together.</summary>
+    public SlotGrant Grant { get; private set; }
+
+    /// <summary>The journal's number; null while it was not handed to an instance.</summary>
+    public long? Sequence { get; set; }
+
+    public InvocationOpening Opening { get; set; }
+
+    /// <summary>Timestamp at which the current attempt was handed over.</summary>
+    public long RunTimestamp { get; private set; }
+
+    /// <summary>The slot is held and must be given back.</summary>
+    public bool HoldsSlot { get; set; }
+
+    /// <summary>Its receipt, once it is written.</summary>
+    public Receipt? Receipt { get; set; }
+
+    /// <summary>It got a slot, the first or, after its instance broke, the second.</summary>
+    public void Granted(in SlotGrant grant, long timestamp)
+    {
+        var isRetry = Sequence is not null;
+        var earlier = Grant;
+        Grant = isRetry
+            ? grant with { Queue = earlier.Queue + grant.Queue, Start = earlier.Start + grant.Start, Load = earlier.Load + grant.Load }
+            : grant;
+        if (isRetry && earlier.Kind > grant.Kind)
+        {
+            // It did wait for a start, whatever the second slot took.
+            Grant = Grant with { Kind = earlier.Kind, Cause = earlier.Cause, Rung = earlier.Rung };
+        }
+
+        RunTimestamp = timestamp;
+        HoldsSlot = true;
+    }
+}

@@ -1,0 +1,99 @@
+using Dormouse.Core;
+using Dormouse.Core.Access;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol;
+using Dormouse.Server.Access;
+using Dormouse.Server.Errors;
+using Dormouse.Server.Routing;
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>What a path of the data plane addresses.</summary>
+/// <param name="Version">Revision number as written in the path; null = by traffic.</param>
+internal readonly record struct InvocationAddress(TenantId Tenant, string Endpoint, string? Version, InstanceTarget Target);
+
+/// <summary>What the pipeline needs to turn a request into an invocation.</summary>
+internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, TimeProvider Time);
+
+/// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
+internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, HttpExchangeParts exchangeParts)
+{
+    public bool IsStopping => runner.IsStopping;
+
+    public async Task InvokeAsync(HttpContext context, InvocationAddress address)
+    {
+        var arrived = parts.Time.GetTimestamp();
+        var route = parts.Routes.Find(address.Tenant, address.Endpoint);
+        var caller = await parts.Gate.CheckAsync(context, KeyScopes.Invoke, address.Tenant, route?.Endpoint.IsPublic ?? false);
+        if (caller is null)
+        {
+            return;
+        }
+
+        if (route is null)
+        {
+            await WriteAsync(context, Problem.EndpointNotFound(address.Endpoint));
+            return;
+        }
+
+        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.RequestAborted);
+        var id = new InvocationId(parts.Ids.NewId());
+        context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
+        if (revision is null)
+        {
+            await WriteAsync(context, refusal ?? throw new InvalidOperationException("A resolution is a revision or a problem."));
+            return;
+        }
+
+        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived), address.Target);
+    }
+
+    private async ValueTask RunAsync(HttpContext context, Invocation invocation, InstanceTarget target)
+    {
+        if (runner.IsStopping)
+        {
+            await WriteAsync(context, Problem.ServerStopping);
+            return;
+        }
+
+        await using var body = await RequestBody.ReadAsync(context, exchangeParts.Settings.BodyLimitBytes);
+        if (body.Problem is { } unread)
+        {
+            // What is left of the body is not read: the connection cannot be used again.
+            context.Response.Headers.Connection = "close";
+            await WriteAsync(context, unread);
+            return;
+        }
+
+        var exchange = new HttpExchange(context, body, target, exchangeParts);
+        switch (await runner.RunAsync(invocation, exchange, context.RequestAborted))
+        {
+            case RunEnd.Failed failed:
+                if (invocation.Sequence is not null)
+                {
+                    AnswerHeaders.Set(context.Response.Headers, invocation, invocation.Receipt);
+                }
+                else
+                {
+                    AnswerHeaders.SetWaited(context.Response.Headers, parts.Time.GetElapsedTime(invocation.ArrivedTimestamp));
+                }
+
+                await WriteAsync(context, failed.Problem);
+                break;
+            case RunEnd.Cut cut when !context.Response.HasStarted:
+                await WriteAsync(context, cut.Problem);
+                break;
+            case RunEnd.Cut:
+                context.Abort();
+                break;
+            case RunEnd.CallerLeft when !context.Response.HasStarted:
+                context.Response.StatusCode = ProblemBoundary.StatusCallerLeft;
+                break;
+            case RunEnd.CallerLeft or RunEnd.Answered:
+                break;
+        }
+    }
+
+    private static Task WriteAsync(HttpContext context, Problem problem) => Problems.WriteAsync(context, problem.Code, problem.Detail, problem.RetryAfter);
+}

@@ -1,0 +1,251 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Usage;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>
+/// The way of one invocation from its slot to its receipt, the same for HTTP and gRPC: waits for a slot, opens the journal, lets the exchange send, and decides
+/// what a broken connection means: another try on another instance, or which failure.
+/// </summary>
+internal sealed class InvocationRunner(
+    DispatchService dispatch, InstanceConnections connections, InvocationRecorder recorder, InvocationCounts counts, TimeProvider time)
+{
+    /// <summary>Attempts of one invocation: the first and one silent retry.</summary>
+    private const int AttemptsMax = 2;
+
+    /// <summary>How long a broken connection waits to learn why its instance ended; the launcher reports within milliseconds.</summary>
+    private static readonly TimeSpan ReasonLimit = TimeSpan.FromMilliseconds(500);
+
+    private readonly TaskCompletionSource _lastEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _active;
+    private volatile bool _isStopping;
+
+    /// <summary>Raised once when <see cref="BeginShutdown"/> is called.</summary>
+    public event Action? Stopping;
+
+    public bool IsStopping => _isStopping;
+
+    /// <param name="callerLeft">Fires when the caller hangs up: a waiting invocation gives up its place, a running one is finished for its receipt.</param>
+    public async ValueTask<RunEnd> RunAsync(Invocation invocation, Exchange exchange, CancellationToken callerLeft)
+    {
+        Interlocked.Increment(ref _active);
+        try
+        {
+            return _isStopping ? new RunEnd.Failed(Problem.ServerStopping) : await RunAttemptsAsync(invocation, exchange, callerLeft);
+        }
+        finally
+        {
+            if (Interlocked.Decrement(ref _active) == 0 && _isStopping)
+            {
+                _lastEnded.TrySetResult();
+            }
+        }
+    }
+
+    /// <summary>Takes no new invocations.</summary>
+    public void BeginShutdown()
+    {
+        _isStopping = true;
+        Stopping?.Invoke();
+        if (Volatile.Read(ref _active) == 0)
+        {
+            _lastEnded.TrySetResult();
+        }
+    }
+
+    /// <summary>Waits for those that were taken before <see cref="BeginShutdown"/>.</summary>
+    public Task WhenEndedAsync(CancellationToken cancellationToken) => _lastEnded.Task.WaitAsync(cancellationToken);
+
+    private async ValueTask<RunEnd> RunAttemptsAsync(Invocation invocation, Exchange exchange, CancellationToken callerLeft)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var refusal = await AcquireAsync(invocation, exchange, isRetry: attempt > 1, callerLeft);
+            if (refusal is not null)
+            {
+                return GiveUp(invocation, refusal);
+            }
+
+            if (attempt == 1 && !recorder.TryOpen(invocation))
+            {
+                invocation.HoldsSlot = false;
+                dispatch.Release(invocation.Grant.Lease, SlotEnd.Completed);
+                counts.Refused(invocation, Problem.LedgerUnavailable);
+                return new RunEnd.Failed(Problem.LedgerUnavailable);
+            }
+
+            using var deadline = new CancellationTokenSource(invocation.Revision.Spec.Timeout, time);
+            var run = new InvocationRun(invocation, connections.For(invocation.Grant.Lease), dispatch, recorder, callerLeft) { Deadline = deadline };
+            var end = await exchange.SendAsync(run, deadline.Token);
+            if (end == AttemptEnd.Answered)
+            {
+                return RunEnd.Answered.Instance;
+            }
+
+            var isLast = attempt == AttemptsMax || !exchange.CanRepeat || callerLeft.IsCancellationRequested || _isStopping;
+            if (await JudgeAsync(run, exchange, end, isLast) is { } ended)
+            {
+                return ended;
+            }
+
+            counts.Retried(invocation);
+        }
+    }
+
+    /// <summary>Null when a slot was granted, else why not.</summary>
+    private async ValueTask<RunEnd?> AcquireAsync(Invocation invocation, Exchange exchange, bool isRetry, CancellationToken callerLeft)
+    {
+        SlotResult result;
+        using var leaving = exchange.MayFailWaiting ? CancellationTokenSource.CreateLinkedTokenSource(callerLeft) : null;
+        var asking = dispatch.AcquireAsync(invocation.Revision, exchange.BodyBytes, isRetry, leaving?.Token ?? callerLeft);
+        if (asking.IsCompletedSuccessfully)
+        {
+            result = asking.Result;
+        }
+        else
+        {
+            try
+            {
+                var grant = asking.AsTask();
+                if (!await exchange.WhileWaitingAsync(grant))
+                {
+                    return await LeaveQueueAsync(grant, leaving, exchange, callerLeft);
+                }
+
+                result = await grant;
+            }
+            catch (OperationCanceledException) when (callerLeft.IsCancellationRequested)
+            {
+                return RunEnd.CallerLeft.Instance;
+            }
+        }
+
+        if (result is SlotResult.Refused refused)
+        {
+            return new RunEnd.Failed(Problem.Of(refused.Refusal, _isStopping, invocation.Endpoint.Name));
+        }
+
+        var granted = ((SlotResult.Granted)result).Grant;
+        if (callerLeft.IsCancellationRequested && !isRetry)
+        {
+            dispatch.Release(granted.Lease, SlotEnd.Completed);
+            return RunEnd.CallerLeft.Instance;
+        }
+
+        invocation.Granted(granted, time.GetTimestamp());
+        counts.Granted(invocation, granted);
+        return null;
+    }
+
+    /// <summary>The body failed while its invocation waited: it gives up the place, or the slot when that came first.</summary>
+    private async ValueTask<RunEnd> LeaveQueueAsync(Task<SlotResult> grant, CancellationTokenSource? leaving, Exchange exchange, CancellationToken callerLeft)
+    {
+        if (leaving is not null)
+        {
+            await leaving.CancelAsync();
+        }
+
+        try
+        {
+            if (await grant is SlotResult.Granted granted)
+            {
+                dispatch.Release(granted.Grant.Lease, SlotEnd.Completed);
+            }
+        }
+        catch (OperationCanceledException) when (grant.IsCanceled)
+        {
+            // The place is given up, as wanted.
+        }
+
+        return callerLeft.IsCancellationRequested
+            ? RunEnd.CallerLeft.Instance
+            : new RunEnd.Failed(exchange.BodyProblem ?? throw new InvalidOperationException("A body failed without a problem."));
+    }
+
+    /// <summary>It ends without having been answered: when it had run before, the receipt says so.</summary>
+    private RunEnd GiveUp(Invocation invocation, RunEnd end)
+    {
+        var problem = (end as RunEnd.Failed)?.Problem;
+        if (problem is not null)
+        {
+            counts.Refused(invocation, problem);
+        }
+
+        if (invocation.Sequence is not null)
+        {
+            var outcome = problem is null ? Outcome.CallerLeft : Outcome.WorkerCrashed;
+            recorder.Close(invocation, new InvocationEnd(outcome, problem?.Code.Status ?? 0, 0, 0, 0));
+        }
+
+        return end;
+    }
+
+    /// <summary>Decides what became of an attempt that was not answered. Null = try again.</summary>
+    private async ValueTask<RunEnd?> JudgeAsync(InvocationRun run, Exchange exchange, AttemptEnd end, bool isLast)
+    {
+        var invocation = run.Invocation;
+        if (end == AttemptEnd.BodyFailed)
+        {
+            var problem = exchange.BodyProblem ?? throw new InvalidOperationException($"The body of {invocation.Id} failed without a problem.");
+            run.Failed(SlotEnd.Completed, run.HasCallerLeft ? Outcome.CallerLeft : Outcome.Rejected, problem.Code.Status);
+            return run.HasCallerLeft ? RunEnd.CallerLeft.Instance : new RunEnd.Failed(problem);
+        }
+
+        if (run.Deadline.IsCancellationRequested && invocation.Receipt is null)
+        {
+            var late = new Problem(
+                ProblemCode.DeadlineExceeded,
+                $"The run took longer than the {Seconds(invocation.Revision.Spec.Timeout)} that revision r{invocation.Revision.Id.Number} allows and was ended. Raise --timeout or send less work.");
+            run.Failed(SlotEnd.TimedOut, Outcome.DeadlineExceeded, late.Code.Status);
+            return Ended(run, end, late);
+        }
+
+        if (invocation.Receipt is not null)
+        {
+            // The run had ended well; its answer was lost on the way.
+            return Ended(run, end, Crashed(invocation, "The instance ended while its answer was being sent."));
+        }
+
+        // First the reason, then the end of the slot: an engine that is told of a broken connection stops the instance, which would hide how it died.
+        var why = await dispatch.Ends.WhyAsync(invocation.Grant.Lease.Instance, ReasonLimit);
+        if (why?.Loss is { Kind: InstanceLossKind.MemoryExceeded })
+        {
+            var memory = new Problem(
+                ProblemCode.MemoryExceeded,
+                $"The instance needed more than its {invocation.Revision.Spec.MemoryMib} MiB and was ended. Raise --memory or send less work at once.");
+            run.Failed(SlotEnd.Broken, Outcome.MemoryExceeded, memory.Code.Status);
+            return Ended(run, end, memory);
+        }
+
+        if (!isLast && end == AttemptEnd.Broken)
+        {
+            run.GivenUp(SlotEnd.Broken);
+            return null;
+        }
+
+        var crashed = Crashed(invocation, Reason(why));
+        run.Failed(SlotEnd.Broken, Outcome.WorkerCrashed, crashed.Code.Status);
+        return Ended(run, end, crashed);
+    }
+
+    private static RunEnd Ended(InvocationRun run, AttemptEnd end, Problem problem) =>
+        run.HasCallerLeft ? RunEnd.CallerLeft.Instance : end == AttemptEnd.BrokenInAnswer ? new RunEnd.Cut(problem) : new RunEnd.Failed(problem);
+
+    private static Problem Crashed(Invocation invocation, string reason) =>
+        new(ProblemCode.WorkerCrashed, $"{reason} Instance {invocation.Grant.Lease.Instance}; see 'dormouse logs {invocation.Endpoint.Name}'.");
+
+    private static string Reason(InstanceEnd? why) => why switch
+    {
+        { Loss: { Kind: InstanceLossKind.LauncherLost } } => "The program that holds the instances ended and is being replaced.",
+        { Loss: { } loss } => $"The instance ended during the run: {loss.Detail.TrimEnd('.')}.",
+        { Stopped: StopReason.TimedOut } => "The instance was ended because another run on it exceeded its time limit.",
+        { Stopped: not null } => "The instance was stopped during the run.",
+        _ => "The connection to the instance broke during the run.",
+    };
+
+    private static string Seconds(TimeSpan span) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.###} s");
+}

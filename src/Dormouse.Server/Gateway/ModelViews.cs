@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Routing;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>What is known of models without running one, for HTTP and gRPC alike. Nothing here starts an instance.</summary>
+internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, RevisionResolver resolver, RevisionStatistics statistics)
+{
+    /// <summary>Words for what this server does beyond the protocol's core.</summary>
+    public static readonly ImmutableArray<string> Extensions =
+        ["classification", "model_configuration", "model_repository", "model_repository(unload_dependents)", "statistics", "binary_tensor_data", "parameters"];
+
+    public static ServerMetadata Server() => new("dormouse", typeof(ModelViews).Assembly.GetName().Version?.ToString(3) ?? "0", Extensions);
+
+    /// <summary>Names of a tenant's endpoints, in order.</summary>
+    public ImmutableArray<string> Names(TenantId tenant) => [.. routes.List(tenant).Select(r => r.Endpoint.Name)];
+
+    /// <summary>The revision that a metadata call means: the named one, else the one with most traffic.</summary>
+    public async ValueTask<Resolution> ResolveAsync(EndpointRoute route, string? version, CancellationToken cancellationToken)
+    {
+        if (!string.IsNullOrEmpty(version))
+        {
+            return await resolver.FindAsync(route, version, cancellationToken) is { } named
+                ? new Resolution(named, null)
+                : new Resolution(null, Problem.RevisionNotFound(route.Endpoint.Name, version));
+        }
+
+        var heaviest = route.Endpoint.Traffic.OrderByDescending(t => t.Weight).ThenByDescending(t => t.Revision).Select(t => t.Revision).FirstOrDefault();
+        return route.Revisions.FirstOrDefault(r => r.Id.Number == heaviest) is { } revision
+            ? new Resolution(revision, null)
+            : new Resolution(null, NotReady(route.Endpoint.Name));
+    }
+
+    /// <summary>True when an invocation would be served: a model without an instance counts, its start is part of serving.</summary>
+    public async ValueTask<bool> IsReadyAsync(EndpointRoute route, string? version, CancellationToken cancellationToken) =>
+        !route.Endpoint.IsUnloaded && (await ResolveAsync(route, version, cancellationToken)).Revision is not null;
+
+    /// <summary>Null when nothing has loaded the model yet, so its inputs are unknown.</summary>
+    public static ModelInterface? InterfaceOf(Revision revision) =>
+        revision.Interface is { } json ? JsonSerializer.Deserialize(json, ModelInterfaceJson.Default.ModelInterface) : null;
+
+    public static Problem NotLoadedYet(string endpoint) => new(
+        ProblemCode.EndpointNotReady, $"Nothing has loaded the model of '{endpoint}' yet, so its inputs and outputs are not known. Invoke it once, or deploy it without --no-verify.");
+
+    public async ValueTask<ModelMetadata> MetadataAsync(EndpointRoute route, ModelInterface model, CancellationToken cancellationToken)
+    {
+        var revisions = await catalogue.RevisionsAsync(route.Endpoint.Id, cancellationToken);
+        var versions = revisions.Where(r => r.State == RevisionState.Ready).Select(r => r.Id.Number).Order().Select(Text).ToImmutableArray();
+        return new ModelMetadata(route.Endpoint.Name, versions, model.Platform, model.Inputs, model.Outputs);
+    }
+
+    public static ModelConfig Config(EndpointRoute route, Revision revision, ModelInterface model) => new(
+        route.Endpoint.Name, model.Platform, "onnxruntime", 0, [.. model.Inputs.Select(Tensor)], [.. model.Outputs.Select(Tensor)],
+        [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], OptimisedFiles.ModelOf(revision.Package)?.Path ?? "model.onnx");
+
+    public ModelStatistics Statistics(EndpointRoute route, IEnumerable<Revision> revisions) => new([.. revisions.Select(r => Stats(route, r))]);
+
+    /// <summary>One row per revision that carries traffic; one without version for an endpoint that has none.</summary>
+    public ImmutableArray<ModelIndex> Index(TenantId tenant, bool onlyReady)
+    {
+        var rows = ImmutableArray.CreateBuilder<ModelIndex>();
+        foreach (var route in routes.List(tenant))
+        {
+            var reason = route.Endpoint.IsUnloaded ? "unloaded" : "";
+            foreach (var revision in route.Revisions)
+            {
+                rows.Add(new ModelIndex(route.Endpoint.Name, Text(revision.Id.Number), reason.Length == 0 ? "READY" : "UNAVAILABLE", reason));
+            }
+
+            if (route.Revisions.IsEmpty)
+            {
+                rows.Add(new ModelIndex(route.Endpoint.Name, null, "UNAVAILABLE", reason.Length == 0 ? "no revision is ready" : reason));
+            }
+        }
+
+        return onlyReady ? [.. rows.Where(r => r.State == "READY")] : rows.ToImmutable();
+    }
+
+    private static Problem NotReady(string endpoint) => new(
+        ProblemCode.EndpointNotReady, $"Endpoint '{endpoint}' has no revision that takes traffic yet. See 'dormouse describe {endpoint}'.", TimeSpan.FromSeconds(1));
+
+    private static ModelConfigTensor Tensor(TensorInfo tensor) =>
+        new(tensor.Name, "TYPE_" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), tensor.Shape);
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private ModelStats Stats(EndpointRoute route, Revision revision)
+    {
+        var counters = statistics.Of(revision.Id);
+        var successes = counters.Successes;
+        var none = new StatDuration(0, 0);
+        return new ModelStats(
+            route.Endpoint.Name, Text(revision.Id.Number), counters.LastUnixMilliseconds, successes, successes,
+            new InferenceStats(
+                new StatDuration(successes, counters.SuccessMicroseconds * 1000),
+                new StatDuration(counters.Failures, counters.FailMicroseconds * 1000),
+                new StatDuration(successes, counters.QueueMicroseconds * 1000),
+                none, new StatDuration(successes, counters.RunMicroseconds * 1000), none, none, none));
+    }
+}

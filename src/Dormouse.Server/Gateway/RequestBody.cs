@@ -1,0 +1,243 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Dormouse.Core;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Errors;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>
+/// The body of one request. Up to 1 MiB it is read whole into one pooled buffer before a slot is asked for, and kept until the answer begins. Of a larger one
+/// the first part is kept there, more is spooled to an unlinked file while no slot is free, and the rest is read from the caller when it is sent on.
+/// </summary>
+internal sealed class RequestBody : IAsyncDisposable
+{
+    /// <summary>Bodies up to this size are kept whole, bytes.</summary>
+    public const int KeptBytesMax = 1 << 20;
+
+    private readonly PipeReader _reader;
+    private readonly long _limitBytes;
+    private byte[]? _kept;
+    private int _keptBytes;
+    private SpoolFile? _spool;
+    private long _readBytes;
+    private bool _isRead;
+
+    private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes)
+    {
+        _reader = reader;
+        _limitBytes = limitBytes;
+        DeclaredBytes = declaredBytes;
+    }
+
+    /// <summary>Content-Length of the request; null when it is chunked.</summary>
+    public long? DeclaredBytes { get; }
+
+    /// <summary>Its length as far as it is known.</summary>
+    public long KnownBytes => _isRead ? _readBytes : Math.Max(DeclaredBytes ?? 0, _readBytes);
+
+    /// <summary>It is kept whole and can be sent again.</summary>
+    public bool IsKept => _isRead && _spool is null;
+
+    /// <summary>Bytes that are spooled to a file.</summary>
+    public long SpooledBytes => _spool?.Length ?? 0;
+
+    /// <summary>Set when reading it failed.</summary>
+    public Problem? Problem { get; private set; }
+
+    /// <summary>Reads up to <see cref="KeptBytesMax"/>. When it fails, <see cref="Problem"/> is set.</summary>
+    /// <exception cref="OperationCanceledException">The caller left.</exception>
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext context, long limitBytes)
+    {
+        var request = context.Request;
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+        {
+            size.MaxRequestBodySize = limitBytes;
+        }
+
+        var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes);
+        var canHaveBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        if (!canHaveBody || request.ContentLength == 0)
+        {
+            body._isRead = true;
+        }
+        else if (request.ContentLength > limitBytes)
+        {
+            body.Problem = TooLarge(limitBytes);
+        }
+        else
+        {
+            await body.GuardAsync(body.KeepAsync, context.RequestAborted);
+        }
+
+        return body;
+    }
+
+    /// <summary>Spools what comes while <paramref name="grant"/> is awaited. False when reading failed: see <see cref="Problem"/>.</summary>
+    public async ValueTask<bool> SpoolWhileAsync(Task grant, string folder, IIdSource ids, CancellationToken callerLeft)
+    {
+        if (!_isRead && !grant.IsCompleted)
+        {
+            _spool ??= SpoolFile.Create(folder, ids);
+            await GuardAsync(token => SpoolAsync(grant, _spool, token), callerLeft);
+        }
+
+        return Problem is null;
+    }
+
+    /// <summary>The whole body from its start. Once only, unless <see cref="IsKept"/>.</summary>
+    public Stream Open() => new RequestBodyStream(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this);
+
+    /// <summary>The rest that was never read, straight from the caller.</summary>
+    public async ValueTask<int> ReadRestAsync(Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var read = await _reader.ReadAsync(cancellationToken);
+            var buffer = read.Buffer;
+            if (buffer.IsEmpty && read.IsCompleted)
+            {
+                _reader.AdvanceTo(buffer.End);
+                return 0;
+            }
+
+            var taken = buffer.Slice(0, Math.Min(buffer.Length, destination.Length));
+            taken.CopyTo(destination.Span);
+            var count = (int)taken.Length;
+            _reader.AdvanceTo(taken.End);
+            // A read that was cancelled when the slot came may end empty here.
+            if (count > 0)
+            {
+                return Count(count) ? count : throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_kept is not null)
+        {
+            ArrayPool<byte>.Shared.Return(_kept);
+            _kept = null;
+        }
+
+        if (_spool is not null)
+        {
+            await _spool.DisposeAsync();
+        }
+    }
+
+    private static Problem TooLarge(long limitBytes) =>
+        new(ProblemCode.BodyTooLarge, $"The request body is larger than the {limitBytes} bytes that this server takes. Send less, or let the operator raise server.body_limit.");
+
+    private async ValueTask GuardAsync(Func<CancellationToken, ValueTask> read, CancellationToken callerLeft)
+    {
+        try
+        {
+            await read(callerLeft);
+        }
+        catch (BadHttpRequestException fault)
+        {
+            var (code, detail) = BadRequests.Describe(fault);
+            Problem = code == ProblemCode.BodyTooLarge ? TooLarge(_limitBytes) : new Problem(code, detail);
+        }
+        catch (IOException) when (callerLeft.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(callerLeft);
+        }
+        catch (IOException fault) when (_spool is { HasFailed: true })
+        {
+            Problem = new Problem(ProblemCode.StorageFull, $"The request body could not be kept while it waited for a slot: {fault.Message}");
+        }
+    }
+
+    private async ValueTask KeepAsync(CancellationToken cancellationToken)
+    {
+        var expected = (int)Math.Min(DeclaredBytes ?? 16 * 1024, KeptBytesMax);
+        _kept = ArrayPool<byte>.Shared.Rent(expected);
+        while (true)
+        {
+            var read = await _reader.ReadAsync(cancellationToken);
+            var buffer = read.Buffer;
+            var room = buffer.Slice(0, Math.Min(buffer.Length, KeptBytesMax - _keptBytes));
+            Keep(room);
+            _reader.AdvanceTo(room.End, buffer.End);
+            if (!Count((int)room.Length))
+            {
+                Problem = TooLarge(_limitBytes);
+                return;
+            }
+
+            if (read.IsCompleted && room.Length == buffer.Length)
+            {
+                _isRead = true;
+                return;
+            }
+
+            if (_keptBytes == KeptBytesMax && (DeclaredBytes > KeptBytesMax || room.Length < buffer.Length))
+            {
+                return;
+            }
+        }
+    }
+
+    private void Keep(in ReadOnlySequence<byte> part)
+    {
+        var length = _keptBytes + (int)part.Length;
+        if (length > _kept!.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Max(length, Math.Min(KeptBytesMax, _kept.Length * 2)));
+            _kept.AsSpan(0, _keptBytes).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_kept);
+            _kept = larger;
+        }
+
+        part.CopyTo(_kept.AsSpan(_keptBytes));
+        _keptBytes = length;
+    }
+
+    private async ValueTask SpoolAsync(Task grant, SpoolFile spool, CancellationToken cancellationToken)
+    {
+        while (!grant.IsCompleted)
+        {
+            var reading = _reader.ReadAsync(cancellationToken).AsTask();
+            if (!reading.IsCompleted)
+            {
+                await Task.WhenAny(reading, grant);
+            }
+
+            if (!reading.IsCompleted)
+            {
+                _reader.CancelPendingRead();
+            }
+
+            var read = await reading;
+            foreach (var segment in read.Buffer)
+            {
+                await spool.WriteAsync(segment);
+            }
+
+            var count = read.Buffer.Length;
+            _reader.AdvanceTo(read.Buffer.End);
+            if (!Count(count))
+            {
+                Problem = TooLarge(_limitBytes);
+                return;
+            }
+
+            if (read.IsCompleted)
+            {
+                _isRead = true;
+                return;
+            }
+        }
+    }
+
+    private bool Count(long bytes)
+    {
+        _readBytes += bytes;
+        return _readBytes <= _limitBytes;
+    }
+}

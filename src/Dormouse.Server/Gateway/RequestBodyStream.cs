@@ -1,0 +1,47 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>A request body as it is sent on: what is kept, then what was spooled, then what is still to come from the caller.</summary>
+/// <param name="rest">Null when everything has been read.</param>
+internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? spool, RequestBody? rest) : ForwardOnlyStream
+{
+    private int _keptRead;
+    private long _spoolRead;
+
+    /// <summary>Why the caller's part could not be read.</summary>
+    public Exception? Fault { get; private set; }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_keptRead < kept.Length)
+        {
+            var part = kept.Slice(_keptRead, Math.Min(buffer.Length, kept.Length - _keptRead));
+            part.CopyTo(buffer);
+            _keptRead += part.Length;
+            return part.Length;
+        }
+
+        if (spool is not null && _spoolRead < spool.Length)
+        {
+            var count = await spool.ReadAsync(buffer, _spoolRead, cancellationToken);
+            _spoolRead += count;
+            return count;
+        }
+
+        if (rest is null)
+        {
+            return 0;
+        }
+
+        try
+        {
+            return await rest.ReadRestAsync(buffer, cancellationToken);
+        }
+        catch (Exception fault) when (fault is BadHttpRequestException or IOException)
+        {
+            Fault = fault;
+            throw;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Routing;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>The revision that an invocation runs on, or why none does.</summary>
+internal readonly record struct Resolution(Revision? Revision, Problem? Problem);
+
+/// <summary>Chooses a revision: by traffic weights, or the one that the path names, whether it carries traffic or not.</summary>
+internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
+{
+    /// <summary>Named revisions without traffic that are kept in memory; when full all are dropped and read again.</summary>
+    private const int NamedMax = 1024;
+
+    private readonly Lock _randomLock = new();
+    private readonly ConcurrentDictionary<RevisionId, Revision> _named = new();
+
+    public ValueTask<Resolution> ResolveAsync(EndpointRoute route, string? version, CancellationToken cancellationToken)
+    {
+        var endpoint = route.Endpoint;
+        if (endpoint.IsUnloaded)
+        {
+            return new(new Resolution(null, new Problem(
+                ProblemCode.EndpointUnloaded, $"Endpoint '{endpoint.Name}' is unloaded. Load it with POST /v2/repository/models/{endpoint.Name}/load.")));
+        }
+
+        if (!string.IsNullOrEmpty(version))
+        {
+            return NamedAsync(route, version, cancellationToken);
+        }
+
+        return new(route.Choose(Draw(endpoint)) is { } revision
+            ? new Resolution(revision, null)
+            : new Resolution(null, new Problem(
+                ProblemCode.EndpointNotReady, $"Endpoint '{endpoint.Name}' has no revision that takes traffic yet. See 'dormouse describe {endpoint.Name}'.", TimeSpan.FromSeconds(1))));
+    }
+
+    /// <summary>A ready revision by the number in a path; null when there is none.</summary>
+    public async ValueTask<Revision?> FindAsync(EndpointRoute route, string version, CancellationToken cancellationToken)
+    {
+        if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1)
+        {
+            return null;
+        }
+
+        foreach (var carrying in route.Revisions)
+        {
+            if (carrying.Id.Number == number)
+            {
+                return carrying;
+            }
+        }
+
+        var id = new RevisionId(route.Endpoint.Id, number);
+        if (_named.TryGetValue(id, out var known))
+        {
+            return known;
+        }
+
+        var found = await catalogue.FindRevisionAsync(id, cancellationToken);
+        if (found is not { State: RevisionState.Ready })
+        {
+            return null;
+        }
+
+        if (_named.Count >= NamedMax)
+        {
+            _named.Clear();
+        }
+
+        _named[id] = found;
+        return found;
+    }
+
+    private async ValueTask<Resolution> NamedAsync(EndpointRoute route, string version, CancellationToken cancellationToken) =>
+        await FindAsync(route, version, cancellationToken) is { } revision
+            ? new Resolution(revision, null)
+            : new Resolution(null, Problem.RevisionNotFound(route.Endpoint.Name, version));
+
+    private int Draw(Endpoint endpoint)
+    {
+        if (endpoint.Traffic.Length < 2)
+        {
+            return 0;
+        }
+
+        // A seeded generator, as tests use, is not safe for several threads.
+        lock (_randomLock)
+        {
+            return random.Next(100);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Server.Gateway;
+
+/// <summary>The texts of <c>Dormouse-Start</c> and <c>Server-Timing</c>.</summary>
+internal static class StartText
+{
+    private static readonly string[,] Cold = BuildCold();
+
+    /// <summary><c>warm</c>, <c>queued</c>, or <c>cold; cause=…; rung=…</c>.</summary>
+    public static string Of(in SlotGrant grant) => grant.Kind switch
+    {
+        StartKind.Warm => "warm",
+        StartKind.Queued => "queued",
+        _ => Cold[(int)(grant.Cause ?? StartCause.First), (int)grant.Rung],
+    };
+
+    /// <summary><c>queue;dur=…, start;dur=…, load;dur=…, run;dur=…</c> in milliseconds; without run while nobody knows it.</summary>
+    public static string Timing(TimeSpan queue, TimeSpan start, TimeSpan load, TimeSpan? run)
+    {
+        if (queue == TimeSpan.Zero && start == TimeSpan.Zero && load == TimeSpan.Zero && run is { } warm)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"queue;dur=0, start;dur=0, load;dur=0, run;dur={warm.TotalMilliseconds:0.###}");
+        }
+
+        var waited = string.Create(
+            CultureInfo.InvariantCulture,
+            $"queue;dur={queue.TotalMilliseconds:0.###}, start;dur={start.TotalMilliseconds:0.###}, load;dur={load.TotalMilliseconds:0.###}");
+        return run is { } known ? string.Create(CultureInfo.InvariantCulture, $"{waited}, run;dur={known.TotalMilliseconds:0.###}") : waited;
+    }
+
+    private static string[,] BuildCold()
+    {
+        var causes = Enum.GetValues<StartCause>();
+        var rungs = Enum.GetValues<Rung>();
+        var texts = new string[causes.Length, rungs.Length];
+        foreach (var cause in causes)
+        {
+            foreach (var rung in rungs)
+            {
+                texts[(int)cause, (int)rung] = $"cold; cause={Word(cause)}; rung={Word(rung)}";
+            }
+        }
+
+        return texts;
+    }
+
+    private static string Word(StartCause cause) => cause switch
+    {
+        StartCause.First => "first",
+        StartCause.Idle => "idle",
+        StartCause.Burst => "burst",
+        StartCause.Rollout => "rollout",
+        StartCause.Crash => "crash",
+        StartCause.Eviction => "eviction",
+        _ => throw new ArgumentOutOfRangeException(nameof(cause), cause, null),
+    };
+
+    private static string Word(Rung rung) => rung switch
+    {
+        Rung.None => "none",
+        Rung.Pool => "pool",
+        Rung.Fork => "fork",
+        Rung.Thaw => "thaw",
+        Rung.Restore => "restore",
+        _ => throw new ArgumentOutOfRangeException(nameof(rung), rung, null),
+    };
+}

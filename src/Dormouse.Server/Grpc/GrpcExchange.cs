@@ -1,0 +1,127 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol;
+using Dormouse.Server.Gateway;
+
+namespace Dormouse.Server.Grpc;
+
+/// <summary>One inference message posted to an instance as it came, and its answer's bytes.</summary>
+internal sealed class GrpcExchange(GrpcMessage request) : Exchange
+{
+    private static readonly Uri InferAddress = new("http://instance/infer");
+    private static readonly MediaTypeHeaderValue Protobuf = new("application/x-protobuf");
+
+    /// <summary>The answer's message; null when the instance refused.</summary>
+    public GrpcMessage? Answer { get; private set; }
+
+    /// <summary>Why the instance refused.</summary>
+    public Problem? Refusal { get; private set; }
+
+    public override long BodyBytes => request.Length;
+
+    /// <summary>The message is in memory whatever its size, so an inference can always be repeated.</summary>
+    public override bool CanRepeat => true;
+
+    public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
+    {
+        using var message = Compose(run.Invocation);
+        HttpResponseMessage response;
+        try
+        {
+            response = await run.Invoker.SendAsync(message, deadline);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
+        {
+            // The runner asks why: deadline, crash, or a neighbour's end.
+            return AttemptEnd.Broken;
+        }
+
+        using (response)
+        {
+            return await ReadAsync(run, response, deadline);
+        }
+    }
+
+    private HttpRequestMessage Compose(Invocation invocation)
+    {
+        var message = new HttpRequestMessage(HttpMethod.Post, InferAddress)
+        {
+            Version = System.Net.HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ReadOnlyMemoryContent(request.Memory),
+        };
+        message.Content.Headers.ContentType = Protobuf;
+        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
+        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
+        return message;
+    }
+
+    private async ValueTask<AttemptEnd> ReadAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)
+    {
+        var status = (int)response.StatusCode;
+        Receipt? receipt = null;
+        if (InstanceHeaders.Microseconds(response, DormouseHeaders.RunMicroseconds) is { } known)
+        {
+            receipt = run.RunEnded(status, known, InstanceHeaders.Microseconds(response, DormouseHeaders.CpuMicroseconds) ?? 0);
+        }
+
+        GrpcMessage body;
+        try
+        {
+            body = await BodyAsync(response, deadline);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return AttemptEnd.BrokenInAnswer;
+        }
+
+        if (receipt is null)
+        {
+            run.AnswerEnded(status);
+        }
+
+        if (response.IsSuccessStatusCode)
+        {
+            Answer = body;
+        }
+        else
+        {
+            using (body)
+            {
+                Refusal = GrpcProblems.Of(body.Memory.Span, status);
+            }
+        }
+
+        return AttemptEnd.Answered;
+    }
+
+    private static async ValueTask<GrpcMessage> BodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.Content.Headers.ContentLength is not { } length)
+        {
+            var bytes = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            var copied = new GrpcMessage(bytes.Length);
+            bytes.CopyTo(copied.Memory);
+            return copied;
+        }
+
+        if (length > int.MaxValue)
+        {
+            throw new IOException("The answer is larger than a gRPC message can be.");
+        }
+
+        var message = new GrpcMessage((int)length);
+        try
+        {
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            await stream.ReadExactlyAsync(message.Memory, cancellationToken);
+            return message;
+        }
+        catch
+        {
+            message.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using Dormouse.Core.Access;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Inference;
+using Dormouse.Server.Access;
+using Dormouse.Server.Gateway;
+using Dormouse.Server.Routing;
+using Grpc.Core;
+
+namespace Dormouse.Server.Grpc;
+
+/// <summary>How one message was answered.</summary>
+/// <param name="Answer">The answer's bytes; null when there is a <paramref name="Problem"/>.</param>
+/// <param name="Invocation">Null when it was refused before it became one.</param>
+internal readonly record struct GrpcOutcome(GrpcMessage? Answer, Problem? Problem, Invocation? Invocation, bool HasCallerLeft = false);
+
+/// <summary>Inference messages as invocations: the same steps as over HTTP, with the credential and the model taken from metadata and message.</summary>
+internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner)
+{
+    /// <summary>Metadata entry that names the tenant; without it the default one is meant.</summary>
+    private const string TenantHeader = "dormouse-tenant";
+
+    public static TenantId TenantOf(ServerCallContext context) =>
+        context.RequestHeaders.GetValue(TenantHeader) is { Length: > 0 } tenant ? new TenantId(tenant) : TenantId.Default;
+
+    /// <summary>Null when the caller may; also finds the route, whose absence only a caller with a key learns.</summary>
+    public async ValueTask<Problem?> CheckAsync(ServerCallContext context, KeyScopes needed, EndpointRoute? route = null)
+    {
+        var result = await parts.Gate.CheckAsync(
+            context.RequestHeaders.GetValue("authorization"), needed, TenantOf(context), route?.Endpoint.IsPublic ?? false);
+        return result is AccessResult.Refused refused ? new Problem(refused.Code, refused.Detail) : null;
+    }
+
+    public async ValueTask<GrpcOutcome> InvokeAsync(GrpcMessage request, ServerCallContext context)
+    {
+        var arrived = parts.Time.GetTimestamp();
+        ModelRoute model;
+        try
+        {
+            model = ModelRouting.Peek(request.Memory.Span);
+        }
+        catch (InferenceException fault)
+        {
+            return new GrpcOutcome(null, new Problem(fault.Code, fault.Message), null);
+        }
+
+        var route = parts.Routes.Find(TenantOf(context), model.Name);
+        if (await CheckAsync(context, KeyScopes.Invoke, route) is { } refused)
+        {
+            return new GrpcOutcome(null, refused, null);
+        }
+
+        if (route is null)
+        {
+            return new GrpcOutcome(null, Problem.EndpointNotFound(model.Name), null);
+        }
+
+        var (revision, problem) = await parts.Resolver.ResolveAsync(route, model.Version, context.CancellationToken);
+        if (revision is null)
+        {
+            return new GrpcOutcome(null, problem, null);
+        }
+
+        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived);
+        var exchange = new GrpcExchange(request);
+        return await runner.RunAsync(invocation, exchange, context.CancellationToken) switch
+        {
+            RunEnd.Answered => new GrpcOutcome(exchange.Answer, exchange.Refusal, invocation),
+            RunEnd.Failed failed => new GrpcOutcome(null, failed.Problem, invocation),
+            RunEnd.Cut cut => new GrpcOutcome(null, cut.Problem, invocation),
+            RunEnd.CallerLeft => new GrpcOutcome(null, null, invocation, HasCallerLeft: true),
+            var end => throw new InvalidOperationException($"A run cannot end with {end}."),
+        };
+    }
+
+    /// <summary>What HTTP says in headers.</summary>
+    public static Metadata Headers(Invocation invocation, Receipt? receipt)
+    {
+        var headers = new Metadata { { GrpcProblems.InvocationHeader, invocation.Id.ToString() } };
+        if (invocation.Sequence is not null)
+        {
+            headers.Add("dormouse-start", StartText.Of(invocation.Grant));
+            headers.Add("server-timing", AnswerHeaders.Timing(invocation, receipt));
+        }
+
+        return headers;
+    }
+}

@@ -1,0 +1,119 @@
+using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers;
+using Dormouse.Server.Access;
+using Dormouse.Server.Hosting.Settings;
+using Dormouse.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Hosting;
+
+/// <summary>The real edges: the data folder's stores and the process driver.</summary>
+internal sealed class ServerStores : IAsyncDisposable
+{
+    private readonly StorageSet _storage;
+
+    private ServerStores(StorageSet storage, ServerParts parts)
+    {
+        _storage = storage;
+        Parts = parts;
+    }
+
+    public ServerParts Parts { get; }
+
+    /// <exception cref="ServerStartException">The data folder cannot be used, or a program is missing.</exception>
+    public static async Task<ServerStores> OpenAsync(ServerSettings settings, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        var ids = new Uuid7Source(time);
+        var faults = new StoreFaults();
+        var driver = Driver(settings);
+        var storage = await OpenStorageAsync(settings, time, ids, faults, cancellationToken);
+        try
+        {
+            var parts = new ServerParts
+            {
+                Time = time,
+                Ids = ids,
+                Random = new Random(),
+                Catalogue = storage.Catalogue,
+                Blobs = storage.Blobs,
+                Derived = storage.Derived,
+                Keys = storage.Keys,
+                Ledger = storage.Ledger,
+                Journal = storage.Journal,
+                Driver = services =>
+                {
+                    faults.Connect(services.GetRequiredService<ILogger<StoreFaults>>());
+                    return new ProcessDriver(driver, time, services.GetRequiredService<ILogger<ProcessDriver>>());
+                },
+                Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
+                AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
+            };
+            return new ServerStores(storage, parts);
+        }
+        catch
+        {
+            await storage.DisposeAsync();
+            throw;
+        }
+    }
+
+    public ValueTask DisposeAsync() => _storage.DisposeAsync();
+
+    private static ProcessDriverOptions Driver(ServerSettings settings)
+    {
+        var workers = settings.Workers;
+        try
+        {
+            return new ProcessDriverOptions
+            {
+                LauncherPath = ProgramPaths.Find(
+                    workers.LauncherPath, "workers.launcher_path", "dormouse-launcher", "launcher", "Dormouse.Launcher", AppContext.BaseDirectory),
+                WorkerPath = ProgramPaths.Find(workers.WorkerPath, "workers.worker_path", "dormouse-worker", "worker", "Dormouse.Worker", AppContext.BaseDirectory),
+                RunFolder = RunFolder.For(settings.Server.DataFolder),
+                CgroupName = RunFolder.NameFor(settings.Server.DataFolder),
+                PoolSize = workers.PoolSize,
+                InspectionsAtOnceMax = 1,
+            };
+        }
+        catch (IOException e)
+        {
+            throw new ServerStartException(ServerStartFailure.DataFolder, e.Message, e);
+        }
+    }
+
+    private static async Task<StorageSet> OpenStorageAsync(
+        ServerSettings settings, TimeProvider time, Uuid7Source ids, StoreFaults faults, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder }, time, ids, faults.Report, cancellationToken);
+        }
+        catch (Exception e) when (e is DataFolderException or StorageFullException)
+        {
+            throw new ServerStartException(ServerStartFailure.DataFolder, e.Message, e);
+        }
+    }
+}
+
+/// <summary>Background faults of the stores, which begin before there is a log to write them to.</summary>
+internal sealed partial class StoreFaults
+{
+    private volatile ILogger? _logger;
+
+    public void Connect(ILogger logger) => _logger = logger;
+
+    public void Report(Exception fault)
+    {
+        if (_logger is { } logger)
+        {
+            LogFault(logger, fault);
+        }
+    }
+
+    [LoggerMessage(EventId = 5001, EventName = "StoreFault", Level = LogLevel.Error,
+        Message = "Receipts cannot be moved from the journal to the ledger; when the journal is full invocations are refused. Is the disk full?")]
+    private static partial void LogFault(ILogger logger, Exception fault);
+}

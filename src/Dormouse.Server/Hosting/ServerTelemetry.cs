@@ -1,0 +1,46 @@
+using System.Globalization;
+using Dormouse.Core.Endpoints;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Logs;
+using Dormouse.Server.Routing;
+using Dormouse.Server.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Hosting;
+
+/// <summary>Connects what happens to instances with those who count it and keep their lines.</summary>
+internal static class ServerTelemetry
+{
+    public static void Connect(IServiceProvider services)
+    {
+        var routing = services.GetRequiredService<RoutingTable>();
+        var logs = services.GetRequiredService<LogStore>();
+        var events = services.GetRequiredService<DispatchEvents>();
+        var instances = services.GetRequiredService<InstanceMetrics>();
+        var scaling = services.GetRequiredService<ScalingMetrics>();
+        var dispatch = services.GetRequiredService<DispatchService>();
+
+        events.StartDecided += (revision, start) => scaling.StartDecided(NameOf(revision), start.Cause);
+        events.StopDecided += (revision, stop) => scaling.StopDecided(NameOf(revision), stop.Reason);
+        events.Ready += (revision, instance, ready) =>
+        {
+            instances.ColdStarted(NameOf(revision), ready.StartTime, ready.LoadTime);
+            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, string.Create(
+                CultureInfo.InvariantCulture, $"{instance} is ready (start {ready.StartTime.TotalMilliseconds:0.0} ms, load {ready.LoadTime.TotalMilliseconds:0.0} ms)"));
+        };
+        events.Failed += (revision, instance, failure) =>
+        {
+            instances.StartFailed(NameOf(revision), failure.Kind);
+            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, $"{instance} did not start: {failure.Reason}");
+        };
+        events.Lost += (revision, instance, loss) =>
+        {
+            instances.Lost(NameOf(revision), loss.Kind);
+            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, $"{instance} was lost: {loss.Detail}");
+        };
+        events.Wrote += (instance, line) => logs.Append(instance.Revision.Endpoint, instance.ToString(), line);
+        instances.Observe(() => dispatch.CountInstances().Select(c => new InstanceCount(NameOf(c.Revision), c.State, c.Count)));
+
+        string NameOf(Revision revision) => routing.NameOf(revision.Id.Endpoint) ?? EndpointLabels.Other;
+    }
+}

@@ -1,0 +1,247 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Hosting.Settings;
+
+/// <summary>Everything that a server can be told, checked. docs/spec/configuration.md mirrors it; a test walks both.</summary>
+internal sealed record ServerSettings
+{
+    public required HostingSettings Server { get; init; }
+
+    public required WorkersSettings Workers { get; init; }
+
+    public required MachineSettings Machine { get; init; }
+
+    public required VerifySettings Verify { get; init; }
+
+    public required UploadsSettings Uploads { get; init; }
+
+    public required PricesSettings Prices { get; init; }
+
+    public required TelemetrySettings Telemetry { get; init; }
+
+    public required LoggingSettings Logging { get; init; }
+
+    /// <summary>The administrator's key from <c>DORMOUSE_ADMIN_KEY</c>; null = the one in the data folder.</summary>
+    public string? AdminKey { get; init; }
+
+    /// <summary>Puts defaults, file, environment and command line together, the later over the earlier.</summary>
+    /// <exception cref="ServerStartException">Something is unknown or not allowed; all of it is named at once.</exception>
+    public static ServerSettings Load(ServerOptions options, IReadOnlyDictionary<string, string> environment)
+    {
+        var named = EnvironmentSettings.Read(environment);
+        var folder = options.DataFolder ?? Value(environment, "DORMOUSE_DATA");
+        var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
+        ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
+        var reader = new SettingsReader([.. written, .. named, .. CommandLine(options)]);
+        // Asked for also when the command line or DORMOUSE_DATA wins, so that it counts as known.
+        var settings = Read(reader, reader.Text("server.data") is { } set && folder is null ? set : folder ?? ServerOptions.DefaultDataFolder(environment), environment);
+        reader.Finish();
+        return settings;
+    }
+
+    private static ServerSettings Read(SettingsReader reader, string folder, IReadOnlyDictionary<string, string> environment) => new()
+    {
+        Server = HostingSettings.Read(reader, folder),
+        Workers = WorkersSettings.Read(reader, environment),
+        Machine = MachineSettings.Read(reader),
+        Verify = VerifySettings.Read(reader),
+        Uploads = UploadsSettings.Read(reader),
+        Prices = PricesSettings.Read(reader),
+        Telemetry = TelemetrySettings.Read(reader),
+        Logging = LoggingSettings.Read(reader),
+        AdminKey = ReadAdminKey(reader, environment),
+    };
+
+    private static IEnumerable<Setting> CommandLine(ServerOptions options)
+    {
+        if (options.Listen is { } listen)
+        {
+            yield return new Setting(Setting.Canonical(HostingSettings.ListenKey), "--listen", listen, "the command line");
+        }
+
+        if (options.GrpcListen is { } grpc)
+        {
+            yield return new Setting(Setting.Canonical(HostingSettings.GrpcListenKey), "--grpc-listen", grpc, "the command line");
+        }
+    }
+
+    private static string? ReadAdminKey(SettingsReader reader, IReadOnlyDictionary<string, string> environment)
+    {
+        var key = Value(environment, "DORMOUSE_ADMIN_KEY");
+        if (key is not null && (key.Length > 512 || key.Any(c => c is <= ' ' or > '~')))
+        {
+            reader.Fault("DORMOUSE_ADMIN_KEY may hold at most 512 printable ASCII characters without spaces.");
+        }
+
+        return key;
+    }
+
+    private static string? Value(IReadOnlyDictionary<string, string> environment, string name) =>
+        environment.TryGetValue(name, out var value) && value.Length > 0 ? value : null;
+
+    private static string? DefaultFile(string folder)
+    {
+        var path = Path.Combine(folder, "server.yaml");
+        return File.Exists(path) ? path : null;
+    }
+
+    private static string ReadFile(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ServerStartException(ServerStartFailure.Settings, $"The settings file {path} cannot be read: {e.Message}", e);
+        }
+    }
+}
+
+/// <summary>Where the server listens and keeps its data.</summary>
+internal sealed record HostingSettings
+{
+    public const string ListenKey = "server.listen";
+    public const string GrpcListenKey = "server.grpc_listen";
+
+    /// <summary>HTTP/1.1. Default http://127.0.0.1:8080.</summary>
+    public required ListenAddress Listen { get; init; }
+
+    /// <summary>gRPC. Default: the same host, the next port.</summary>
+    public required ListenAddress GrpcListen { get; init; }
+
+    /// <summary>Absolute path.</summary>
+    public required string DataFolder { get; init; }
+
+    /// <summary>Largest request body of an invocation. Default 100 MiB, 1 KiB to 16 GiB.</summary>
+    public required long BodyLimitBytes { get; init; }
+
+    /// <summary>How long a stop waits for running invocations. Default 30 s, 0 to 10 min.</summary>
+    public required TimeSpan ShutdownTimeout { get; init; }
+
+    public static HostingSettings Read(SettingsReader reader, string folder)
+    {
+        var listen = reader.ParseText(ListenKey, new ListenAddress(System.Net.IPAddress.Loopback, 8080), ListenAddress.Parse, ListenAddress.Allowed);
+        var next = listen with { Port = listen.Port is 0 or 65535 ? 0 : listen.Port + 1 };
+        var grpc = reader.ParseText(GrpcListenKey, next, ListenAddress.Parse, ListenAddress.Allowed);
+        if (grpc == listen && listen.Port != 0)
+        {
+            reader.Fault($"{GrpcListenKey} is '{grpc}', the same as {ListenKey}; give it a port of its own (plain HTTP/1.1 and HTTP/2 cannot share one).");
+        }
+
+        return new HostingSettings
+        {
+            Listen = listen,
+            GrpcListen = grpc,
+            DataFolder = Path.GetFullPath(folder),
+            BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
+            ShutdownTimeout = reader.Duration("server.shutdown_timeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromMinutes(10)),
+        };
+    }
+}
+
+/// <summary>The programs that instances run in.</summary>
+internal sealed record WorkersSettings
+{
+    /// <summary>Null = the one beside the server.</summary>
+    public string? WorkerPath { get; init; }
+
+    /// <summary>Null = the one beside the server.</summary>
+    public string? LauncherPath { get; init; }
+
+    /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
+    public required int PoolSize { get; init; }
+
+    public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
+    {
+        WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
+        LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
+        PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
+    };
+}
+
+/// <summary>What of the machine instances may use.</summary>
+internal sealed record MachineSettings
+{
+    /// <summary>Memory of all instances together. Default: four fifths of the machine's. 64 MiB to 64 TiB.</summary>
+    public required int MemoryMib { get; init; }
+
+    /// <summary>Instances that start at the same time. Default: the number of cores. 1 to 256.</summary>
+    public required int StartsAtOnce { get; init; }
+
+    public static MachineSettings Read(SettingsReader reader)
+    {
+        var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return new MachineSettings
+        {
+            MemoryMib = (int)(reader.SizeBytes("machine.memory", Math.Max(64L << 20, machine / 5 * 4), 64L << 20, 64L << 40) >> 20),
+            StartsAtOnce = reader.Number("machine.starts_at_once", Math.Clamp(Environment.ProcessorCount, 1, 256), 1, 256),
+        };
+    }
+}
+
+/// <summary>Limits of verifying and optimising a model at deploy.</summary>
+internal sealed record VerifySettings
+{
+    /// <summary>Default 4 GiB or half the machine's memory, whichever is less. 64 MiB to 64 TiB. (A raw load peaks at 2.3 times the weights.)</summary>
+    public required long MemoryBytes { get; init; }
+
+    /// <summary>Default 120 s, 1 s to 1 h.</summary>
+    public required TimeSpan TimeLimit { get; init; }
+
+    public static VerifySettings Read(SettingsReader reader) => new()
+    {
+        MemoryBytes = reader.SizeBytes(
+            "verify.memory", Math.Max(64L << 20, Math.Min(4L << 30, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2)), 64L << 20, 64L << 40),
+        TimeLimit = reader.Duration("verify.time_limit", TimeSpan.FromSeconds(120), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+    };
+}
+
+/// <summary>Uploads that were begun and not ended.</summary>
+internal sealed record UploadsSettings
+{
+    /// <summary>How long a half-written upload, or a file that nothing refers to, is kept. Default 24 h, 0 to 30 days.</summary>
+    public required TimeSpan Keep { get; init; }
+
+    public static UploadsSettings Read(SettingsReader reader) => new()
+    {
+        Keep = reader.Duration("uploads.keep", TimeSpan.FromHours(24), TimeSpan.Zero, TimeSpan.FromDays(30)),
+    };
+}
+
+/// <summary>Where metrics go besides <c>/metrics</c>.</summary>
+internal sealed record TelemetrySettings
+{
+    /// <summary>Address of an OpenTelemetry collector (OTLP over gRPC), e.g. http://127.0.0.1:4317. Default none.</summary>
+    public Uri? OtlpEndpoint { get; init; }
+
+    public static TelemetrySettings Read(SettingsReader reader) => new()
+    {
+        OtlpEndpoint = reader.ParseText<Uri?>(
+            "telemetry.otlp_endpoint", null,
+            text => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" ? uri : null,
+            "an http:// or https:// address, such as http://127.0.0.1:4317"),
+    };
+}
+
+/// <summary>What the server writes to its standard error.</summary>
+internal sealed record LoggingSettings
+{
+    public required LogLevel Level { get; init; }
+
+    /// <summary>One JSON object a line instead of text.</summary>
+    public required bool IsJson { get; init; }
+
+    public static LoggingSettings Read(SettingsReader reader) => new()
+    {
+        Level = reader.Choice("logging.level", "information", "debug", "information", "warning", "error") switch
+        {
+            "debug" => LogLevel.Debug,
+            "warning" => LogLevel.Warning,
+            "error" => LogLevel.Error,
+            _ => LogLevel.Information,
+        },
+        IsJson = reader.Choice("logging.format", "text", "text", "json") == "json",
+    };
+}

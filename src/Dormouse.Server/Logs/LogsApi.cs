@@ -1,0 +1,58 @@
+using System.Text.Json;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Server.Control;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Hosting;
+
+namespace Dormouse.Server.Logs;
+
+/// <summary><c>GET /api/v1/endpoints/{name}/logs</c>: JSON lines, with <c>follow=true</c> until the caller leaves.</summary>
+internal sealed class LogsApi(LogStore logs, EndpointsApi endpoints, IHostApplicationLifetime lifetime)
+{
+    private static readonly byte[] NewLine = "\n"u8.ToArray();
+
+    public async Task GetAsync(ControlCall call)
+    {
+        if (await call.NumberAsync("tail", 100, 0, LogStore.LinesMax) is not { } tail
+            || await call.FlagAsync("follow", fallback: false) is not { } follow
+            || await endpoints.FindAsync(call) is not { Id: var id })
+        {
+            return;
+        }
+
+        call.Http.Response.ContentType = "application/x-ndjson";
+        call.Http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        await call.Http.Response.StartAsync(call.Cancellation);
+
+        // A follower must not hold up the server's stop.
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(call.Cancellation, lifetime.ApplicationStopping);
+        try
+        {
+            await WriteAsync(call, id, tail, follow, end.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !call.Cancellation.IsCancellationRequested)
+        {
+            // The answer ends here, complete as far as it goes.
+        }
+    }
+
+    private async Task WriteAsync(ControlCall call, EndpointId endpoint, int tail, bool follow, CancellationToken cancellationToken)
+    {
+        var body = call.Http.Response.Body;
+        if (follow)
+        {
+            await body.FlushAsync(cancellationToken);
+        }
+
+        await foreach (var line in logs.ReadAsync(endpoint, tail, follow, cancellationToken))
+        {
+            await body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(line, ControlJson.Default.LogLine), cancellationToken);
+            await body.WriteAsync(NewLine, cancellationToken);
+            if (follow)
+            {
+                await body.FlushAsync(cancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Telemetry;
+
+internal static class TelemetrySetup
+{
+    public static IServiceCollection AddTelemetry(this IServiceCollection services) => services
+        .AddMetrics()
+        .AddSingleton<EndpointLabels>()
+        .AddSingleton<InvocationMetrics>()
+        .AddSingleton<InstanceMetrics>()
+        .AddSingleton<ScalingMetrics>()
+        .AddSingleton<BillingMetrics>()
+        .AddSingleton<MetricsExport>();
+}

@@ -1,0 +1,58 @@
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Control;
+using Dormouse.Server.Control;
+using Dormouse.Server.Telemetry;
+
+namespace Dormouse.Server.Usage;
+
+/// <summary>From a receipt to the API's.</summary>
+internal static class ReceiptViews
+{
+    /// <summary><see cref="ReceiptInfo.Start"/> and <see cref="ReceiptInfo.Outcome"/> of an invocation that still runs.</summary>
+    public const string Running = "running";
+
+    public static ReceiptInfo Info(Receipt receipt, string endpoint, string currency) => new()
+    {
+        Id = receipt.Invocation.ToString(),
+        Endpoint = endpoint,
+        EndpointId = receipt.Revision.Endpoint.ToString(),
+        Revision = RevisionViews.Name(receipt.Revision.Number),
+        Instance = new InstanceId(receipt.Revision, receipt.Instance).ToString(),
+        Outcome = MetricNames.Of(receipt.Outcome),
+        Status = receipt.Status,
+        StartedAt = receipt.StartedAt,
+        Start = MetricNames.Of(receipt.Start),
+        Cause = receipt.Cause is { } cause ? MetricNames.Of(cause) : null,
+        Rung = receipt.Rung is { } rung ? MetricNames.Of(rung) : null,
+        QueueMs = Milliseconds(receipt.Times.QueueMicroseconds),
+        StartMs = Milliseconds(receipt.Times.StartMicroseconds),
+        LoadMs = Milliseconds(receipt.Times.LoadMicroseconds),
+        RunMs = Milliseconds(receipt.Times.RunMicroseconds),
+        CpuMs = Milliseconds(receipt.CpuMicroseconds),
+        MemoryMib = receipt.MemoryMib,
+        MeteredMicroseconds = receipt.MeteredMicroseconds,
+        BilledMs = receipt.BilledMilliseconds,
+        PricePico = receipt.PricePico,
+        Price = PicoMoney.Format(receipt.PricePico),
+        Currency = currency,
+    };
+
+    /// <summary>An invocation that has not ended: what it waited for and cost is not known yet.</summary>
+    public static ReceiptInfo Open(in InvocationOpening opening, string endpoint, string currency) => new()
+    {
+        Id = opening.Invocation.ToString(),
+        Endpoint = endpoint,
+        EndpointId = opening.Revision.Endpoint.ToString(),
+        Revision = RevisionViews.Name(opening.Revision.Number),
+        Instance = new InstanceId(opening.Revision, opening.Instance).ToString(),
+        Outcome = Running,
+        StartedAt = opening.StartedAt,
+        Start = Running,
+        MemoryMib = opening.MemoryMib,
+        Price = PicoMoney.Format(0),
+        Currency = currency,
+    };
+
+    private static double Milliseconds(long microseconds) => microseconds / 1000.0;
+}

@@ -1,0 +1,157 @@
+using System.Collections.Immutable;
+using CsCheck;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Core.Tests.Endpoints;
+
+public sealed class SpecRulesTests
+{
+    private static readonly MachineFacts Machine = new(4, 24_576);
+
+    [Fact]
+    public void Without_wishes_one_instance_gets_all_cores_and_one_slot_a_core()
+    {
+        var spec = Accepted(new RevisionWishes());
+
+        Assert.Equal(("onnx", 512, 4.0, 4, 1, 0, 1), (spec.Runtime, spec.MemoryMib, spec.Cpu, spec.Concurrency, spec.Threads, spec.MinInstances, spec.MaxInstances));
+        Assert.All([spec.IdleTimeout, spec.Timeout, spec.StartTimeout, spec.QueueTimeout], t => Assert.Equal(TimeSpan.FromSeconds(60), t));
+        Assert.Equal((1_000, 256L << 20), (spec.QueueLimit, spec.QueueLimitBytes));
+        Assert.Equal(RevisionSpec.CurrentSchemaVersion, spec.SchemaVersion);
+    }
+
+    [Theory]
+    [InlineData(4.0, null, 4, 1, 1)]
+    [InlineData(4.0, 1, 1, 4, 1)]
+    [InlineData(4.0, 3, 3, 1, 1)]
+    [InlineData(2.5, null, 2, 1, 1)]
+    [InlineData(2.0, 1, 1, 2, 2)]
+    [InlineData(1.0, 8, 8, 1, 4)]
+    [InlineData(0.1, null, 1, 1, 40)]
+    [InlineData(0.3, null, 1, 1, 13)]
+    public void Slots_threads_and_instances_follow_from_cpu(double cpu, int? concurrency, int slots, int threads, int instancesMax)
+    {
+        var spec = Accepted(new RevisionWishes { Cpu = cpu, Concurrency = concurrency });
+
+        Assert.Equal((slots, threads, instancesMax), (spec.Concurrency, spec.Threads, spec.MaxInstances));
+    }
+
+    [Fact]
+    public void No_more_instances_are_the_default_than_fit_the_memory() =>
+        Assert.Equal(3, Accepted(new RevisionWishes { Cpu = 0.1, Memory = "8GiB" }).MaxInstances);
+
+    [Fact]
+    public void The_default_of_max_instances_rises_to_min_instances() =>
+        Assert.Equal(5, Accepted(new RevisionWishes { MinInstances = 5 }).MaxInstances);
+
+    [Fact]
+    public void Memory_is_rounded_up_to_whole_mebibytes() =>
+        Assert.Equal(245, Accepted(new RevisionWishes { Memory = "256MB" }).MemoryMib);
+
+    [Fact]
+    public void A_small_machine_has_a_smaller_default_of_memory() =>
+        Assert.Equal(256, Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes(), new MachineFacts(1, 256))).Spec.MemoryMib);
+
+    [Fact]
+    public void Every_wrong_setting_is_named_at_once_with_value_and_what_is_allowed()
+    {
+        var wishes = new RevisionWishes
+        {
+            Runtime = "tensorflow",
+            Memory = "15MiB",
+            Cpu = 4.5,
+            Concurrency = 0,
+            MinInstances = -1,
+            MaxInstances = 1_001,
+            IdleTimeout = "25h",
+            Timeout = "0",
+            StartTimeout = "soon",
+            QueueTimeout = "-1s",
+            QueueLimit = 0,
+            QueueLimitBytes = "1KiB",
+        };
+
+        var errors = Refused(wishes);
+
+        Assert.Equal(
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            errors.Select(e => e.Setting));
+        Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
+        Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));
+        Assert.All(errors, e => Assert.Contains("allowed", e.Message, StringComparison.Ordinal));
+        Assert.Equal("memory is 15MiB; allowed are 16MiB to 24GiB.", errors[1].Message);
+        Assert.Equal("cpu is 4.5; allowed are 0.1 to 4 (the machine's cores).", errors[2].Message);
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public void A_number_of_cores_that_is_none_is_refused(double cpu) =>
+        Assert.Equal("cpu", Assert.Single(Refused(new RevisionWishes { Cpu = cpu })).Setting);
+
+    [Fact]
+    public void Min_instances_may_not_exceed_max_instances()
+    {
+        var error = Assert.Single(Refused(new RevisionWishes { MinInstances = 3, MaxInstances = 2 }));
+
+        Assert.Equal("min_instances is 3; allowed are 0 to max_instances, which is 2.", error.Message);
+    }
+
+    [Theory]
+    [InlineData("1X")]
+    [InlineData("")]
+    [InlineData("A-B")]
+    [InlineData("A B")]
+    [InlineData("Ä")]
+    [InlineData("DORMOUSE_SECRET")]
+    [InlineData("ORT_DISABLE_TELEMETRY")]
+    public void Names_of_the_environment_are_checked(string name) =>
+        Assert.Equal("environment", Assert.Single(Refused(new RevisionWishes { Environment = Map(name, "x") })).Setting);
+
+    [Fact]
+    public void Values_may_not_hold_a_nul() =>
+        Assert.Equal("environment", Assert.Single(Refused(new RevisionWishes { Environment = Map("_A1", "x\0y") })).Setting);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a b")]
+    [InlineData("a=b")]
+    public void Keys_of_the_engine_are_checked(string key) =>
+        Assert.Equal("engine", Assert.Single(Refused(new RevisionWishes { Engine = Map(key, "x") })).Setting);
+
+    [Fact]
+    public void Control_characters_of_a_user_do_not_reach_a_message()
+    {
+        var error = Assert.Single(Refused(new RevisionWishes { Timeout = "1\u001b[31ms" }));
+
+        Assert.DoesNotContain('\u001b', error.Message);
+    }
+
+    [Fact]
+    public void A_described_spec_gives_the_same_spec_again() =>
+        Gen.Select(Gen.Int[16, 24_576], Gen.Double[0.1, 4], Gen.Int[1, 1_000], Gen.Int[1, 1_000], Gen.Long[1, 86_400_000], Gen.Int[1, 100_000]).Sample(
+            (memory, cpu, concurrency, max, milliseconds, limit) =>
+            {
+                var wishes = new RevisionWishes
+                {
+                    Memory = $"{memory}MiB", Cpu = cpu, Concurrency = concurrency, MaxInstances = max, Timeout = $"{milliseconds}ms", QueueLimit = limit,
+                    Environment = Map("A", "1"), Engine = Map("session.x", "0"), Signature = "{}",
+                };
+                var spec = Accepted(wishes);
+
+                var again = Accepted(SpecRules.Describe(spec));
+
+                Assert.Equal(spec.Environment, again.Environment);
+                Assert.Equal(spec.Engine, again.Engine);
+                // Records compare maps by reference; those were compared by value above.
+                Assert.Equal(spec, again with { Environment = spec.Environment, Engine = spec.Engine });
+            });
+
+    private static ImmutableSortedDictionary<string, string> Map(string name, string value) =>
+        ImmutableSortedDictionary<string, string>.Empty.WithComparers(StringComparer.Ordinal).Add(name, value);
+
+    private static RevisionSpec Accepted(RevisionWishes wishes) => Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(wishes, Machine)).Spec;
+
+    private static ImmutableArray<SpecError> Refused(RevisionWishes wishes) => Assert.IsType<SpecOutcome.Refused>(SpecRules.Apply(wishes, Machine)).Errors;
+}

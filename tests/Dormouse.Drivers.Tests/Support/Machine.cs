@@ -1,0 +1,75 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Dormouse.Drivers.Tests.Support;
+
+/// <summary>Looks at the machine from outside: which processes and cgroups there are.</summary>
+internal static class Machine
+{
+    public static string LauncherPath =>
+        Environment.GetEnvironmentVariable("DORMOUSE_LAUNCHER_PATH") ?? Path.Combine(AppContext.BaseDirectory, "dormouse-launcher.dll");
+
+    public static string FakeWorkerPath => Path.Combine(AppContext.BaseDirectory, "dormouse-fake-worker.dll");
+
+    public static bool IsRoot => Environment.IsPrivilegedProcess;
+
+    /// <summary>Processes whose command line has a text in it, by id.</summary>
+    public static IReadOnlyDictionary<int, string> ProcessesWith(string text)
+    {
+        var found = new Dictionary<int, string>();
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id)
+                && id != Environment.ProcessId
+                && CommandLine(id) is { } command
+                && command.Contains(text, StringComparison.Ordinal))
+                found.Add(id, command);
+        }
+
+        return found;
+    }
+
+    public static bool IsRunning(int id) => CommandLine(id) is not null;
+
+    /// <summary>Folders of a cgroup name in any hierarchy.</summary>
+    public static string[] CgroupsNamed(string name) =>
+        Directory.Exists("/sys/fs/cgroup")
+            ? Directory.GetDirectories("/sys/fs/cgroup", name, new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
+            : [];
+
+    public static async Task KillAsync(int id)
+    {
+        using var process = Process.GetProcessById(id);
+        process.Kill();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Waits for the end of a process that may not be our child.</summary>
+    public static async Task WaitForEndAsync(int id)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(id);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        }
+        catch (ArgumentException)
+        {
+            return; // It had ended before we looked.
+        }
+    }
+
+    /// <summary>Null when there is no such process, or only a zombie of it.</summary>
+    private static string? CommandLine(int id)
+    {
+        try
+        {
+            var bytes = File.ReadAllBytes($"/proc/{id}/cmdline");
+            return bytes.Length == 0 ? null : Encoding.UTF8.GetString(bytes).Replace('\0', ' ');
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}
