@@ -132,9 +132,6 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
     }
 
-    /// <summary>Something runs or waits now.</summary>
-    public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
-
     /// <summary>True while an invocation runs or waits anywhere.</summary>
     public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
 
