@@ -36,7 +36,7 @@ internal sealed record RevisionsDocument(string Endpoint, ImmutableArray<Revisio
 
 internal sealed record ChangesDocument(ImmutableArray<ChangeDocument> Endpoints);
 
-/// <param name="Actions">"create", "deploy", "traffic"; empty = unchanged.</param>
+/// <param name="Actions">"create", "deploy", "traffic", "public"; empty = unchanged.</param>
 /// <param name="Differences">One line each.</param>
 internal sealed record ChangeDocument(string Name, ImmutableArray<string> Actions, ImmutableArray<string> Differences, string? Revision = null);
 

@@ -102,12 +102,12 @@ public sealed class BlobUploader
         using var response = await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.NotFound)
         {
-            return new UploadStatus(0, false);
+            // Not there as a whole; a part may be.
+            return new UploadStatus(Offset(response) ?? 0, false);
         }
 
         await _client.ThrowIfRefusedAsync(response, cancellationToken).ConfigureAwait(false);
-        var offset = Offset(response) ?? 0;
-        return new UploadStatus(offset, offset == blob.SizeBytes);
+        return new UploadStatus(blob.SizeBytes, true);
     }
 
     private async Task<UploadStatus> SendFromAsync(string file, PackageFileInfo blob, long offset, UploadPosition told, CancellationToken cancellationToken)

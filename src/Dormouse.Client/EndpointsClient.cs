@@ -38,6 +38,10 @@ public sealed class EndpointsClient
         _client.SendAsync(
             HttpMethod.Post, $"{Path(name)}/revisions?wait={(wait ? "true" : "false")}", request, ControlJson.Default.DeployRequest, ControlJson.Default.RevisionInfo, cancellationToken);
 
+    public Task<EndpointInfo> SetPublicAsync(string name, bool isPublic, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Patch, Path(name), new EndpointPatch(isPublic), ControlJson.Default.EndpointPatch, ControlJson.Default.EndpointInfo, cancellationToken);
+
     /// <param name="traffic">Weight by revision name ("r3"); they sum to 100.</param>
     public Task<EndpointInfo> SetTrafficAsync(string name, ImmutableSortedDictionary<string, int> traffic, CancellationToken cancellationToken = default) =>
         _client.SendAsync(

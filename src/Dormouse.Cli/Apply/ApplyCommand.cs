@@ -82,6 +82,11 @@ internal static class ApplyCommand
             actions.Add(plan.IsNew ? "create" : "deploy");
         }
 
+        if (plan.Public is not null)
+        {
+            actions.Add("public");
+        }
+
         if (plan.Traffic is not null)
         {
             actions.Add("traffic");

@@ -7,8 +7,10 @@ namespace Dormouse.Cli.Apply;
 /// <summary>What has to be done so that one endpoint is as the file wants it. Empty = nothing.</summary>
 /// <param name="Deploys">Versions that become revisions, in order.</param>
 /// <param name="Traffic">Traffic to set afterwards; null = leave it.</param>
+/// <param name="Public">Access to set without a new revision; null = leave it.</param>
 /// <param name="Differences">For people, one line each.</param>
-internal sealed record EndpointPlan(WantedEndpoint Wanted, bool IsNew, ImmutableArray<HashedVersion> Deploys, ImmutableSortedDictionary<string, int>? Traffic, ImmutableArray<string> Differences)
+internal sealed record EndpointPlan(
+    WantedEndpoint Wanted, bool IsNew, ImmutableArray<HashedVersion> Deploys, ImmutableSortedDictionary<string, int>? Traffic, bool? Public, ImmutableArray<string> Differences)
 {
     public bool IsNothing => Differences.IsEmpty;
 
@@ -20,34 +22,32 @@ internal sealed record EndpointPlan(WantedEndpoint Wanted, bool IsNew, Immutable
         var current = actual?.Revisions.Where(r => r.State != "failed").MaxBy(r => r.Number);
         if (actual is null || current is null)
         {
-            return new EndpointPlan(wanted, actual is null, versions, wanted.Traffic, [actual is null ? "new endpoint" : "no revision that can serve"]);
+            return new EndpointPlan(wanted, actual is null, versions, wanted.Traffic, null, [actual is null ? "new endpoint" : "no revision that can serve"]);
         }
 
         var differences = ImmutableArray.CreateBuilder<string>();
         differences.AddRange(SettingsComparison.Differences(wanted.Settings, wanted.Settings.Signature ?? packageSignature, current.Settings));
         differences.AddRange(FileDifferences(versions[^1].Package, current.Files));
-        if (wanted.Settings.Public is { } isPublic && isPublic != actual.Public)
-        {
-            differences.Add($"public: {Word(actual.Public)} → {Word(isPublic)}");
-        }
-
         if (differences.Count > 0)
         {
             // Older versions that some revision holds already are not made again.
             var known = actual.Revisions.Where(r => r.State != "failed").Select(r => r.Files).ToArray();
             var missing = versions.Where((v, i) => i == versions.Length - 1 || !known.Any(k => FileDifferences(v.Package, k).IsEmpty)).ToImmutableArray();
-            return new EndpointPlan(wanted, false, missing, wanted.Traffic, differences.ToImmutable());
+            differences.AddRange(AccessDifference(wanted, actual));
+            return new EndpointPlan(wanted, false, missing, wanted.Traffic, null, differences.ToImmutable());
         }
 
-        // The file without traffic wants its model to serve: all to the newest revision (after a rollback it is not).
+        // A file without traffic wants its model to serve: all to the newest revision (after a rollback it is not).
         var traffic = wanted.Traffic ?? ImmutableSortedDictionary<string, int>.Empty.Add(current.Name, 100);
-        if (current.State == "verifying" || traffic.SequenceEqual(actual.Traffic))
-        {
-            return new EndpointPlan(wanted, false, [], null, []);
-        }
-
-        return new EndpointPlan(wanted, false, [], traffic, [$"traffic: {Words(actual.Traffic)} → {Words(traffic)}"]);
+        var isTraffic = current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
+        var access = AccessDifference(wanted, actual);
+        return new EndpointPlan(
+            wanted, false, [], isTraffic ? traffic : null, access.IsEmpty ? null : wanted.Settings.Public,
+            [.. access, .. isTraffic ? [$"traffic: {Words(actual.Traffic)} → {Words(traffic)}"] : ImmutableArray<string>.Empty]);
     }
+
+    private static ImmutableArray<string> AccessDifference(WantedEndpoint wanted, EndpointInfo actual) =>
+        wanted.Settings.Public is { } isPublic && isPublic != actual.Public ? [$"public: {Word(actual.Public)} → {Word(isPublic)}"] : [];
 
     private static ImmutableArray<string> FileDifferences(ImmutableArray<PackageFileInfo> wanted, ImmutableArray<PackageFileInfo> actual)
     {

@@ -47,6 +47,11 @@ internal sealed class EndpointPlanner(Session session)
             last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, plan.Wanted.Verify, wait: true, cancellationToken);
         }
 
+        if (plan.Public is { } isPublic)
+        {
+            await session.Client.Endpoints.SetPublicAsync(plan.Wanted.Name, isPublic, cancellationToken);
+        }
+
         if (plan.Traffic is { } traffic)
         {
             await session.Client.Endpoints.SetTrafficAsync(plan.Wanted.Name, traffic, cancellationToken);

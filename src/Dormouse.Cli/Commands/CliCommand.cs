@@ -13,6 +13,9 @@ internal sealed class CliCommand : Command
 
     public IReadOnlyList<string> Examples { get; }
 
+    /// <summary>The command ends well on Ctrl-C by itself, however long that takes.</summary>
+    public bool HandlesSignals { get; set; }
+
     /// <summary>What the command does; every exception becomes an exit code and a sentence in one place.</summary>
     public CliCommand Runs(GlobalOptions globals, Func<Session, ParseResult, CancellationToken, Task<int>> body)
     {

@@ -7,8 +7,8 @@ namespace Dormouse.Cli.Commands;
 /// <summary>From arguments to an exit code.</summary>
 internal static class CommandLine
 {
-    /// <summary>How long a command may take to end well after Ctrl-C: a server drains in that time.</summary>
-    private static readonly TimeSpan TerminationLimit = TimeSpan.FromSeconds(60);
+    /// <summary>How long a command may take to end after Ctrl-C.</summary>
+    private static readonly TimeSpan TerminationLimit = TimeSpan.FromSeconds(2);
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Surroundings surroundings, CancellationToken cancellationToken)
     {
@@ -26,7 +26,7 @@ internal static class CommandLine
                 Output = surroundings.Out,
                 Error = surroundings.Error,
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = TerminationLimit,
+                ProcessTerminationTimeout = parsed.CommandResult.Command is CliCommand { HandlesSignals: true } ? null : TerminationLimit,
             },
             cancellationToken);
     }

@@ -33,6 +33,8 @@ internal static class CommandTree
         root.Add(globals.Output);
         foreach (var command in new[]
         {
+            ServeCommand.Create(globals),
+            QuickstartCommand.Create(globals),
             DeployCommand.Create(globals),
             ApplyCommand.Create(globals),
             ApplyCommand.CreateDiff(globals),

@@ -8,6 +8,8 @@ namespace Dormouse.Cli.Commands;
 /// <summary>What is wrong with a command line, in one or a few sentences, with what may have been meant.</summary>
 internal static class UsageErrors
 {
+    private const string UnknownOption = "Unknown option";
+
     public static int Report(ParseResult parsed, Screen screen)
     {
         var command = parsed.CommandResult.Command;
@@ -20,6 +22,12 @@ internal static class UsageErrors
     private static IEnumerable<string> Sentences(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
+        if (parsed.Errors.FirstOrDefault(e => e.Message.StartsWith(UnknownOption, StringComparison.Ordinal)) is { } taken)
+        {
+            yield return taken.Message;
+            yield break;
+        }
+
         if (parsed.UnmatchedTokens is [var first, ..])
         {
             // The others are mostly the mistyped word's own values: naming them too would hide the cause.
@@ -37,7 +45,7 @@ internal static class UsageErrors
     {
         if (word.StartsWith('-'))
         {
-            return $"Unknown option '{word}'." + Suggestions.Question(word.Split('=')[0], OptionNames(command));
+            return $"{UnknownOption} '{word}'." + Suggestions.Question(word.Split('=')[0], OptionNames(command));
         }
 
         return command.Subcommands.Count > 0

@@ -55,11 +55,11 @@ public sealed class RevisionEngine
     public long NextInstanceNumber => _roster.NextNumber;
 
     /// <summary>
-    /// True while nothing waits, runs or exists: the engine may be dropped. False also while instances are to be kept (min-instances) and while failed
-    /// starts are remembered; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
+    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances) and
+    /// while failed starts are remembered; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
-        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || (_roster.Backoff.Failure is null && _roster.Kept == 0));
+        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || _roster.IsDraining || (_roster.Backoff.Failure is null && _roster.Kept == 0));
 
     /// <summary>
     /// Takes one event at <paramref name="now"/> (never earlier than the last) and appends what must be done to <paramref name="effects"/>, which the caller

@@ -1,0 +1,89 @@
+using System.Text.RegularExpressions;
+
+namespace Dormouse.Worker.Engine;
+
+/// <summary>Puts the engine's messages in plain words: no paths, no source lines, and the numbers a person needs.</summary>
+internal static partial class EngineMessages
+{
+    private const int LengthMax = 600;
+
+    /// <summary>Why a model could not be loaded.</summary>
+    internal static string WhyNotLoaded(Exception fault)
+    {
+        var text = Clean(fault.Message);
+        if (NotRegistered().Match(text) is { Success: true } custom)
+        {
+            return $"The model uses the operator '{custom.Groups["op"].Value}' of domain '{Domain(custom.Groups["domain"].Value)}', which this engine does not have.";
+        }
+
+        if (NoSuchOperator().Match(text) is { Success: true } missing)
+        {
+            return $"The model uses the operator '{missing.Groups["op"].Value}', which operator set {missing.Groups["version"].Value} of '{Domain(missing.Groups["domain"].Value)}' does not have in this engine.";
+        }
+
+        if (NoImplementation().Match(text) is { Success: true } kernel)
+        {
+            return $"The engine has no implementation of the operator '{kernel.Groups["op"].Value}' (operator set {kernel.Groups["version"].Value}) for the types that node '{kernel.Groups["node"].Value}' uses.";
+        }
+
+        if (IsOutOfMemory(text))
+        {
+            return "The model needs more memory to load than there is.";
+        }
+
+        if (UnknownType().Match(text) is { Success: true } type)
+        {
+            return $"The engine does not support the element type {type.Groups["type"].Value}.";
+        }
+
+        return fault is ArgumentException
+            ? "The model has an input or output of an element type that the inference protocol cannot carry: " + text
+            : "The engine cannot load the model: " + text;
+    }
+
+    /// <summary>True when an allocation failed.</summary>
+    internal static bool IsOutOfMemory(string message) =>
+        message.Contains("bad_alloc", StringComparison.Ordinal) || message.Contains("Failed to allocate", StringComparison.OrdinalIgnoreCase)
+        || message.Contains("out of memory", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The message without the engine's own decoration: codes, paths, source positions, C++ signatures.</summary>
+    internal static string Clean(string message)
+    {
+        var text = ErrorCode().Replace(message, "");
+        text = LoadPrefix().Replace(text, "");
+        text = SourcePosition().Replace(text, "");
+        text = DescriptorPath().Replace(text, "the model's file");
+        text = WhiteSpace().Replace(text, " ").Trim();
+        return text.Length > LengthMax ? text[..LengthMax] + "…" : text;
+    }
+
+    private static string Domain(string domain) => domain.Length == 0 ? "ai.onnx" : domain;
+
+    [GeneratedRegex(@"^\[ErrorCode:\w+\]\s*")]
+    private static partial Regex ErrorCode();
+
+    [GeneratedRegex(@"(?:Exception during (?:initialization|loading): |Load model from \S+ failed:\s*|Fatal error: )")]
+    private static partial Regex LoadPrefix();
+
+    // "/onnxruntime_src/onnxruntime/core/…/file.cc:123 onnxruntime::Type::Call(const Args&) "
+    [GeneratedRegex(@"(?:/\S+)?/onnxruntime[\w/.-]*\.(?:cc|h|cpp|hpp):\d+ (?:[^()\n]*\([^()\n]*\)(?: const)?(?: \[with [^\]]*\])?)?\s*")]
+    private static partial Regex SourcePosition();
+
+    [GeneratedRegex(@"""?/proc/self/fd/[^\s"",;]+""?")]
+    private static partial Regex DescriptorPath();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex WhiteSpace();
+
+    [GeneratedRegex(@"(?<domain>[\w.-]*):(?<op>[\w.-]+)\((?<version>-?\d+)\) is not a registered function/op")]
+    private static partial Regex NotRegistered();
+
+    [GeneratedRegex(@"No Op registered for (?<op>[\w.-]+) with domain_version of (?<version>\d+)(?<domain>)")]
+    private static partial Regex NoSuchOperator();
+
+    [GeneratedRegex(@"MLDataType for: (?:\w+\()?(?<type>\w+)\)? is not currently registered")]
+    private static partial Regex UnknownType();
+
+    [GeneratedRegex(@"Could not find an implementation for (?<op>[\w.-]+)\((?<version>-?\d+)\) node with name '(?<node>[^']*)'")]
+    private static partial Regex NoImplementation();
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Text.Json;
+using Dormouse.Protocol;
+using Dormouse.Protocol.Problems;
+using Dormouse.Worker.Running;
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary>Writes answers: always with a length, and with the run's times, which tell the gateway that the slot is free.</summary>
+internal static class Answers
+{
+    internal const string Json = "application/json";
+
+    internal static async Task WriteAsync(HttpContext context, int status, string contentType, ReadOnlyMemory<byte> body, RunTimes times)
+    {
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = contentType;
+        response.ContentLength = body.Length;
+        response.Headers[DormouseHeaders.RunMicroseconds] = times.RunMicroseconds.ToString(CultureInfo.InvariantCulture);
+        response.Headers[DormouseHeaders.CpuMicroseconds] = times.CpuMicroseconds.ToString(CultureInfo.InvariantCulture);
+        await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+    }
+
+    /// <summary>A problem document; on the inference protocol with its own status and <c>error</c> member.</summary>
+    internal static Task WriteProblemAsync(HttpContext context, ProblemCode code, string detail, bool isInference)
+    {
+        var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
+        var document = new ProblemDocument
+        {
+            Type = code.Type,
+            Title = code.Title,
+            Status = status,
+            Detail = detail,
+            Code = code.Code,
+            Retryable = code.Retryable,
+            Error = isInference ? detail : null,
+        };
+        var body = JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument);
+        return WriteAsync(context, status, isInference ? Json : "application/problem+json", body, default);
+    }
+}

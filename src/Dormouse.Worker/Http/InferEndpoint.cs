@@ -1,0 +1,79 @@
+using System.Globalization;
+using Dormouse.Protocol;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Dormouse.Worker.Running;
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary><c>POST /infer</c>: an inference in any of the protocol's forms, answered in the same family (REST or protobuf).</summary>
+internal static class InferEndpoint
+{
+    private const string Protobuf = "application/x-protobuf";
+    private const string Octets = "application/octet-stream";
+
+    internal static async Task HandleAsync(HttpContext context, Instance instance)
+    {
+        var isProtobuf = context.Request.ContentType?.StartsWith(Protobuf, StringComparison.OrdinalIgnoreCase) == true;
+        var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
+        using var request = await ReadAsync(context.Request, isProtobuf, instance.Model.Interface, name, context.RequestAborted);
+        using var run = await instance.RunAsync(request, context.RequestAborted);
+        var response = new InferResponse
+        {
+            ModelName = name,
+            ModelVersion = context.Request.Headers[DormouseHeaders.ModelVersion].ToString(),
+            Id = request.Id,
+        };
+        response.Outputs.AddRange(run.Outputs);
+        using var body = new PooledBuffer(SizeHint(run.Outputs));
+        if (isProtobuf)
+        {
+            InferProtoWriter.Write(response, body);
+            await Answers.WriteAsync(context, StatusCodes.Status200OK, Protobuf, body.Written, run.Times);
+            return;
+        }
+
+        var jsonLength = InferResponseWriter.Write(response, body);
+        if (jsonLength is { } length)
+        {
+            context.Response.Headers[DormouseHeaders.InferenceHeaderContentLength] = length.ToString(CultureInfo.InvariantCulture);
+        }
+
+        await Answers.WriteAsync(context, StatusCodes.Status200OK, jsonLength is null ? Answers.Json : Octets, body.Written, run.Times);
+    }
+
+    private static async ValueTask<InferRequest> ReadAsync(
+        HttpRequest request, bool isProtobuf, ModelInterface model, string name, CancellationToken cancellationToken)
+    {
+        var jsonLength = JsonLength(request);
+        using var body = await RequestBody.ReadAsync(request, cancellationToken);
+        return isProtobuf
+            ? InferProtoReader.Read(body.Written, model, name)
+            : InferRequestReader.Read(body.Written, jsonLength, model, name);
+    }
+
+    private static int? JsonLength(HttpRequest request)
+    {
+        if (!request.Headers.TryGetValue(DormouseHeaders.InferenceHeaderContentLength, out var text))
+        {
+            return null;
+        }
+
+        return int.TryParse(text.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var length)
+            ? length
+            : throw new InferenceException(ProblemCode.RequestInvalid, $"The header {DormouseHeaders.InferenceHeaderContentLength} is '{text}'; it must be the JSON part's length in bytes.");
+    }
+
+    // Binary outputs need their own length and a little JSON; numbers as JSON about twice that. Growing costs a copy, so guess high.
+    private static int SizeHint(List<OutputTensor> outputs)
+    {
+        long bytes = 1024;
+        foreach (var output in outputs)
+        {
+            bytes += 256 + ((output.Data.Length + (output.Strings?.BinaryLength ?? 0)) * (output.Binary ? 1L : 3L));
+        }
+
+        return (int)Math.Min(bytes, Array.MaxLength);
+    }
+}

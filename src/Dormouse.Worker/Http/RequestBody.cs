@@ -1,0 +1,103 @@
+using System.Buffers;
+using System.IO.Compression;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary>Reads a request's body whole into one rented buffer: rented once when its length is known, decompressed under a limit.</summary>
+internal static class RequestBody
+{
+    /// <summary>Limit of a compressed body's content, which a small body could claim to be anything.</summary>
+    internal const int DecompressedBytesMax = 256 * 1024 * 1024;
+
+    private const int FirstBytes = 16 * 1024;
+
+    /// <summary>The body; the caller disposes it. Throws <see cref="InferenceException"/> for what cannot be read.</summary>
+    internal static async ValueTask<PooledBuffer> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        var encoding = request.Headers.ContentEncoding.ToString();
+        switch (encoding.ToLowerInvariant())
+        {
+            case "" or "identity":
+                return await ReadPlainAsync(request, cancellationToken);
+            case "gzip" or "x-gzip":
+                return await InflateAsync(new GZipStream(request.Body, CompressionMode.Decompress), encoding, cancellationToken);
+            case "deflate":
+                return await InflateAsync(new ZLibStream(request.Body, CompressionMode.Decompress), encoding, cancellationToken);
+            default:
+                throw new InferenceException(ProblemCode.MediaTypeUnsupported, $"The content encoding '{encoding}' is not supported; use gzip, deflate or none.");
+        }
+    }
+
+    private static async ValueTask<PooledBuffer> ReadPlainAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        if (request.ContentLength > Array.MaxLength)
+        {
+            throw new InferenceException(ProblemCode.BodyTooLarge, $"The body has {request.ContentLength} bytes; at most {Array.MaxLength} can be read.");
+        }
+
+        var body = new PooledBuffer((int)(request.ContentLength ?? FirstBytes));
+        try
+        {
+            var reader = request.BodyReader;
+            while (true)
+            {
+                var read = await reader.ReadAsync(cancellationToken);
+                if ((long)body.Length + read.Buffer.Length > Array.MaxLength)
+                {
+                    throw new InferenceException(ProblemCode.BodyTooLarge, $"The body has more than {Array.MaxLength} bytes.");
+                }
+
+                foreach (var segment in read.Buffer)
+                {
+                    body.Write(segment.Span);
+                }
+
+                reader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
+                {
+                    return body;
+                }
+            }
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    private static async ValueTask<PooledBuffer> InflateAsync(Stream inflating, string encoding, CancellationToken cancellationToken)
+    {
+        var body = new PooledBuffer(FirstBytes);
+        try
+        {
+            await using (inflating)
+            {
+                int read;
+                while ((read = await inflating.ReadAsync(body.GetMemory(), cancellationToken)) > 0)
+                {
+                    body.Advance(read);
+                    if (body.Length > DecompressedBytesMax)
+                    {
+                        throw new InferenceException(ProblemCode.BodyTooLarge, $"The body unpacks to more than {DecompressedBytesMax} bytes.");
+                    }
+                }
+            }
+
+            return body;
+        }
+        catch (InvalidDataException e)
+        {
+            body.Dispose();
+            throw new InferenceException(ProblemCode.RequestInvalid, $"The body is not valid {encoding} data.", e);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+}

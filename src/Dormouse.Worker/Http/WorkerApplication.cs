@@ -1,0 +1,81 @@
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Dormouse.Worker.Running;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary>All addresses of a worker, and the one place where faults become answers.</summary>
+internal sealed class WorkerApplication : IHttpApplication<HttpContext>
+{
+    private static readonly byte[] Ready = """{"status":"ready"}"""u8.ToArray();
+
+    private Instance? _instance;
+
+    internal Instance? Instance
+    {
+        get => Volatile.Read(ref _instance);
+        set => Volatile.Write(ref _instance, value);
+    }
+
+    public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+    public void DisposeContext(HttpContext context, Exception? exception)
+    {
+        // A context holds nothing of its own: the features are Kestrel's, and there is no service scope.
+    }
+
+    public async Task ProcessRequestAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value;
+        var isInference = path == "/infer";
+        try
+        {
+            await RouteAsync(context, path);
+        }
+        catch (InferenceException e) when (!context.Response.HasStarted)
+        {
+            await Answers.WriteProblemAsync(context, e.Code, e.Message, isInference);
+        }
+        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            await Answers.WriteProblemAsync(context, ProblemCode.BodyIncomplete, "The body cannot be read: " + e.Message, isInference);
+        }
+        catch (OutOfMemoryException) when (!context.Response.HasStarted)
+        {
+            await Answers.WriteProblemAsync(context, ProblemCode.MemoryExceeded, "The request or its answer needs more memory than there is.", isInference);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The caller left: there is nobody to answer.
+            context.Abort();
+        }
+        catch (IOException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
+    }
+
+    private Task RouteAsync(HttpContext context, string? path)
+    {
+        var instance = Instance;
+        switch (path)
+        {
+            case "/health" when HttpMethods.IsGet(context.Request.Method) && instance is not null:
+                return Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Json, Ready, default);
+            case "/infer" or "/" when !HttpMethods.IsPost(context.Request.Method):
+            case "/health" when !HttpMethods.IsGet(context.Request.Method):
+                throw new InferenceException(ProblemCode.MethodNotAllowed, $"{context.Request.Method} is not allowed here.");
+            case "/infer" or "/" or "/health" when instance is null:
+                throw new InferenceException(ProblemCode.EndpointNotReady, "This worker serves no model yet.");
+            case "/infer":
+                return InferEndpoint.HandleAsync(context, instance!);
+            case "/":
+                return PictureEndpoint.HandleAsync(context, instance!);
+            default:
+                throw new InferenceException(ProblemCode.RouteNotFound, $"A model has no address '{path}'; POST a picture to '/'.");
+        }
+    }
+}

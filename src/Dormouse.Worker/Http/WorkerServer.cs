@@ -1,0 +1,47 @@
+using Dormouse.Worker.Running;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary>
+/// Kestrel on one Unix socket, without host, configuration, routing or middleware: a worker has four addresses, and its start is counted in milliseconds.
+/// </summary>
+internal sealed class WorkerServer : IDisposable
+{
+    private readonly KestrelServer _server;
+    private readonly StandardErrorLog _log = new();
+    private readonly ServiceProvider _services;
+    private readonly WorkerApplication _application = new();
+
+    internal WorkerServer(string socketPath)
+    {
+        _services = new ServiceCollection().AddSingleton<ILoggerFactory>(_log).BuildServiceProvider();
+        var options = new KestrelServerOptions { AddServerHeader = false, ApplicationServices = _services };
+        // The gateway has already held the body against the endpoint's limit and times slow senders.
+        options.Limits.MaxRequestBodySize = null;
+        options.Limits.MinRequestBodyDataRate = null;
+        options.Limits.MinResponseDataRate = null;
+        options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
+        _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _log), _log);
+    }
+
+    /// <summary>The instance that answers; null while this worker is generic.</summary>
+    internal Instance? Instance
+    {
+        get => _application.Instance;
+        set => _application.Instance = value;
+    }
+
+    internal Task StartAsync(CancellationToken cancellationToken) => _server.StartAsync(_application, cancellationToken);
+
+    public void Dispose()
+    {
+        _server.Dispose();
+        _services.Dispose();
+        _log.Dispose();
+    }
+}

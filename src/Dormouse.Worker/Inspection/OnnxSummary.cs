@@ -1,0 +1,24 @@
+namespace Dormouse.Worker.Inspection;
+
+/// <summary>What the walk over a model file found.</summary>
+internal sealed class OnnxSummary
+{
+    internal long? IrVersion { get; set; }
+
+    internal bool HasGraph { get; set; }
+
+    /// <summary>Operator sets of the model and of its functions; the empty domain is ONNX's own.</summary>
+    internal List<(string Domain, long Version)> OperatorSets { get; } = [];
+
+    /// <summary>Tensors whose data lies in other files.</summary>
+    internal List<ExternalTensor> ExternalTensors { get; } = [];
+
+    /// <summary>Names of graph inputs and outputs that state an element type but no shape: the engine reports them like scalars.</summary>
+    internal HashSet<string> WithoutShape { get; } = new(StringComparer.Ordinal);
+}
+
+/// <param name="Tensor">Name of the tensor, for messages; may be empty.</param>
+/// <param name="Locations">Every location given, also when the file repeats the entry.</param>
+/// <param name="Offset">First byte in the external file.</param>
+/// <param name="Length">Bytes in the external file; null = to its end.</param>
+internal sealed record ExternalTensor(string Tensor, List<string> Locations, long Offset, long? Length);

@@ -1,0 +1,291 @@
+using System.Globalization;
+using System.Text;
+using Dormouse.Worker.Engine;
+
+namespace Dormouse.Worker.Inspection;
+
+/// <summary>
+/// Walks an ONNX file: versions, operator sets, and every tensor anywhere in it that names another file. It looks into each place the
+/// format has for a tensor, also where a field is repeated that should not be, because a reader that merges them would see the same.
+/// </summary>
+internal static class OnnxWalk
+{
+    private const int DepthMax = 64;
+    private const ulong DataLocationExternal = 1;
+
+    /// <summary>Summary of the file. Throws <see cref="ProtoException"/> when it is no message and <see cref="ModelRefusedException"/> when it nests too deep.</summary>
+    internal static void Model(ReadOnlySpan<byte> model, OnnxSummary summary)
+    {
+        var reader = new ProtoReader(model);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (1, ProtoReader.Varint):
+                    summary.IrVersion = (long)reader.Number;
+                    break;
+                case (7, ProtoReader.LengthDelimited):
+                    summary.HasGraph = true;
+                    Shapes(reader.Content, summary);
+                    Graph(reader.Content, summary, 0);
+                    break;
+                case (8, ProtoReader.LengthDelimited):
+                    OperatorSet(reader.Content, summary);
+                    break;
+                case (20, ProtoReader.LengthDelimited):
+                    Training(reader.Content, summary);
+                    break;
+                case (25, ProtoReader.LengthDelimited):
+                    Function(reader.Content, summary);
+                    break;
+            }
+        }
+    }
+
+    private static void OperatorSet(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        var domain = "";
+        long version = 0;
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (1, ProtoReader.LengthDelimited):
+                    domain = Text(reader.Content);
+                    break;
+                case (2, ProtoReader.Varint):
+                    version = (long)reader.Number;
+                    break;
+            }
+        }
+
+        summary.OperatorSets.Add((domain == "ai.onnx" ? "" : domain, version));
+    }
+
+    private static void Training(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            if (reader is { Field: 1 or 2, Form: ProtoReader.LengthDelimited })
+            {
+                Graph(reader.Content, summary, 0);
+            }
+        }
+    }
+
+    private static void Function(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (7, ProtoReader.LengthDelimited):
+                    Node(reader.Content, summary, 0);
+                    break;
+                case (9, ProtoReader.LengthDelimited):
+                    OperatorSet(reader.Content, summary);
+                    break;
+                case (11, ProtoReader.LengthDelimited):
+                    Attribute(reader.Content, summary, 0);
+                    break;
+            }
+        }
+    }
+
+    private static void Graph(ReadOnlySpan<byte> message, OnnxSummary summary, int depth)
+    {
+        if (depth > DepthMax)
+        {
+            throw new ModelRefusedException($"The model nests graphs more than {DepthMax} deep.");
+        }
+
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (1, ProtoReader.LengthDelimited):
+                    Node(reader.Content, summary, depth);
+                    break;
+                case (5, ProtoReader.LengthDelimited):
+                    Tensor(reader.Content, summary);
+                    break;
+                case (15, ProtoReader.LengthDelimited):
+                    SparseTensor(reader.Content, summary);
+                    break;
+            }
+        }
+    }
+
+    private static void Node(ReadOnlySpan<byte> message, OnnxSummary summary, int depth)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            if (reader is { Field: 5, Form: ProtoReader.LengthDelimited })
+            {
+                Attribute(reader.Content, summary, depth);
+            }
+        }
+    }
+
+    private static void Attribute(ReadOnlySpan<byte> message, OnnxSummary summary, int depth)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (5 or 10, ProtoReader.LengthDelimited):
+                    Tensor(reader.Content, summary);
+                    break;
+                case (6 or 11, ProtoReader.LengthDelimited):
+                    Graph(reader.Content, summary, depth + 1);
+                    break;
+                case (22 or 23, ProtoReader.LengthDelimited):
+                    SparseTensor(reader.Content, summary);
+                    break;
+            }
+        }
+    }
+
+    private static void SparseTensor(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            if (reader is { Field: 1 or 2, Form: ProtoReader.LengthDelimited })
+            {
+                Tensor(reader.Content, summary);
+            }
+        }
+    }
+
+    // An entry counts whether or not the tensor also says that its data is external: merged fields could say it elsewhere.
+    private static void Tensor(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        var name = "";
+        var isExternal = false;
+        List<string> locations = [];
+        long offset = 0;
+        long? length = null;
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (8, ProtoReader.LengthDelimited):
+                    name = Text(reader.Content);
+                    break;
+                case (13, ProtoReader.LengthDelimited):
+                    var (key, value) = Entry(reader.Content);
+                    isExternal = true;
+                    switch (key)
+                    {
+                        case "location":
+                            locations.Add(value);
+                            break;
+                        case "offset":
+                            offset = Whole(value, name, key);
+                            break;
+                        case "length":
+                            length = Whole(value, name, key);
+                            break;
+                    }
+
+                    break;
+                case (14, ProtoReader.Varint):
+                    isExternal |= reader.Number == DataLocationExternal;
+                    break;
+            }
+        }
+
+        if (isExternal)
+        {
+            summary.ExternalTensors.Add(new ExternalTensor(name, locations, offset, length));
+        }
+    }
+
+    private static (string Key, string Value) Entry(ReadOnlySpan<byte> message)
+    {
+        var key = "";
+        var value = "";
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            switch (reader.Field, reader.Form)
+            {
+                case (1, ProtoReader.LengthDelimited):
+                    key = Text(reader.Content);
+                    break;
+                case (2, ProtoReader.LengthDelimited):
+                    value = Text(reader.Content);
+                    break;
+            }
+        }
+
+        return (key, value);
+    }
+
+    // ValueInfo { name = 1, type = 2 { tensor_type = 1 { elem_type = 1, shape = 2 } } }
+    private static void Shapes(ReadOnlySpan<byte> graph, OnnxSummary summary)
+    {
+        var reader = new ProtoReader(graph);
+        while (reader.Next())
+        {
+            if (reader is not { Field: 11 or 12, Form: ProtoReader.LengthDelimited })
+            {
+                continue;
+            }
+
+            var name = "";
+            var hasTensor = false;
+            var hasShape = false;
+            var value = new ProtoReader(reader.Content);
+            while (value.Next())
+            {
+                switch (value.Field, value.Form)
+                {
+                    case (1, ProtoReader.LengthDelimited):
+                        name = Text(value.Content);
+                        break;
+                    case (2, ProtoReader.LengthDelimited):
+                        hasTensor |= Find(value.Content, 1, out var tensor);
+                        hasShape |= Find(tensor, 2, out _);
+                        break;
+                }
+            }
+
+            if (hasTensor && !hasShape)
+            {
+                summary.WithoutShape.Add(name);
+            }
+        }
+    }
+
+    private static bool Find(ReadOnlySpan<byte> message, int field, out ReadOnlySpan<byte> content)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            if (reader.Field == field && reader.Form == ProtoReader.LengthDelimited)
+            {
+                content = reader.Content;
+                return true;
+            }
+        }
+
+        content = default;
+        return false;
+    }
+
+    private static long Whole(string value, string tensor, string key) =>
+        long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : throw new ModelRefusedException($"Tensor '{tensor}' has the {key} '{value}' in its external data; a whole number is needed.");
+
+    private static string Text(ReadOnlySpan<byte> utf8) => Encoding.UTF8.GetString(utf8);
+}

@@ -1,0 +1,90 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Signatures;
+using Dormouse.Worker.Engine;
+using Dormouse.Worker.Pictures;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Dormouse.Worker.Running;
+
+/// <summary>A session and everything that is known of it. One session serves concurrent runs.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private readonly FrozenDictionary<string, string> _engineNames;
+
+    private LoadedModel(InferenceSession session, int threads, Signature? signature, PackageFolder? package, string? labelsPath)
+    {
+        Session = session;
+        Threads = threads;
+        var (own, plans) = ModelDescription.Of(session);
+        var names = signature?.Names ?? ImmutableSortedDictionary<string, string>.Empty;
+        _engineNames = names.ToFrozenDictionary(StringComparer.Ordinal);
+        Interface = SignatureRunner.Rename(own, names);
+        Labels = labelsPath is null ? [] : package?.ReadLines(labelsPath) ?? [];
+        Outputs = ByName(plans, Interface);
+        if (signature is not null)
+        {
+            Signature = SignatureRunner.Bind(signature, Interface, file => package?.ReadLines(file));
+            Interface = Interface with { Accepts = Signature.Accepts };
+        }
+    }
+
+    internal InferenceSession Session { get; }
+
+    /// <summary>Inputs and outputs as callers see them: with the signature's plain names.</summary>
+    internal ModelInterface Interface { get; }
+
+    /// <summary>What each of the interface's outputs is made from.</summary>
+    internal FrozenDictionary<string, OutputSource> Outputs { get; }
+
+    /// <summary>Lines of the package's labels file; empty without one.</summary>
+    internal ImmutableArray<string> Labels { get; }
+
+    /// <summary>Set when the model takes a picture or answers labels.</summary>
+    internal SignatureRunner? Signature { get; }
+
+    /// <summary>Intra-op threads of one run.</summary>
+    internal int Threads { get; }
+
+    /// <summary>
+    /// Takes the session over; it is disposed too when the model cannot be served (<see cref="ModelRefusedException"/> or <see cref="SignatureException"/>).
+    /// </summary>
+    internal static LoadedModel Of(InferenceSession session, int threads, Signature? signature, PackageFolder? package, string? labelsPath)
+    {
+        try
+        {
+            return new LoadedModel(session, threads, signature, package, labelsPath);
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The engine's own name of an input.</summary>
+    internal string EngineInput(string name) => _engineNames.GetValueOrDefault(name, name);
+
+    public void Dispose() => Session.Dispose();
+
+    // The interface lists the outputs in the plans' order; a sequence of maps has two entries.
+    private static FrozenDictionary<string, OutputSource> ByName(ImmutableArray<OutputPlan> plans, ModelInterface seen)
+    {
+        var outputs = new Dictionary<string, OutputSource>(StringComparer.Ordinal);
+        var next = 0;
+        foreach (var plan in plans)
+        {
+            outputs[seen.Outputs[next++].Name] = new OutputSource(plan, IsKeys: false);
+            if (plan is OutputPlan.Maps)
+            {
+                outputs[seen.Outputs[next++].Name] = new OutputSource(plan, IsKeys: true);
+            }
+        }
+
+        return outputs.ToFrozenDictionary(StringComparer.Ordinal);
+    }
+}
+
+/// <param name="IsKeys">The column keys of a sequence of maps, not its values.</param>
+internal readonly record struct OutputSource(OutputPlan Plan, bool IsKeys);

@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Dormouse.Protocol.Launching;
+using Dormouse.Protocol.Signatures;
+using Dormouse.Worker.Control;
+using Dormouse.Worker.Engine;
+using Dormouse.Worker.Http;
+using Dormouse.Worker.Inspection;
+using Dormouse.Worker.Pictures;
+using Dormouse.Worker.Running;
+
+namespace Dormouse.Worker;
+
+/// <summary>A worker's life: start and warm up as nobody's, tell so, take one assignment, and serve it until the control socket closes.</summary>
+internal sealed class WorkerProcess(string socketPath, ControlSocket control, TimeProvider time) : IDisposable
+{
+    /// <summary>The assignment was carried out and nothing is left to do (an inspection), or it was refused.</summary>
+    internal const int Done = 0;
+
+    private const int EngineStackBytes = 1024 * 1024;
+
+    private readonly WorkerServer _server = new(socketPath);
+
+    internal int Run(string build)
+    {
+        control.Listen();
+        var key = "";
+        Exception? fault = null;
+        // The engine takes about as long as Kestrel: side by side, on a thread each.
+        var engine = new Thread(() =>
+        {
+            try
+            {
+                key = EngineRuntime.Start();
+            }
+            catch (Exception e)
+            {
+                fault = e;
+            }
+        }, EngineStackBytes) { Name = "engine start" };
+        engine.Start();
+        _server.StartAsync(CancellationToken.None).GetAwaiter().GetResult(); // The main thread has nothing else to do, and no context to block.
+        engine.Join();
+        if (fault is not null)
+        {
+            throw new InvalidOperationException("The engine cannot be loaded: " + fault.Message, fault);
+        }
+
+        WarmUp.Run(_server, socketPath, time);
+        IdleTrim.TrimNow();
+        ControlSocket.Send(new WorkerHello(key, build));
+        return Obey(control.WaitForAssignment());
+    }
+
+    public void Dispose() => _server.Dispose();
+
+    private int Obey(ControlSocket.Assigned assigned)
+    {
+        try
+        {
+            switch (assigned.Parse())
+            {
+                case ServeAssignment serve:
+                    Serve(serve, assigned);
+                    break;
+                case InspectAssignment inspect:
+                    var output = inspect.OutputDescriptor is { } index ? assigned.At(index) : (int?)null;
+                    ControlSocket.Send(ModelInspection.Inspect(inspect, ReadSignature(inspect), assigned.At(inspect.FolderDescriptor), output, time));
+                    break;
+            }
+        }
+        catch (Exception e) when (e is ModelRefusedException or SignatureException)
+        {
+            ControlSocket.Send(new WorkerRefused(e.Message));
+        }
+        catch (JsonException e)
+        {
+            Console.Error.WriteLine("The assignment cannot be read: " + e.Message);
+            ControlSocket.Send(new WorkerRefused("The worker does not understand the assignment; worker and server are of different versions."));
+        }
+
+        Native.ExitAtOnce(Done); // Nothing is open that has to be closed in order, and the engine's own teardown takes time.
+        return Done;
+    }
+
+    private void Serve(ServeAssignment assignment, ControlSocket.Assigned assigned)
+    {
+        var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
+        var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
+        var concurrency = Math.Max(1, assignment.Concurrency);
+        // Runs hold their threads: the pool must have some left for reading requests and noticing callers who leave.
+        ThreadPool.GetMinThreads(out var workers, out var ports);
+        ThreadPool.SetMinThreads(Math.Max(workers, concurrency + 2), ports);
+        _server.Instance = new Instance(model, concurrency, time);
+        ControlSocket.Send(ready);
+        Thread.CurrentThread.Join(); // The control thread ends the process.
+    }
+
+    private static Signature? ReadSignature(WorkerAssignment assignment)
+    {
+        if (assignment.Signature is not { } json)
+        {
+            return null;
+        }
+
+        return SignatureRules.Parse(json, out ImmutableArray<string> errors) ?? throw new SignatureException(string.Join(" ", errors));
+    }
+}

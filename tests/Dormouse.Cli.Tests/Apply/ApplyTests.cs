@@ -1,0 +1,200 @@
+using Dormouse.Cli.Terminal;
+
+namespace Dormouse.Cli.Tests.Apply;
+
+public sealed class ApplyTests : IAsyncLifetime
+{
+    private FakeServer _server = null!;
+    private Shell _shell = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await FakeServer.StartAsync();
+        _shell = new Shell(_server);
+        _shell.Write("digits/model.onnx", "model one");
+        _shell.Write("digits/signature.yaml", "picture: { width: 8, height: 8, channels: grey, mean: [-1] }\nlabels: { top: 3 }\n");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _shell.Dispose();
+        await _server.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Applying_twice_changes_nothing_the_second_time()
+    {
+        var file = File(
+            """
+            endpoints:
+              digits:
+                source: digits
+                memory: 1024MiB
+                cpu: 1.5
+                idle_timeout: 120s
+                env: { MODE: fast }
+                engine: { session.intra_op.allow_spinning: "0" }
+                public: true
+              iris:
+                source: digits/model.onnx
+                signature: { labels: { top: 2, softmax: true } }
+            """);
+
+        var first = (await _shell.RunAsync("apply", "-f", file)).Done();
+        var second = (await _shell.RunAsync("apply", "-f", file)).Done();
+        var difference = (await _shell.RunAsync("diff", "-f", file)).Done();
+
+        Assert.Contains("digits: made, r1", first.Out, StringComparison.Ordinal);
+        Assert.Equal("digits: unchanged\niris: unchanged\n", second.Out);
+        Assert.Equal("", difference.Out);
+        Assert.Single(_server.Endpoint("digits").Revisions);
+        Assert.Equal("1GiB", _server.Endpoint("digits").Revisions[0].Settings.Memory);
+    }
+
+    [Fact]
+    public async Task A_difference_is_shown_ends_with_1_and_is_gone_after_apply()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, env: { A: one } } }"))).Done();
+        _shell.Write("digits/model.onnx", "model two");
+        var file = File("endpoints: { digits: { source: digits, memory: 1GiB, public: true } }");
+
+        var difference = await _shell.RunAsync("diff", "-f", file);
+
+        Assert.Equal(ExitCodes.Failed, difference.Code);
+        Assert.Equal("digits:", difference.Out.Split('\n')[0]);
+        Assert.Contains("  memory: 512MiB → 1GiB\n", difference.Out, StringComparison.Ordinal);
+        Assert.Contains("  env.A: one → not set\n", difference.Out, StringComparison.Ordinal);
+        Assert.Contains("  public: false → true\n", difference.Out, StringComparison.Ordinal);
+        Assert.Matches("  model.onnx: [0-9a-f]{12} → [0-9a-f]{12}\n", difference.Out);
+        Assert.Single(_server.Endpoint("digits").Revisions);
+
+        (await _shell.RunAsync("apply", "-f", file)).Done();
+        (await _shell.RunAsync("diff", "-f", file)).Done();
+        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+    }
+
+    [Fact]
+    public async Task A_setting_that_is_taken_out_of_the_file_returns_to_its_default()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, timeout: 5s } }"))).Done();
+
+        var difference = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
+
+        Assert.Contains("timeout: 5s → ", difference.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Access_alone_changes_without_a_new_revision()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+
+        var result = (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, public: true } }"))).Done();
+
+        Assert.Equal("digits: changed\n  public: false → true\n", result.Out);
+        Assert.True(_server.Endpoint("digits").Public);
+        Assert.Single(_server.Endpoint("digits").Revisions);
+    }
+
+    [Fact]
+    public async Task Traffic_is_part_of_the_wanted_state()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
+        var shared = File("endpoints: { digits: { source: digits, traffic: { r1: 90, r2: 10 } } }");
+
+        (await _shell.RunAsync("apply", "-f", shared)).Done();
+
+        Assert.Equal(["r1=90", "r2=10"], _server.Endpoint("digits").Traffic.Select(t => $"{t.Key}={t.Value}"));
+        (await _shell.RunAsync("diff", "-f", shared)).Done();
+        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+    }
+
+    [Fact]
+    public async Task After_a_rollback_apply_gives_the_traffic_back_to_the_newest_revision()
+    {
+        var file = File("endpoints: { digits: { source: digits } }");
+        (await _shell.RunAsync("apply", "-f", file)).Done();
+        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
+        (await _shell.RunAsync("rollback", "digits")).Done();
+
+        var result = (await _shell.RunAsync("apply", "-f", file)).Done();
+
+        Assert.Contains("traffic: r1=100 → r2=100", result.Out, StringComparison.Ordinal);
+        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+    }
+
+    [Fact]
+    public async Task Every_mistake_is_told_at_once_with_file_line_and_key()
+    {
+        var file = File(
+            """
+            endpoints:
+              digits:
+                source: digits
+                memroy: 1GiB
+                concurrency: many
+                public: perhaps
+              iris:
+                memory: 1GiB
+                traffic: { r1: 50, two: 50 }
+              bad: 3
+            endpionts: {}
+            """);
+
+        var result = await _shell.RunAsync("apply", "-f", file);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        string[] expected =
+        [
+            $"{file}:4: endpoints.digits.memroy: Unknown key. Did you mean 'memory'?",
+            $"{file}:5: endpoints.digits.concurrency: A whole number is needed here. It is 'many'.",
+            $"{file}:6: endpoints.digits.public: true or false is needed here. It is 'perhaps'.",
+            $"{file}:9: endpoints.iris.traffic.two: This is no revision; write it like r3.",
+            $"{file}:9: endpoints.iris.traffic: The weights sum to 50; they must sum to 100.",
+            $"{file}:8: endpoints.iris.source: Missing: name the model's file, folder or https address.",
+            $"{file}:10: endpoints.bad: A mapping (key: value) is needed here.",
+            $"{file}:11: endpionts: Unknown key. Did you mean 'endpoints'?",
+        ];
+        Assert.All(expected, line => Assert.Contains(line, result.Error, StringComparison.Ordinal));
+        Assert.Empty(_server.Requests);
+    }
+
+    [Theory]
+    [InlineData("endpoints: [", ":1:")]
+    [InlineData("", "0 YAML documents")]
+    [InlineData("a: 1\n---\nb: 2\n", "2 YAML documents")]
+    public async Task A_file_that_is_no_YAML_is_refused(string text, string sentence)
+    {
+        var result = await _shell.RunAsync("apply", "-f", File(text));
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task New_versions_of_a_Triton_folder_are_added_and_known_ones_are_not_made_again()
+    {
+        _shell.Write("resnet/1/model.onnx", "one");
+        var file = File("endpoints: { resnet: { source: resnet } }");
+        (await _shell.RunAsync("apply", "-f", file)).Done();
+        _shell.Write("resnet/2/model.onnx", "two");
+
+        (await _shell.RunAsync("apply", "-f", file)).Done();
+        (await _shell.RunAsync("diff", "-f", file)).Done();
+
+        Assert.Equal(2, _server.Endpoint("resnet").Revisions.Length);
+    }
+
+    [Fact]
+    public async Task Json_output_lists_what_was_done()
+    {
+        var file = File("endpoints: { digits: { source: digits } }");
+
+        var result = (await _shell.RunAsync("apply", "-f", file, "-o", "json")).Done();
+
+        var change = result.Json.GetProperty("endpoints")[0];
+        Assert.Equal(("digits", "create", "r1"), (change.GetProperty("name").GetString(), change.GetProperty("actions")[0].GetString(), change.GetProperty("revision").GetString()));
+    }
+
+    private string File(string text) => _shell.Write("dormouse.yaml", text);
+}

@@ -1,0 +1,158 @@
+using System.Net;
+using System.Net.Sockets;
+using Dormouse.Cli.Commands;
+using Dormouse.Cli.Terminal;
+
+namespace Dormouse.Cli.Tests.Commands;
+
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly Shell _shell = new();
+
+    public static TheoryData<string> EveryCommand()
+    {
+        using var shell = new Shell();
+        var root = CommandTree.Create(new GlobalOptions(shell.Surroundings(TextWriter.Null, TextWriter.Null, Stream.Null)));
+        return [.. root.Subcommands.SelectMany(c => c.Subcommands.Select(s => c.Name + " " + s.Name).Prepend(c.Name))];
+    }
+
+    [Fact]
+    public void The_commands_of_the_contract_are_all_there()
+    {
+        string[] wanted =
+        [
+            "serve", "quickstart", "deploy", "apply", "diff", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "stop", "delete",
+            "key", "key create", "key list", "key revoke", "usage", "doctor", "version", "completion",
+        ];
+
+        Assert.Equal(wanted.Order(), EveryCommand().Select(row => row.Data).Order());
+    }
+
+    [Theory]
+    [MemberData(nameof(EveryCommand))]
+    public async Task Help_of_every_command_shows_an_example_of_it(string command)
+    {
+        var result = (await _shell.RunAsync([.. command.Split(' '), "--help"])).Done();
+
+        Assert.Contains("Examples:", result.Out, StringComparison.Ordinal);
+        Assert.Contains("dormouse " + command.Split(' ')[0], result.Out[result.Out.IndexOf("Examples:", StringComparison.Ordinal)..], StringComparison.Ordinal);
+        Assert.Empty(result.Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(EveryCommand))]
+    public async Task Examples_in_the_help_are_command_lines_that_parse(string command)
+    {
+        var root = CommandTree.Create(new GlobalOptions(_shell.Surroundings(TextWriter.Null, TextWriter.Null, Stream.Null)));
+        var found = command.Split(' ').Aggregate((System.CommandLine.Command)root, (c, name) => c.Subcommands.Single(s => s.Name == name));
+
+        foreach (var example in Assert.IsType<CliCommand>(found).Examples)
+        {
+            var line = example.Replace("source <(", "", StringComparison.Ordinal).Replace(")", "", StringComparison.Ordinal).Split(" > ")[0];
+            var words = line.Contains('\'', StringComparison.Ordinal) ? [.. line[..line.IndexOf('\'', StringComparison.Ordinal)].Split(' ', StringSplitOptions.RemoveEmptyEntries), "{}"] : line.Split(' ');
+            Assert.Empty(root.Parse(words[1..]).Errors);
+        }
+
+        await Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task No_arguments_show_the_help()
+    {
+        var result = (await _shell.RunAsync()).Done();
+
+        Assert.Contains("dormouse quickstart", result.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("deplo x.onnx", "Unknown command 'deplo'. Did you mean 'deploy'?")]
+    [InlineData("key revok x", "Unknown command 'revok'. Did you mean 'revoke'?")]
+    [InlineData("deploy x.onnx --memroy 1GiB", "Unknown option '--memroy'. Did you mean '--memory'?")]
+    [InlineData("deploy --memroy 1GiB x.onnx", "Unknown option '--memroy'. Did you mean '--memory'?")]
+    [InlineData("list --ouput json", "Unknown option '--ouput'. Did you mean '--output'?")]
+    [InlineData("describe --scalin digits", "Unknown option '--scalin'. Did you mean '--scaling'?")]
+    [InlineData("deploy", "'dormouse deploy' needs source.")]
+    [InlineData("key", "'dormouse key' needs one of: create, list, revoke.")]
+    [InlineData("deploy x.onnx --cpu many", "--cpu is 'many'; a number is needed.")]
+    [InlineData("list extra", "'extra' is one argument too many.")]
+    [InlineData("traffic digits r1=50", "The weights sum to 50; they must sum to 100.")]
+    [InlineData("traffic digits r1", "A weight is 'r1'; write it like NAME=VALUE.")]
+    [InlineData("traffic digits first=100", "'first' is no revision.")]
+    [InlineData("rollback digits --to latest", "'latest' is no revision.")]
+    [InlineData("usage --from yesterday", "--from is 'yesterday', which is no time.")]
+    [InlineData("list --server ftp://x", "--server is 'ftp://x', which is no address.")]
+    [InlineData("deploy x.onnx --env NAME", "--env is 'NAME'; write it like NAME=VALUE.")]
+    public async Task A_wrong_command_line_ends_with_2_and_says_what_is_wrong(string line, string sentence)
+    {
+        var result = await _shell.RunAsync(line.Split(' '));
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
+        Assert.Empty(result.Out);
+    }
+
+    [Fact]
+    public async Task A_wrong_command_line_is_a_problem_document_with_json_output()
+    {
+        var result = await _shell.RunAsync("deploy", "x.onnx", "--memroy", "1", "--output", "json");
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Equal("usage_invalid", result.ErrorJson.GetProperty("code").GetString());
+        Assert.Empty(result.Out);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_ends_with_5()
+    {
+        var result = await _shell.RunAsync("list", "--server", ClosedAddress());
+
+        Assert.Equal(ExitCodes.Unreachable, result.Code);
+        Assert.Contains("No Dormouse server answers at http://127.0.0.1:", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_a_problem_document_with_json_output()
+    {
+        var result = await _shell.RunAsync("list", "--output", "json", "--server", ClosedAddress());
+
+        Assert.Equal(ExitCodes.Unreachable, result.Code);
+        Assert.Equal("server_unreachable", result.ErrorJson.GetProperty("code").GetString());
+    }
+
+    [Fact]
+    public async Task An_interrupted_command_ends_with_130()
+    {
+        await using var server = await FakeServer.StartAsync();
+        using var shell = new Shell(server);
+        using var interrupt = new CancellationTokenSource();
+        server.Handlers["slow"] = async context =>
+        {
+            await interrupt.CancelAsync();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+        };
+
+        var code = await CommandLine.RunAsync(["invoke", "slow", "--path", "/"], shell.Surroundings(TextWriter.Null, TextWriter.Null, Stream.Null), interrupt.Token);
+
+        Assert.Equal(ExitCodes.Interrupted, code);
+    }
+
+    [Fact]
+    public async Task The_version_is_shown_without_a_server()
+    {
+        var result = (await _shell.RunAsync("version", "--server", ClosedAddress())).Done();
+
+        Assert.StartsWith("dormouse ", result.Out, StringComparison.Ordinal);
+        Assert.Contains("none answers", result.Out, StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _shell.Dispose();
+
+    /// <summary>An address on which nothing listens: a port that was free just now.</summary>
+    private static string ClosedAddress()
+    {
+        using var socket = new TcpListener(IPAddress.Loopback, 0);
+        socket.Start();
+        return "http://127.0.0.1:" + ((IPEndPoint)socket.LocalEndpoint).Port;
+    }
+}

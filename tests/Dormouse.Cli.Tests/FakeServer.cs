@@ -1,0 +1,342 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json.Serialization.Metadata;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Cli.Tests;
+
+/// <summary>
+/// The control plane and the address of the data plane as the command line sees them, in memory behind a real socket. It keeps what a real server keeps
+/// (blobs, revisions, traffic, keys) and answers with the same types, statuses and problem documents; models are not loaded.
+/// </summary>
+internal sealed class FakeServer : IAsyncDisposable
+{
+    public const string AdminKey = "dm_admin_secret";
+
+    private readonly WebApplication _app;
+    private readonly ConcurrentDictionary<string, MemoryStream> _blobs = new();
+    private readonly ConcurrentDictionary<string, EndpointInfo> _endpoints = new();
+    private readonly List<KeyInfo> _keys = [];
+    private int _breakAfter = -1;
+
+    private FakeServer(WebApplication app) => _app = app;
+
+    public Uri Address => new(_app.Urls.First());
+
+    /// <summary>"METHOD /path" of every request, in order.</summary>
+    public ConcurrentQueue<string> Requests { get; } = new();
+
+    /// <summary>Bytes that came in with uploads.</summary>
+    public long UploadedBytes { get; private set; }
+
+    /// <summary>Answers of /invoke and /v2 by endpoint.</summary>
+    public ConcurrentDictionary<string, Func<HttpContext, Task>> Handlers { get; } = new();
+
+    public ConcurrentDictionary<string, ReceiptInfo> Receipts { get; } = new();
+
+    /// <summary>What a deploy refuses a model with; null = it is fine.</summary>
+    public string? ModelFault { get; set; }
+
+    public UsageReport? Usage { get; set; }
+
+    public DoctorReport Doctor { get; set; } = new(true, [new DoctorCheck("launcher", "ok", "runs", null)]);
+
+    public ImmutableArray<LogLine> Logs { get; set; } = [];
+
+    public static async Task<FakeServer> StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var server = new FakeServer(builder.Build());
+        server._app.Run(server.HandleAsync);
+        await server._app.StartAsync(TestContext.Current.CancellationToken);
+        return server;
+    }
+
+    /// <summary>The next upload's connection is cut when so many of its bytes have come.</summary>
+    public void BreakNextUploadAfter(int bytes) => _breakAfter = bytes;
+
+    public EndpointInfo Endpoint(string name) => _endpoints[name];
+
+    public void Put(EndpointInfo endpoint) => _endpoints[endpoint.Name] = endpoint;
+
+    /// <summary>Paths and texts of a revision's files.</summary>
+    public ImmutableSortedDictionary<string, byte[]> Files(RevisionInfo revision) =>
+        revision.Files.ToImmutableSortedDictionary(f => f.Path, f => _blobs[f.Sha256].ToArray(), StringComparer.Ordinal);
+
+    public async ValueTask DisposeAsync() => await _app.DisposeAsync();
+
+    private async Task HandleAsync(HttpContext context)
+    {
+        var path = context.Request.Path.Value!.Trim('/').Split('/');
+        Requests.Enqueue($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}");
+        if (path is ["invoke" or "v2", ..])
+        {
+            var name = path[0] == "invoke" ? path[1] : path[2];
+            await (Handlers.TryGetValue(name, out var handler) ? handler(context) : ProblemAsync(context, ProblemCode.EndpointNotFound, $"There is no endpoint '{name}'."));
+            return;
+        }
+
+        if (path is not ["api", "v1", .. var rest])
+        {
+            await ProblemAsync(context, ProblemCode.RouteNotFound, "No such address.");
+            return;
+        }
+
+        if (context.Request.Headers.Authorization != "Bearer " + AdminKey)
+        {
+            await ProblemAsync(context, context.Request.Headers.Authorization.Count == 0 ? ProblemCode.KeyMissing : ProblemCode.KeyInvalid, "The key is not right.");
+            return;
+        }
+
+        await (rest switch
+        {
+            ["version"] => JsonAsync(context, new VersionInfo("dormouse", "9.9.9", ".NET", "onnxruntime 1"), ControlJson.Default.VersionInfo),
+            ["doctor"] => JsonAsync(context, Doctor, ControlJson.Default.DoctorReport),
+            ["usage"] => JsonAsync(context, Usage!, ControlJson.Default.UsageReport),
+            ["blobs", var hash] => BlobAsync(context, hash),
+            ["invocations", var id] => ReceiptAsync(context, id),
+            ["keys", .. var key] => KeysAsync(context, key),
+            ["endpoints"] => JsonAsync(context, new EndpointList([.. _endpoints.Values.OrderBy(e => e.Name)]), ControlJson.Default.EndpointList),
+            ["endpoints", var name, .. var what] => EndpointAsync(context, name, what),
+            _ => ProblemAsync(context, ProblemCode.RouteNotFound, "No such address."),
+        });
+    }
+
+    private async Task BlobAsync(HttpContext context, string hash)
+    {
+        if (context.Request.Method == "HEAD")
+        {
+            // As the real one: 404 until the whole file is there, and how much of it is.
+            var known = _blobs.GetValueOrDefault(hash);
+            Offset(context, known?.Length ?? 0);
+            context.Response.StatusCode = known is not null && HashOf(known) == hash ? 200 : 404;
+            return;
+        }
+
+        var blob = _blobs.GetOrAdd(hash, _ => new MemoryStream());
+        var offset = long.Parse(context.Request.Headers[DormouseHeaders.UploadOffset].ToString(), CultureInfo.InvariantCulture);
+        var size = long.Parse(context.Request.Headers["Upload-Length"].ToString(), CultureInfo.InvariantCulture);
+        if (offset != blob.Length)
+        {
+            Offset(context, blob.Length);
+            await ProblemAsync(context, ProblemCode.UploadOffsetWrong, "Go on elsewhere.");
+            return;
+        }
+
+        var buffer = new byte[1000];
+        int read;
+        while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
+        {
+            if (_breakAfter >= 0 && (_breakAfter -= read) < 0)
+            {
+                context.Abort();
+                return;
+            }
+
+            blob.Write(buffer, 0, read);
+            UploadedBytes += read;
+        }
+
+        if (blob.Length == size && HashOf(blob) != hash)
+        {
+            _blobs.TryRemove(hash, out _);
+            await ProblemAsync(context, ProblemCode.UploadHashWrong, "The checksum differs.");
+            return;
+        }
+
+        Offset(context, blob.Length);
+        await JsonAsync(context, new BlobInfo(hash, blob.Length, blob.Length == size), ControlJson.Default.BlobInfo);
+    }
+
+    private static string HashOf(MemoryStream blob) => Convert.ToHexStringLower(SHA256.HashData(blob.ToArray()));
+
+    private async Task EndpointAsync(HttpContext context, string name, string[] what)
+    {
+        if (what is ["revisions"] && context.Request.Method == "POST")
+        {
+            await DeployAsync(context, name);
+            return;
+        }
+
+        if (!_endpoints.TryGetValue(name, out var endpoint))
+        {
+            await ProblemAsync(context, ProblemCode.EndpointNotFound, $"There is no endpoint '{name}'.");
+            return;
+        }
+
+        switch (context.Request.Method, what)
+        {
+            case ("GET", []):
+                await JsonAsync(context, endpoint, ControlJson.Default.EndpointInfo);
+                break;
+            case ("PATCH", []):
+                var patch = await context.Request.ReadFromJsonAsync(ControlJson.Default.EndpointPatch);
+                await ChangeAsync(context, endpoint with { Public = patch!.Public!.Value });
+                break;
+            case ("DELETE", []):
+                _endpoints.TryRemove(name, out _);
+                context.Response.StatusCode = 204;
+                break;
+            case ("PUT", ["traffic"]):
+                var request = await context.Request.ReadFromJsonAsync(ControlJson.Default.TrafficRequest);
+                await ChangeAsync(context, WithTraffic(endpoint, request!.Traffic));
+                break;
+            case ("POST", ["rollback"]):
+                var rollback = await context.Request.ReadFromJsonAsync(ControlJson.Default.RollbackRequest);
+                var to = rollback!.Revision ?? "r" + (endpoint.Revisions.Max(r => r.Number) - 1).ToString(CultureInfo.InvariantCulture);
+                await ChangeAsync(context, WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(to, 100)));
+                break;
+            case ("POST", ["stop"]):
+                await ChangeAsync(context, endpoint with { Status = "idle", Instances = [] });
+                break;
+            case ("GET", ["logs"]):
+                context.Response.ContentType = "application/x-ndjson";
+                foreach (var line in Logs)
+                {
+                    await context.Response.WriteAsync(System.Text.Json.JsonSerializer.Serialize(line, ControlJson.Default.LogLine) + "\n");
+                }
+
+                break;
+            default:
+                await ProblemAsync(context, ProblemCode.MethodNotAllowed, "Not here.");
+                break;
+        }
+    }
+
+    private async Task DeployAsync(HttpContext context, string name)
+    {
+        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.DeployRequest))!;
+        if (request.Files.FirstOrDefault(f => !_blobs.TryGetValue(f.Sha256, out var blob) || blob.Length != f.SizeBytes) is { } missing)
+        {
+            await ProblemAsync(context, ProblemCode.BlobNotFound, $"'{missing.Path}' was not uploaded.");
+            return;
+        }
+
+        if (EndpointName.Refusal(name) is { } refusal)
+        {
+            await ProblemAsync(context, ProblemCode.NameInvalid, refusal);
+            return;
+        }
+
+        if (ModelFault is { } fault)
+        {
+            await ProblemAsync(context, ProblemCode.ModelInvalid, fault);
+            return;
+        }
+
+        var old = _endpoints.GetValueOrDefault(name);
+        var number = (old?.Revisions.Max(r => r.Number) ?? 0) + 1;
+        var revision = new RevisionInfo
+        {
+            Name = "r" + number.ToString(CultureInfo.InvariantCulture),
+            Number = number,
+            State = request.Verify && context.Request.Query["wait"] == "false" ? "verifying" : "ready",
+            Settings = Applied(request.Settings),
+            Files = request.Files,
+            SizeBytes = request.Files.Sum(f => f.SizeBytes),
+            Interface = request.Verify ? new ModelInterface { Platform = "onnxruntime_onnx", Inputs = [new("image", "FP32", [-1, 1, 28, 28])], Outputs = [new("scores", "FP32", [-1, 10])] } : null,
+            LoadMs = request.Verify ? 0.3 : null,
+            Optimised = request.Verify,
+            CreatedAt = DateTimeOffset.UnixEpoch,
+        };
+        var endpoint = old ?? new EndpointInfo
+        {
+            Name = name,
+            Id = Guid.NewGuid().ToString(),
+            Tenant = "default",
+            Status = "idle",
+            Url = $"{Address.GetLeftPart(UriPartial.Authority)}/v2/models/{name}/infer",
+            Traffic = ImmutableSortedDictionary<string, int>.Empty,
+            CreatedAt = DateTimeOffset.UnixEpoch,
+        };
+        endpoint = endpoint with { Revisions = [revision, .. endpoint.Revisions], Public = request.Settings.Public ?? endpoint.Public };
+        Put(revision.State == "ready" ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
+        context.Response.StatusCode = 201;
+        await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
+    }
+
+    /// <summary>Defaults applied by the product's own rules, as a real server shows settings.</summary>
+    private static RevisionSettings Applied(RevisionSettings settings)
+    {
+        var wishes = new RevisionWishes
+        {
+            Runtime = settings.Runtime, Memory = settings.Memory, Cpu = settings.Cpu, Concurrency = settings.Concurrency, MinInstances = settings.MinInstances,
+            MaxInstances = settings.MaxInstances, IdleTimeout = settings.IdleTimeout, Timeout = settings.Timeout, StartTimeout = settings.StartTimeout,
+            QueueTimeout = settings.QueueTimeout, QueueLimit = settings.QueueLimit, QueueLimitBytes = settings.QueueLimitBytes, Environment = settings.Environment,
+            Engine = settings.Engine, Signature = settings.Signature,
+        };
+        var spec = Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(wishes, new MachineFacts(2, 8192))).Spec;
+        var shown = SpecRules.Describe(spec);
+        return new RevisionSettings
+        {
+            Runtime = shown.Runtime, Memory = shown.Memory, Cpu = shown.Cpu, Concurrency = shown.Concurrency, MinInstances = shown.MinInstances,
+            MaxInstances = shown.MaxInstances, IdleTimeout = shown.IdleTimeout, Timeout = shown.Timeout, StartTimeout = shown.StartTimeout,
+            QueueTimeout = shown.QueueTimeout, QueueLimit = shown.QueueLimit, QueueLimitBytes = shown.QueueLimitBytes, Environment = spec.Environment,
+            Engine = spec.Engine, Signature = shown.Signature,
+        };
+    }
+
+    private static EndpointInfo WithTraffic(EndpointInfo endpoint, ImmutableSortedDictionary<string, int> traffic) => endpoint with
+    {
+        Traffic = traffic,
+        Revisions = [.. endpoint.Revisions.Select(r => r with { Weight = traffic.GetValueOrDefault(r.Name) })],
+    };
+
+    private async Task ChangeAsync(HttpContext context, EndpointInfo endpoint)
+    {
+        Put(endpoint);
+        await JsonAsync(context, endpoint, ControlJson.Default.EndpointInfo);
+    }
+
+    private async Task ReceiptAsync(HttpContext context, string id) =>
+        await (Receipts.TryGetValue(id, out var receipt)
+            ? JsonAsync(context, receipt, ControlJson.Default.ReceiptInfo)
+            : ProblemAsync(context, ProblemCode.InvocationNotFound, "There is no such invocation."));
+
+    private async Task KeysAsync(HttpContext context, string[] rest)
+    {
+        switch (context.Request.Method, rest)
+        {
+            case ("POST", []):
+                var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.CreateKeyRequest))!;
+                var key = new KeyInfo("k" + _keys.Count.ToString(CultureInfo.InvariantCulture), request.Name, request.Scopes, DateTimeOffset.UnixEpoch);
+                _keys.Add(key);
+                await JsonAsync(context, key with { Key = $"dm_{key.Id}_secret" }, ControlJson.Default.KeyInfo);
+                break;
+            case ("GET", []):
+                await JsonAsync(context, new KeyList([.. _keys]), ControlJson.Default.KeyList);
+                break;
+            case ("DELETE", [var id]) when _keys.RemoveAll(k => k.Id == id) > 0:
+                context.Response.StatusCode = 204;
+                break;
+            default:
+                await ProblemAsync(context, ProblemCode.KeyNotFound, "There is no such key.");
+                break;
+        }
+    }
+
+    private static void Offset(HttpContext context, long offset) =>
+        context.Response.Headers[DormouseHeaders.UploadOffset] = offset.ToString(CultureInfo.InvariantCulture);
+
+    private static Task JsonAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type) => context.Response.WriteAsJsonAsync(value, type);
+
+    public static async Task ProblemAsync(HttpContext context, ProblemCode code, string detail)
+    {
+        context.Response.StatusCode = code.Status;
+        await context.Response.WriteAsJsonAsync(
+            new ProblemDocument { Type = code.Type, Title = code.Title, Status = code.Status, Detail = detail, Code = code.Code, Retryable = code.Retryable },
+            ProblemJson.Default.ProblemDocument, "application/problem+json");
+    }
+}

@@ -1,0 +1,137 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Storage.Tests.Support;
+
+/// <summary>The catalogue's rules in their plainest form: what every store is compared with.</summary>
+internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : ICatalogue
+{
+    private readonly SortedDictionary<string, Endpoint> _endpoints = new(StringComparer.Ordinal);
+    private readonly Dictionary<EndpointId, List<Revision>> _revisions = [];
+
+    public async IAsyncEnumerable<CatalogueEntry> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask;
+        foreach (var endpoint in _endpoints.Values)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return Entry(endpoint.Id, 0);
+        }
+    }
+
+    public Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) =>
+        Task.FromResult(_endpoints.Values.SingleOrDefault(e => e.Tenant == tenant && e.Name == name));
+
+    public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
+        Task.FromResult<ImmutableArray<Endpoint>>([.. _endpoints.Values.Where(e => e.Tenant == tenant).OrderBy(e => e.Name, StringComparer.Ordinal)]);
+
+    public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        Task.FromResult<ImmutableArray<Revision>>([.. _revisions.GetValueOrDefault(endpoint, []).AsEnumerable().Reverse()]);
+
+    public Task<Revision?> FindRevisionAsync(RevisionId id, CancellationToken cancellationToken) =>
+        Task.FromResult(_revisions.GetValueOrDefault(id.Endpoint, []).SingleOrDefault(r => r.Id == id));
+
+    public async Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var endpoint = await FindAsync(revision.Tenant, revision.EndpointName, cancellationToken);
+        if (endpoint is null)
+        {
+            endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, CreatedAt = now };
+            _revisions.Add(newEndpointId, []);
+            nameGiven(newEndpointId, endpoint.Name);
+        }
+
+        Put(endpoint with { IsPublic = revision.IsPublic ?? endpoint.IsPublic });
+        var number = _revisions[endpoint.Id].Count + 1;
+        _revisions[endpoint.Id].Add(new Revision
+        {
+            Id = new RevisionId(endpoint.Id, number),
+            Tenant = revision.Tenant,
+            State = revision.State,
+            Package = revision.Package,
+            Spec = revision.Spec,
+            Interface = revision.Interface,
+            CreatedAt = now,
+        });
+        return Entry(endpoint.Id, number);
+    }
+
+    public async Task<CatalogueEntry?> CompleteRevisionAsync(
+        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+    {
+        if (await FindRevisionAsync(id, cancellationToken) is not { } revision)
+        {
+            return null;
+        }
+
+        _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = interfaceJson ?? revision.Interface, Failure = failure };
+        var endpoint = Get(id.Endpoint);
+        if (giveTraffic && state == RevisionState.Ready && !endpoint.Traffic.Any(s => s.Revision > id.Number))
+        {
+            Replace(endpoint, [new TrafficShare(id.Number, 100)]);
+        }
+
+        return Entry(id.Endpoint, id.Number);
+    }
+
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken)
+    {
+        if (!_revisions.TryGetValue(endpoint, out var revisions))
+        {
+            return Task.FromResult<CatalogueEntry?>(null);
+        }
+
+        var isAllowed = traffic.IsEmpty || (traffic.All(s => s.Weight is >= 1 and <= 100) && traffic.Sum(s => s.Weight) == 100);
+        var areReady = traffic.All(s => revisions.Any(r => r.Id.Number == s.Revision && r.State == RevisionState.Ready));
+        if (!isAllowed || !areReady || traffic.Select(s => s.Revision).Distinct().Count() != traffic.Length)
+        {
+            throw new ArgumentException("Not allowed.", nameof(traffic));
+        }
+
+        Replace(Get(endpoint), traffic);
+        return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
+    }
+
+    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
+        Change(endpoint, e => e with { IsUnloaded = isUnloaded });
+
+    public Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
+        Change(endpoint, e => e with { IsPublic = isPublic });
+
+    public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken)
+    {
+        _revisions.Remove(endpoint);
+        return Task.FromResult(_endpoints.Remove(endpoint.ToString()));
+    }
+
+    private Task<Endpoint?> Change(EndpointId id, Func<Endpoint, Endpoint> change)
+    {
+        if (_revisions.ContainsKey(id))
+        {
+            Put(change(Get(id)));
+        }
+
+        return Task.FromResult(_endpoints.GetValueOrDefault(id.ToString()));
+    }
+
+    private void Replace(Endpoint endpoint, ImmutableArray<TrafficShare> traffic)
+    {
+        if (!traffic.SequenceEqual(endpoint.Traffic))
+        {
+            Put(endpoint with { PreviousTraffic = endpoint.Traffic, Traffic = traffic });
+        }
+    }
+
+    private CatalogueEntry Entry(EndpointId id, int changed)
+    {
+        var endpoint = Get(id);
+        var newest = _revisions[id].Count;
+        return new CatalogueEntry(
+            endpoint,
+            [.. _revisions[id].Where(r => r.Id.Number == changed || endpoint.Traffic.Any(s => s.Revision == r.Id.Number) || (endpoint.Traffic.IsEmpty && r.Id.Number == newest))]);
+    }
+
+    private Endpoint Get(EndpointId id) => _endpoints[id.ToString()];
+
+    private void Put(Endpoint endpoint) => _endpoints[endpoint.Id.ToString()] = endpoint;
+}
