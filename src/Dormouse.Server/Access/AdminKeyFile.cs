@@ -1,11 +1,9 @@
-using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using Dormouse.Core.Access;
 
 namespace Dormouse.Server.Access;
 
 /// <summary><c>&lt;data&gt;/admin-key</c>: the administrator's key for programs of the same user on this machine, mode 0600, made once.</summary>
-[UnsupportedOSPlatform("windows")]
 internal static class AdminKeyFile
 {
     public const string Name = "admin-key";
@@ -27,8 +25,12 @@ internal static class AdminKeyFile
         {
             Mode = FileMode.CreateNew,
             Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
         using (var writer = new StreamWriter(new FileStream(draft, options)))
         {
             writer.WriteLine(key);

@@ -20,7 +20,8 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     private readonly Lock _creating = new();
     private readonly HashSet<EndpointId> _removed = [];
     private readonly Queue<EndpointId> _removedOrder = new();
-    private long _lastInstanceNumber;
+    private readonly RevisionHistory _history = new();
+    private long _nextInstanceNumber = 1;
     private volatile bool _isStopping;
 
     /// <summary>A model was loaded by an instance whose revision had no interface stored, or without its optimised file.</summary>
@@ -102,6 +103,10 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
         await EndAsync(endpoint, RevisionEventKind.Retire, cancellationToken);
         scaling.Forget(endpoint);
+        lock (_creating)
+        {
+            _history.Forget(endpoint);
+        }
     }
 
     /// <summary>Begins to drain the endpoint and does not wait.</summary>
@@ -127,14 +132,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
     }
 
-    /// <summary>Waits until nothing runs any more or the token fires.</summary>
-    public async Task WhenEmptyAsync(CancellationToken cancellationToken)
-    {
-        await Task.WhenAll(_drivers.Values.Select(d => d.Dropped)).WaitAsync(cancellationToken);
-        await starter.WhenAllAsync().WaitAsync(cancellationToken);
-    }
-
-    /// <summary>True while an invocation runs or waits anywhere.</summary>
+    /// <summary>Something runs or waits now.</summary>
     public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
 
     /// <summary>Instances of every active revision by state, for those who count them now and then.</summary>
@@ -172,6 +170,11 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         if (!_drivers.TryGetValue(instance.Revision, out var driver) || !driver.Report(instance, RevisionEvent.InstanceReady(instance, ready)))
         {
             return;
+        }
+
+        lock (_creating)
+        {
+            _history.Note(instance.Revision);
         }
 
         events.RaiseReady(driver.Revision, instance, ready);
@@ -230,7 +233,8 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
             if (!_drivers.TryGetValue(revision.Id, out var driver))
             {
-                var engine = new RevisionEngine(revision.Id, revision.Spec, _lastInstanceNumber + 1);
+                var (cause, learned) = _history.Recall(revision.Id);
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, cause, learned);
                 driver = new RevisionDriver(revision, engine, machine, CarryOut);
                 _drivers[revision.Id] = driver;
             }
@@ -310,8 +314,11 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     {
         lock (_creating)
         {
-            _lastInstanceNumber = Math.Max(_lastInstanceNumber, driver.LastInstanceNumber);
-            _drivers.TryRemove(KeyValuePair.Create(driver.Revision.Id, driver));
+            if (_drivers.TryRemove(KeyValuePair.Create(driver.Revision.Id, driver)))
+            {
+                _nextInstanceNumber = Math.Max(_nextInstanceNumber, driver.NextInstanceNumber);
+                _history.Keep(driver.Revision.Id, driver.Learned);
+            }
         }
 
         driver.SignalDropped();

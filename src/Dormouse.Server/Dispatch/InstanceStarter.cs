@@ -9,8 +9,26 @@ namespace Dormouse.Server.Dispatch;
 internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, ILogger<InstanceStarter> logger)
 {
     private readonly BackgroundTasks _tasks = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _opened = Task.CompletedTask;
 
     public IInstanceDriver Instances => instances;
+
+    /// <summary>Opens the driver and does not wait: the server listens meanwhile, and starts wait until it is open.</summary>
+    public void Open(IInstanceObserver observer)
+    {
+        _opened = instances.OpenAsync(observer, _stopping.Token);
+        _tasks.Add(WatchOpeningAsync(_opened));
+    }
+
+    /// <summary>Ends every instance that is left and the driver with them.</summary>
+    public async ValueTask CloseAsync()
+    {
+        await _stopping.CancelAsync();
+        await _tasks.WhenAllAsync();
+        await instances.DisposeAsync();
+        _stopping.Dispose();
+    }
 
     /// <summary>Returns at once. What comes of it reaches <paramref name="observer"/> as if the driver had said it.</summary>
     public void Begin(RevisionDriver driver, InstanceId instance, IInstanceObserver observer) => _tasks.Add(BeginAsync(driver, instance, observer));
@@ -32,8 +50,18 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException or System.Data.Common.DbException)
         {
             LogLayoutFailed(fault, instance);
-            observer.Failed(instance, new StartFailure(StartFailureKind.Crash, "The files of the revision could not be laid out. The operator finds the cause in the server's log."));
-            observer.Gone(instance);
+            Refuse(observer, instance, "The files of the revision could not be laid out. The operator finds the cause in the server's log.");
+            return;
+        }
+
+        try
+        {
+            await _opened;
+        }
+        catch (Exception) when (_opened.IsFaulted || _opened.IsCanceled)
+        {
+            // Logged once, where the opening is watched.
+            Refuse(observer, instance, "The program that starts instances could not be started. The operator finds the cause with 'dormouse doctor'.");
             return;
         }
 
@@ -59,6 +87,28 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         }
     }
 
+    private static void Refuse(IInstanceObserver observer, InstanceId instance, string reason)
+    {
+        observer.Failed(instance, new StartFailure(StartFailureKind.Crash, reason));
+        observer.Gone(instance);
+    }
+
+    private async Task WatchOpeningAsync(Task opening)
+    {
+        try
+        {
+            await opening;
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The server stops before the driver was open.
+        }
+        catch (Exception fault)
+        {
+            LogOpeningFailed(fault);
+        }
+    }
+
     private async Task PrefetchAsync(Revision revision)
     {
         try
@@ -77,4 +127,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
 
     [LoggerMessage(EventId = 2102, EventName = "OptimisedLookupFailed", Level = LogLevel.Warning, Message = "The optimised file of {Revision} could not be looked up; its next start looks again")]
     private partial void LogPrefetchFailed(Exception fault, RevisionId revision);
+
+    [LoggerMessage(EventId = 2103, EventName = "DriverOpeningFailed", Level = LogLevel.Error, Message = "The instance driver could not be opened: no instance can start until the server is restarted")]
+    private partial void LogOpeningFailed(Exception fault);
 }

@@ -2,6 +2,7 @@ using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Server.Dispatch;
 
@@ -46,8 +47,11 @@ internal sealed class RevisionDriver
     /// <summary>Ends when nothing is left of the revision: no queue, run or instance.</summary>
     public Task Dropped => _dropped.Task;
 
-    /// <summary>Highest instance number so far; the next engine of this revision begins above it.</summary>
-    public long LastInstanceNumber { get; private set; }
+    /// <summary>Read after it was dropped: where the next engine of this revision begins to count instances.</summary>
+    public long NextInstanceNumber => _engine.NextInstanceNumber;
+
+    /// <summary>Read after it was dropped: what its engine measured.</summary>
+    public LearnedTimes Learned => _engine.Learned;
 
     /// <summary>Asks for a slot. False when this driver was dropped meanwhile: ask the next one.</summary>
     public bool TryAcquire(long bodyBytes, bool isRetry, CancellationToken cancellationToken, out ValueTask<SlotResult> result)
@@ -364,7 +368,6 @@ internal sealed class RevisionDriver
         {
             var entry = new InstanceEntry();
             _instances[start.Instance] = entry;
-            LastInstanceNumber = Math.Max(LastInstanceNumber, start.Instance.Number);
             aftermath.Starts.Add(start);
             _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
             entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);

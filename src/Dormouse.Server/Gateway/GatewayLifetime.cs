@@ -1,4 +1,3 @@
-using Dormouse.Core.Instances;
 using Dormouse.Server.Dispatch;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,14 +5,18 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Gateway;
 
 /// <summary>
-/// Opens the instance driver before the server listens. When the server stops: refuses new invocations at once, lets running ones
+/// Opens the instance driver while the server begins to listen. When the server stops: refuses new invocations at once, lets running ones
 /// finish up to the limit, then ends every instance.
 /// </summary>
 internal sealed partial class GatewayLifetime(
-    IInstanceDriver instances, DispatchService dispatch, InvocationRunner runner, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
+    InstanceStarter starter, DispatchService dispatch, InvocationRunner runner, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
     : IHostedLifecycleService
 {
-    public Task StartingAsync(CancellationToken cancellationToken) => instances.OpenAsync(dispatch, cancellationToken);
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        starter.Open(dispatch);
+        return Task.CompletedTask;
+    }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -36,11 +39,7 @@ internal sealed partial class GatewayLifetime(
         }
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        // The driver ends what is left, kills included, and reports it gone.
-        await instances.DisposeAsync();
-    }
+    public async Task StopAsync(CancellationToken cancellationToken) => await starter.CloseAsync();
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -1,5 +1,3 @@
-using Dormouse.Server.Dispatch;
-using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -13,13 +11,11 @@ namespace Dormouse.Server.Gateway;
 internal static class GatewayRegistration
 {
     /// <summary>
-    /// The data plane and the dispatch below it. Needs from elsewhere: <see cref="TimeProvider"/>, <see cref="Random"/>, the id source, routing, access,
-    /// catalogue, journal, price book, blobs, derived files, the instance driver and the metrics; and <see cref="ServerSettings"/> or <see cref="GatewaySettings"/>.
+    /// The data plane. Needs from elsewhere: <see cref="GatewaySettings"/>, dispatch, access, routing, catalogue, journal, ledger, price book, metrics,
+    /// <see cref="TimeProvider"/>, <see cref="Random"/> and the id source.
     /// </summary>
     public static IServiceCollection AddGateway(this IServiceCollection services)
     {
-        services.TryAddSingleton(provider => GatewaySettings.From(provider.GetRequiredService<ServerSettings>()));
-        services.AddDispatch();
         services.AddHttpForwarder();
         // The forwarder writes two lines a request at Information.
         services.AddLogging(logging => logging.AddFilter("Yarp", LogLevel.Error));
@@ -43,7 +39,7 @@ internal static class GatewayRegistration
         return services;
     }
 
-    /// <summary>The routes of the data plane. The returned builder applies conventions to all of them.</summary>
+    /// <summary>The routes of the data plane, for the default tenant and under <c>/t/{tenant}</c>.</summary>
     public static void MapGateway(this IEndpointRouteBuilder app)
     {
         List<IEndpointConventionBuilder> mapped = [];

@@ -138,8 +138,9 @@ public sealed partial class DormouseServer : IAsyncDisposable
 
             foreach (var revision in await services.GetRequiredService<ICatalogue>().UnverifiedAsync(cancellationToken))
             {
+                // Nobody waits for the outcome: the verifier owns the work. Beyond its bound they wait for the next start.
                 LogVerifiedAgain(revision.Id);
-                services.GetRequiredService<Verifier>().TryEnqueue(revision);
+                _ = services.GetRequiredService<Verifier>().TryEnqueue(revision);
             }
 
             services.GetRequiredService<UploadSweeper>().Start();
