@@ -26,8 +26,6 @@ internal static class GatewayRegistration
         services.AddSingleton<InvocationRunner>();
         services.AddSingleton<RevisionResolver>();
         services.AddSingleton<ModelViews>();
-        services.TryAddSingleton<Logs.LogStore>();
-        services.TryAddSingleton<Control.EndpointChanges>();
         services.AddSingleton<Repository>();
         services.AddSingleton<HttpExchangeParts>();
         services.AddSingleton<InvocationParts>();
