@@ -6,11 +6,12 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Dispatch;
 
 /// <summary>Brings an admitted instance to the driver: lays the package out as a folder, finds its optimised file, starts it.</summary>
-internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, ILogger<InstanceStarter> logger)
+internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, ILogger<InstanceStarter> logger) : IAsyncDisposable
 {
     private readonly BackgroundTasks _tasks = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _opened = Task.CompletedTask;
+    private bool _isDisposed;
 
     public IInstanceDriver Instances => instances;
 
@@ -21,9 +22,15 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         _tasks.Add(WatchOpeningAsync(_opened));
     }
 
-    /// <summary>Ends every instance that is left and the driver with them.</summary>
-    public async ValueTask CloseAsync()
+    /// <summary>Ends every instance that is left and the driver with them. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         await _stopping.CancelAsync();
         await _tasks.WhenAllAsync();
         await instances.DisposeAsync();

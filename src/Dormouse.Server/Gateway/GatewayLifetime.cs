@@ -12,6 +12,9 @@ internal sealed partial class GatewayLifetime(
     InstanceStarter starter, DispatchService dispatch, InvocationRunner runner, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
     : IHostedLifecycleService
 {
+    /// <summary>How long invocations whose instance was just ended may take to write their receipts.</summary>
+    private static readonly TimeSpan ReceiptsLimit = TimeSpan.FromSeconds(2);
+
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         starter.Open(dispatch);
@@ -39,11 +42,27 @@ internal sealed partial class GatewayLifetime(
         }
     }
 
-    public async Task StopAsync(CancellationToken cancellationToken) => await starter.CloseAsync();
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await starter.DisposeAsync();
+        using var limit = new CancellationTokenSource(ReceiptsLimit, time);
+        try
+        {
+            await runner.WhenEndedAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            LogUnrecorded();
+        }
+    }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     [LoggerMessage(EventId = 2201, EventName = "InvocationsCutOff", Level = LogLevel.Warning,
-        Message = "Invocations still ran after the shutdown limit of {Limit}; they are cut off and their receipts will read server_lost")]
+        Message = "Invocations still ran after the shutdown limit of {Limit}; they are cut off and their receipts read server_lost")]
     private partial void LogCutOff(TimeSpan limit);
+
+    [LoggerMessage(EventId = 2202, EventName = "InvocationsUnrecorded", Level = LogLevel.Warning,
+        Message = "Some invocations did not end with their instances; the next start of the server writes their receipts as server_lost")]
+    private partial void LogUnrecorded();
 }

@@ -86,7 +86,7 @@ internal sealed class InvocationRunner(
                 return RunEnd.Answered.Instance;
             }
 
-            var isLast = attempt == AttemptsMax || !exchange.CanRepeat || callerLeft.IsCancellationRequested || _isStopping;
+            var isLast = attempt == AttemptsMax || !exchange.CanRepeat || callerLeft.IsCancellationRequested;
             if (await JudgeAsync(run, exchange, end, isLast) is { } ended)
             {
                 return ended;
@@ -208,6 +208,13 @@ internal sealed class InvocationRunner(
         {
             // The run had ended well; its answer was lost on the way.
             return Ended(run, end, Crashed(invocation, "The instance ended while its answer was being sent."));
+        }
+
+        if (_isStopping)
+        {
+            // The server itself ended the instance: nobody pays for that.
+            run.Failed(SlotEnd.Broken, Outcome.ServerLost, Problem.ServerStopping.Code.Status);
+            return Ended(run, end, Problem.ServerStopping);
         }
 
         // First the reason, then the end of the slot: an engine that is told of a broken connection stops the instance, which would hide how it died.
