@@ -27,6 +27,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
     private readonly List<InstanceId> _unswept = [];
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPool _pool;
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
@@ -67,6 +68,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         Directory.CreateDirectory(_options.RunFolder);
         _working = _inbox.RunAsync();
         await _supervisor.OpenAsync(cancellationToken);
+        await _opened.Task.WaitAsync(cancellationToken);
     }
 
     public void Start(InstanceStart start)
@@ -183,6 +185,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
         if (happened is LauncherHello or WorkerSaid { Message: WorkerHello })
             _probes = ProcessProbes.From(session.Hello, _pool.WorkerBuild);
+        if (happened is LauncherHello)
+            _opened.TrySetResult();
     }
 
     private void Disconnected() => _inbox.Post(() =>

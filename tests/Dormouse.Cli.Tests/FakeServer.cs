@@ -2,12 +2,15 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Serialization.Metadata;
+using Dormouse.Cli.Apply;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
+using Dormouse.Protocol.Signatures;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -243,7 +246,7 @@ internal sealed class FakeServer : IAsyncDisposable
             Name = "r" + number.ToString(CultureInfo.InvariantCulture),
             Number = number,
             State = request.Verify && context.Request.Query["wait"] == "false" ? "verifying" : "ready",
-            Settings = Applied(request.Settings),
+            Settings = Applied(request.Settings with { Signature = Signature(request) }),
             Files = request.Files,
             SizeBytes = request.Files.Sum(f => f.SizeBytes),
             Interface = request.Verify ? new ModelInterface { Platform = "onnxruntime_onnx", Inputs = [new("image", "FP32", [-1, 1, 28, 28])], Outputs = [new("scores", "FP32", [-1, 10])] } : null,
@@ -265,6 +268,14 @@ internal sealed class FakeServer : IAsyncDisposable
         Put(revision.State == "ready" ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
         context.Response.StatusCode = 201;
         await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
+    }
+
+    /// <summary>Canonical: the one of the request, else the one in the package.</summary>
+    private string? Signature(DeployRequest request)
+    {
+        var written = request.Settings.Signature
+            ?? (request.Files.FirstOrDefault(f => f.Path == "signature.yaml") is { } file ? Encoding.UTF8.GetString(_blobs[file.Sha256].ToArray()) : null);
+        return written is null ? null : SignatureRules.ToJson(SignatureRules.Parse(YamlJson.Of(YamlPlaces.Load("signature", written))!.ToJsonString(), out _)!);
     }
 
     /// <summary>Defaults applied by the product's own rules, as a real server shows settings.</summary>

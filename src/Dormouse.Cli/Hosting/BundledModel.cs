@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Terminal;
 

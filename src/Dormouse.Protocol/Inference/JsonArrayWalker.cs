@@ -22,7 +22,11 @@ internal static class JsonArrayWalker
 
         // The nested form of a scalar has no bracket at all.
         if (shape.Length == 0 && ByteAt(json, position) != '[')
-            return sink.TryTake(json, ref position) ? position : throw place.BadElement(json, position, 0);
+        {
+            var bare = position;
+            if (!sink.TryTake(json, ref position) || ByteAt(json, position) is not ((byte)',' or (byte)'}' or <= (byte)' ')) throw place.BadElement(json, bare, 0);
+            return position;
+        }
 
         if (ByteAt(json, position) != '[') throw place.NoArray(json, position);
         var inner = SkipSpace(json, position + 1);

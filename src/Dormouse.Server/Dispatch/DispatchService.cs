@@ -132,7 +132,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
     }
 
-    /// <summary>True while an invocation runs or waits anywhere.</summary>
+    /// <summary>Something runs or waits now.</summary>
     public bool IsBusy => _drivers.Values.Any(d => d.Sample() is { Running: > 0 } or { Queued: > 0 });
 
     /// <summary>Instances of every active revision by state, for those who count them now and then.</summary>

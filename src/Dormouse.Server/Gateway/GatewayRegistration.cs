@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Gateway;
@@ -30,8 +29,6 @@ internal static class GatewayRegistration
         services.AddSingleton<InvocationRunner>();
         services.AddSingleton<RevisionResolver>();
         services.AddSingleton<ModelViews>();
-        services.TryAddSingleton<Logs.LogStore>();
-        services.TryAddSingleton<Control.EndpointChanges>();
         services.AddSingleton<Repository>();
         services.AddSingleton<HttpExchangeParts>();
         services.AddSingleton<InvocationParts>();

@@ -1,8 +1,10 @@
 using Dormouse.Server.Access;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -34,13 +36,16 @@ internal static class ServerComposition
             .AddAccess(new AdminKey(parts.AdminKey))
             .AddTelemetry()
             .AddSingleton(GatewaySettings.From(settings))
+            .AddDispatch()
             .AddGateway()
+            .AddGrpcGateway()
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
         app.UseRouting();
         app.UseMiddleware<UnmatchedRoutes>();
         app.MapGateway();
+        app.MapGrpcGateway();
         app.MapControl();
         app.MapOperations();
         return app;

@@ -11,7 +11,7 @@ internal sealed class CatalogueRows
     public const string EndpointColumns = "e.id, e.tenant_id, e.name, e.is_public, e.is_unloaded, e.traffic, e.previous_traffic, e.created_at";
 
     public const string RevisionColumns =
-        "r.endpoint_id, r.number, r.tenant_id, r.state, r.spec, r.interface, r.failure, r.created_at, f.path, f.hash, f.size_bytes";
+        "r.endpoint_id, r.number, r.tenant_id, r.state, r.spec, r.interface, r.failure, r.created_at, f.path, f.hash, f.size_bytes, f.position";
 
     private const int EndpointWidth = 8;
 
@@ -63,7 +63,7 @@ internal sealed class CatalogueRows
         CreatedAt = row.Time(7),
     };
 
-    /// <summary>Reads from the current row on, as far as rows belong to the same revision; stands on the next one after that.</summary>
+    /// <summary>Reads from the current row on until a file is the first of its revision, and stands on that one.</summary>
     private Revision RevisionOf(SqliteDataReader reader, int first, out bool hasRow)
     {
         var id = new RevisionId(new EndpointId(reader.Id(first)), reader.GetInt32(first + 1));
@@ -85,7 +85,7 @@ internal sealed class CatalogueRows
             files.Add(file with { Path = Shared(file.Path) });
             hasRow = reader.Read();
         }
-        while (hasRow && reader.GetInt32(first + 1) == id.Number && reader.Id(first) == id.Endpoint.Value);
+        while (hasRow && reader.GetInt32(first + 11) > 0);
 
         return revision with { Package = new Package(files.ToImmutable()) };
     }

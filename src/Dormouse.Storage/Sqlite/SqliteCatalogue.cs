@@ -7,20 +7,20 @@ namespace Dormouse.Storage.Sqlite;
 /// <summary>Endpoints and revisions in the database. Decisions that need what is stored (numbers, traffic) are taken inside the writer's transaction.</summary>
 internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers) : ICatalogue
 {
+    /// <summary>The index of routed revisions has the order asked for, so nothing is sorted and the first entry comes at once.</summary>
+    internal const string ReadAllQuery = EntryQuery
+        + " JOIN revisions r ON r.endpoint_id = e.id AND r.is_routed = 1"
+        + FileJoin
+        + " ORDER BY r.endpoint_id, r.number, f.position";
+
     private const string EntryQuery = $"SELECT {CatalogueRows.EndpointColumns}, {CatalogueRows.RevisionColumns} FROM endpoints e";
     private const string FileJoin = " JOIN revision_files f ON f.endpoint_id = r.endpoint_id AND f.number = r.number";
     private const string RevisionQuery = $"SELECT {CatalogueRows.RevisionColumns} FROM revisions r{FileJoin}";
 
     public async IAsyncEnumerable<CatalogueEntry> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // The nesting of the loops is the order asked for, so nothing is sorted and the first entry comes at once.
-        const string Sql = EntryQuery
-            + " JOIN revisions r ON r.endpoint_id = e.id AND r.is_routed = 1"
-            + FileJoin
-            + " ORDER BY e.id, r.number, f.position";
-
         using var lease = await readers.TakeAsync(cancellationToken);
-        using var reader = lease.Session.Read(Sql);
+        using var reader = lease.Session.Read(ReadAllQuery);
         foreach (var entry in new CatalogueRows().Entries(reader))
         {
             cancellationToken.ThrowIfCancellationRequested();

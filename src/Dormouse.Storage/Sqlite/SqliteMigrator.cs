@@ -23,7 +23,7 @@ internal static class SqliteMigrator
             return;
         }
 
-        using var session = SqliteSession.OpenReader(path);
+        using var session = File.Exists(path + "-wal") ? SqliteSession.OpenReader(path) : SqliteSession.OpenUntouched(path);
         var version = session.Number("PRAGMA user_version");
         if (version > CurrentVersion)
         {

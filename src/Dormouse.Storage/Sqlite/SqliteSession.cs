@@ -22,6 +22,10 @@ internal sealed class SqliteSession : IDisposable
 
     public static SqliteSession OpenReader(string path) => Open(path, SqliteOpenMode.ReadOnly, "PRAGMA busy_timeout = 5000;");
 
+    /// <summary>Opens a file that was closed in order, and makes nothing beside it: an ordinary reader makes the log's index.</summary>
+    public static SqliteSession OpenUntouched(string path) =>
+        Open($"file:{Uri.EscapeDataString(path)}?immutable=1", SqliteOpenMode.ReadOnly, "PRAGMA busy_timeout = 5000;");
+
     /// <summary>Runs statements that return nothing and take no values.</summary>
     public void Script(string sql)
     {

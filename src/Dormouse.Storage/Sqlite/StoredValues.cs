@@ -8,13 +8,7 @@ internal static class StoredValues
 {
     public static byte[] Bytes(Guid id) => id.ToByteArray(bigEndian: true);
 
-    public static Guid Id(this SqliteDataReader reader, int column)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        using var stream = reader.GetStream(column);
-        stream.ReadExactly(bytes);
-        return new Guid(bytes, bigEndian: true);
-    }
+    public static Guid Id(this SqliteDataReader reader, int column) => new(reader.GetFieldValue<byte[]>(column), bigEndian: true);
 
     public static string? Text(this SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 

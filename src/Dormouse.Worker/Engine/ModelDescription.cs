@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Dormouse.Protocol.Inference;
 using Microsoft.ML.OnnxRuntime;
@@ -12,11 +13,16 @@ internal static class ModelDescription
     private const string KeysSuffix = "_keys";
 
     /// <summary>Interface and output plans; throws <see cref="ModelRefusedException"/> for what the protocol cannot carry.</summary>
-    internal static (ModelInterface Interface, ImmutableArray<OutputPlan> Outputs) Of(InferenceSession session)
+    internal static (ModelInterface Interface, ImmutableArray<OutputPlan> Outputs) Of(InferenceSession session, FrozenSet<string> defaultedInputs)
     {
         var inputs = ImmutableArray.CreateBuilder<TensorInfo>();
         foreach (var name in session.InputNames)
         {
+            if (defaultedInputs.Contains(name))
+            {
+                continue;
+            }
+
             var metadata = session.InputMetadata[name];
             var datatype = metadata.OnnxValueType == OnnxValueType.ONNX_TYPE_TENSOR ? DatatypeOf(metadata.ElementDataType) : null;
             inputs.Add(datatype is { } known

@@ -20,7 +20,7 @@ internal static class ModelInspection
             : null;
         var target = note is null ? output : null;
         var before = time.GetTimestamp();
-        using var model = Load(path, settings, signature, new PackageFolder(folder), ref target, ref note);
+        using var model = Load(path, settings, new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder) }, ref target, ref note);
         var loadTime = time.GetElapsedTime(before);
         if (target is { } written)
         {
@@ -41,13 +41,13 @@ internal static class ModelInspection
     }
 
     // A model that loads but cannot be saved (above 2 GB, or an operator that the format cannot hold) is served from the original.
-    private static LoadedModel Load(string path, EngineSettings settings, Signature? signature, PackageFolder folder, ref int? target, ref string? note)
+    private static LoadedModel Load(string path, EngineSettings settings, ModelSurroundings around, ref int? target, ref string? note)
     {
         if (target is { } output)
         {
             try
             {
-                return LoadedModel.Of(SessionLoader.FromOriginalSaving(path, settings, output), settings.Threads, signature, folder, labelsPath: null);
+                return LoadedModel.Of(SessionLoader.FromOriginalSaving(path, settings, output), around);
             }
             catch (OnnxRuntimeException e)
             {
@@ -58,7 +58,7 @@ internal static class ModelInspection
 
         try
         {
-            return LoadedModel.Of(SessionLoader.FromOriginal(path, settings), settings.Threads, signature, folder, labelsPath: null);
+            return LoadedModel.Of(SessionLoader.FromOriginal(path, settings), around);
         }
         catch (Exception e) when (e is OnnxRuntimeException or ArgumentException)
         {

@@ -12,9 +12,6 @@ internal sealed class OnnxSummary
 
     /// <summary>Tensors whose data lies in other files.</summary>
     internal List<ExternalTensor> ExternalTensors { get; } = [];
-
-    /// <summary>Names of graph inputs and outputs that state an element type but no shape: the engine reports them like scalars.</summary>
-    internal HashSet<string> WithoutShape { get; } = new(StringComparer.Ordinal);
 }
 
 /// <param name="Tensor">Name of the tensor, for messages; may be empty.</param>

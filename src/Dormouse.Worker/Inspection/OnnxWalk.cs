@@ -26,7 +26,6 @@ internal static class OnnxWalk
                     break;
                 case (7, ProtoReader.LengthDelimited):
                     summary.HasGraph = true;
-                    Shapes(reader.Content, summary);
                     Graph(reader.Content, summary, 0);
                     break;
                 case (8, ProtoReader.LengthDelimited):
@@ -228,58 +227,6 @@ internal static class OnnxWalk
         }
 
         return (key, value);
-    }
-
-    // ValueInfo { name = 1, type = 2 { tensor_type = 1 { elem_type = 1, shape = 2 } } }
-    private static void Shapes(ReadOnlySpan<byte> graph, OnnxSummary summary)
-    {
-        var reader = new ProtoReader(graph);
-        while (reader.Next())
-        {
-            if (reader is not { Field: 11 or 12, Form: ProtoReader.LengthDelimited })
-            {
-                continue;
-            }
-
-            var name = "";
-            var hasTensor = false;
-            var hasShape = false;
-            var value = new ProtoReader(reader.Content);
-            while (value.Next())
-            {
-                switch (value.Field, value.Form)
-                {
-                    case (1, ProtoReader.LengthDelimited):
-                        name = Text(value.Content);
-                        break;
-                    case (2, ProtoReader.LengthDelimited):
-                        hasTensor |= Find(value.Content, 1, out var tensor);
-                        hasShape |= Find(tensor, 2, out _);
-                        break;
-                }
-            }
-
-            if (hasTensor && !hasShape)
-            {
-                summary.WithoutShape.Add(name);
-            }
-        }
-    }
-
-    private static bool Find(ReadOnlySpan<byte> message, int field, out ReadOnlySpan<byte> content)
-    {
-        var reader = new ProtoReader(message);
-        while (reader.Next())
-        {
-            if (reader.Field == field && reader.Form == ProtoReader.LengthDelimited)
-            {
-                content = reader.Content;
-                return true;
-            }
-        }
-
-        content = default;
-        return false;
     }
 
     private static long Whole(string value, string tensor, string key) =>

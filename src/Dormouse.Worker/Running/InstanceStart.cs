@@ -21,11 +21,11 @@ internal static class InstanceStart
         }
 
         var settings = EngineSettings.Parse(assignment.Threads, assignment.Engine);
-        var package = new PackageFolder(folder);
+        var around = new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder), LabelsPath = assignment.LabelsPath };
         if (optimised is { } descriptor && settings.MayUseOptimised && TryOptimised(descriptor, settings, time) is var (session, elapsed))
         {
             new Thread(() => Prefetch.PopulateMappings(descriptor)) { IsBackground = true, Name = "prefetch" }.Start();
-            var model = LoadedModel.Of(session, settings.Threads, signature, package, assignment.LabelsPath);
+            var model = LoadedModel.Of(session, around with { DefaultedInputs = DefaultedInputs.Of(folder, assignment.ModelPath) });
             return (model, new WorkerReady((long)elapsed.TotalMicroseconds, model.Interface, UsedOptimised: true));
         }
 
@@ -36,7 +36,7 @@ internal static class InstanceStart
             var before = time.GetTimestamp();
             var original = SessionLoader.FromOriginal(SessionLoader.PathOf(folder, assignment.ModelPath), settings);
             var loadTime = time.GetElapsedTime(before);
-            var model = LoadedModel.Of(original, settings.Threads, signature, package, assignment.LabelsPath);
+            var model = LoadedModel.Of(original, around);
             return (model, new WorkerReady((long)loadTime.TotalMicroseconds, model.Interface, UsedOptimised: false));
         }
         catch (Exception e) when (e is OnnxRuntimeException or ArgumentException)

@@ -13,19 +13,19 @@ internal sealed class LoadedModel : IDisposable
 {
     private readonly FrozenDictionary<string, string> _engineNames;
 
-    private LoadedModel(InferenceSession session, int threads, Signature? signature, PackageFolder? package, string? labelsPath)
+    private LoadedModel(InferenceSession session, ModelSurroundings around)
     {
         Session = session;
-        Threads = threads;
-        var (own, plans) = ModelDescription.Of(session);
-        var names = signature?.Names ?? ImmutableSortedDictionary<string, string>.Empty;
+        Threads = around.Threads;
+        var (own, plans) = ModelDescription.Of(session, around.DefaultedInputs);
+        var names = around.Signature?.Names ?? ImmutableSortedDictionary<string, string>.Empty;
         _engineNames = names.ToFrozenDictionary(StringComparer.Ordinal);
         Interface = SignatureRunner.Rename(own, names);
-        Labels = labelsPath is null ? [] : package?.ReadLines(labelsPath) ?? [];
+        Labels = around.LabelsPath is null ? [] : around.Package?.ReadLines(around.LabelsPath) ?? [];
         Outputs = ByName(plans, Interface);
-        if (signature is not null)
+        if (around.Signature is { } signature)
         {
-            Signature = SignatureRunner.Bind(signature, Interface, file => package?.ReadLines(file));
+            Signature = SignatureRunner.Bind(signature, Interface, file => around.Package?.ReadLines(file));
             Interface = Interface with { Accepts = Signature.Accepts };
         }
     }
@@ -50,11 +50,11 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>
     /// Takes the session over; it is disposed too when the model cannot be served (<see cref="ModelRefusedException"/> or <see cref="SignatureException"/>).
     /// </summary>
-    internal static LoadedModel Of(InferenceSession session, int threads, Signature? signature, PackageFolder? package, string? labelsPath)
+    internal static LoadedModel Of(InferenceSession session, ModelSurroundings around)
     {
         try
         {
-            return new LoadedModel(session, threads, signature, package, labelsPath);
+            return new LoadedModel(session, around);
         }
         catch
         {
@@ -84,6 +84,23 @@ internal sealed class LoadedModel : IDisposable
 
         return outputs.ToFrozenDictionary(StringComparer.Ordinal);
     }
+}
+
+/// <summary>What belongs to a model beside its session.</summary>
+internal sealed record ModelSurroundings
+{
+    /// <summary>Intra-op threads of one run.</summary>
+    internal required int Threads { get; init; }
+
+    internal Signature? Signature { get; init; }
+
+    /// <summary>Where labels files lie; null for the built-in model.</summary>
+    internal PackageFolder? Package { get; init; }
+
+    internal string? LabelsPath { get; init; }
+
+    /// <summary>Inputs of the session that are not to be asked for.</summary>
+    internal FrozenSet<string> DefaultedInputs { get; init; } = FrozenSet<string>.Empty;
 }
 
 /// <param name="IsKeys">The column keys of a sequence of maps, not its values.</param>

@@ -23,10 +23,10 @@ internal static class WarmUp
         var settings = EngineSettings.Parse(1, ImmutableSortedDictionary<string, string>.Empty);
         using var options = settings.ForOriginal();
         using var instance = new Instance(
-            LoadedModel.Of(new InferenceSession(WarmModel.Bytes, options), 1, signature: null, package: null, labelsPath: null), 1, time);
+            LoadedModel.Of(new InferenceSession(WarmModel.Bytes, options), new ModelSurroundings { Threads = 1 }), concurrency: 1, time);
         server.Instance = instance;
-        if (Environment.GetEnvironmentVariable("WARM") == "1") Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
-        if (Environment.GetEnvironmentVariable("WARM") == "1") Ask(socketPath,
+        Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
+        Ask(socketPath,
         [
             .. Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: {Binary.Length}\r\nContent-Length: {Binary.Length + 64}\r\n\r\n{Binary}"),
             .. new byte[64],

@@ -160,7 +160,7 @@ public sealed class ApplyTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("endpoints: [", ":1:")]
+    [InlineData("a: 1\nendpoints: [x\n", "dormouse.yaml:3: ")]
     [InlineData("", "0 YAML documents")]
     [InlineData("a: 1\n---\nb: 2\n", "2 YAML documents")]
     public async Task A_file_that_is_no_YAML_is_refused(string text, string sentence)

@@ -50,7 +50,7 @@ public sealed class CommandLineTests : IDisposable
         {
             var line = example.Replace("source <(", "", StringComparison.Ordinal).Replace(")", "", StringComparison.Ordinal).Split(" > ")[0];
             var words = line.Contains('\'', StringComparison.Ordinal) ? [.. line[..line.IndexOf('\'', StringComparison.Ordinal)].Split(' ', StringSplitOptions.RemoveEmptyEntries), "{}"] : line.Split(' ');
-            Assert.Empty(root.Parse(words[1..]).Errors);
+            Assert.Empty(root.Parse(words[1..], CommandLine.Parsing).Errors);
         }
 
         await Task.CompletedTask;

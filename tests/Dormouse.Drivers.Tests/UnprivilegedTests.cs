@@ -1,0 +1,62 @@
+using Dormouse.Core.Instances;
+using Dormouse.Drivers.Launching;
+using Dormouse.Drivers.Tests.Support;
+
+namespace Dormouse.Drivers.Tests;
+
+/// <summary>The launcher as a user who may not write any cgroup.</summary>
+public sealed class UnprivilegedTests
+{
+    private const UnixFileMode Everyone = (UnixFileMode)0x1FF;
+
+    [Fact]
+    public async Task Without_cgroups_it_says_so_and_still_starts_and_clears_away()
+    {
+        await using var fixture = await OpenAsync();
+
+        var limits = Assert.Single(fixture.Driver.Probes, probe => probe.Name == "limits");
+        var (instance, ready) = await fixture.StartReadyAsync("grandchild");
+        await fixture.Observer.WaitForLineAsync(instance, "grandchild");
+        var grandchild = int.Parse(fixture.Observer.Lines(instance)[0].Split(' ')[1], null);
+        var answer = await DriverFixture.AskAsync(ready.Address, "hello");
+        fixture.Driver.Stop(instance, StopReason.Idle);
+        await fixture.Observer.WaitForGoneAsync(instance);
+
+        Assert.False(fixture.HasCgroups);
+        Assert.Contains("Delegate=yes", limits.Detail, StringComparison.Ordinal);
+        Assert.Equal("model|", answer);
+        Assert.False(Machine.IsRunning(grandchild));
+        Assert.False(File.Exists(ready.Address));
+    }
+
+    [Fact]
+    public async Task Without_cgroups_an_instance_over_its_memory_is_lost_all_the_same()
+    {
+        await using var fixture = await OpenAsync();
+
+        var (instance, ready) = await fixture.StartReadyAsync();
+        await DriverFixture.AskAsync(ready.Address, "eat");
+        var loss = await fixture.Observer.WaitForAsync<InstanceLoss>(instance);
+
+        Assert.Equal(InstanceLossKind.Crashed, loss.Kind);
+    }
+
+    /// <summary>A driver whose launcher runs as a nobody.</summary>
+    private static Task<DriverFixture> OpenAsync()
+    {
+        if (!Machine.IsRoot)
+            Assert.Skip("Only root can start a launcher as another user; the other tests have run without privileges already.");
+        if (!File.Exists("/usr/bin/setpriv"))
+            Assert.Skip("setpriv (util-linux) is not installed.");
+        return DriverFixture.OpenAsync(change: options =>
+        {
+            var folder = Path.GetDirectoryName(options.RunFolder)!; // Not null: it is in the test's folder.
+            var script = Path.Combine(folder, "launcher");
+            var command = string.Join(' ', ProgramCommand.For(options.LauncherPath));
+            File.WriteAllText(script, $"#!/bin/sh\nexec /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups {command} \"$@\"\n");
+            foreach (var path in (string[])[folder, options.RunFolder, script])
+                File.SetUnixFileMode(path, Everyone);
+            return options with { LauncherPath = script };
+        });
+    }
+}

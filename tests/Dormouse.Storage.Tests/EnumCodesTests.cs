@@ -1,0 +1,34 @@
+namespace Dormouse.Storage.Tests;
+
+public sealed class EnumCodesTests
+{
+    [Fact]
+    public void Every_member_of_a_stored_enumeration_has_a_code_and_a_word_that_lead_back_to_it()
+    {
+        Check(Codes.Outcomes);
+        Check(Codes.Starts);
+        Check(Codes.Causes);
+        Check(Codes.Rungs);
+        Check(Codes.RevisionStates);
+    }
+
+    [Fact]
+    public void A_word_of_a_later_version_is_named()
+    {
+        var unknown = Assert.Throws<InvalidDataException>(() => Codes.Outcomes.Value("evaporated"));
+
+        Assert.Contains("evaporated", unknown.Message, StringComparison.Ordinal);
+    }
+
+    private static void Check<T>(EnumCodes<T> codes)
+        where T : struct, Enum
+    {
+        foreach (var value in Enum.GetValues<T>())
+        {
+            Assert.NotEqual(0, codes.Code(value));
+            Assert.True(codes.TryValue(codes.Code(value), out var back));
+            Assert.Equal(value, back);
+            Assert.Equal(value, codes.Value(codes.Text(value)));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Storage.Tests.Support;
+using Microsoft.Data.Sqlite;
+
+namespace Dormouse.Storage.Tests.Sqlite;
+
+public sealed class SqliteLedgerTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_receipt_appended_twice_counts_once_also_within_one_batch()
+    {
+        await using var storage = await _folder.OpenAsync();
+        var receipt = Samples.Receipt(storage.ServerId, 1, Samples.Opening(1));
+
+        await storage.Ledger.AppendAsync([receipt, receipt], Cancellation);
+        await storage.Ledger.AppendAsync([receipt], Cancellation);
+
+        var total = Assert.Single(await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation));
+        Assert.Equal(1, total.Invocations);
+        Assert.Equal(receipt.PricePico, total.PricePico);
+        Assert.Equal(512 * 2_000, total.MibMicroseconds);
+        Assert.Equal(receipt, await storage.Ledger.FindAsync(TenantId.Default, receipt.Invocation, Cancellation));
+    }
+
+    [Fact]
+    public async Task Sums_beyond_64_bits_are_exact()
+    {
+        await using var storage = await _folder.OpenAsync();
+        for (var sequence = 1; sequence <= 3; sequence++)
+        {
+            await storage.Ledger.AppendAsync([Samples.Receipt(storage.ServerId, sequence, Samples.Opening(sequence)) with { PricePico = long.MaxValue }], Cancellation);
+        }
+
+        var total = Assert.Single(await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation));
+
+        Assert.Equal((Int128)long.MaxValue * 3, total.PricePico);
+        Assert.Empty(await storage.Ledger.CheckAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task The_check_names_a_total_that_differs_and_one_that_is_missing()
+    {
+        await using var storage = await _folder.OpenAsync();
+        await storage.Ledger.AppendAsync([Samples.Receipt(storage.ServerId, 1, Samples.Opening(1)), Samples.Receipt(storage.ServerId, 2, Samples.Opening(4_000))], Cancellation);
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.Data, "dormouse.db")};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "UPDATE usage_totals SET billed_ms = billed_ms + 1 WHERE hour = (SELECT MIN(hour) FROM usage_totals); DELETE FROM usage_totals WHERE hour = (SELECT MAX(hour) FROM usage_totals)";
+        command.ExecuteNonQuery();
+
+        var differences = await storage.Ledger.CheckAsync(Cancellation);
+
+        Assert.Equal(2, differences.Length);
+        Assert.Contains("hour 2026-03-04 12:00: the total is", differences[0], StringComparison.Ordinal);
+        Assert.Contains("hour 2026-03-04 13:00: there is no total", differences[1], StringComparison.Ordinal);
+    }
+}
