@@ -148,6 +148,26 @@ public sealed class InferTests
         Assert.Equal(4, answer.Outputs["same"].Value(0));
     }
 
+    [Fact]
+    public async Task Maps_with_text_keys_become_a_table_in_the_order_of_the_keys()
+    {
+        var labels = new Proto().Text(1, "classlabels_strings").Text(9, "pear").Text(9, "apple").Number(20, 8);
+        var maps = new Proto().Message(4, new Proto().Message(1, new Proto().Message(5, new Proto().Number(1, Onnx.String).Message(2, Onnx.TensorType(Onnx.Float)))));
+        using var folder = new ModelFolder(Onnx.Model(
+            Onnx.Graph(Onnx.NodeOf("ai.onnx.ml", "ZipMap", ["x"], ["p"], labels), Onnx.Input("x", Onnx.Float, "n", 2), (12, Onnx.Value("p", maps))),
+            more: Onnx.OperatorSet("ai.onnx.ml", 1)));
+        await using var worker = await ServeAsync(folder);
+        var data = MemoryMarshal.AsBytes<float>(new[] { 0.25f, 0.75f, 1f, 0f }).ToArray();
+
+        var answer = await InferCall.JsonAsync(worker, [new TestTensor("x", "FP32", [2, 2], data)]);
+        var keys = await InferCall.JsonAsync(worker, [new TestTensor("x", "FP32", [2, 2], data)], [new JsonObject { ["name"] = "p_keys" }]);
+
+        Assert.Equal(["apple", "pear"], TestTensor.Texts(answer.Outputs["p_keys"].Data));
+        Assert.Equal([2, 2], answer.Outputs["p"].Shape);
+        Assert.Equal([0.75, 0.25, 0, 1], Enumerable.Range(0, 4).Select(answer.Outputs["p"].Value));
+        Assert.Equal(["p_keys"], keys.Outputs.Keys);
+    }
+
     [Theory]
     [InlineData("gzip")]
     [InlineData("deflate")]
