@@ -6,7 +6,7 @@ namespace Dormouse.Core.Instances;
 
 /// <summary>
 /// Starts and stops instances. Calls return at once; what happens is told to the observer, in order per instance:
-/// exactly one of Ready or Failed; after Ready at most one Lost; last of all exactly one Gone (nothing of the instance is left: no process, socket, file, cgroup).
+/// exactly one of Ready or Failed (neither when it is stopped before); after Ready at most one Lost; last of all exactly one Gone (nothing of the instance is left: no process, socket, file, cgroup).
 /// </summary>
 public interface IInstanceDriver : IAsyncDisposable
 {
