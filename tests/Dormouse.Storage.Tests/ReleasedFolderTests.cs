@@ -32,6 +32,7 @@ public sealed class ReleasedFolderTests : IDisposable
         Assert.Equal(("digits", 1), (entry.Endpoint.Name, Assert.Single(entry.Revisions).Id.Number));
         Assert.Equal([new TrafficShare(1, 100)], entry.Endpoint.Traffic);
         Assert.Equal(2, (await storage.Catalogue.RevisionsAsync(entry.Endpoint.Id, Cancellation)).Length);
+        Assert.Equal(2, Assert.Single(await storage.Catalogue.UnverifiedAsync(Cancellation)).Id.Number);
         Assert.Equal("kept by 0.1.0", await File.ReadAllTextAsync(storage.Blobs.Materialise(entry.Revisions[0].Package.Files[0].Hash)!, Cancellation));
         Assert.Equal("ci", Assert.Single(await storage.Keys.ListAsync(TenantId.Default, Cancellation)).Name);
         var receipts = await storage.Ledger.RecentAsync(TenantId.Default, null, 10, Cancellation);

@@ -6,7 +6,7 @@ namespace Dormouse.Core.Instances;
 
 /// <summary>
 /// Starts and stops instances. Calls return at once; what happens is told to the observer, in order per instance:
-/// exactly one of Ready or Failed; after Ready at most one Lost; last of all exactly one Gone (nothing of the instance is left: no process, socket, file, cgroup).
+/// exactly one of Ready or Failed (neither when it is stopped before); after Ready at most one Lost; last of all exactly one Gone (nothing of the instance is left: no process, socket, file, cgroup).
 /// </summary>
 public interface IInstanceDriver : IAsyncDisposable
 {
@@ -20,6 +20,9 @@ public interface IInstanceDriver : IAsyncDisposable
 
     /// <summary>What this driver found on the machine, for <c>doctor</c>: name, whether it works, detail.</summary>
     ImmutableArray<ProbeResult> Probes { get; }
+
+    /// <summary>Engine version and CPU feature set of its workers: what optimised files must be made for. Null while none has said it.</summary>
+    string? EngineKey => null;
 
     /// <summary>Measured memory of a running instance in bytes (private), or null when unknown.</summary>
     long? MemoryBytes(InstanceId instance);

@@ -163,20 +163,22 @@ internal sealed class RequestBody : IAsyncDisposable
             var buffer = read.Buffer;
             var room = buffer.Slice(0, Math.Min(buffer.Length, KeptBytesMax - _keptBytes));
             Keep(room);
+            // Lengths are taken first: after AdvanceTo the sequences point to segments that are used again.
+            var (kept, isAllKept) = (room.Length, room.Length == buffer.Length);
             _reader.AdvanceTo(room.End, buffer.End);
-            if (!Count((int)room.Length))
+            if (!Count(kept))
             {
                 Problem = TooLarge(_limitBytes);
                 return;
             }
 
-            if (read.IsCompleted && room.Length == buffer.Length)
+            if (read.IsCompleted && isAllKept)
             {
                 _isRead = true;
                 return;
             }
 
-            if (_keptBytes == KeptBytesMax && (DeclaredBytes > KeptBytesMax || room.Length < buffer.Length))
+            if (_keptBytes == KeptBytesMax && (DeclaredBytes > KeptBytesMax || !isAllKept))
             {
                 return;
             }

@@ -86,9 +86,8 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
         readers.ReadAsync<ImmutableArray<Revision>>(
             s =>
             {
-                using var reader = s.Read(
-                    RevisionQuery + " WHERE r.state = $state ORDER BY r.endpoint_id, r.number, f.position",
-                    ("$state", Codes.RevisionStates.Text(RevisionState.Verifying)));
+                // The state is written out: an index of only these rows is not considered for a parameter.
+                using var reader = s.Read(RevisionQuery + " WHERE r.state = 'verifying' ORDER BY r.endpoint_id, r.number, f.position");
                 return [.. new CatalogueRows().Revisions(reader)];
             },
             cancellationToken);

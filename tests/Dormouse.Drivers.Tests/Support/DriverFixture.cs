@@ -52,8 +52,16 @@ internal sealed class DriverFixture : IAsyncDisposable
             options = options with { Environment = options.Environment.Add("FAKE_START", start) };
         Directory.CreateDirectory(options.RunFolder);
         var fixture = new DriverFixture(folder, change?.Invoke(options) ?? options);
-        await fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken);
-        return fixture;
+        try
+        {
+            await fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken);
+            return fixture;
+        }
+        catch
+        {
+            await fixture.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Starts an instance that behaves as told.</summary>

@@ -12,7 +12,30 @@ internal static class Machine
 
     public static string FakeWorkerPath => Path.Combine(AppContext.BaseDirectory, "dormouse-fake-worker.dll");
 
+    /// <summary>The real worker where the build put it; null when it is not built.</summary>
+    public static string? WorkerPath => new[]
+    {
+        Environment.GetEnvironmentVariable("DORMOUSE_WORKER_PATH"),
+        Path.Combine(Root, "artifacts/dist/worker/dormouse-worker"),
+        Path.Combine(Root, "artifacts/dist/worker/dormouse-worker.dll"),
+        Path.Combine(Root, "artifacts/bin/Dormouse.Worker/debug_linux-x64/dormouse-worker.dll"),
+        Path.Combine(Root, "artifacts/bin/Dormouse.Worker/debug_linux-arm64/dormouse-worker.dll"),
+    }.FirstOrDefault(File.Exists);
+
+    public static string BundledModelFolder => Path.Combine(Root, "models/digits");
+
     public static bool IsRoot => Environment.IsPrivilegedProcess;
+
+    private static string Root
+    {
+        get
+        {
+            var folder = AppContext.BaseDirectory;
+            while (!File.Exists(Path.Combine(folder, "Dormouse.slnx")))
+                folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run from a checkout.");
+            return folder;
+        }
+    }
 
     /// <summary>Processes whose command line has a text in it, by id.</summary>
     public static IReadOnlyDictionary<int, string> ProcessesWith(string text)

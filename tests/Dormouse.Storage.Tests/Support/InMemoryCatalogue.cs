@@ -104,6 +104,9 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
         return Task.FromResult(_endpoints.Remove(endpoint.ToString()));
     }
 
+    public Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<ImmutableArray<Revision>>([.. _endpoints.Values.SelectMany(e => _revisions[e.Id]).Where(r => r.State == RevisionState.Verifying)]);
+
     private Task<Endpoint?> Change(EndpointId id, Func<Endpoint, Endpoint> change)
     {
         if (_revisions.ContainsKey(id))

@@ -72,6 +72,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
             shown.Add(await ledger.TotalsAsync(tenant, Endpoint(1), Samples.Noon, Samples.Noon.AddHours(2), cancellationToken));
         }
 
+        shown.Add(await catalogue.UnverifiedAsync(cancellationToken));
         shown.Add(await ledger.EndpointNameAsync(Endpoint(0), cancellationToken));
         shown.Add(await ledger.CheckAsync(cancellationToken));
         return Describe(shown);

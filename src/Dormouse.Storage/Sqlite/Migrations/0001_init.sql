@@ -41,6 +41,8 @@ CREATE TABLE revisions (
 
 CREATE UNIQUE INDEX revisions_routed ON revisions (endpoint_id, number) WHERE is_routed = 1;
 
+CREATE INDEX revisions_verifying ON revisions (endpoint_id, number) WHERE state = 'verifying';
+
 CREATE TABLE revision_files (
     endpoint_id BLOB    NOT NULL,
     number      INTEGER NOT NULL,
