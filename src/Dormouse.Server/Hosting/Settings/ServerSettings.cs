@@ -40,7 +40,8 @@ internal sealed record ServerSettings
         return settings;
     }
 
-    private static ServerSettings Read(SettingsReader reader, string folder, IReadOnlyDictionary<string, string> environment) => new()
+    /// <summary>Asks for every setting; the keys are then known to the reader.</summary>
+    internal static ServerSettings Read(SettingsReader reader, string folder, IReadOnlyDictionary<string, string> environment) => new()
     {
         Server = HostingSettings.Read(reader, folder),
         Workers = WorkersSettings.Read(reader, environment),
