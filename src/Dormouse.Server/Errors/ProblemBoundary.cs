@@ -1,4 +1,5 @@
 using Dormouse.Protocol.Problems;
+using Dormouse.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -31,6 +32,11 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
         {
             var (code, detail) = BadRequests.Describe(e);
             await RefuseAsync(context, code, detail);
+        }
+        catch (StorageFullException e)
+        {
+            // Its message is a sentence for people and holds no path.
+            await RefuseAsync(context, ProblemCode.StorageFull, e.Message);
         }
         catch (Exception e)
         {
