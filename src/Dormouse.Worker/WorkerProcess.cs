@@ -23,6 +23,7 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
 
     internal int Run(string build)
     {
+        Heap.Configure();
         control.Listen();
         var key = "";
         Exception? fault = null;
@@ -47,7 +48,7 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
         }
 
         WarmUp.Run(_server, socketPath, time);
-        IdleTrim.TrimNow();
+        Heap.Trim();
         ControlSocket.Send(new WorkerHello(key, build));
         return Obey(control.WaitForAssignment());
     }
@@ -88,6 +89,7 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
         var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
         var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
         var concurrency = Math.Max(1, assignment.Concurrency);
+        Heap.LimitHeaps(concurrency);
         // Runs hold their threads: the pool must have some left for reading requests and noticing callers who leave.
         ThreadPool.GetMinThreads(out var workers, out var ports);
         ThreadPool.SetMinThreads(Math.Max(workers, concurrency + 2), ports);

@@ -119,7 +119,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
-    /// <summary>Stops starts that took too long. True when there were some and nothing is left that serves or will serve.</summary>
+    /// <summary>Stops starts that took too long; the next one waits as after a failure. True when there were some and nothing is left that serves or will serve.</summary>
     public bool StopOverdueStarts(MonotonicTime now, RevisionEffects effects)
     {
         var isAnyOverdue = false;
@@ -130,6 +130,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             {
                 isAnyOverdue = true;
                 Kill(slot, StopReason.StartTimedOut, Sentences.StartTimedOut(slot.Id, spec.StartTimeout), now, effects);
+                Backoff.StartFailed(new StartFailure(StartFailureKind.Crash, Sentences.StartTooSlow(spec.StartTimeout)), slot.RequestedAt, now);
             }
         }
 
@@ -187,7 +188,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     {
         var before = Table.Counts().Live;
         slot.Stop(now);
-        Backoff.StartFailed(failure, now);
+        Backoff.StartFailed(failure, slot.RequestedAt, now);
         Changed(before, before - 1, Sentences.StartFailed(slot.Id, failure), now, effects);
     }
 
@@ -202,13 +203,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             case InstanceState.Ready:
                 var before = Table.Counts().Live;
                 _causes.Ended(StartCause.Crash);
-                Backoff.Lost(loss, now - slot.ReadyAt, slot.CompletedRuns, now);
+                Backoff.Lost(loss, slot.RequestedAt, now - slot.ReadyAt, slot.CompletedRuns, now);
                 slot.Stop(now);
                 Changed(before, before - 1, Sentences.Lost(slot.Id, loss), now, effects);
                 break;
             case InstanceState.Draining:
                 // It was missed when it began to drain.
-                Backoff.Lost(loss, now - slot.ReadyAt, slot.CompletedRuns, now);
+                Backoff.Lost(loss, slot.RequestedAt, now - slot.ReadyAt, slot.CompletedRuns, now);
                 slot.Stop(now);
                 break;
             case InstanceState.Stopping:

@@ -38,6 +38,8 @@ internal static class Sentences
 
     public static string StartTimedOut(InstanceId instance, TimeSpan limit) => $"{instance} was not ready within {Durations.Words(limit)}";
 
+    public static string StartTooSlow(TimeSpan limit) => $"the last instance was not ready within the start time-out of {Durations.Words(limit)}";
+
     public static string QueueFull(int queued, int limit, long bytes, long limitBytes, long bodyBytes) => queued >= limit
         ? $"The queue is full ({queued} of {limit} invocations). Retry later or raise queue_limit."
         : $"The queue is full ({Sizes.Format(bytes)} of {Sizes.Format(limitBytes)} of bodies; this one has {Sizes.Format(bodyBytes)}). Retry later or raise queue_limit_bytes.";

@@ -4,9 +4,9 @@ using Dormouse.Core.Instances;
 namespace Dormouse.Core.Scaling;
 
 /// <summary>
-/// When the next start may be tried after starts failed: 1 s after the first, doubling to 60 s with every failure in a row. An instance that is lost soon after it was ready and
-/// before it completed a run counts as well, from the third in a row on: a single crash under load is replaced at once. An instance asked for after the last failure that
-/// completes a run, or becomes ready after failed starts, ends the row.
+/// When the next start may be tried after starts failed: 1 s after the first, doubling to 60 s with every failure in a row; those asked for before the last failure belong to the
+/// same try and do not double it. An instance that is lost soon after it was ready and before it completed a run counts as well, from the third try in a row on: a single
+/// crash under load is replaced at once. An instance asked for after the last failure that completes a run, or becomes ready after failed starts, ends the row.
 /// </summary>
 internal sealed class StartBackoff
 {
@@ -21,6 +21,7 @@ internal sealed class StartBackoff
 
     private int _quickLosses;
     private MonotonicTime _failedAt = new(long.MinValue);
+    private MonotonicTime _quickLostAt = new(long.MinValue);
 
     /// <summary>Failures in a row that led to a wait.</summary>
     public int Failures { get; private set; }
@@ -36,18 +37,21 @@ internal sealed class StartBackoff
 
     public bool IsActive(MonotonicTime now) => Failure is not null && now < Until;
 
-    /// <summary>A start failed.</summary>
-    public void StartFailed(StartFailure failure, MonotonicTime now)
+    /// <summary>A start failed or took too long.</summary>
+    /// <param name="requestedAt">When it was asked for.</param>
+    public void StartFailed(StartFailure failure, MonotonicTime requestedAt, MonotonicTime now)
     {
-        Failures++;
+        Failures += Failure is null || requestedAt > _failedAt ? 1 : 0;
         Failure = failure;
         _failedAt = now;
-        var delay = Failures >= 7 ? Longest : First * (1 << (Failures - 1));
+        var delay = First * (1 << Math.Min(Failures - 1, 6));
         Until = now + (delay < Longest ? delay : Longest);
     }
 
-    /// <summary>A ready instance was lost after it <paramref name="lived"/> so long and completed so many runs.</summary>
-    public void Lost(InstanceLoss loss, TimeSpan lived, long completedRuns, MonotonicTime now)
+    /// <summary>A ready instance was lost.</summary>
+    /// <param name="requestedAt">When it was asked for.</param>
+    /// <param name="lived">From ready to lost.</param>
+    public void Lost(InstanceLoss loss, MonotonicTime requestedAt, TimeSpan lived, long completedRuns, MonotonicTime now)
     {
         if (completedRuns > 0 || lived >= QuickLoss)
         {
@@ -55,11 +59,19 @@ internal sealed class StartBackoff
             return;
         }
 
+        if (loss.Kind == InstanceLossKind.LauncherLost || requestedAt < _quickLostAt)
+        {
+            // Not its own fault, or of the same try as the last one.
+            return;
+        }
+
         _quickLosses++;
+        _quickLostAt = now;
         if (_quickLosses > QuickLossesFree)
         {
             var kind = loss.Kind == InstanceLossKind.MemoryExceeded ? StartFailureKind.Memory : StartFailureKind.Crash;
-            StartFailed(new StartFailure(kind, $"{_quickLosses} instances in a row ended within {Durations.Words(QuickLoss)} without completing a run; the last: {loss.Detail}"), now);
+            var reason = $"{_quickLosses} instances in a row ended within {Durations.Words(QuickLoss)} without completing a run; the last: {loss.Detail}";
+            StartFailed(new StartFailure(kind, reason), requestedAt, now);
         }
     }
 

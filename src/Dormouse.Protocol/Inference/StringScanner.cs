@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 
 namespace Dormouse.Protocol.Inference;
@@ -62,8 +61,14 @@ internal static class StringScanner
     {
         unit = default;
         if (json.Length - position < 6 || json[position] != '\\' || json[position + 1] != 'u') return false;
-        if (!ushort.TryParse(json.Slice(position + 2, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)) return false;
-        unit = (char)value;
+
+        // By hand: the framework's parsers of hexadecimal numbers let zero bytes pass at the end.
+        foreach (var digit in json.Slice(position + 2, 4))
+        {
+            if (!char.IsAsciiHexDigit((char)digit)) return false;
+            unit = (char)((unit << 4) | (digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10));
+        }
+
         return true;
     }
 }

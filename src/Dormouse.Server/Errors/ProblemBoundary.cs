@@ -1,4 +1,5 @@
 using Dormouse.Protocol.Problems;
+using Dormouse.Storage;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -32,6 +33,11 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
             var (code, detail) = BadRequests.Describe(e);
             await RefuseAsync(context, code, detail);
         }
+        catch (StorageFullException e)
+        {
+            LogFull(e);
+            await RefuseAsync(context, ProblemCode.StorageFull, "The disk of the server's data folder is full. Nothing was changed; try again when the operator has made room.");
+        }
         catch (Exception e)
         {
             LogEscaped(e, context.Request.Method, context.Request.Path.Value ?? "");
@@ -64,6 +70,9 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
             context.Response.StatusCode = StatusCallerLeft;
         }
     }
+
+    [LoggerMessage(EventId = 1002, EventName = "DiskFull", Level = LogLevel.Error, Message = "The disk of the data folder is full; requests that write are refused until there is room")]
+    private partial void LogFull(Exception exception);
 
     [LoggerMessage(EventId = 1001, EventName = "RequestFailed", Level = LogLevel.Error,
         Message = "Request {Method} {Path} failed in the server; its caller got 'internal'")]

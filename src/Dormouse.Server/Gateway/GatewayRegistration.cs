@@ -1,3 +1,5 @@
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -11,11 +13,13 @@ namespace Dormouse.Server.Gateway;
 internal static class GatewayRegistration
 {
     /// <summary>
-    /// The data plane. Needs from elsewhere: <see cref="GatewaySettings"/>, dispatch, access, routing, catalogue, journal, ledger, price book, metrics,
-    /// <see cref="TimeProvider"/>, <see cref="Random"/> and the id source.
+    /// The data plane and the dispatch below it. Needs from elsewhere: settings, access, routing, catalogue, journal, ledger, price book, blobs, derived files,
+    /// the instance driver, metrics, <see cref="TimeProvider"/>, <see cref="Random"/> and the id source.
     /// </summary>
     public static IServiceCollection AddGateway(this IServiceCollection services)
     {
+        services.TryAddSingleton(provider => GatewaySettings.From(provider.GetRequiredService<ServerSettings>()));
+        services.AddDispatch();
         services.AddHttpForwarder();
         // The forwarder writes two lines a request at Information.
         services.AddLogging(logging => logging.AddFilter("Yarp", LogLevel.Error));

@@ -68,9 +68,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "_exit")]
     internal static partial void ExitAtOnce(int code);
 
-    [LibraryImport("libc", EntryPoint = "malloc_trim")]
-    internal static partial int TrimHeap(nuint keepBytes);
-
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int SetEnvironment(string name, string value, int overwrite);
 

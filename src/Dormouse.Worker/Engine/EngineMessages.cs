@@ -52,6 +52,8 @@ internal static partial class EngineMessages
         var text = ErrorCode().Replace(message, "");
         text = LoadPrefix().Replace(text, "");
         text = SourcePosition().Replace(text, "");
+        text = NodePrefix().Replace(text, "node '${node}' (${op}): ");
+        text = NestedCode().Replace(text, "");
         text = DescriptorPath().Replace(text, "the model's file");
         text = WhiteSpace().Replace(text, " ").Trim();
         return text.Length > LengthMax ? text[..LengthMax] + "…" : text;
@@ -68,6 +70,12 @@ internal static partial class EngineMessages
     // "/onnxruntime_src/onnxruntime/core/…/file.cc:123 onnxruntime::Type::Call(const Args&) "
     [GeneratedRegex(@"(?:/\S+)?/onnxruntime[\w/.-]*\.(?:cc|h|cpp|hpp):\d+ (?:[^()\n]*\([^()\n]*\)(?: const)?(?: \[with [^\]]*\])?)?\s*")]
     private static partial Regex SourcePosition();
+
+    [GeneratedRegex(@"Non-zero status code returned while running (?<op>[\w.-]+) node\. Name:'(?<node>[^']*)' Status Message: ")]
+    private static partial Regex NodePrefix();
+
+    [GeneratedRegex(@"\[ONNXRuntimeError\] : \d+ : \w+ : ")]
+    private static partial Regex NestedCode();
 
     [GeneratedRegex(@"""?/proc/self/fd/[^\s"",;]+""?")]
     private static partial Regex DescriptorPath();

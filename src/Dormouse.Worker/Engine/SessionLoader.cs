@@ -25,7 +25,7 @@ internal static class SessionLoader
     {
         using var options = settings.ForOriginal();
         var session = new InferenceSession(path, options);
-        _ = Native.TrimHeap(0);
+        Heap.Trim();
         return session;
     }
 

@@ -25,6 +25,8 @@ internal sealed class WorkerServer : IDisposable
         options.Limits.MaxRequestBodySize = null;
         options.Limits.MinRequestBodyDataRate = null;
         options.Limits.MinResponseDataRate = null;
+        // The gateway decides how long idle connections live; one closed from here could meet a request on its way.
+        options.Limits.KeepAliveTimeout = Timeout.InfiniteTimeSpan;
         options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
         _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _log), _log);
     }

@@ -19,20 +19,14 @@ internal sealed class IdleTrim : IDisposable
     /// <summary>A run ended: the second starts anew.</summary>
     internal void Restart() => _timer.Change(Quiet, Timeout.InfiniteTimeSpan);
 
-    /// <summary>Gives back what is not needed now.</summary>
-    internal static void TrimNow()
-    {
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-        _ = Native.TrimHeap(0);
-    }
-
     public void Dispose() => _timer.Dispose();
 
     private void Trim()
     {
         if (_isIdle())
         {
-            TrimNow();
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            Heap.Trim();
         }
         else
         {

@@ -25,7 +25,7 @@ internal static partial class RunFault
             : new InferenceException(ProblemCode.RunFailed, "The model failed to run: " + text, fault);
     }
 
-    [GeneratedRegex(@"Integer overflow|SafeInt|length_error|vector::_M", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"overflow|SafeInt|length_error|vector::_M", RegexOptions.IgnoreCase)]
     private static partial Regex TooLarge();
 
     [GeneratedRegex(@"shape|dimension|dims|broadcast|axis|axes|rank|ind(?:ex|ices)|out of (?:bounds|range)|mismatch|invalid input|size of|must (?:be|match|have)|divisible|divide by zero|division", RegexOptions.IgnoreCase)]

@@ -57,6 +57,31 @@ public sealed class InstanceFailureTests
     }
 
     [Fact]
+    public void Starts_of_one_try_that_fail_together_count_once()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { MinInstances = 4 });
+        world.Wake();
+        var starts = world.Effects.Starts.Select(s => s.Instance).ToList();
+
+        starts.ForEach(s => world.After(1).Fail(s));
+
+        Assert.Equal(world.Now + TimeSpan.FromSeconds(1), world.Effects.WakeAt);
+    }
+
+    [Fact]
+    public void Instances_lost_with_the_launcher_are_replaced_at_once()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { MinInstances = 1 });
+        world.Wake();
+        for (var i = 0; i < 10; i++)
+        {
+            var instance = Assert.Single(world.Effects.Starts).Instance;
+            world.After(5).Ready(instance);
+            world.Apply(RevisionEvent.InstanceLost(instance, new InstanceLoss(InstanceLossKind.LauncherLost, "signal 9")));
+        }
+    }
+
+    [Fact]
     public void A_start_that_succeeds_ends_the_row()
     {
         var world = new EngineHarness();

@@ -126,6 +126,8 @@ public sealed class QueueLimitTests
             (RefusalKind.StartTimeout, "No instance became ready within the start time-out of 5 s. Retry later or raise start_timeout."), (r.Kind, r.Detail)));
         Assert.Empty(world.Effects.Starts);
 
+        world.After(999).Arrive();
+        Assert.Equal(RefusalKind.StartFailed, Assert.Single(world.Effects.Refusals).Kind);
         world.After(1).Arrive();
         Assert.Equal(StartCause.Crash, Assert.Single(world.Effects.Starts).Cause);
     }

@@ -2,7 +2,6 @@ using System.Net.Http.Headers;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Dormouse.EndToEnd.Tests.Running;
 
 namespace Dormouse.EndToEnd.Tests.Inference;
@@ -12,13 +11,8 @@ internal static class InferCall
 {
     public static HttpRequestMessage Request(string endpoint, IReadOnlyList<Tensor> inputs, bool binary)
     {
-        var document = new JsonObject { ["inputs"] = new JsonArray([.. inputs.Select(t => t.Json(binary))]) };
-        if (binary)
-        {
-            document["parameters"] = new JsonObject { ["binary_data_output"] = true };
-        }
-
-        var json = Encoding.UTF8.GetBytes(document.ToJsonString());
+        var all = string.Join(',', inputs.Select(t => t.Json(binary)));
+        var json = Encoding.UTF8.GetBytes($$"""{"inputs":[{{all}}]{{(binary ? ",\"parameters\":{\"binary_data_output\":true}" : "")}}}""");
         var content = new ByteArrayContent(binary ? [.. json, .. inputs.SelectMany(t => t.Wire)] : json);
         content.Headers.ContentType = new MediaTypeHeaderValue(binary ? "application/octet-stream" : "application/json");
         if (binary)

@@ -1,0 +1,375 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Core.Tests.Dispatch;
+
+/// <summary>
+/// A tiny world around one engine on virtual time: callers that come, leave and finish; instances that start, fail, crash, hang and go. It keeps its own plain
+/// account of what must be true and compares it with the engine after every event.
+/// </summary>
+internal sealed class EngineWorld(RevisionSpec spec)
+{
+    private readonly RevisionEngine _engine = new(EngineHarness.Revision, spec, 1);
+    private readonly RevisionEffects _effects = new();
+    private readonly List<Caller> _waiting = [];
+    private readonly List<Run> _runs = [];
+    private readonly Dictionary<InstanceId, Instance> _instances = [];
+    private MonotonicTime _now = new(TimeSpan.TicksPerHour);
+    private MonotonicTime _wakeAt = MonotonicTime.Never;
+    private long _lastTicket;
+    private long _events;
+    private int _live;
+    private bool _isDraining;
+    private bool _isRetired;
+
+    public bool IsEmpty => _engine.IsEmpty;
+
+    public int WaitingCount => _waiting.Count;
+
+    private int Kept => _isDraining || _isRetired ? 0 : spec.MinInstances;
+
+    /// <summary>Lets time pass and wakes the engine whenever it asked for it. Returns how often.</summary>
+    public int Pass(TimeSpan span)
+    {
+        var target = _now + span;
+        var wakes = 0;
+        while (_wakeAt <= target)
+        {
+            wakes++;
+            Move(_wakeAt);
+            Apply(RevisionEvent.Of(RevisionEventKind.Woken));
+        }
+
+        Move(target);
+        return wakes;
+    }
+
+    public void Arrive(long deadlineTicks, long bytes, bool isRetry)
+    {
+        var caller = new Caller(++_lastTicket, _now, _events + 1, _now + new TimeSpan(deadlineTicks), bytes, isRetry);
+        _waiting.Insert(isRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, caller);
+        Apply(RevisionEvent.Arrived(caller.Ticket, caller.Deadline, bytes, isRetry), arrived: caller);
+    }
+
+    public void Leave(int pick)
+    {
+        if (_waiting.Count > 0)
+        {
+            var caller = _waiting[pick % _waiting.Count];
+            _waiting.Remove(caller);
+            Apply(RevisionEvent.CallerLeft(caller.Ticket));
+        }
+    }
+
+    public void End(int pick, SlotEnd end)
+    {
+        if (_runs.Count == 0)
+        {
+            return;
+        }
+
+        var run = _runs[pick % _runs.Count];
+        _runs.Remove(run);
+        var instance = run.Instance;
+        instance.Running -= instance.Takes ? 1 : 0;
+        instance.IdleSince = _now;
+        if (end == SlotEnd.Broken && instance.State == "ready")
+        {
+            instance.State = "draining";
+        }
+
+        Apply(RevisionEvent.Ended(run.Lease, end), ended: run);
+        Assert.NotEqual(SlotEnd.TimedOut, instance.Takes ? end : SlotEnd.Completed);
+        Apply(RevisionEvent.Ended(run.Lease, end)); // A second end of the same lease changes nothing.
+    }
+
+    public void Ready(int pick)
+    {
+        if (Pick(pick, "starting") is { } instance)
+        {
+            instance.State = "ready";
+            instance.ReadyEvent = _events + 1;
+            instance.IdleSince = _now;
+            Apply(RevisionEvent.InstanceReady(instance.Id, EngineHarness.MakeReady(instance.Id)));
+        }
+    }
+
+    public void Fail(int pick)
+    {
+        if (Pick(pick, "starting") is { } instance)
+        {
+            instance.State = "stopped";
+            Apply(RevisionEvent.InstanceFailed(instance.Id, new StartFailure(StartFailureKind.Crash, "exit code 1")));
+        }
+    }
+
+    public void Lose(int pick)
+    {
+        if (Pick(pick, "ready", "draining") is { } instance)
+        {
+            Void(instance);
+            Apply(RevisionEvent.InstanceLost(instance.Id, new InstanceLoss(InstanceLossKind.Crashed, "signal 9")));
+        }
+    }
+
+    public void Gone(int pick)
+    {
+        if (Pick(pick, "stopped") is { } instance)
+        {
+            _instances.Remove(instance.Id);
+            Apply(RevisionEvent.InstanceGone(instance.Id));
+        }
+    }
+
+    public void Hold(int pick)
+    {
+        if (Pick(pick, "starting") is { } instance)
+        {
+            instance.IsHeld = !instance.IsHeld;
+            Apply(instance.IsHeld ? RevisionEvent.InstanceHeld(instance.Id) : RevisionEvent.InstanceAdmitted(instance.Id));
+        }
+    }
+
+    public void Evict(int pick)
+    {
+        if (Pick(pick, "ready", "draining", "starting", "stopped") is { } instance)
+        {
+            Apply(RevisionEvent.Evict(instance.Id));
+            Assert.True(!instance.IsOffered || instance.State == "stopped", "an offered instance was not given back");
+        }
+    }
+
+    public void Drain(bool isDraining)
+    {
+        _isDraining = isDraining;
+        Apply(RevisionEvent.Of(isDraining ? RevisionEventKind.Drain : RevisionEventKind.Resume));
+    }
+
+    public void Retire()
+    {
+        _isRetired = true;
+        Apply(RevisionEvent.Of(RevisionEventKind.Retire));
+    }
+
+    /// <summary>No more callers: all runs end, starts succeed, what was stopped goes, time passes until the engine wants nothing more.</summary>
+    public void Finish()
+    {
+        for (var round = 0; round < 10_000; round++)
+        {
+            while (_runs.Count > 0)
+            {
+                End(0, SlotEnd.Completed);
+            }
+
+            if (Pick(0, "stopped") is not null)
+            {
+                Gone(0);
+            }
+            else if (Pick(0, "starting") is not null)
+            {
+                Ready(0);
+            }
+            else if (_wakeAt == MonotonicTime.Never)
+            {
+                return;
+            }
+            else
+            {
+                Assert.InRange(Pass(_wakeAt - _now), 1, 10);
+            }
+        }
+
+        Assert.Fail("the engine never comes to rest");
+    }
+
+    private Instance? Pick(int pick, params string[] states)
+    {
+        var fitting = _instances.Values.Where(i => states.Contains(i.State)).ToList();
+        return fitting.Count == 0 ? null : fitting[pick % fitting.Count];
+    }
+
+    private void Move(MonotonicTime to)
+    {
+        foreach (var instance in _instances.Values)
+        {
+            instance.BusyTicks += instance.Running > 0 ? (to - _now).Ticks : 0;
+        }
+
+        _now = to;
+    }
+
+    /// <summary>Whatever runs on it is lost; nothing of it is busy any more.</summary>
+    private static void Void(Instance instance)
+    {
+        instance.State = "stopped";
+        instance.Running = 0;
+    }
+
+    private void Apply(in RevisionEvent @event, Caller? arrived = null, Run? ended = null)
+    {
+        _events++;
+        _effects.Clear();
+        _engine.Apply(@event, _now, _effects);
+        _wakeAt = _effects.WakeAt;
+
+        CheckMetered(ended);
+        CheckRefusals(arrived);
+        CheckGrants(arrived);
+        CheckStopsAndStarts();
+        CheckOffers();
+        CheckChanges();
+        CheckRest();
+    }
+
+    private void CheckMetered(Run? ended)
+    {
+        if (ended is null)
+        {
+            Assert.Empty(_effects.Metered);
+            return;
+        }
+
+        var metered = Assert.Single(_effects.Metered);
+        Assert.Equal(ended.Lease, metered.Lease);
+        Assert.InRange(metered.MeteredMicroseconds, 0, (_now - ended.StartedAt).Ticks / 10);
+        ended.Instance.MeteredMicroseconds += metered.MeteredMicroseconds;
+        Assert.True(ended.Instance.MeteredMicroseconds * 10 <= ended.Instance.BusyTicks, "more was metered than the instance was busy");
+    }
+
+    private void CheckRefusals(Caller? arrived)
+    {
+        foreach (var refusal in _effects.Refusals)
+        {
+            var caller = Assert.Single(_waiting, w => w.Ticket == refusal.Ticket);
+            var isFull = _waiting.Count > spec.QueueLimit || _waiting.Sum(w => w.Bytes) > spec.QueueLimitBytes;
+            _waiting.Remove(caller);
+            var isOverdue = caller.Deadline <= _now;
+            Assert.True(refusal.Kind switch
+            {
+                RefusalKind.QueueFull => caller == arrived && !caller.IsRetry && isFull && refusal.RetryAfter >= TimeSpan.FromSeconds(1),
+                RefusalKind.QueueTimeout or RefusalKind.NoCapacity => isOverdue,
+                RefusalKind.StartTimeout => isOverdue || _effects.Stops.Any(s => s.Reason == StopReason.StartTimedOut),
+                RefusalKind.StartFailed => refusal.Failure is not null && refusal.RetryAfter >= TimeSpan.FromSeconds(1),
+                _ => _isRetired,
+            }, $"{refusal} of {caller} at {_now}");
+        }
+    }
+
+    private void CheckGrants(Caller? arrived)
+    {
+        foreach (var grant in _effects.Grants)
+        {
+            var caller = _waiting[0];
+            _waiting.RemoveAt(0);
+            Assert.Equal(caller.Ticket, grant.Ticket);
+            var instance = _instances[grant.Lease.Instance];
+            Assert.Equal("ready", instance.State);
+            Assert.True(++instance.Running <= spec.Concurrency, "more invocations than slots");
+            var kind = caller == arrived ? StartKind.Warm : instance.ReadyEvent < caller.Event ? StartKind.Queued : StartKind.Cold;
+            Assert.Equal((kind, kind == StartKind.Cold ? instance.Cause : null), (grant.Kind, grant.Cause));
+            Assert.Equal(_now - caller.ArrivedAt, grant.Queue + grant.Start + grant.Load);
+            _runs.Add(new Run(grant.Lease, instance, _now));
+        }
+
+        Assert.Equal(_runs.Count, _runs.Select(r => r.Lease.Id).Distinct().Count());
+    }
+
+    private void CheckStopsAndStarts()
+    {
+        foreach (var stop in _effects.Stops)
+        {
+            var instance = _instances[stop.Instance];
+            Assert.NotEqual("stopped", instance.State);
+            if (stop.Reason is StopReason.Idle or StopReason.Evicted)
+            {
+                Assert.Equal(("ready", 0), (instance.State, instance.Running));
+                Assert.True(stop.Reason == StopReason.Evicted || _now - instance.IdleSince >= spec.IdleTimeout);
+            }
+
+            Void(instance);
+        }
+
+        Assert.True(_effects.Starts.Count == 0 || (!_isRetired && (_waiting.Count > 0 || Count("ready", "starting") < Kept)), "a start for nobody");
+        foreach (var (id, cause) in _effects.Starts)
+        {
+            _instances.Add(id, new Instance(id, cause));
+        }
+
+        Assert.True(Count("ready", "starting", "draining") <= spec.MaxInstances, "more instances than allowed");
+        Assert.DoesNotContain(_instances.Values, i => i is { State: "draining", Running: 0 });
+    }
+
+    private void CheckOffers()
+    {
+        _effects.BecameIdle.ForEach(id => _instances[id].IsOffered = true);
+        _effects.BecameBusy.ForEach(id => _instances[id].IsOffered = false);
+        var mayTake = Count("ready") > Kept;
+        foreach (var instance in _instances.Values.Where(i => i.State == "ready"))
+        {
+            Assert.Equal(mayTake && instance.Running == 0, instance.IsOffered);
+        }
+    }
+
+    private void CheckChanges()
+    {
+        foreach (var change in _effects.Changes)
+        {
+            Assert.Equal((_now, EngineHarness.Revision.Number, _live), (change.At, change.Revision, change.From));
+            Assert.NotEqual(change.From, change.To);
+            Assert.NotEmpty(change.Reason);
+            _live = change.To;
+        }
+
+        Assert.Equal(Count("ready", "starting"), _live);
+    }
+
+    private void CheckRest()
+    {
+        var sample = _engine.Sample(_now);
+        Assert.Equal((_waiting.Count, _waiting.Sum(w => w.Bytes)), (sample.Queued, sample.QueuedBytes));
+        Assert.Equal(_instances.Values.Sum(i => i.Running), sample.Running);
+        Assert.Equal(_instances.Count, sample.Instances.Length);
+        Assert.True(_waiting.Count(w => !w.IsRetry) <= spec.QueueLimit);
+        Assert.All(_waiting, w => Assert.True(w.Deadline > _now, "an overdue caller waits"));
+        Assert.True(_wakeAt > _now, $"it wants to wake at {_wakeAt}, now is {_now}");
+        if (_waiting.Count > 0)
+        {
+            Assert.DoesNotContain(_instances.Values, i => i.State == "ready" && i.Running < spec.Concurrency);
+            Assert.True(Count("ready", "starting", "draining") > 0, "callers wait for nothing");
+            Assert.True(_wakeAt <= _waiting.Min(w => w.Deadline));
+        }
+    }
+
+    private int Count(params string[] states) => _instances.Values.Count(i => states.Contains(i.State));
+
+    private sealed record Caller(long Ticket, MonotonicTime ArrivedAt, long Event, MonotonicTime Deadline, long Bytes, bool IsRetry);
+
+    private sealed record Run(SlotLease Lease, Instance Instance, MonotonicTime StartedAt);
+
+    private sealed class Instance(InstanceId id, StartCause cause)
+    {
+        public InstanceId Id => id;
+
+        public StartCause? Cause => cause;
+
+        /// <summary>starting, ready, draining or stopped (also failed and lost).</summary>
+        public string State { get; set; } = "starting";
+
+        public bool IsHeld { get; set; }
+
+        public bool IsOffered { get; set; }
+
+        public long ReadyEvent { get; set; }
+
+        public int Running { get; set; }
+
+        public MonotonicTime IdleSince { get; set; }
+
+        public long BusyTicks { get; set; }
+
+        public long MeteredMicroseconds { get; set; }
+
+        public bool Takes => State is "ready" or "draining";
+    }
+}

@@ -1,0 +1,141 @@
+using CsCheck;
+using Dormouse.Core.Endpoints;
+
+namespace Dormouse.Core.Tests.Dispatch;
+
+/// <summary>Random worlds: whatever happens in whatever order, the engine keeps its promises. A failure prints the seed that replays it.</summary>
+public sealed class RevisionEngineModelTests
+{
+    /// <summary>How often each act happens.</summary>
+    private static readonly Act[] Acts =
+    [
+        .. Enumerable.Repeat(Act.Arrive, 30), .. Enumerable.Repeat(Act.Retry, 3), .. Enumerable.Repeat(Act.Leave, 4), .. Enumerable.Repeat(Act.Complete, 25),
+        .. Enumerable.Repeat(Act.TimeOut, 2), .. Enumerable.Repeat(Act.Break, 3), .. Enumerable.Repeat(Act.Ready, 15), .. Enumerable.Repeat(Act.Fail, 4),
+        .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), Act.Drain, Act.Resume,
+    ];
+
+    /// <summary>Mostly milliseconds, sometimes nothing, sometimes a minute and a half: longer than every time-out.</summary>
+    private static readonly long[] PassTicksMost = [0, 100_000, 100_000, 100_000, 20_000_000, 900_000_000];
+
+    private static readonly int[] IdleMs = [0, 30, 1_000, 60_000];
+
+    private static readonly Gen<RevisionSpec> Specs =
+        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 4], Gen.Int[0, 2], Gen.Int[1, 10], Gen.Int[0, IdleMs.Length - 1], Gen.Bool).Select(
+            (concurrency, max, min, limit, idle, isStartShort) => new RevisionSpec
+            {
+                Runtime = "onnx",
+                Concurrency = concurrency,
+                MaxInstances = max,
+                MinInstances = Math.Min(min, max),
+                QueueLimit = limit,
+                QueueLimitBytes = 1_000,
+                IdleTimeout = TimeSpan.FromMilliseconds(IdleMs[idle]),
+                StartTimeout = TimeSpan.FromMilliseconds(isStartShort ? 40 : 60_000),
+            });
+
+    private static readonly Gen<Step> Steps =
+        Gen.Select(Gen.Int[0, Acts.Length - 1], Gen.Int[0, 20], Gen.Int[0, PassTicksMost.Length - 1], Gen.Int[0, 100], Gen.Long[0, 2_000_000], Gen.Long[0, 500]).Select(
+            (act, pick, pass, percent, deadline, bytes) =>
+                new Step(Acts[act], pick, PassTicksMost[pass] * percent / 100, percent % 4 == 0 ? 600_000_000 : deadline, bytes));
+
+    private enum Act
+    {
+        Arrive,
+        Retry,
+        Leave,
+        Complete,
+        TimeOut,
+        Break,
+        Ready,
+        Fail,
+        Lose,
+        Gone,
+        Hold,
+        Evict,
+        Drain,
+        Resume,
+    }
+
+    [Fact]
+    public void Every_promise_holds_after_every_event_and_nothing_is_left_in_the_end() =>
+        Gen.Select(Specs, Steps.Array[0, 120], Gen.Bool).Sample(
+            (spec, steps, isRetiredInTheEnd) =>
+            {
+                var world = new EngineWorld(spec);
+                world.Pass(TimeSpan.Zero);
+                foreach (var step in steps)
+                {
+                    world.Pass(new TimeSpan(step.PassTicks));
+                    Do(world, step);
+                }
+
+                if (isRetiredInTheEnd)
+                {
+                    world.Retire();
+                    Assert.Equal(0, world.WaitingCount);
+                }
+                else
+                {
+                    world.Drain(false);
+                }
+
+                world.Finish();
+                Assert.Equal(0, world.WaitingCount);
+                Assert.Equal(spec.MinInstances == 0 || isRetiredInTheEnd, world.IsEmpty);
+                world.Drain(true);
+                world.Finish();
+                Assert.True(world.IsEmpty);
+            },
+            iter: 1_000);
+
+    private static void Do(EngineWorld world, Step step)
+    {
+        switch (step.Act)
+        {
+            case Act.Arrive:
+                world.Arrive(step.DeadlineTicks, step.Bytes, isRetry: false);
+                break;
+            case Act.Retry:
+                world.Arrive(step.DeadlineTicks, step.Bytes, isRetry: true);
+                break;
+            case Act.Leave:
+                world.Leave(step.Pick);
+                break;
+            case Act.Complete:
+                world.End(step.Pick, Core.Dispatch.SlotEnd.Completed);
+                break;
+            case Act.TimeOut:
+                world.End(step.Pick, Core.Dispatch.SlotEnd.TimedOut);
+                break;
+            case Act.Break:
+                world.End(step.Pick, Core.Dispatch.SlotEnd.Broken);
+                break;
+            case Act.Ready:
+                world.Ready(step.Pick);
+                break;
+            case Act.Fail:
+                world.Fail(step.Pick);
+                break;
+            case Act.Lose:
+                world.Lose(step.Pick);
+                break;
+            case Act.Gone:
+                world.Gone(step.Pick);
+                break;
+            case Act.Hold:
+                world.Hold(step.Pick);
+                break;
+            case Act.Evict:
+                world.Evict(step.Pick);
+                break;
+            case Act.Drain:
+                world.Drain(true);
+                break;
+            case Act.Resume:
+                world.Drain(false);
+                break;
+        }
+    }
+
+    private sealed record Step(Act Act, int Pick, long PassTicks, long DeadlineTicks, long Bytes);
+}

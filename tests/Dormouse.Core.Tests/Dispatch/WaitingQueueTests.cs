@@ -1,0 +1,68 @@
+using CsCheck;
+using Dormouse.Core.Dispatch;
+
+namespace Dormouse.Core.Tests.Dispatch;
+
+public sealed class WaitingQueueTests
+{
+    private static readonly Gen<(int What, int Pick, int Deadline)[]> Steps =
+        Gen.Select(Gen.Int[0, 9], Gen.Int[0, 30], Gen.Int[1, 60]).Array[0, 120];
+
+    [Fact]
+    public void A_ticket_waits_once()
+    {
+        var queue = new WaitingQueue();
+        queue.Add(Make(1, 10, false));
+
+        Assert.Throws<ArgumentException>(() => queue.Add(Make(1, 10, false)));
+    }
+
+    [Fact]
+    public void It_behaves_like_a_plain_list() => Steps.Sample(steps =>
+    {
+        var queue = new WaitingQueue();
+        var list = new List<Waiter>();
+        var (ticket, now) = (0L, 0L);
+        foreach (var (what, pick, deadline) in steps)
+        {
+            switch (what)
+            {
+                case <= 4:
+                    var waiter = Make(++ticket, now + deadline, isRetry: what == 0);
+                    queue.Add(waiter);
+                    list.Insert(waiter.IsRetry ? list.Count(w => w.IsRetry) : list.Count, waiter);
+                    break;
+                case <= 6:
+                    Assert.Equal(list.Count > 0, queue.TryTakeFirst(out var first));
+                    if (list.Count > 0)
+                    {
+                        Assert.Equal(list[0], first);
+                        list.RemoveAt(0);
+                    }
+
+                    break;
+                case 7:
+                    Assert.Equal(list.RemoveAll(w => w.Ticket == pick) == 1, queue.Remove(pick));
+                    break;
+                default:
+                    now += pick;
+                    var expired = new List<Waiter>();
+                    queue.TakeExpired(new MonotonicTime(now), expired);
+                    Assert.Equal(list.Where(w => w.Deadline.Ticks <= now), expired);
+                    list.RemoveAll(w => w.Deadline.Ticks <= now);
+                    break;
+            }
+
+            Assert.Equal((list.Count, list.Sum(w => w.BodyBytes)), (queue.Count, queue.BodyBytes));
+            Assert.True(queue.EarliestDeadline <= (list.Count == 0 ? MonotonicTime.Never : list.Min(w => w.Deadline)));
+            Assert.Equal(list.Count == 0, queue.EarliestDeadline == MonotonicTime.Never);
+        }
+
+        var all = new List<Waiter>();
+        queue.TakeAll(all);
+        Assert.Equal(list, all);
+        Assert.Equal((0, 0L), (queue.Count, queue.BodyBytes));
+    });
+
+    private static Waiter Make(long ticket, long deadline, bool isRetry) => new(ticket, default, ticket, new MonotonicTime(deadline), ticket * 3, isRetry);
+}

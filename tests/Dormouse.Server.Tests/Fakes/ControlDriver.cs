@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Server.Tests.Fakes;
+
+/// <summary>A driver whose instances become ready at once and serve nobody: enough for the control plane, which never talks to one.</summary>
+internal sealed class ControlDriver : IInstanceDriver
+{
+    private readonly ConcurrentDictionary<InstanceId, bool> _running = new();
+    private IInstanceObserver? _observer;
+
+    /// <summary>What the next instances say when they are ready.</summary>
+    public InstanceReady Ready { get; set; } = new("/nowhere.sock", Rung.Pool, TimeSpan.FromMilliseconds(2), TimeSpan.FromMilliseconds(1), ControlServer.InterfaceJson, UsedOptimised: true);
+
+    public ImmutableArray<ProbeResult> Probes { get; } = [new("launcher", true, "a fake"), new("cgroups", false, "none here")];
+
+    public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
+    {
+        _observer = observer;
+        return Task.CompletedTask;
+    }
+
+    public void Start(InstanceStart start)
+    {
+        _running[start.Instance] = true;
+        _observer?.Ready(start.Instance, Ready);
+    }
+
+    public void Stop(InstanceId instance, StopReason reason)
+    {
+        if (_running.TryRemove(instance, out _))
+        {
+            _observer?.Gone(instance);
+        }
+    }
+
+    public void Write(InstanceId instance, string line) => _observer?.Wrote(instance, line);
+
+    public long? MemoryBytes(InstanceId instance) => 12_345_678;
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (var instance in _running.Keys)
+        {
+            Stop(instance, StopReason.ServerStopping);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+}

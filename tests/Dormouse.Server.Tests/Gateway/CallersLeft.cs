@@ -1,0 +1,22 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+
+namespace Dormouse.Server.Tests.Gateway;
+
+/// <summary>Counts the callers whose leaving the server has noticed.</summary>
+internal sealed class CallersLeft : IStartupFilter
+{
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.Use(async (context, rest) =>
+        {
+            using var left = context.RequestAborted.Register(() => Interlocked.Increment(ref _count));
+            await rest(context);
+        });
+        next(app);
+    };
+}

@@ -1,0 +1,21 @@
+namespace Dormouse.Server.Tests.Gateway;
+
+/// <summary>Waits for a state that no event announces.</summary>
+internal static class Conditions
+{
+    /// <summary>Yields until it holds; fails after 20 s with <paramref name="what"/>.</summary>
+    public static async Task UntilAsync(Func<bool> holds, string what)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        while (!holds())
+        {
+            if (limit.IsCancellationRequested)
+            {
+                Assert.Fail($"It did not come true within 20 s: {what}.");
+            }
+
+            await Task.Delay(1, CancellationToken.None);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Server.Tests.Gateway;
+
+/// <summary>A driver whose instances are in-process servers. It keeps the driver's contract: Ready or Failed once, then at most Lost, last Gone.</summary>
+internal sealed class FakeDriver(string folder) : IInstanceDriver
+{
+    private readonly ConcurrentDictionary<InstanceId, FakeInstance> _instances = new();
+    private readonly ConcurrentDictionary<InstanceId, bool> _pending = new();
+    private readonly ConcurrentBag<Task> _work = [];
+    private readonly Channel<InstanceStart> _starts = Channel.CreateUnbounded<InstanceStart>();
+    private readonly Channel<(InstanceId, StopReason)> _stops = Channel.CreateUnbounded<(InstanceId, StopReason)>();
+    private readonly Channel<FakeRun> _runs = Channel.CreateUnbounded<FakeRun>();
+    private IInstanceObserver? _observer;
+    private int _started;
+    private int _sockets;
+
+    /// <summary>False: a test makes each instance ready, or lets it fail.</summary>
+    public bool IsReadyAtOnce { get; set; } = true;
+
+    /// <summary>What instances do with a request; the default answers at once.</summary>
+    public Func<FakeRun, Task> Play { get; set; } = static run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{\"outputs\":[]}"u8.ToArray());
+
+    public string Interface { get; set; } = "{}";
+
+    public int Started => Volatile.Read(ref _started);
+
+    public IEnumerable<InstanceId> Alive => _instances.Keys;
+
+    public ImmutableArray<ProbeResult> Probes => [];
+
+    /// <summary>An instance that keeps its runs until the test releases them.</summary>
+    public void HoldRuns() => Play = async run =>
+    {
+        _runs.Writer.TryWrite(run);
+        await run.ReleasedAsync();
+        await FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{\"outputs\":[]}"u8.ToArray());
+    };
+
+    public ValueTask<InstanceStart> NextStartAsync(CancellationToken cancellationToken) => _starts.Reader.ReadAsync(cancellationToken);
+
+    public ValueTask<(InstanceId Instance, StopReason Reason)> NextStopAsync(CancellationToken cancellationToken) => _stops.Reader.ReadAsync(cancellationToken);
+
+    public ValueTask<FakeRun> NextRunAsync(CancellationToken cancellationToken) => _runs.Reader.ReadAsync(cancellationToken);
+
+    public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
+    {
+        _observer = observer;
+        return Task.CompletedTask;
+    }
+
+    public void Start(InstanceStart start)
+    {
+        Interlocked.Increment(ref _started);
+        _pending[start.Instance] = true;
+        _starts.Writer.TryWrite(start);
+        if (IsReadyAtOnce)
+        {
+            _work.Add(MakeReadyAsync(start.Instance));
+        }
+    }
+
+    public async Task MakeReadyAsync(InstanceId id)
+    {
+        var socket = Path.Combine(folder, $"i{Interlocked.Increment(ref _sockets)}");
+        var instance = new FakeInstance(id, socket, run => Play(run));
+        await instance.StartAsync(CancellationToken.None);
+        _instances[id] = instance;
+        if (_pending.TryRemove(id, out _))
+        {
+            Observer.Ready(id, new InstanceReady(socket, Rung.Pool, TimeSpan.FromMilliseconds(3), FakeInstance.Load, Interface, UsedOptimised: true));
+        }
+        else if (_instances.TryRemove(id, out _))
+        {
+            await instance.DisposeAsync();
+        }
+    }
+
+    public void Fail(InstanceId id, StartFailure failure)
+    {
+        if (_pending.TryRemove(id, out _))
+        {
+            Observer.Failed(id, failure);
+            Observer.Gone(id);
+        }
+    }
+
+    /// <summary>The program ends by itself.</summary>
+    public async Task LoseAsync(InstanceId id, InstanceLossKind kind)
+    {
+        if (_instances.TryRemove(id, out var instance))
+        {
+            await instance.DisposeAsync();
+            Observer.Lost(id, new InstanceLoss(kind, kind == InstanceLossKind.Crashed ? "ended by signal 11" : "ran out of memory"));
+            Observer.Gone(id);
+        }
+    }
+
+    public void Stop(InstanceId instance, StopReason reason)
+    {
+        _stops.Writer.TryWrite((instance, reason));
+        _work.Add(StopAsync(instance));
+    }
+
+    public long? MemoryBytes(InstanceId instance) => null;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var id in _instances.Keys)
+        {
+            await StopAsync(id);
+        }
+
+        await Task.WhenAll(_work);
+    }
+
+    private IInstanceObserver Observer => _observer ?? throw new InvalidOperationException("The driver was not opened.");
+
+    private async Task StopAsync(InstanceId id)
+    {
+        await Task.Yield();
+        if (_pending.TryRemove(id, out _))
+        {
+            Observer.Gone(id);
+        }
+        else if (_instances.TryRemove(id, out var instance))
+        {
+            await instance.DisposeAsync();
+            Observer.Gone(id);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using System.Net;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Server.Tests.Gateway;
+
+public sealed class StartTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_first_call_is_cold_the_next_is_warm_and_one_after_idling_is_cold_again()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+
+        using var first = await host.InferAsync("digits");
+        using var second = await host.InferAsync("digits");
+
+        Assert.Equal(HttpStatusCode.OK, first.StatusCode);
+        Assert.Equal("cold; cause=first; rung=pool", first.Header("Dormouse-Start"));
+        Assert.Equal("warm", second.Header("Dormouse-Start"));
+        Assert.Equal("queue;dur=0, start;dur=0, load;dur=0, run;dur=0.25", second.Header("Server-Timing"));
+        Assert.Null(first.Header("Dormouse-Run"));
+        Assert.Null(first.Header("Dormouse-Cpu"));
+
+        host.Time.Advance(TimeSpan.FromSeconds(61));
+        var (_, reason) = await host.Driver.NextStopAsync(Cancellation);
+        Assert.Equal(StopReason.Idle, reason);
+        await host.Dispatch.StopAsync(host.Routes.Find(Core.Endpoints.TenantId.Default, "digits")!.Endpoint.Id, Cancellation);
+
+        using var third = await host.InferAsync("digits");
+        Assert.Equal("cold; cause=idle; rung=pool", third.Header("Dormouse-Start"));
+    }
+
+    [Fact]
+    public async Task A_cold_call_is_told_how_long_it_waited_for_start_and_load()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        host.Add("digits");
+
+        var call = host.InferAsync("digits");
+        var start = await host.Driver.NextStartAsync(Cancellation);
+        host.Time.Advance(TimeSpan.FromMilliseconds(5));
+        await host.Driver.MakeReadyAsync(start.Instance);
+        using var answer = await call;
+
+        Assert.Equal("queue;dur=0, start;dur=3, load;dur=2, run;dur=0.25", answer.Header("Server-Timing"));
+        var receipt = await host.Journal.NextReceiptAsync(Cancellation);
+        Assert.Equal(new InvocationTimes(0, 3000, 2000, 250), receipt.Times);
+        Assert.Equal((StartKind.Cold, (StartCause?)StartCause.First, (Rung?)Rung.Pool), (receipt.Start, receipt.Cause, receipt.Rung));
+    }
+
+    [Fact]
+    public async Task Many_callers_at_once_start_one_instance_and_all_are_answered()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        host.Add("digits", GatewayHost.Spec() with { Concurrency = 4 });
+
+        var calls = Enumerable.Range(0, 20).Select(_ => host.InferAsync("digits")).ToArray();
+        var start = await host.Driver.NextStartAsync(Cancellation);
+        await host.Driver.MakeReadyAsync(start.Instance);
+        var answers = await Task.WhenAll(calls);
+
+        Assert.All(answers, a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.Equal(1, host.Driver.Started);
+    }
+
+    [Fact]
+    public async Task A_failed_start_reaches_everyone_who_waits_with_its_reason()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        var route = host.Add("digits");
+
+        var calls = Enumerable.Range(0, 3).Select(_ => host.InferAsync("digits")).ToArray();
+        var start = await host.Driver.NextStartAsync(Cancellation);
+        await Conditions.UntilAsync(() => host.Dispatch.Samples(route.Endpoint.Id) is [{ Sample.Queued: 3 }], "three wait");
+        host.Driver.Fail(start.Instance, new StartFailure(StartFailureKind.Model, "the model has an unknown operator 'Frobnicate'"));
+        var answers = await Task.WhenAll(calls);
+
+        foreach (var answer in answers)
+        {
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+            var problem = await answer.JsonAsync();
+            Assert.Equal("start_failed", problem.GetProperty("code").GetString());
+            Assert.Contains("Frobnicate", problem.GetProperty("error").GetString(), StringComparison.Ordinal);
+            Assert.NotNull(answer.Header("Retry-After"));
+            Assert.NotNull(answer.Header("Dormouse-Invocation-Id"));
+        }
+
+        Assert.Empty(host.Journal.Receipts);
+    }
+
+    [Fact]
+    public async Task A_start_that_takes_too_long_is_ended_and_its_callers_are_told()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        host.Add("digits", GatewayHost.Spec() with { StartTimeout = TimeSpan.FromSeconds(10) });
+
+        var call = host.InferAsync("digits");
+        await host.Driver.NextStartAsync(Cancellation);
+        host.Time.Advance(TimeSpan.FromSeconds(11));
+        using var answer = await call;
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Equal("cold_start_timeout", await answer.CodeAsync());
+        Assert.Equal(StopReason.StartTimedOut, (await host.Driver.NextStopAsync(Cancellation)).Reason);
+    }
+
+    [Fact]
+    public async Task Files_that_cannot_be_laid_out_fail_the_start()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Blobs.Fault = new IOException("no space left");
+        host.Add("digits");
+
+        using var answer = await host.InferAsync("digits");
+
+        Assert.Equal("start_failed", await answer.CodeAsync());
+        Assert.Equal(0, host.Driver.Started);
+    }
+
+    [Fact]
+    public async Task An_instance_larger_than_the_machines_budget_is_refused_with_both_figures()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__MEMORY"] = "100MiB" });
+        host.Add("digits", GatewayHost.Spec() with { MemoryMib = 200 });
+
+        using var answer = await host.InferAsync("digits");
+
+        var problem = await answer.JsonAsync();
+        Assert.Equal("start_failed", problem.GetProperty("code").GetString());
+        Assert.Contains("200 MiB", problem.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains("100 MiB", problem.GetProperty("error").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_start_without_room_evicts_an_idle_instance_of_another_endpoint()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__MEMORY"] = "100MiB" });
+        host.Add("one");
+        host.Add("two");
+
+        using var first = await host.InferAsync("one");
+        using var second = await host.InferAsync("two");
+
+        Assert.Equal(HttpStatusCode.OK, second.StatusCode);
+        Assert.Equal(StopReason.Evicted, (await host.Driver.NextStopAsync(Cancellation)).Reason);
+        using var again = await host.InferAsync("one");
+        Assert.Equal("cold; cause=eviction; rung=pool", again.Header("Dormouse-Start"));
+    }
+}
