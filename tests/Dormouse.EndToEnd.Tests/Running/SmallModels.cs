@@ -41,6 +41,12 @@ internal static class SmallModels
             Onnx.Output("total", Onnx.Float, 1)));
     }
 
+    /// <summary>A valid file with an operator that no engine has.</summary>
+    public static byte[] Unloadable() => Onnx.Model(Onnx.Graph(
+        Onnx.Node("NoSuchOperator", ["start"], ["total"]),
+        Onnx.Input("start", Onnx.Float, 1),
+        Onnx.Output("total", Onnx.Float, 1)));
+
     /// <summary>Sum of <c>count</c> (int64[1]) zeros that are all in memory at once.</summary>
     public static byte[] Hungry() => Onnx.Model(Onnx.Graph(
         Onnx.Node("ConstantOfShape", ["count"], ["zeros"]),
