@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Net.Http.Headers;
+using Dormouse.EndToEnd.Tests.Inference;
 
 namespace Dormouse.EndToEnd.Tests.Hostile;
 
@@ -30,6 +31,26 @@ public sealed class BodyTests(HostileServer hostile) : HostileTests(hostile)
         await SendChunksAsync(connection, answer);
 
         Refusal.Check(await answer, path, 413, "body_too_large", "server.body_limit");
+    }
+
+    [Theory]
+    [InlineData((1 << 20) + 4)]
+    [InlineData(8 << 20)]
+    public async Task A_body_of_megabytes_reaches_a_warm_instance_whole(int bytes)
+    {
+        await DeployAsync("line", HostileModels.Line());
+        var sent = new byte[bytes];
+        for (var i = 0; i < bytes / sizeof(float); i++)
+        {
+            BitConverter.TryWriteBytes(sent.AsSpan(i * sizeof(float)), (float)i);
+        }
+
+        // The first call of the endpoint waits for its start, the second finds it warm: their bodies take different ways.
+        for (var call = 0; call < 2; call++)
+        {
+            var answer = await InferCall.SendAsync(Server, "line", [new Tensor("x", "FP32", [bytes / sizeof(float)], sent)], binary: true, Cancelled);
+            Assert.Equal(sent, answer["y"].Raw);
+        }
     }
 
     [Fact]
