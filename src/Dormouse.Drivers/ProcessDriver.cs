@@ -34,6 +34,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private long _workerNumbers;
     private Task? _working;
     private ImmutableArray<ProbeResult> _probes = [];
+    private volatile string? _engineKey;
     private bool _isDisposed;
 
     public ProcessDriver(ProcessDriverOptions options, TimeProvider time, ILogger<ProcessDriver> logger)
@@ -50,6 +51,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     }
 
     public ImmutableArray<ProbeResult> Probes => _probes;
+
+    public string? EngineKey => _engineKey;
 
     WorkerPool IInstanceHost.Pool => _pool;
 
@@ -183,6 +186,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             session.Handle(happened);
         }
 
+        if (happened is WorkerSaid { Message: WorkerHello said })
+            _engineKey = said.EngineKey;
         if (happened is LauncherHello or WorkerSaid { Message: WorkerHello })
             _probes = ProcessProbes.From(session.Hello, _pool.WorkerBuild);
         if (happened is LauncherHello)

@@ -21,6 +21,9 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>What this driver found on the machine, for <c>doctor</c>: name, whether it works, detail.</summary>
     ImmutableArray<ProbeResult> Probes { get; }
 
+    /// <summary>Engine version and CPU feature set of its workers: what optimised files must be made for. Null while none has said it.</summary>
+    string? EngineKey => null;
+
     /// <summary>Measured memory of a running instance in bytes (private), or null when unknown.</summary>
     long? MemoryBytes(InstanceId instance);
 }

@@ -1,21 +1,21 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Dispatch;
 
 namespace Dormouse.Server.Deploying;
 
 /// <summary>Keeps optimised models and says whether a revision has one for the engine in use.</summary>
-internal sealed class OptimisedModels(IDerivedFiles derived, IBlobStore blobs, OptimisedFiles routed)
+internal sealed class OptimisedModels(IDerivedFiles derived, IBlobStore blobs, OptimisedFiles routed, IInstanceDriver driver)
 {
-    private volatile string? _engineKey;
+    /// <summary>Key of the last inspection, for drivers that do not say theirs.</summary>
+    private volatile string? _inspected;
 
     /// <summary>Engine version, CPU features and recipe, as a worker said it last; null while none has.</summary>
-    public string? EngineKey => _engineKey;
-
-    public void Seen(string engineKey) => _engineKey = engineKey;
+    public string? EngineKey => driver.EngineKey ?? _inspected;
 
     public async Task<bool> ExistsAsync(Revision revision, CancellationToken cancellationToken) =>
-        _engineKey is { } key
+        EngineKey is { } key
         && OptimisedFiles.ModelOf(revision.Package) is { } model
         && await derived.FindAsync(revision.Tenant, model.Hash, key, cancellationToken) is not null;
 
@@ -29,7 +29,7 @@ internal sealed class OptimisedModels(IDerivedFiles derived, IBlobStore blobs, O
 
         var file = await blobs.AdoptAsync(revision.Tenant, path, Path.ChangeExtension(model.Path, ".ort"), cancellationToken);
         await derived.SaveAsync(revision.Tenant, model.Hash, key, file, cancellationToken);
-        Seen(key);
+        _inspected = key;
         routed.Remember(revision.Tenant, model.Hash, key, file);
     }
 }

@@ -174,7 +174,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
         lock (_creating)
         {
-            _history.Note(instance.Revision);
+            _history.BecameReady(instance.Revision);
         }
 
         events.RaiseReady(driver.Revision, instance, ready);
@@ -197,6 +197,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         Ends.Report(instance, new InstanceEnd(loss, null));
         if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceLost(instance, loss)))
         {
+            NoteEnd(instance, StartCause.Crash);
             events.RaiseLost(driver.Revision, instance, loss);
         }
     }
@@ -257,6 +258,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
         foreach (var stop in aftermath.Stops)
         {
+            NoteEnd(stop.Instance, CauseAfter(stop.Reason));
             events.RaiseStopDecided(driver.Revision, stop);
         }
 
@@ -297,6 +299,21 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         if (aftermath.IsDropped)
         {
             Forget(driver);
+        }
+    }
+
+    private static StartCause CauseAfter(StopReason reason) => reason switch
+    {
+        StopReason.Evicted => StartCause.Eviction,
+        StopReason.TimedOut or StopReason.Suspect => StartCause.Crash,
+        _ => StartCause.Idle,
+    };
+
+    private void NoteEnd(InstanceId instance, StartCause cause)
+    {
+        lock (_creating)
+        {
+            _history.Ended(instance.Revision, cause);
         }
     }
 

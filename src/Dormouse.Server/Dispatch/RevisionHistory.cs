@@ -13,20 +13,17 @@ internal sealed class RevisionHistory
     /// <summary>Endpoints remembered; beyond it the one that came first is forgotten, and its next start reads as its first.</summary>
     public const int EndpointsMax = 65_536;
 
-    private readonly Dictionary<EndpointId, Dictionary<int, LearnedTimes>> _endpoints = [];
+    private readonly Dictionary<EndpointId, Dictionary<int, Past>> _endpoints = [];
     private readonly Queue<EndpointId> _order = new();
 
-    /// <summary>The revision had an instance.</summary>
-    public void Note(RevisionId revision) => Of(revision.Endpoint).TryAdd(revision.Number, default);
+    /// <summary>The revision has an instance: one that comes from zero after it comes back from idleness, unless <see cref="Ended"/> says otherwise.</summary>
+    public void BecameReady(RevisionId revision) => Change(revision, past => past with { Next = StartCause.Idle }, adds: true);
+
+    /// <summary>An instance ended against its engine's wish: <paramref name="cause"/> is why the next one starts.</summary>
+    public void Ended(RevisionId revision, StartCause cause) => Change(revision, past => past with { Next = cause }, adds: false);
 
     /// <summary>Its engine is dropped.</summary>
-    public void Keep(RevisionId revision, LearnedTimes learned)
-    {
-        if (_endpoints.TryGetValue(revision.Endpoint, out var revisions) && revisions.ContainsKey(revision.Number))
-        {
-            revisions[revision.Number] = learned;
-        }
-    }
+    public void Keep(RevisionId revision, LearnedTimes learned) => Change(revision, past => past with { Learned = learned }, adds: false);
 
     public void Forget(EndpointId endpoint) => _endpoints.Remove(endpoint);
 
@@ -38,22 +35,32 @@ internal sealed class RevisionHistory
             return (StartCause.First, default);
         }
 
-        return revisions.TryGetValue(revision.Number, out var learned) ? (StartCause.Idle, learned) : (StartCause.Rollout, default);
+        return revisions.TryGetValue(revision.Number, out var past) ? (past.Next, past.Learned) : (StartCause.Rollout, default);
     }
 
-    private Dictionary<int, LearnedTimes> Of(EndpointId endpoint)
+    private void Change(RevisionId revision, Func<Past, Past> change, bool adds)
     {
-        if (!_endpoints.TryGetValue(endpoint, out var revisions))
+        if (!_endpoints.TryGetValue(revision.Endpoint, out var revisions))
         {
+            if (!adds)
+            {
+                return;
+            }
+
             while (_order.Count >= EndpointsMax)
             {
                 _endpoints.Remove(_order.Dequeue());
             }
 
-            _endpoints[endpoint] = revisions = [];
-            _order.Enqueue(endpoint);
+            _endpoints[revision.Endpoint] = revisions = [];
+            _order.Enqueue(revision.Endpoint);
         }
 
-        return revisions;
+        if (adds || revisions.ContainsKey(revision.Number))
+        {
+            revisions[revision.Number] = change(revisions.GetValueOrDefault(revision.Number));
+        }
     }
+
+    private readonly record struct Past(StartCause Next, LearnedTimes Learned);
 }

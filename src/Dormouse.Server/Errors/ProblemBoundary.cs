@@ -35,8 +35,8 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
         }
         catch (StorageFullException e)
         {
-            // Its message is a sentence for people and holds no path.
-            await RefuseAsync(context, ProblemCode.StorageFull, e.Message);
+            LogFull(e);
+            await RefuseAsync(context, ProblemCode.StorageFull, "The disk of the server's data folder is full. Nothing was changed; try again when the operator has made room.");
         }
         catch (Exception e)
         {
@@ -70,6 +70,9 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
             context.Response.StatusCode = StatusCallerLeft;
         }
     }
+
+    [LoggerMessage(EventId = 1002, EventName = "DiskFull", Level = LogLevel.Error, Message = "The disk of the data folder is full; requests that write are refused until there is room")]
+    private partial void LogFull(Exception exception);
 
     [LoggerMessage(EventId = 1001, EventName = "RequestFailed", Level = LogLevel.Error,
         Message = "Request {Method} {Path} failed in the server; its caller got 'internal'")]

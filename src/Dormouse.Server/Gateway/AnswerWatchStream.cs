@@ -11,7 +11,8 @@ internal sealed class AnswerWatchStream(Stream answer, long? lengthBytes, Action
     {
         var count = await answer.ReadAsync(buffer, cancellationToken);
         _readBytes += count;
-        if (!_hasEnded && (count == 0 || _readBytes == lengthBytes))
+        // The forwarder first reads into an empty buffer, to learn that something came: a 0 then is no end.
+        if (!_hasEnded && ((count == 0 && buffer.Length > 0) || _readBytes == lengthBytes))
         {
             _hasEnded = true;
             ended();

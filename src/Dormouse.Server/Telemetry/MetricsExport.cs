@@ -1,9 +1,11 @@
+using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 
 namespace Dormouse.Server.Telemetry;
 
@@ -30,6 +32,7 @@ internal sealed class MetricsExport(TelemetrySettings settings, IServiceProvider
             }
 
             var builder = Sdk.CreateMeterProviderBuilder()
+                .SetResourceBuilder(ResourceBuilder.CreateDefault().AddService("dormouse", serviceVersion: ServerVersion.Text))
                 .AddMeter(MetricNames.Meter)
                 .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
                 .AddPrometheusExporter(options => options.ScrapeEndpointPath = Path);

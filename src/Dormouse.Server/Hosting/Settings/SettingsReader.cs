@@ -22,6 +22,9 @@ internal sealed class SettingsReader
         }
     }
 
+    /// <summary>Keys that were asked for so far, as they are documented.</summary>
+    public IReadOnlyCollection<string> Known => _known.Values;
+
     public string? Text(string key) => Find(key)?.Value;
 
     public int Number(string key, int fallback, int min, int max) => Parse(

@@ -1,0 +1,298 @@
+using System.Net;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Tests.Fakes;
+
+namespace Dormouse.Server.Tests.Control;
+
+public sealed class DeployTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_verified_model_is_live_with_all_traffic_and_an_optimised_file()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.DeployAsync("digits", "good", new RevisionSettings { Memory = "256MiB", IdleTimeout = "5s" });
+
+        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+        var revision = await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo);
+        Assert.Equal(("r1", "ready", 100, true, 1.5), (revision.Name, revision.State, revision.Weight, revision.Optimised, revision.LoadMs));
+        Assert.Equal("x", revision.Interface!.Inputs.Single().Name);
+        Assert.Equal(("256MiB", "5s"), (revision.Settings.Memory, revision.Settings.IdleTimeout));
+        var endpoint = await server.EndpointAsync("digits");
+        Assert.Equal("idle", endpoint.Status);
+        Assert.Equal(100, endpoint.Traffic["r1"]);
+        Assert.EndsWith("/v2/models/digits/infer", endpoint.Url, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refused_model_says_why_and_leaves_the_traffic_alone()
+    {
+        await using var server = await ControlServer.StartAsync();
+        (await server.DeployAsync("digits", "good")).EnsureSuccessStatusCode();
+
+        using var response = await server.DeployAsync("digits", "bad one");
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.ModelInvalid);
+        Assert.Contains("begins with 'bad'", problem.Detail, StringComparison.Ordinal);
+        var endpoint = await server.EndpointAsync("digits");
+        Assert.Equal(100, endpoint.Traffic["r1"]);
+        Assert.Equal(("r2", "failed"), (endpoint.Revisions[0].Name, endpoint.Revisions[0].State));
+    }
+
+    [Fact]
+    public async Task A_first_model_that_is_refused_leaves_an_endpoint_that_shows_it()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.DeployAsync("digits", "bad one");
+
+        await ControlServer.ProblemAsync(response, ProblemCode.ModelInvalid);
+        Assert.Equal("failed", (await server.EndpointAsync("digits")).Status);
+        Assert.Equal("failed", (await ListAsync(server)).Endpoints.Single().Status);
+    }
+
+    [Fact]
+    public async Task What_keeps_a_model_from_being_verified_is_not_blamed_on_it()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.DeployAsync("digits", "busy machine");
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.StartFailed);
+        Assert.Contains("no worker could be started", problem.Detail, StringComparison.Ordinal);
+        Assert.True(problem.Retryable);
+        Assert.NotNull(response.Headers.RetryAfter);
+    }
+
+    [Fact]
+    public async Task Without_waiting_the_answer_comes_while_verifying_goes_on()
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Inspector.Hold();
+
+        using var response = await server.DeployAsync("digits", "good", wait: false);
+
+        Assert.Equal(HttpStatusCode.Accepted, response.StatusCode);
+        Assert.Equal("verifying", (await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo)).State);
+        Assert.Equal("verifying", (await server.EndpointAsync("digits")).Status);
+
+        // The second deploy is verified after the first: when it is live, so is the first.
+        server.Inspector.Release();
+        (await server.DeployAsync("other", "good")).EnsureSuccessStatusCode();
+        Assert.Equal("idle", (await server.EndpointAsync("digits")).Status);
+    }
+
+    [Fact]
+    public async Task Without_verifying_a_revision_is_live_at_once_and_optimised_later()
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Inspector.Hold();
+
+        using var response = await server.DeployAsync("digits", "good", verify: false);
+
+        var revision = await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo);
+        Assert.Equal(("ready", false, (object?)null), (revision.State, revision.Optimised, revision.Interface));
+        Assert.Equal("idle", (await server.EndpointAsync("digits")).Status);
+
+        server.Inspector.Release();
+        (await server.DeployAsync("other", "good")).EnsureSuccessStatusCode();
+        var later = (await server.EndpointAsync("digits")).Revisions.Single();
+        Assert.True(later.Optimised);
+    }
+
+    [Fact]
+    public async Task Deploys_at_once_get_numbers_of_their_own_and_the_highest_wins()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync("model.onnx", "good");
+        var request = new DeployRequest { Files = [file] };
+
+        var responses = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => server.PostDeployAsync("digits", request)));
+
+        var revisions = await Task.WhenAll(responses.Select(r => ControlServer.ReadAsync(r, ControlJson.Default.RevisionInfo)));
+        Assert.Equal(Enumerable.Range(1, 8), revisions.Select(r => r.Number).Order());
+        var endpoint = await server.EndpointAsync("digits");
+        Assert.Equal(100, endpoint.Traffic["r8"]);
+        Assert.All(endpoint.Revisions, r => Assert.Equal("ready", r.State));
+    }
+
+    [Fact]
+    public async Task An_endpoint_deleted_while_it_is_verified_stays_deleted()
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Inspector.Hold();
+        var deploying = server.DeployAsync("digits", "good");
+        await server.DeployAsync("other", "good", wait: false);
+        while (await server.Storage.Catalogue.FindAsync(TenantId.Default, "digits", Cancellation) is null)
+        {
+            await Task.Yield();
+        }
+
+        using var deleted = await server.Admin.DeleteAsync("/api/v1/endpoints/digits", Cancellation);
+        server.Inspector.Release();
+        using var response = await deploying;
+
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        await ControlServer.ProblemAsync(response, ProblemCode.Conflict);
+        await ControlServer.ProblemAsync(await server.Admin.GetAsync("/api/v1/endpoints/digits", Cancellation), ProblemCode.EndpointNotFound);
+    }
+
+    [Theory]
+    [InlineData("Digits")]
+    [InlineData("-a")]
+    [InlineData("a-")]
+    [InlineData("a_b")]
+    [InlineData("a.b")]
+    [InlineData("models")]
+    [InlineData("v2")]
+    [InlineData("api")]
+    [InlineData("t")]
+    [InlineData("%C3%A9")]
+    [InlineData("%F0%9F%90%AD")]
+    [InlineData("..%2F..%2Fetc")]
+    [InlineData("a%2Fb")]
+    [InlineData("%2e%2e%5c")]
+    [InlineData("a%20b")]
+    [InlineData("aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff0123")]
+    public async Task A_name_that_is_no_name_is_refused(string encoded)
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.DeployAsync(encoded, "good");
+
+        Assert.True((int)response.StatusCode is 422 or 400 or 404, $"{(int)response.StatusCode}");
+        Assert.Empty((await ListAsync(server)).Endpoints);
+    }
+
+    [Fact]
+    public async Task All_faults_of_the_settings_are_told_at_once()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var settings = new RevisionSettings
+        {
+            Memory = "12", Cpu = -1, Concurrency = 0, Timeout = "soon", Runtime = "cobol", Signature = "picture: {width: 0}",
+        };
+
+        using var response = await server.DeployAsync("digits", "good", settings);
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.SpecInvalid);
+        Assert.All(["memory", "cpu", "concurrency", "timeout", "runtime", "picture.width"], word => Assert.Contains(word, problem.Detail, StringComparison.Ordinal));
+        Assert.Empty((await ListAsync(server)).Endpoints);
+    }
+
+    [Fact]
+    public async Task A_signature_beside_the_model_is_used()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var request = new DeployRequest
+        {
+            Files = [await server.UploadAsync("model.onnx", "good"), await server.UploadAsync("signature.yaml", "labels: {top: 3, softmax: true}\n")],
+        };
+
+        using var response = await server.PostDeployAsync("digits", request);
+
+        var revision = await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo);
+        Assert.Contains("\"top\":3", revision.Settings.Signature, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("model.onnx", 4L, "the uploaded file has 4", 5L, "package_invalid")]
+    [InlineData("../model.onnx", 4L, "'..'", 4L, "package_invalid")]
+    [InlineData("/model.onnx", 4L, "absolute", 4L, "package_invalid")]
+    [InlineData("model.txt", 4L, "no model", 4L, "package_invalid")]
+    public async Task A_package_that_is_not_as_it_says_is_refused(string path, long real, string reason, long said, string code)
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync(path, new string('g', (int)real));
+
+        using var response = await server.PostDeployAsync("digits", new DeployRequest { Files = [file with { SizeBytes = said }] });
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.All[code]);
+        Assert.Contains(reason, problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Files_that_were_not_uploaded_are_named()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var missing = new PackageFileInfo("model.onnx", new string('a', 64), 4);
+
+        using var response = await server.PostDeployAsync("digits", new DeployRequest { Files = [missing] });
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.BlobNotFound);
+        Assert.Contains("model.onnx", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{")]
+    [InlineData("{}")]
+    [InlineData("{\"files\":null}")]
+    [InlineData("{\"files\":{}}")]
+    [InlineData("{\"files\":[null]}")]
+    [InlineData("{\"files\":[{}]}")]
+    [InlineData("{\"files\":[{\"path\":null,\"sha256\":null,\"size_bytes\":1}]}")]
+    [InlineData("{\"files\":[{\"path\":\"a\",\"sha256\":\"b\",\"size_bytes\":\"1\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"a\",\"sha256\":\"b\",\"size_bytes\":1.5}]}")]
+    [InlineData("{\"files\":[],\"settings\":null}")]
+    [InlineData("{\"files\":[],\"settings\":{\"cpu\":\"x\"}}")]
+    [InlineData("{\"files\":[],\"settings\":{\"environment\":{\"A\":null}}}")]
+    [InlineData("{\"files\":[],\"settings\":{\"concurrency\":99999999999}}")]
+    [InlineData("{\"files\":[],\"verify\":\"yes\"}")]
+    [InlineData("{\"files\":[]} trailing")]
+    [InlineData("{\"files\":[],}")]
+    [InlineData("{'files':[]}")]
+    [InlineData("\u0000")]
+    [InlineData("name: yaml")]
+    public async Task Malformed_json_is_refused_with_its_place(string body)
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.Admin.PostAsync("/api/v1/endpoints/digits/revisions", new StringContent(body), Cancellation);
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.RequestInvalid);
+        Assert.DoesNotContain("Dormouse.", problem.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Members_that_nobody_knows_are_ignored()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync("model.onnx", "good");
+        var body = $$"""{ "files": [{ "path": "model.onnx", "sha256": "{{file.Sha256}}", "size_bytes": 4, "colour": "red" }], "later": { "a": [1] }, "settings": { "future": 1 } }""";
+
+        using var response = await server.Admin.PostAsync("/api/v1/endpoints/digits/revisions", new StringContent(body), Cancellation);
+
+        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_model_first_loaded_by_an_instance_is_known_from_then_on()
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Inspector.Hold();
+        (await server.DeployAsync("digits", "good", new RevisionSettings { MinInstances = 1, MaxInstances = 1 }, verify: false)).EnsureSuccessStatusCode();
+
+        // The instance that min_instances asks for is ready at once; what it showed is stored by a task of its own.
+        RevisionInfo revision;
+        do
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            revision = (await server.EndpointAsync("digits")).Revisions.Single();
+        }
+        while (revision.Interface is null);
+
+        Assert.Equal("y", revision.Interface.Outputs.Single().Name);
+        Assert.Equal("ready", (await server.EndpointAsync("digits")).Status);
+    }
+
+    private static async Task<EndpointList> ListAsync(ControlServer server) =>
+        await ControlServer.ReadAsync(await server.Admin.GetAsync("/api/v1/endpoints", Cancellation), ControlJson.Default.EndpointList);
+}

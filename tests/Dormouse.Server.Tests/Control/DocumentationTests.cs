@@ -1,0 +1,173 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Control;
+using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Telemetry;
+using Dormouse.Server.Tests.Fakes;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Tests.Control;
+
+/// <summary>docs/spec says what the product promises; each page is walked against the code in both directions.</summary>
+public sealed partial class DocumentationTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void Every_problem_code_is_documented_as_it_is()
+    {
+        var rows = Page("errors.md").Split('\n')
+            .Where(l => l.StartsWith("| `", StringComparison.Ordinal))
+            .Select(l => l.Split('|', StringSplitOptions.TrimEntries))
+            .ToDictionary(c => c[1].Trim('`'), c => (Status: c[2], Retry: c[3], FixedBy: c[4]));
+
+        Assert.Equal(ProblemCode.All.Keys.Order(StringComparer.Ordinal), rows.Keys.Order(StringComparer.Ordinal));
+        Assert.All(ProblemCode.All.Values, code =>
+        {
+            var status = code.Status.ToString(CultureInfo.InvariantCulture) + (code.StatusOnV2 is { } v2 ? $" ({v2} on /v2)" : "");
+            Assert.Equal((status, code.Retryable ? "yes" : "no", code.FixedBy), rows[code.Code]);
+        });
+    }
+
+    [Fact]
+    public async Task Every_operation_of_the_control_plane_is_documented_and_no_other()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var routes = server.Services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Select(e => e.Metadata.GetMetadata<ControlRoute>()).OfType<ControlRoute>()
+            .Select(r => $"{r.Method} /api/v1{r.Pattern}");
+
+        var documented = Operation().Matches(Page("api.md")).Select(m => $"{m.Groups[1].Value} {m.Groups[2].Value}").Distinct();
+
+        Assert.Equal(routes.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_openapi_document_holds_every_route_and_resolves()
+    {
+        await using var server = await ControlServer.StartAsync();
+        using var document = JsonDocument.Parse(await server.Client(null).GetStringAsync("/openapi/v1.json", Cancellation));
+        var paths = document.RootElement.GetProperty("paths");
+        var schemas = document.RootElement.GetProperty("components").GetProperty("schemas");
+        var routes = server.Services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Select(e => e.Metadata.GetMetadata<ControlRoute>()).OfType<ControlRoute>().ToList();
+
+        Assert.NotEmpty(routes);
+        Assert.All(routes, r => Assert.Equal(
+            r.Operation, paths.GetProperty("/api/v1" + r.Pattern).GetProperty(r.Method.ToLowerInvariant()).GetProperty("operationId").GetString()));
+        Assert.Equal(routes.Count, routes.Select(r => r.Operation).Distinct().Count());
+        Assert.True(paths.TryGetProperty("/health", out _));
+        Assert.All(DataPlaneDescriptions.All, d => Assert.True(
+            paths.GetProperty(d.Key.Replace("**", "", StringComparison.Ordinal)).TryGetProperty(d.Value.Method.ToLowerInvariant(), out _), d.Key));
+        Assert.DoesNotContain("inference.GRPC", document.RootElement.GetRawText(), StringComparison.Ordinal);
+        var references = Reference().Matches(document.RootElement.GetRawText()).Select(m => m.Groups[1].Value).Distinct().ToList();
+        Assert.NotEmpty(references);
+        Assert.All(references, name => Assert.True(schemas.TryGetProperty(name, out _), name));
+        Assert.Equal("boolean", schemas.GetProperty("DeployRequest").GetProperty("properties").GetProperty("verify").GetProperty("type").GetString());
+    }
+
+    [Fact]
+    public void Every_setting_is_documented_and_no_other()
+    {
+        var reader = new SettingsReader([]);
+        ServerSettings.Read(reader, "/nowhere", new Dictionary<string, string>());
+
+        var documented = Key().Matches(Page("configuration.md")).Select(m => m.Groups[1].Value).Distinct();
+
+        Assert.Equal(reader.Known.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Every_instrument_is_documented_and_no_other()
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, _) =>
+            {
+                lock (names)
+                {
+                    if (instrument.Meter.Name == MetricNames.Meter)
+                    {
+                        names.Add(instrument.Name);
+                    }
+                }
+            },
+        };
+        listener.Start();
+        await using var server = await ControlServer.StartAsync();
+        server.Services.GetRequiredService<InvocationMetrics>();
+        server.Services.GetRequiredService<BillingMetrics>();
+
+        var documented = Instrument().Matches(Page("metrics.md")).Select(m => m.Groups[1].Value).Distinct();
+
+        Assert.Equal(names.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Metrics_are_scraped_in_the_prometheus_form()
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Services.GetRequiredService<MetricsExport>().Begin();
+        server.Services.GetRequiredService<InvocationMetrics>().Refused("digits", ProblemCode.QueueTimeout);
+
+        var text = await server.Admin.GetStringAsync("/metrics", Cancellation);
+
+        Assert.Contains("dormouse_invocation_refusals", text, StringComparison.Ordinal);
+        Assert.Contains("code=\"queue_timeout\"", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Only_so_many_endpoints_have_a_label_of_their_own()
+    {
+        var labels = new EndpointLabels();
+
+        var seen = Enumerable.Range(0, 500).Select(i => labels.Of($"e{i}")).ToList();
+
+        Assert.Equal(EndpointLabels.NamesMax, seen.Distinct().Count(l => l != EndpointLabels.Other));
+        Assert.Equal("e3", labels.Of("e3"));
+        Assert.Equal(EndpointLabels.Other, labels.Of("e499"));
+    }
+
+    [Fact]
+    public async Task The_doctor_shows_fall_backs_and_stays_healthy()
+    {
+        await using var server = await ControlServer.StartAsync();
+        (await server.DeployAsync("digits", "good")).EnsureSuccessStatusCode();
+
+        using var response = await server.Admin.GetAsync("/api/v1/doctor", Cancellation);
+
+        var report = await ControlServer.ReadAsync(response, Protocol.Control.ControlJson.Default.DoctorReport);
+        Assert.True(report.Healthy);
+        var status = report.Checks.ToDictionary(c => c.Name, c => c.Status);
+        Assert.Equal(("ok", "warning", "ok", "ok", "ok"), (status["launcher"], status["cgroups"], status["engine"], status["ledger"], status["data folder"]));
+    }
+
+    private static string Page(string name)
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Dormouse.slnx")))
+        {
+            folder = folder.Parent;
+        }
+
+        Assert.NotNull(folder);
+        return File.ReadAllText(Path.Combine(folder.FullName, "docs", "spec", name));
+    }
+
+    [GeneratedRegex(@"`(GET|HEAD|PUT|POST|PATCH|DELETE) (/api/v1/[^ `?]+)")]
+    private static partial Regex Operation();
+
+    [GeneratedRegex("\"#/components/schemas/([A-Za-z]+)\"")]
+    private static partial Regex Reference();
+
+    [GeneratedRegex(@"^\| `([a-z]+\.[a-z_]+)`", RegexOptions.Multiline)]
+    private static partial Regex Key();
+
+    [GeneratedRegex(@"^\| `(dormouse\.[a-z_.]+)`", RegexOptions.Multiline)]
+    private static partial Regex Instrument();
+}
