@@ -56,6 +56,13 @@ internal sealed class RawConnection : IDisposable
         return Encoding.Latin1.GetString(first);
     }
 
+    /// <summary>What can be read at once, for a message.</summary>
+    public async Task<string> RestAsync(CancellationToken cancellationToken)
+    {
+        var buffer = new byte[4096];
+        return Encoding.Latin1.GetString(buffer, 0, await _stream.ReadAsync(buffer, cancellationToken));
+    }
+
     /// <summary>Bytes that still come until the server ends the connection, in whatever way.</summary>
     public async Task<long> DrainAsync(CancellationToken cancellationToken)
     {

@@ -53,7 +53,7 @@ public sealed class RunTests(HostileServer hostile) : HostileTests(hostile)
         await InferCall.SendAsync(Server, "counting", [Int64("times", 1)], binary: true, Cancelled);
         using (var leaving = await RawConnection.OpenAsync(Server, Cancelled))
         {
-            var body = new JsonObject { ["inputs"] = new JsonArray(Int64("times", long.MaxValue).Json(binary: false)) }.ToJsonString();
+            var body = new JsonObject { ["inputs"] = new JsonArray(JsonNode.Parse(Int64("times", long.MaxValue).Json(binary: false))) }.ToJsonString();
             await leaving.SendAsync(RawConnection.Head(Server, "POST", "/v2/models/counting/infer", $"Content-Length: {body.Length}") + body, Cancelled);
             await Waiting.UntilAsync(async () => (await Server.InstancesAsync("counting", Cancelled)).Any(i => i!["running"]!.GetValue<int>() == 1), "the run has begun", Cancelled);
         }

@@ -69,12 +69,12 @@ public sealed class BodyReadingTests
     }
 
     [Fact]
-    public async Task A_byte_a_second_is_too_slow_and_240_are_not()
+    public async Task A_byte_a_second_is_too_slow_and_300_are_not()
     {
         var pace = new BodyPace(_time);
         for (var second = 0; second < 20; second++)
         {
-            await NextSecondAsync(pace, 240);
+            await NextSecondAsync(pace, 300);
         }
 
         await Assert.ThrowsAsync<BadHttpRequestException>(async () =>
