@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Dormouse.Core;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Errors;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -107,8 +108,8 @@ internal sealed class RequestBody : IAsyncDisposable
             taken.CopyTo(destination.Span);
             var count = (int)taken.Length;
             _reader.AdvanceTo(taken.End);
-            // A read that was cancelled when the slot came may end empty here.
-            if (count > 0)
+            // A read that was cancelled when the slot came may end empty here; a read into an empty buffer only asks whether something came.
+            if (count > 0 || (destination.IsEmpty && !read.IsCanceled))
             {
                 return Count(count) ? count : throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
             }
@@ -147,6 +148,10 @@ internal sealed class RequestBody : IAsyncDisposable
         {
             throw new OperationCanceledException(callerLeft);
         }
+        catch (ConnectionResetException)
+        {
+            Problem = new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
+        }
         catch (IOException fault) when (_spool is { HasFailed: true })
         {
             Problem = new Problem(ProblemCode.StorageFull, $"The request body could not be kept while it waited for a slot: {fault.Message}");
@@ -165,7 +170,8 @@ internal sealed class RequestBody : IAsyncDisposable
             Keep(room);
             // Lengths are taken first: after AdvanceTo the sequences point to segments that are used again.
             var (kept, isAllKept) = (room.Length, room.Length == buffer.Length);
-            _reader.AdvanceTo(room.End, buffer.End);
+            // What does not fit stays unexamined: otherwise the next read would wait for bytes that a full buffer cannot take in.
+            _reader.AdvanceTo(room.End);
             if (!Count(kept))
             {
                 Problem = TooLarge(_limitBytes);
