@@ -246,7 +246,7 @@ internal sealed class FakeServer : IAsyncDisposable
             Name = "r" + number.ToString(CultureInfo.InvariantCulture),
             Number = number,
             State = request.Verify && context.Request.Query["wait"] == "false" ? "verifying" : "ready",
-            Settings = Applied(request.Settings with { Signature = Signature(request) }),
+            Settings = FakeSettings.Applied(request.Settings with { Signature = Signature(request) }),
             Files = request.Files,
             SizeBytes = request.Files.Sum(f => f.SizeBytes),
             Interface = request.Verify ? new ModelInterface { Platform = "onnxruntime_onnx", Inputs = [new("image", "FP32", [-1, 1, 28, 28])], Outputs = [new("scores", "FP32", [-1, 10])] } : null,
@@ -276,27 +276,6 @@ internal sealed class FakeServer : IAsyncDisposable
         var written = request.Settings.Signature
             ?? (request.Files.FirstOrDefault(f => f.Path == "signature.yaml") is { } file ? Encoding.UTF8.GetString(_blobs[file.Sha256].ToArray()) : null);
         return written is null ? null : SignatureRules.ToJson(SignatureRules.Parse(YamlJson.Of(YamlPlaces.Load("signature", written))!.ToJsonString(), out _)!);
-    }
-
-    /// <summary>Defaults applied by the product's own rules, as a real server shows settings.</summary>
-    private static RevisionSettings Applied(RevisionSettings settings)
-    {
-        var wishes = new RevisionWishes
-        {
-            Runtime = settings.Runtime, Memory = settings.Memory, Cpu = settings.Cpu, Concurrency = settings.Concurrency, MinInstances = settings.MinInstances,
-            MaxInstances = settings.MaxInstances, IdleTimeout = settings.IdleTimeout, Timeout = settings.Timeout, StartTimeout = settings.StartTimeout,
-            QueueTimeout = settings.QueueTimeout, QueueLimit = settings.QueueLimit, QueueLimitBytes = settings.QueueLimitBytes, Environment = settings.Environment,
-            Engine = settings.Engine, Signature = settings.Signature,
-        };
-        var spec = Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(wishes, new MachineFacts(2, 8192))).Spec;
-        var shown = SpecRules.Describe(spec);
-        return new RevisionSettings
-        {
-            Runtime = shown.Runtime, Memory = shown.Memory, Cpu = shown.Cpu, Concurrency = shown.Concurrency, MinInstances = shown.MinInstances,
-            MaxInstances = shown.MaxInstances, IdleTimeout = shown.IdleTimeout, Timeout = shown.Timeout, StartTimeout = shown.StartTimeout,
-            QueueTimeout = shown.QueueTimeout, QueueLimit = shown.QueueLimit, QueueLimitBytes = shown.QueueLimitBytes, Environment = spec.Environment,
-            Engine = spec.Engine, Signature = shown.Signature,
-        };
     }
 
     private static EndpointInfo WithTraffic(EndpointInfo endpoint, ImmutableSortedDictionary<string, int> traffic) => endpoint with

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Hosting;
+using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Routing;
 
 namespace Dormouse.Server.Control;
@@ -45,23 +46,21 @@ internal static partial class OpenApiDocument
 
     private static void Add(SortedDictionary<string, JsonObject> paths, SortedDictionary<string, JsonNode> schemas, RouteEndpoint route)
     {
-        if (route.Metadata.GetMetadata<IHttpMethodMetadata>() is not { HttpMethods: var methods } || route.RoutePattern.RawText is not { } pattern)
+        // Addresses of a tenant are the same operations once more; gRPC is described by its own interface file.
+        if (route.RoutePattern.RawText is not { } pattern
+            || pattern.StartsWith("/t/", StringComparison.Ordinal) || pattern.StartsWith('{') || route.Metadata.GetMetadata<GrpcMethodMetadata>() is not null)
         {
             return;
         }
 
-        // Addresses of a tenant are the same operations once more.
-        if (pattern.StartsWith("/t/", StringComparison.Ordinal))
-        {
-            return;
-        }
-
+        var described = DataPlaneDescriptions.Of(pattern);
+        IReadOnlyList<string> methods = described is { } known ? [known.Method] : route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
         var path = "/" + ParameterDecoration().Replace(pattern.TrimStart('/'), "{$1}");
         foreach (var method in methods)
         {
             var operation = route.Metadata.GetMetadata<ControlRoute>() is { } control
                 ? Operation(control, schemas)
-                : new JsonObject { ["summary"] = route.DisplayName, ["responses"] = Responses(200, null, "application/json") };
+                : new JsonObject { ["summary"] = described?.Summary ?? route.DisplayName, ["responses"] = Responses(200, null, "application/json") };
             AddPathParameters(operation, path);
             if (!paths.TryGetValue(path, out var item))
             {

@@ -21,6 +21,9 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
 {
     public bool IsStopping => runner.IsStopping;
 
+    /// <summary>The clock that bodies are timed by.</summary>
+    public TimeProvider Time => parts.Time;
+
     public async Task InvokeAsync(HttpContext context, InvocationAddress address)
     {
         var arrived = parts.Time.GetTimestamp();
@@ -57,7 +60,7 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        await using var body = await RequestBody.ReadAsync(context, exchangeParts.Settings.BodyLimitBytes);
+        await using var body = await RequestBody.ReadAsync(context, exchangeParts.Settings.BodyLimitBytes, parts.Time);
         if (body.Problem is { } unread)
         {
             // What is left of the body is not read: the connection cannot be used again.

@@ -49,9 +49,9 @@ internal sealed class RepositoryRequest : IDisposable
     public static Problem NotSupported(string parameter) => new(
         ProblemCode.NotSupported, $"Loading with the parameter '{(parameter == "config" ? parameter : "file:")}' is not supported. Deploy the model instead: 'dormouse deploy'.");
 
-    public static async ValueTask<RepositoryRequest> ReadAsync(HttpContext context, int bytesMax)
+    public static async ValueTask<RepositoryRequest> ReadAsync(HttpContext context, int bytesMax, TimeProvider time)
     {
-        await using var body = await RequestBody.ReadAsync(context, bytesMax);
+        await using var body = await RequestBody.ReadAsync(context, bytesMax, time);
         if (body.Problem is not null)
         {
             return new RepositoryRequest(null, body.Problem);

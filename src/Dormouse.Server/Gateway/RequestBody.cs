@@ -20,14 +20,16 @@ internal sealed class RequestBody : IAsyncDisposable
 
     private readonly PipeReader _reader;
     private readonly long _limitBytes;
+    private readonly BodyPace _pace;
     private byte[]? _kept;
     private int _keptBytes;
     private SpoolFile? _spool;
     private long _readBytes;
     private bool _isRead;
 
-    private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes)
+    private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes, BodyPace pace)
     {
+        _pace = pace;
         _reader = reader;
         _limitBytes = limitBytes;
         DeclaredBytes = declaredBytes;
@@ -50,7 +52,7 @@ internal sealed class RequestBody : IAsyncDisposable
 
     /// <summary>Reads up to <see cref="KeptBytesMax"/>. When it fails, <see cref="Problem"/> is set.</summary>
     /// <exception cref="OperationCanceledException">The caller left.</exception>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext context, long limitBytes)
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext context, long limitBytes, TimeProvider time)
     {
         var request = context.Request;
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -58,7 +60,7 @@ internal sealed class RequestBody : IAsyncDisposable
             size.MaxRequestBodySize = limitBytes;
         }
 
-        var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes);
+        var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes, new BodyPace(time));
         var canHaveBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
         if (!canHaveBody || request.ContentLength == 0)
         {
@@ -96,7 +98,7 @@ internal sealed class RequestBody : IAsyncDisposable
     {
         while (true)
         {
-            var read = await _reader.ReadAsync(cancellationToken);
+            var read = await _pace.ReadAsync(_reader, cancellationToken);
             var buffer = read.Buffer;
             if (buffer.IsEmpty && read.IsCompleted)
             {
@@ -108,8 +110,15 @@ internal sealed class RequestBody : IAsyncDisposable
             taken.CopyTo(destination.Span);
             var count = (int)taken.Length;
             _reader.AdvanceTo(taken.End);
-            // A read that was cancelled when the slot came may end empty here; a read into an empty buffer only asks whether something came.
-            if (count > 0 || (destination.IsEmpty && !read.IsCanceled))
+            _pace.Took(count);
+            if (destination.IsEmpty && !buffer.IsEmpty)
+            {
+                // A read of no bytes asks to be told when there are some.
+                return 0;
+            }
+
+            // A read that was cancelled when the slot came may end empty here.
+            if (count > 0)
             {
                 return Count(count) ? count : throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
             }
@@ -164,14 +173,15 @@ internal sealed class RequestBody : IAsyncDisposable
         _kept = ArrayPool<byte>.Shared.Rent(expected);
         while (true)
         {
-            var read = await _reader.ReadAsync(cancellationToken);
+            var read = await _pace.ReadAsync(_reader, cancellationToken);
             var buffer = read.Buffer;
             var room = buffer.Slice(0, Math.Min(buffer.Length, KeptBytesMax - _keptBytes));
             Keep(room);
             // Lengths are taken first: after AdvanceTo the sequences point to segments that are used again.
             var (kept, isAllKept) = (room.Length, room.Length == buffer.Length);
-            // What does not fit stays unexamined: otherwise the next read would wait for bytes that a full buffer cannot take in.
+            // What is not kept is not examined either: else the next read would wait for bytes behind it, which may never come.
             _reader.AdvanceTo(room.End);
+            _pace.Took(kept);
             if (!Count(kept))
             {
                 Problem = TooLarge(_limitBytes);

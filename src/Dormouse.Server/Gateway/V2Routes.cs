@@ -178,7 +178,7 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
             return;
         }
 
-        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax);
+        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
         if (request.Problem is not null)
         {
             await WriteAsync(context, request.Problem);
@@ -196,7 +196,7 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
             return;
         }
 
-        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax);
+        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
         var name = Value(context, "model");
         if ((request.Problem ?? (isLoad ? request.LoadProblem : null)) is { } refused)
         {

@@ -38,7 +38,7 @@ internal static class KestrelListening
             var address = Named(fault.Message, settings);
             return new ServerStartException(
                 ServerStartFailure.Address,
-                $"{address} is in use by another program. Stop that one, or choose another address with {Option(address, settings)}, such as --listen http://127.0.0.1:0 for free ports.",
+                $"{address} is in use by another program. Stop that one, or choose another address with {Option(address, settings)}, such as {Option(address, settings)} http://127.0.0.1:0 for a free port.",
                 inUse);
         }
 

@@ -69,6 +69,8 @@ internal static class ServerComposition
         // State changes of ours; of the frameworks only what someone should look at.
         logging.SetMinimumLevel(settings.Level > LogLevel.Warning ? settings.Level : LogLevel.Warning);
         logging.AddFilter("Dormouse", settings.Level);
+        // A start that fails is told once, by whoever started the server, without a trace.
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         if (settings.IsJson)
         {
             logging.AddJsonConsole(options => options.UseUtcTimestamp = true);

@@ -77,13 +77,15 @@ internal static class RequestBody
             await using (inflating)
             {
                 int read;
-                while ((read = await inflating.ReadAsync(body.GetMemory(), cancellationToken)) > 0)
+                while (body.Length < DecompressedBytesMax && (read = await inflating.ReadAsync(Rest(body), cancellationToken)) > 0)
                 {
                     body.Advance(read);
-                    if (body.Length > DecompressedBytesMax)
-                    {
-                        throw new InferenceException(ProblemCode.BodyTooLarge, $"The body unpacks to more than {DecompressedBytesMax} bytes.");
-                    }
+                }
+
+                // Asked for apart, so that the buffer never grows beyond the limit to learn that there is more.
+                if (body.Length == DecompressedBytesMax && await inflating.ReadAsync(new byte[1], cancellationToken) > 0)
+                {
+                    throw new InferenceException(ProblemCode.BodyTooLarge, $"The body unpacks to more than {DecompressedBytesMax} bytes.");
                 }
             }
 
@@ -99,5 +101,11 @@ internal static class RequestBody
             body.Dispose();
             throw;
         }
+    }
+
+    private static Memory<byte> Rest(PooledBuffer body)
+    {
+        var free = body.GetMemory();
+        return free[..Math.Min(free.Length, DecompressedBytesMax - body.Length)];
     }
 }

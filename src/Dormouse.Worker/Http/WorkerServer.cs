@@ -12,6 +12,9 @@ namespace Dormouse.Worker.Http;
 /// </summary>
 internal sealed class WorkerServer : IDisposable
 {
+    // Not infinite: Kestrel adds it to a timestamp in nanoseconds, which overflows, and then closes idle connections at its next heartbeat.
+    private static readonly TimeSpan IdleConnectionLife = TimeSpan.FromDays(1);
+
     private readonly KestrelServer _server;
     private readonly StandardErrorLog _log = new();
     private readonly ServiceProvider _services;
@@ -26,7 +29,7 @@ internal sealed class WorkerServer : IDisposable
         options.Limits.MinRequestBodyDataRate = null;
         options.Limits.MinResponseDataRate = null;
         // The gateway decides how long idle connections live; one closed from here could meet a request on its way.
-        options.Limits.KeepAliveTimeout = Timeout.InfiniteTimeSpan;
+        options.Limits.KeepAliveTimeout = IdleConnectionLife;
         options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
         _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _log), _log);
     }

@@ -177,10 +177,11 @@ public sealed class DormouseClientTests : IDisposable
     /// <summary>Lets the waits between tries pass at once, however many there are.</summary>
     private static async Task<T> WithTime<T>(Task<T> work, FakeTimeProvider time)
     {
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
         while (!work.IsCompleted)
         {
             time.Advance(TimeSpan.FromSeconds(10));
-            await Task.WhenAny(work, Task.Delay(1, Cancellation));
+            await Task.WhenAny(work, tick.WaitForNextTickAsync(Cancellation).AsTask());
         }
 
         return await work;

@@ -11,6 +11,9 @@ internal static class Checkout
 
     public static string DigitsModel => Path.Combine(Root, "models", "digits", "model.onnx");
 
+    /// <summary>A bundled example by its digit's word.</summary>
+    public static string DigitPicture(string word) => Path.Combine(Root, "models", "digits", "examples", word + ".png");
+
     /// <summary>Models, vectors and inputs beside the checkout; not part of it.</summary>
     public static string SharedData => Path.GetFullPath(Path.Combine(Root, "..", "shared", "data"));
 

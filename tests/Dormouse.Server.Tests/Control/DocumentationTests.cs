@@ -61,7 +61,9 @@ public sealed partial class DocumentationTests
             r.Operation, paths.GetProperty("/api/v1" + r.Pattern).GetProperty(r.Method.ToLowerInvariant()).GetProperty("operationId").GetString()));
         Assert.Equal(routes.Count, routes.Select(r => r.Operation).Distinct().Count());
         Assert.True(paths.TryGetProperty("/health", out _));
-        Assert.True(paths.TryGetProperty("/v2/models/{model}/infer", out _));
+        Assert.All(DataPlaneDescriptions.All, d => Assert.True(
+            paths.GetProperty(d.Key.Replace("**", "", StringComparison.Ordinal)).TryGetProperty(d.Value.Method.ToLowerInvariant(), out _), d.Key));
+        Assert.DoesNotContain("inference.GRPC", document.RootElement.GetRawText(), StringComparison.Ordinal);
         var references = Reference().Matches(document.RootElement.GetRawText()).Select(m => m.Groups[1].Value).Distinct().ToList();
         Assert.NotEmpty(references);
         Assert.All(references, name => Assert.True(schemas.TryGetProperty(name, out _), name));

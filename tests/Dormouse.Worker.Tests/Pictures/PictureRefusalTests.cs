@@ -1,8 +1,6 @@
-using System.Buffers.Binary;
-using System.IO.Hashing;
-using System.Text;
 using Dormouse.Protocol.Signatures;
 using Dormouse.Worker.Pictures;
+using Dormouse.Worker.Tests.Support;
 using SkiaSharp;
 
 namespace Dormouse.Worker.Tests.Pictures;
@@ -26,7 +24,7 @@ public sealed class PictureRefusalTests
     [Fact]
     public void A_bomb_of_100000_by_100000_pixels_is_refused_before_memory_is_taken()
     {
-        var bomb = Png(100_000, 100_000);
+        var bomb = PictureFiles.PngClaiming(100_000, 100_000);
         var before = GC.GetTotalAllocatedBytes(precise: true);
 
         var message = Refusal(bomb);
@@ -44,19 +42,11 @@ public sealed class PictureRefusalTests
     }
 
     [Fact]
-    public void An_animated_webp_is_refused() => Assert.Contains("animated", Refusal(AnimatedWebp()), StringComparison.Ordinal);
+    public void An_animated_webp_is_refused() => Assert.Contains("animated", Refusal(PictureFiles.AnimatedWebp()), StringComparison.Ordinal);
 
     [Fact]
-    public void An_animated_png_is_refused()
-    {
-        var still = Encode(4, 4, SKEncodedImageFormat.Png);
-        var afterHeader = 8 + 25;
-        byte[] control = new byte[8];
-        BinaryPrimitives.WriteUInt32BigEndian(control, 2);
-        byte[] animated = [.. still[..afterHeader], .. Chunk("acTL", control), .. still[afterHeader..]];
-
-        Assert.Contains("animated", Refusal(animated), StringComparison.Ordinal);
-    }
+    public void An_animated_png_is_refused() =>
+        Assert.Contains("animated", Refusal(PictureFiles.Animate(Encode(4, 4, SKEncodedImageFormat.Png))), StringComparison.Ordinal);
 
     [Fact]
     public void A_size_that_may_not_be_scaled_is_refused_with_both_sizes()
@@ -108,51 +98,5 @@ public sealed class PictureRefusalTests
 
         using var data = bitmap.Encode(format, 100);
         return data.ToArray();
-    }
-
-    /// <summary>A header that claims a size, and hardly any data.</summary>
-    private static byte[] Png(int width, int height)
-    {
-        var header = new byte[13];
-        BinaryPrimitives.WriteInt32BigEndian(header, width);
-        BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        header[8] = 8;
-        return [0x89, .. "PNG\r\n\u001a\n"u8, .. Chunk("IHDR", header), .. Chunk("IDAT", [0x78, 0x9C, 0x63, 0, 0, 0, 1, 0, 1]), .. Chunk("IEND", [])];
-    }
-
-    private static byte[] Chunk(string type, byte[] data)
-    {
-        byte[] typed = [.. Encoding.ASCII.GetBytes(type), .. data];
-        var framed = new byte[typed.Length + 8];
-        BinaryPrimitives.WriteInt32BigEndian(framed, data.Length);
-        typed.CopyTo(framed, 4);
-        BinaryPrimitives.WriteUInt32BigEndian(framed.AsSpan(typed.Length + 4), Crc32.HashToUInt32(typed));
-        return framed;
-    }
-
-    /// <summary>Two lossless frames in an extended WebP container.</summary>
-    private static byte[] AnimatedWebp()
-    {
-        using var bitmap = new SKBitmap(8, 8);
-        using var pixmap = bitmap.PeekPixels();
-        using var data = pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 100));
-        Assert.NotNull(data);
-        var frame = data.ToArray()[12..];
-        byte[] header = [0, 0, 0, 0, 0, 0, 7, 0, 0, 7, 0, 0, 100, 0, 0, 0];
-        byte[] body =
-        [
-            .. Riff("VP8X", [2, 0, 0, 0, 7, 0, 0, 7, 0, 0]), .. Riff("ANIM", [0, 0, 0, 0, 0, 0]),
-            .. Riff("ANMF", [.. header, .. frame]), .. Riff("ANMF", [.. header, .. frame]),
-        ];
-        return [.. Riff("RIFF", [.. "WEBP"u8, .. body])];
-    }
-
-    private static byte[] Riff(string type, byte[] data)
-    {
-        var framed = new byte[8 + data.Length + (data.Length & 1)];
-        Encoding.ASCII.GetBytes(type, framed);
-        BinaryPrimitives.WriteInt32LittleEndian(framed.AsSpan(4), data.Length);
-        data.CopyTo(framed, 8);
-        return framed;
     }
 }

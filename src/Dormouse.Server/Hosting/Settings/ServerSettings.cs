@@ -34,16 +34,15 @@ internal sealed record ServerSettings
         var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
         ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
         var reader = new SettingsReader([.. written, .. named, .. CommandLine(options)]);
-        // Asked for also when the command line or DORMOUSE_DATA wins, so that it counts as known.
-        var settings = Read(reader, reader.Text("server.data") is { } set && folder is null ? set : folder ?? ServerOptions.DefaultDataFolder(environment), environment);
+        var settings = Read(reader, folder, environment);
         reader.Finish();
         return settings;
     }
 
     /// <summary>Asks for every setting; the keys are then known to the reader.</summary>
-    internal static ServerSettings Read(SettingsReader reader, string folder, IReadOnlyDictionary<string, string> environment) => new()
+    internal static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => new()
     {
-        Server = HostingSettings.Read(reader, folder),
+        Server = HostingSettings.Read(reader, folder, ServerOptions.DefaultDataFolder(environment)),
         Workers = WorkersSettings.Read(reader, environment),
         Machine = MachineSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
@@ -121,7 +120,7 @@ internal sealed record HostingSettings
     /// <summary>How long a stop waits for running invocations. Default 30 s, 0 to 10 min.</summary>
     public required TimeSpan ShutdownTimeout { get; init; }
 
-    public static HostingSettings Read(SettingsReader reader, string folder)
+    public static HostingSettings Read(SettingsReader reader, string? folder, string defaultFolder)
     {
         var listen = reader.ParseText(ListenKey, new ListenAddress(System.Net.IPAddress.Loopback, 8080), ListenAddress.Parse, ListenAddress.Allowed);
         var next = listen with { Port = listen.Port is 0 or 65535 ? 0 : listen.Port + 1 };
@@ -131,11 +130,13 @@ internal sealed record HostingSettings
             reader.Fault($"{GrpcListenKey} is '{grpc}', the same as {ListenKey}; give it a port of its own (plain HTTP/1.1 and HTTP/2 cannot share one).");
         }
 
+        // Asked for also when the command line or DORMOUSE_DATA has the last word, so that it counts as known.
+        var set = reader.Text("server.data");
         return new HostingSettings
         {
             Listen = listen,
             GrpcListen = grpc,
-            DataFolder = Path.GetFullPath(folder),
+            DataFolder = Path.GetFullPath(folder ?? set ?? defaultFolder),
             BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
             ShutdownTimeout = reader.Duration("server.shutdown_timeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };

@@ -1,0 +1,53 @@
+using Dormouse.EndToEnd.Tests.Inference;
+using Dormouse.EndToEnd.Tests.Running;
+
+namespace Dormouse.EndToEnd.Tests.Instances;
+
+/// <summary>The engine's telemetry, on by default, is off in every process of the product: it would open a database in the home folder, start a thread and call out.</summary>
+public sealed class EngineTelemetryTests
+{
+    /// <summary>Threads of a worker: those of .NET and of Kestrel by their names, and one reader of the control socket.</summary>
+    private static readonly string[] KnownThreads = [".NET ", "Kestrel ", "control"];
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task No_file_thread_or_connection_of_it_appears()
+    {
+        using var home = new TemporaryFolder();
+        await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string>
+        {
+            ["HOME"] = home.Root,
+            ["XDG_CACHE_HOME"] = Path.Combine(home.Root, ".cache"),
+        });
+
+        await Digits.DeployAsync(server, "silent", Cancelled);
+        await InferCall.SendAsync(server, "silent", [Digits.Input(1)], binary: true, Cancelled);
+        var workers = server.Workers();
+
+        Assert.NotEmpty(workers);
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(home.Root, "*", SearchOption.AllDirectories), IsOfTheEngine);
+        Assert.All(workers, worker =>
+        {
+            Assert.Contains("ORT_DISABLE_TELEMETRY=1", File.ReadAllText($"/proc/{worker}/environ").Split('\0'));
+            Assert.DoesNotContain(OpenFiles(worker), IsOfTheEngine);
+            Assert.DoesNotContain(OpenFiles(worker), file => Internet().Contains(file));
+            // A thread that names itself not has the program's name, as the main thread has.
+            Assert.Single(Threads(worker), name => !KnownThreads.Any(known => name.StartsWith(known, StringComparison.Ordinal)));
+        });
+    }
+
+    private static bool IsOfTheEngine(string path) =>
+        path.Contains("DeveloperTools", StringComparison.Ordinal) || path.Contains("onnxruntime", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>What the descriptors of a process are: paths, <c>socket:[inode]</c>, ….</summary>
+    private static string[] OpenFiles(int process) =>
+        [.. Directory.EnumerateFileSystemEntries($"/proc/{process}/fd").Select(descriptor => File.ResolveLinkTarget(descriptor, returnFinalTarget: false)?.ToString() ?? "")];
+
+    private static string[] Threads(int process) => [.. Directory.EnumerateDirectories($"/proc/{process}/task").Select(task => File.ReadAllText(task + "/comm").Trim())];
+
+    /// <summary>All sockets of the internet families, in the form that descriptors have.</summary>
+    private static HashSet<string> Internet() =>
+        [.. new[] { "tcp", "tcp6", "udp", "udp6" }.Select(family => "/proc/net/" + family).Where(File.Exists).SelectMany(table => File.ReadLines(table).Skip(1))
+            .Select(line => $"socket:[{line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[9]}]")];
+}

@@ -1,0 +1,124 @@
+using System.IO.Pipelines;
+using Dormouse.Server.Gateway;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Dormouse.Server.Tests.Gateway;
+
+/// <summary>Reading a body from a pipe that, like the web server's, holds what the caller sent and gives it out in its own portions.</summary>
+public sealed class BodyReadingTests
+{
+    private const int Size = (1 << 20) + 200_000;
+
+    private readonly Pipe _pipe = new(new PipeOptions(pauseWriterThreshold: 0));
+    private readonly FakeTimeProvider _time = new();
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_lies_behind_the_kept_part_is_given_without_waiting_for_more()
+    {
+        await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
+        await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
+        await using var stream = body.Open();
+        var buffer = new byte[65_536];
+
+        for (var left = Size; left > 0;)
+        {
+            var read = stream.ReadAsync(buffer, Cancellation);
+            Assert.True(read.IsCompleted, $"Reading waits with {left} bytes left that are there.");
+            left -= await read;
+        }
+
+        await _pipe.Writer.CompleteAsync();
+        Assert.Equal(0, await stream.ReadAsync(buffer, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_read_of_no_bytes_ends_when_there_are_some_and_takes_none()
+    {
+        await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
+        await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
+        await using var stream = body.Open();
+        await stream.ReadExactlyAsync(new byte[RequestBody.KeptBytesMax], Cancellation);
+
+        Assert.Equal(0, await stream.ReadAsync(Memory<byte>.Empty, Cancellation));
+
+        await stream.ReadExactlyAsync(new byte[Size - RequestBody.KeptBytesMax], Cancellation);
+        var waiting = stream.ReadAsync(Memory<byte>.Empty, Cancellation).AsTask();
+        Assert.False(waiting.IsCompleted);
+        await _pipe.Writer.WriteAsync(new byte[1], Cancellation);
+        Assert.Equal(0, await waiting);
+        Assert.Equal(1, await stream.ReadAsync(new byte[2], Cancellation));
+    }
+
+    [Fact]
+    public async Task A_caller_who_stalls_is_too_slow_however_fast_it_was_before()
+    {
+        await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
+        await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
+        await using var stream = body.Open();
+        await stream.ReadExactlyAsync(new byte[Size], Cancellation);
+
+        var read = stream.ReadAsync(new byte[1], Cancellation).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        var refusal = await Assert.ThrowsAsync<BadHttpRequestException>(() => read);
+        Assert.Equal(StatusCodes.Status408RequestTimeout, refusal.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_byte_a_second_is_too_slow_and_240_are_not()
+    {
+        var pace = new BodyPace(_time);
+        for (var second = 0; second < 20; second++)
+        {
+            await NextSecondAsync(pace, 240);
+        }
+
+        await Assert.ThrowsAsync<BadHttpRequestException>(async () =>
+        {
+            for (var second = 0; second < 6; second++)
+            {
+                await NextSecondAsync(pace, 1);
+            }
+        });
+    }
+
+    [Fact]
+    public async Task A_caller_who_leaves_is_not_called_slow()
+    {
+        var pace = new BodyPace(_time);
+        using var left = new CancellationTokenSource();
+        var read = pace.ReadAsync(_pipe.Reader, left.Token).AsTask();
+
+        await left.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read);
+    }
+
+    private async Task NextSecondAsync(BodyPace pace, int bytes)
+    {
+        var reading = pace.ReadAsync(_pipe.Reader, Cancellation).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        if (!reading.IsFaulted)
+        {
+            await _pipe.Writer.WriteAsync(new byte[bytes], Cancellation);
+        }
+
+        var read = await reading;
+        pace.Took(read.Buffer.Length);
+        _pipe.Reader.AdvanceTo(read.Buffer.End);
+    }
+
+    private DefaultHttpContext Context()
+    {
+        var context = new DefaultHttpContext();
+        context.Features.Set<IRequestBodyPipeFeature>(new Body(_pipe.Reader));
+        context.Request.ContentLength = Size + 1;
+        return context;
+    }
+
+    private sealed record Body(PipeReader Reader) : IRequestBodyPipeFeature;
+}
