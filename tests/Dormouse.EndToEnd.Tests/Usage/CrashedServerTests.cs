@@ -26,7 +26,7 @@ public sealed class CrashedServerTests
             using var over = new CancellationTokenSource();
             var callers = Enumerable.Range(0, 4).Select(_ => Task.Run(() => CallUntilAsync(server, seen, over.Token), Cancelled)).ToArray();
             var before = Count(seen);
-            await Waiting.UntilAsync(() => Count(seen) >= before + 200, "200 calls were answered", Cancelled);
+            await Waiting.UntilAsync(() => Count(seen) >= before + 100, "100 calls were answered", Cancelled);
             await server.KillAsync(Cancelled);
             await over.CancelAsync();
             await Task.WhenAll(callers);
@@ -40,8 +40,9 @@ public sealed class CrashedServerTests
         }
 
         var report = await restarted.GetAsync("/api/v1/usage?by=endpoint&endpoint=crash", Cancelled);
-        var receipts = (await restarted.GetAsync("/api/v1/endpoints/crash/invocations?limit=10000", Cancelled))["invocations"]!.AsArray();
+        var receipts = (await restarted.GetAsync("/api/v1/endpoints/crash/invocations?limit=1000", Cancelled))["invocations"]!.AsArray();
         var total = report["total"]!;
+        Assert.InRange(receipts.Count, 300, 999);
         Assert.Equal(receipts.Count, total["invocations"]!.GetValue<long>());
         Assert.Equal(Sum(receipts, "billed_ms"), total["billed_ms"]!.GetValue<long>());
         Assert.Equal(Sum(receipts, "price_pico").ToString(CultureInfo.InvariantCulture), total["price_pico"]!.GetValue<string>());
