@@ -75,10 +75,10 @@ internal sealed class InstanceEnds(TimeProvider time)
         {
             lock (_ends)
             {
+                // A reason that came at the last moment counts, whoever of the two was heard first.
                 _asked.Remove(instance);
+                return _known.TryGetValue(instance, out var known) ? known : null;
             }
-
-            return null;
         }
     }
 }

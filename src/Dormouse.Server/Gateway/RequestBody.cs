@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Dormouse.Core;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Errors;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -155,6 +156,10 @@ internal sealed class RequestBody : IAsyncDisposable
         catch (IOException) when (callerLeft.IsCancellationRequested)
         {
             throw new OperationCanceledException(callerLeft);
+        }
+        catch (ConnectionResetException)
+        {
+            Problem = new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
         }
         catch (IOException fault) when (_spool is { HasFailed: true })
         {

@@ -139,6 +139,7 @@ public sealed class LifetimeTests
         var run = await host.Driver.NextRunAsync(Cancellation);
 
         var running = await reader.FindAsync(TenantId.Default, host.Journal.Open.Single(), Cancellation);
+        host.Time.Advance(TimeSpan.FromMilliseconds(1));
         run.Release();
         using var answer = await call;
         var ended = await reader.FindAsync(TenantId.Default, new InvocationId(Guid.Parse(answer.Header("Dormouse-Invocation-Id")!)), Cancellation);
