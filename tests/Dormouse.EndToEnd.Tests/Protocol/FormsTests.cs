@@ -166,7 +166,7 @@ public sealed class FormsTests(EchoFixture fixture) : IClassFixture<EchoFixture>
     {
         var answer = await PostAsync("digits", new JsonObject
         {
-            ["inputs"] = new JsonArray(Digits.Input(20).Json(binary: false)),
+            ["inputs"] = new JsonArray(JsonNode.Parse(Digits.Input(20).Json(binary: false))),
             ["outputs"] = new JsonArray(new JsonObject { ["name"] = "scores", ["parameters"] = new JsonObject { ["classification"] = 3 } }),
         });
         var scores = (await InferCall.SendAsync(Server, "digits", [Digits.Input(20)], binary: true, Cancelled))["scores"].Doubles();
@@ -195,7 +195,7 @@ public sealed class FormsTests(EchoFixture fixture) : IClassFixture<EchoFixture>
     {
         ["inputs"] = new JsonArray(
             new JsonObject { ["name"] = "x", ["shape"] = new JsonArray(2, 3), ["datatype"] = "FP32", ["data"] = data.DeepClone() },
-            T.Json(binary: false)),
+            JsonNode.Parse(T.Json(binary: false))),
     };
 
     private static byte[] Compress(byte[] body, string coding)
