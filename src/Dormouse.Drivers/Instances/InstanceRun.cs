@@ -16,10 +16,13 @@ namespace Dormouse.Drivers.Instances;
 /// <param name="startedAt">Timestamp of the call to start.</param>
 internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim
 {
+    /// <summary>Workers that may be killed from outside under one start before its callers are told.</summary>
+    public const int ReplacementsMax = 5;
+
     private Phase _phase = Phase.Claiming;
     private Worker? _worker;
     private Rung _rung;
-    private bool _wasRetried;
+    private int _replacements;
 
     private enum Phase
     {
@@ -115,10 +118,10 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
     public void Exited(Worker worker, WorkerExited exit)
     {
-        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && !_wasRetried)
+        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && _replacements < ReplacementsMax)
         {
-            // Not the model's fault, and nobody has seen this instance yet: another worker takes its place, once.
-            _wasRetried = true;
+            // Not the model's fault, and nobody has seen this instance yet: another worker takes its place.
+            _replacements++;
             _phase = Phase.Claiming;
             host.Pool.StartEnded();
             host.Pool.Take(this);

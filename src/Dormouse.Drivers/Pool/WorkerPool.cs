@@ -21,7 +21,7 @@ internal sealed partial class WorkerPool(
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
 
     /// <summary>Deaths in a row, of whatever cause, after which a start is denied.</summary>
-    public const int DeathsMax = 3;
+    public const int DeathsMax = 20;
 
     private readonly List<Worker> _ready = [];
     private readonly HashSet<Worker> _starting = [];
@@ -114,7 +114,9 @@ internal sealed partial class WorkerPool(
             first.Value.Denied($"The worker {reason} before it was ready.");
         }
 
-        var wait = TimeSpan.FromTicks(Math.Min(LongestBackOff.Ticks, FirstBackOff.Ticks << Math.Min(_deaths - 1, 20)));
+        // Kills from outside are not the worker's fault: they do not make the pool slower.
+        var doublings = ExitWords.WasKilledByOthers(exit) ? 0 : Math.Min(_deaths - 1, 20);
+        var wait = TimeSpan.FromTicks(Math.Min(LongestBackOff.Ticks, FirstBackOff.Ticks << doublings));
         _backOff?.Dispose();
         _backOff = time.CreateTimer(_ => post(BackOffOver), null, wait, Timeout.InfiniteTimeSpan);
         Adjust();

@@ -122,8 +122,9 @@ internal sealed class DriverFixture : IAsyncDisposable
     public (int Launcher, int[] Workers) Processes()
     {
         var all = Machine.ProcessesWith(Options.RunFolder);
+        // A child that the launcher has just made shows its command line until it runs its own program; its number is the higher one.
         return (
-            all.Single(process => process.Value.Contains("--cgroup-name", StringComparison.Ordinal)).Key,
+            all.Where(process => process.Value.Contains("--cgroup-name", StringComparison.Ordinal)).Min(process => process.Key),
             [.. all.Where(process => !process.Value.Contains("--cgroup-name", StringComparison.Ordinal)).Select(process => process.Key)]);
     }
 
