@@ -38,7 +38,8 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
             {
                 fault = e;
             }
-        }, EngineStackBytes) { Name = "engine start" };
+        }, EngineStackBytes)
+        { Name = "engine start" };
         engine.Start();
         _server.StartAsync(CancellationToken.None).GetAwaiter().GetResult(); // The main thread has nothing else to do, and no context to block.
         engine.Join();

@@ -137,7 +137,8 @@ internal static class Worker
         {
             ControlSocket.Receive();
             ControlSocket.Exit(0);
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
     }
 
     private static unsafe void Eat()

@@ -87,17 +87,17 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
 
     private static EndpointInfo Head(
         Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples, HttpRequest request) => new()
-    {
-        Name = endpoint.Name,
-        Id = endpoint.Id.ToString(),
-        Tenant = endpoint.Tenant.Value,
-        Status = Status(endpoint, newest, samples),
-        Url = Url(endpoint, request),
-        Public = endpoint.IsPublic,
-        Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
-        Queued = samples.Sum(s => s.Sample.Queued),
-        CreatedAt = endpoint.CreatedAt,
-    };
+        {
+            Name = endpoint.Name,
+            Id = endpoint.Id.ToString(),
+            Tenant = endpoint.Tenant.Value,
+            Status = Status(endpoint, newest, samples),
+            Url = Url(endpoint, request),
+            Public = endpoint.IsPublic,
+            Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
+            Queued = samples.Sum(s => s.Sample.Queued),
+            CreatedAt = endpoint.CreatedAt,
+        };
 
     private static string Url(Endpoint endpoint, HttpRequest request)
     {

@@ -113,7 +113,10 @@ internal static partial class OpenApiDocument
         {
             parameters.Add((JsonNode)new JsonObject
             {
-                ["name"] = name.Groups[1].Value, ["in"] = "path", ["required"] = true, ["schema"] = new JsonObject { ["type"] = "string" },
+                ["name"] = name.Groups[1].Value,
+                ["in"] = "path",
+                ["required"] = true,
+                ["schema"] = new JsonObject { ["type"] = "string" },
             });
         }
 

@@ -135,8 +135,15 @@ public sealed class SpecRulesTests
             {
                 var wishes = new RevisionWishes
                 {
-                    Memory = $"{memory}MiB", Cpu = cpu, Concurrency = concurrency, MaxInstances = max, Timeout = $"{milliseconds}ms", QueueLimit = limit,
-                    Environment = Map("A", "1"), Engine = Map("session.x", "0"), Signature = "{}",
+                    Memory = $"{memory}MiB",
+                    Cpu = cpu,
+                    Concurrency = concurrency,
+                    MaxInstances = max,
+                    Timeout = $"{milliseconds}ms",
+                    QueueLimit = limit,
+                    Environment = Map("A", "1"),
+                    Engine = Map("session.x", "0"),
+                    Signature = "{}",
                 };
                 var spec = Accepted(wishes);
 

@@ -7,8 +7,20 @@ internal static class TensorProto
 {
     private static readonly Dictionary<int, string> Datatypes = new()
     {
-        [1] = "FP32", [2] = "UINT8", [3] = "INT8", [4] = "UINT16", [5] = "INT16", [6] = "INT32", [7] = "INT64", [8] = "BYTES", [9] = "BOOL",
-        [10] = "FP16", [11] = "FP64", [12] = "UINT32", [13] = "UINT64", [16] = "BF16",
+        [1] = "FP32",
+        [2] = "UINT8",
+        [3] = "INT8",
+        [4] = "UINT16",
+        [5] = "INT16",
+        [6] = "INT32",
+        [7] = "INT64",
+        [8] = "BYTES",
+        [9] = "BOOL",
+        [10] = "FP16",
+        [11] = "FP64",
+        [12] = "UINT32",
+        [13] = "UINT64",
+        [16] = "BF16",
     };
 
     public static Tensor Read(byte[] proto, string name)

@@ -104,6 +104,10 @@ public sealed class WaitingCallerTests : IAsyncLifetime
     private async Task OneSlotAsync(string endpoint, int queueLimit, string queueTimeout = "60s", string timeout = "10m") =>
         await Server.DeployAsync(endpoint, [("model.onnx", SmallModels.Counter())], Cancelled, new()
         {
-            ["concurrency"] = 1, ["max_instances"] = 1, ["queue_limit"] = queueLimit, ["queue_timeout"] = queueTimeout, ["timeout"] = timeout,
+            ["concurrency"] = 1,
+            ["max_instances"] = 1,
+            ["queue_limit"] = queueLimit,
+            ["queue_timeout"] = queueTimeout,
+            ["timeout"] = timeout,
         });
 }

@@ -174,7 +174,12 @@ public sealed class DeployTests
         await using var server = await ControlServer.StartAsync();
         var settings = new RevisionSettings
         {
-            Memory = "12", Cpu = -1, Concurrency = 0, Timeout = "soon", Runtime = "cobol", Signature = "picture: {width: 0}",
+            Memory = "12",
+            Cpu = -1,
+            Concurrency = 0,
+            Timeout = "soon",
+            Runtime = "cobol",
+            Signature = "picture: {width: 0}",
         };
 
         using var response = await server.DeployAsync("digits", "good", settings);

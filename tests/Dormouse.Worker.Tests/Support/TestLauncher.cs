@@ -30,7 +30,8 @@ internal sealed class TestLauncher : IAsyncDisposable
                 await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken);
                 return new NetworkStream(socket, ownsSocket: true);
             },
-        }) { BaseAddress = new Uri("http://worker/"), Timeout = Patience };
+        })
+        { BaseAddress = new Uri("http://worker/"), Timeout = Patience };
         SocketPath = socketPath;
     }
 
