@@ -11,13 +11,16 @@ using Dormouse.Worker.Running;
 
 namespace Dormouse.Worker;
 
-/// <summary>A worker's life: start and warm up as nobody's, tell so, take one assignment, and serve it until the control socket closes.</summary>
+/// <summary>A worker's life: start as nobody's, tell so, warm up while nobody asks, take one assignment, and serve it until the control socket closes.</summary>
 internal sealed class WorkerProcess(string socketPath, ControlSocket control, TimeProvider time) : IDisposable
 {
     /// <summary>The assignment was carried out and nothing is left to do (an inspection), or it was refused.</summary>
     internal const int Done = 0;
 
     private const int EngineStackBytes = 1024 * 1024;
+
+    /// <summary>A worker that was started for a caller has its assignment before this; any other is for the pool.</summary>
+    private static readonly TimeSpan PoolAfter = TimeSpan.FromMilliseconds(20);
 
     private readonly WorkerServer _server = new(socketPath);
 
@@ -48,9 +51,15 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
             throw new InvalidOperationException("The engine cannot be loaded: " + fault.Message, fault);
         }
 
-        WarmUp.Run(_server, socketPath, time);
-        Heap.Trim();
         ControlSocket.Send(new WorkerHello(key, build));
+        if (!control.WaitForAssignment(PoolAfter))
+        {
+            // Nobody waits: time to get ready for the next start.
+            WarmUp.Run(_server, socketPath, time);
+            Heap.Trim();
+            Heap.Reserve(() => control.HasAssignment);
+        }
+
         return Obey(control.WaitForAssignment());
     }
 
@@ -90,7 +99,6 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
         var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
         var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
         var concurrency = Math.Max(1, assignment.Concurrency);
-        Heap.LimitHeaps(concurrency);
         // Runs hold their threads: the pool must have some left for reading requests and noticing callers who leave.
         ThreadPool.GetMinThreads(out var workers, out var ports);
         ThreadPool.SetMinThreads(Math.Max(workers, concurrency + 2), ports);

@@ -23,6 +23,8 @@ internal static class ProgramCommand
 
         // The engine's telemetry can only be stopped from outside, before it loads.
         entries["ORT_DISABLE_TELEMETRY"] = "1";
+        // Can only be set from outside, too; why, says the worker's Heap.
+        entries["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1";
         // The runtime's diagnostics port is a socket in /tmp that a killed process would leave there.
         entries["DOTNET_EnableDiagnostics"] = "0";
         foreach (var (name, value) in added)

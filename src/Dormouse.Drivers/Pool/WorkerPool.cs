@@ -7,7 +7,7 @@ namespace Dormouse.Drivers.Pool;
 
 /// <summary>
 /// Keeps generic workers ready and hands them out. A start always goes first: the pool is refilled one worker at a time, and only after the starts
-/// under way have ended (or have gone on for <see cref="RefillDelayMax"/>), so that it takes no cpu from a cold start. Used from the driver's inbox only.
+/// under way have ended and their first calls had <see cref="FirstCallTime"/> (or have gone on for <see cref="RefillDelayMax"/>), so that it takes no cpu from a cold start. Used from the driver's inbox only.
 /// </summary>
 /// <param name="spawn">Starts a generic worker for an owner; null while there is no launcher.</param>
 /// <param name="kill">Ends a worker.</param>
@@ -17,6 +17,9 @@ internal sealed partial class WorkerPool(
     : IWorkerOwner, IDisposable
 {
     public static readonly TimeSpan RefillDelayMax = TimeSpan.FromSeconds(1);
+
+    /// <summary>What the calls that a start was made for get of the machine before the pool does.</summary>
+    public static readonly TimeSpan FirstCallTime = TimeSpan.FromMilliseconds(100);
     public static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
 
@@ -29,6 +32,7 @@ internal sealed partial class WorkerPool(
     private int _startsUnderWay;
     private int _deaths;
     private ITimer? _delay;
+    private ITimer? _firstCalls;
     private ITimer? _backOff;
     private bool _refillOverdue;
 
@@ -59,6 +63,8 @@ internal sealed partial class WorkerPool(
     public void StartEnded()
     {
         _startsUnderWay--;
+        _firstCalls?.Dispose();
+        _firstCalls = time.CreateTimer(_ => post(FirstCallsOver), null, FirstCallTime, Timeout.InfiniteTimeSpan);
         Adjust();
     }
 
@@ -131,6 +137,7 @@ internal sealed partial class WorkerPool(
     public void Dispose()
     {
         _delay?.Dispose();
+        _firstCalls?.Dispose();
         _backOff?.Dispose();
     }
 
@@ -164,7 +171,7 @@ internal sealed partial class WorkerPool(
 
         if (_starting.Count > 0 || _claims.Count > 0 || _backOff is not null)
             return;
-        if (_startsUnderWay > 0 && !_refillOverdue)
+        if ((_startsUnderWay > 0 || _firstCalls is not null) && !_refillOverdue)
             _delay ??= time.CreateTimer(_ => post(DelayOver), null, RefillDelayMax, Timeout.InfiniteTimeSpan);
         else
             TrySpawn();
@@ -183,6 +190,13 @@ internal sealed partial class WorkerPool(
         _delay?.Dispose();
         _delay = null;
         _refillOverdue = true;
+        Adjust();
+    }
+
+    private void FirstCallsOver()
+    {
+        _firstCalls?.Dispose();
+        _firstCalls = null;
         Adjust();
     }
 

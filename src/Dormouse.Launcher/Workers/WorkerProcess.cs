@@ -1,4 +1,5 @@
 using Dormouse.Launcher.Kernel;
+using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Launcher.Workers;
 
@@ -27,6 +28,9 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     /// <summary>Its standard output and error; -1 = closed.</summary>
     public int Output { get; set; } = -1;
+
+    /// <summary>What it is limited to now; null before any limit was set.</summary>
+    public WorkerLimits? Limits { get; set; }
 
     public int Messages { get; set; }
 

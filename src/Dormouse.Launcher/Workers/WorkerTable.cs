@@ -137,6 +137,8 @@ internal sealed unsafe class WorkerTable(
             var places = limiter.Create(worker.Place);
             if (limiter.Apply(worker.Place, 0, spawn.Limits) is { } failure)
                 return failure.Reason;
+            if (!limiter.LimitsProcess)
+                worker.Limits = Effective(spawn.Limits);
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
             var error = spawner.Start(places, spawn.Command, spawn.Environment, theirControl, theirOutput, out var process);
@@ -202,13 +204,22 @@ internal sealed unsafe class WorkerTable(
 
     private bool ApplyLimits(WorkerProcess worker, WorkerLimits limits)
     {
-        if (limiter.Apply(worker.Place, worker.ProcessId, limits) is not { } failure)
+        // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
+        if (Effective(limits) == worker.Limits)
             return true;
+        if (limiter.Apply(worker.Place, worker.ProcessId, limits) is not { } failure)
+        {
+            worker.Limits = Effective(limits);
+            return true;
+        }
+
         worker.Error ??= failure.Reason;
         worker.ExceededMemory |= failure.OutOfMemory;
         Kill(worker);
         return false;
     }
+
+    private static WorkerLimits Effective(WorkerLimits limits) => limits.Cpu >= Environment.ProcessorCount ? limits with { Cpu = 0 } : limits;
 
     private static void LimitProcess(WorkerProcess worker)
     {

@@ -46,6 +46,11 @@ internal sealed class ControlSocket : IDisposable
 
     internal void Listen() => new Thread(Receive, StackBytes) { IsBackground = true, Name = "control" }.Start();
 
+    internal bool HasAssignment => _arrived.IsSet;
+
+    /// <summary>False when no assignment has come in that time.</summary>
+    internal bool WaitForAssignment(TimeSpan limit) => _arrived.Wait(limit);
+
     /// <summary>Waits for the assignment. The process ends inside this wait when the socket closes first.</summary>
     internal Assigned WaitForAssignment()
     {
@@ -53,17 +58,19 @@ internal sealed class ControlSocket : IDisposable
         return _assigned!; // Set before the event, and never unset.
     }
 
+    /// <summary>A message as one packet.</summary>
+    internal static byte[] Pack(WorkerMessage message)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(message, WorkerJson.Default.WorkerMessage);
+        return json.Length <= WorkerAssignment.PacketBytesMax ? json : JsonSerializer.SerializeToUtf8Bytes(
+            new WorkerRefused($"The description of the model's inputs and outputs takes {json.Length} bytes; at most {WorkerAssignment.PacketBytesMax} are possible."),
+            WorkerJson.Default.WorkerMessage);
+    }
+
     /// <summary>Sends one message; a launcher that is gone ends the process.</summary>
     internal static unsafe void Send(WorkerMessage message)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(message, WorkerJson.Default.WorkerMessage);
-        if (json.Length > WorkerAssignment.PacketBytesMax)
-        {
-            json = JsonSerializer.SerializeToUtf8Bytes(
-                new WorkerRefused($"The description of the model's inputs and outputs takes {json.Length} bytes; at most {WorkerAssignment.PacketBytesMax} are possible."),
-                WorkerJson.Default.WorkerMessage);
-        }
-
+        var json = Pack(message);
         fixed (byte* data = json)
         {
             while (Native.Send(Descriptor, data, (nuint)json.Length, Native.MsgNoSignal) < 0)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dormouse.Worker.Control;
 
@@ -18,6 +19,7 @@ internal static unsafe partial class Native
     internal const int ProtRead = 1;
     internal const int MapShared = 1;
     internal const int AdviceWillNeed = 3;
+    internal const int AdviceHugePages = 14;
     internal const int AdvicePopulateRead = 22;
     internal const int InterruptedCall = 4;
 
@@ -94,6 +96,30 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "getauxval")]
     internal static partial nuint GetAuxiliaryValue(nuint type);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial nint CreateAnonymousFile(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial nint Open(string path, int flags);
+
+    /// <summary>A file in memory, without a place in any folder.</summary>
+    internal static SafeFileHandle AnonymousFile(string name)
+    {
+        const uint CloseOnExec = 1;
+        return Valid(CreateAnonymousFile(name, CloseOnExec), name);
+    }
+
+    /// <summary>A folder as a descriptor.</summary>
+    internal static SafeFileHandle OpenFolder(string path)
+    {
+        const int ReadOnlyCloseOnExec = 0x80000;
+        return Valid(Open(path, ReadOnlyCloseOnExec), path);
+    }
+
+    private static SafeFileHandle Valid(nint descriptor, string name) => descriptor >= 0
+        ? new SafeFileHandle(descriptor, ownsHandle: true)
+        : throw new IOException($"{name} cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
 
     /// <summary>CPU time of the calling thread or of the process, µs.</summary>
     internal static long CpuMicroseconds(int clock)

@@ -22,11 +22,16 @@ internal static class InstanceStart
 
         var settings = EngineSettings.Parse(assignment.Threads, assignment.Engine);
         var around = new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder), LabelsPath = assignment.LabelsPath };
-        if (optimised is { } descriptor && settings.MayUseOptimised && TryOptimised(descriptor, settings, time) is var (session, elapsed))
+        if (optimised is { } descriptor && settings.MayUseOptimised)
         {
-            new Thread(() => Prefetch.PopulateMappings(descriptor)) { IsBackground = true, Name = "prefetch" }.Start();
-            var model = LoadedModel.Of(session, around with { DefaultedInputs = DefaultedInputs.Of(folder, assignment.ModelPath) });
-            return (model, new WorkerReady((long)elapsed.TotalMicroseconds, model.Interface, UsedOptimised: true));
+            // Beside the loading: it takes as long as a small model does.
+            var defaulted = Task.Run(() => DefaultedInputs.Of(folder, assignment.ModelPath));
+            if (TryOptimised(descriptor, settings, time) is var (session, elapsed))
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static descriptor => Prefetch.PopulateMappings(descriptor), descriptor, preferLocal: false);
+                var model = LoadedModel.Of(session, around with { DefaultedInputs = defaulted.GetAwaiter().GetResult() });
+                return (model, new WorkerReady((long)elapsed.TotalMicroseconds, model.Interface, UsedOptimised: true));
+            }
         }
 
         // A model that was deployed without being verified meets the same checks here.

@@ -1,15 +1,18 @@
-using System.Collections.Immutable;
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
+using Dormouse.Protocol.Launching;
+using Dormouse.Worker.Control;
 using Dormouse.Worker.Engine;
 using Dormouse.Worker.Http;
-using Microsoft.ML.OnnxRuntime;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dormouse.Worker.Running;
 
 /// <summary>
-/// Serves a tiny model to itself once over the worker's own socket, as JSON and as binary tensors, so that the first real request finds every
-/// page of code it needs in memory.
+/// Rehearses a start with a tiny model of its own: the assignment is read, the optimised file loaded in place and served once as JSON and once as
+/// binary tensors over the worker's own socket, so that the real start finds every page of code it needs in memory.
 /// </summary>
 internal static class WarmUp
 {
@@ -20,10 +23,16 @@ internal static class WarmUp
 
     internal static void Run(WorkerServer server, string socketPath, TimeProvider time)
     {
-        var settings = EngineSettings.Parse(1, ImmutableSortedDictionary<string, string>.Empty);
-        using var options = settings.ForOriginal();
-        using var instance = new Instance(
-            LoadedModel.Of(new InferenceSession(WarmModel.Bytes, options), new ModelSurroundings { Threads = 1 }), concurrency: 1, time);
+        using var original = Native.AnonymousFile("warm.onnx");
+        using var optimised = Native.AnonymousFile("warm.ort");
+        // The process's own descriptors as the package's folder: the original is in it under its number.
+        using var folder = Native.OpenFolder("/proc/self/fd");
+        RandomAccess.Write(original, WarmModel.Bytes, 0);
+        var assignment = Assignment(Number(original));
+        SessionLoader.FromOriginalSaving(SessionLoader.PathOf(Number(original)), EngineSettings.Parse(1, assignment.Engine), Number(optimised)).Dispose();
+        var (model, ready) = InstanceStart.Load(assignment, signature: null, Number(folder), Number(optimised), time);
+        using var instance = new Instance(model, concurrency: 1, time);
+        _ = ControlSocket.Pack(ready);
         server.Instance = instance;
         Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
         Ask(socketPath,
@@ -33,6 +42,16 @@ internal static class WarmUp
         ]);
         server.Instance = null;
     }
+
+    // As it comes from the launcher, so that reading it is rehearsed too.
+    private static ServeAssignment Assignment(int model)
+    {
+        WorkerAssignment written = new ServeAssignment { FolderDescriptor = 0, OptimisedDescriptor = 1, ModelPath = model.ToString(CultureInfo.InvariantCulture), Concurrency = 1, Threads = 1 };
+        var json = JsonSerializer.SerializeToUtf8Bytes(written, WorkerJson.Default.WorkerAssignment);
+        return (ServeAssignment)new ControlSocket.Assigned(json, []).Parse();
+    }
+
+    private static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
 
     private static void Ask(string socketPath, byte[] request)
     {

@@ -26,7 +26,7 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
-    public void A_ready_worker_is_given_at_once_and_replaced_only_when_the_start_has_ended()
+    public void A_ready_worker_is_given_at_once_and_replaced_only_when_the_start_and_its_first_call_have_ended()
     {
         using var pool = OpenPool(size: 1);
         SayHello(0);
@@ -37,6 +37,8 @@ public sealed class WorkerPoolTests
         Assert.Single(_spawned);
 
         pool.StartEnded();
+        Assert.Single(_spawned);
+        _time.Advance(WorkerPool.FirstCallTime);
         Assert.Equal(2, _spawned.Count);
     }
 
