@@ -46,6 +46,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
     public static async Task<DormouseServer> StartAsync(ServerOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
+        EventThreads.RunInline();
         var environment = options.Environment ?? ProcessEnvironment();
         var settings = ServerSettings.Load(options, environment);
         var stores = await ServerStores.OpenAsync(settings, cancellationToken);

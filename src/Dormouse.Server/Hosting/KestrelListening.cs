@@ -13,7 +13,11 @@ namespace Dormouse.Server.Hosting;
 /// <summary>Listens on the two addresses, and says in plain words why one cannot be had.</summary>
 internal static class KestrelListening
 {
-    public static void Use(IWebHostBuilder host, HostingSettings settings) => host.UseKestrelCore().ConfigureKestrel(kestrel =>
+    public static void Use(IWebHostBuilder host, HostingSettings settings) => host.UseKestrelCore().UseSockets(static transport =>
+    {
+        // The same reason as in EventThreads.
+        transport.UnsafePreferInlineScheduling = true;
+    }).ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.BodyLimitBytes;

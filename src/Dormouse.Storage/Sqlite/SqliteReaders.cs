@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Dormouse.Storage.Sqlite;
 
 /// <summary>
-/// Reading connections, opened when first needed and kept. Reads run on the caller's thread: a read of a few rows takes microseconds, less than a
-/// change of thread; long ones (reports) are as long for the caller in any case.
+/// Reading connections, opened when first needed and kept. Reads run on a pool thread: the caller's own may be one that waits for
+/// sockets, and a report can take seconds.
 /// </summary>
 internal sealed class SqliteReaders(string path) : IDisposable
 {
@@ -34,7 +34,7 @@ internal sealed class SqliteReaders(string path) : IDisposable
     public async Task<T> ReadAsync<T>(Func<SqliteSession, T> body, CancellationToken cancellationToken)
     {
         using var lease = await TakeAsync(cancellationToken);
-        return body(lease.Session);
+        return await Task.Run(() => body(lease.Session), cancellationToken);
     }
 
     public void Dispose()
