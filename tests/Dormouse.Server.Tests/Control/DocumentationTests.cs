@@ -140,11 +140,15 @@ public sealed partial class DocumentationTests
         (await server.DeployAsync("digits", "good")).EnsureSuccessStatusCode();
 
         using var response = await server.Admin.GetAsync("/api/v1/doctor", Cancellation);
+        using var whole = await server.Admin.GetAsync("/api/v1/doctor?full=true", Cancellation);
 
         var report = await ControlServer.ReadAsync(response, Protocol.Control.ControlJson.Default.DoctorReport);
         Assert.True(report.Healthy);
         var status = report.Checks.ToDictionary(c => c.Name, c => c.Status);
         Assert.Equal(("ok", "warning", "ok", "ok", "ok"), (status["launcher"], status["cgroups"], status["engine"], status["ledger"], status["data folder"]));
+        Assert.Matches("^Every total since .* UTC equals the sum of its receipts", report.Checks.Single(c => c.Name == "ledger").Detail);
+        var full = await ControlServer.ReadAsync(whole, Protocol.Control.ControlJson.Default.DoctorReport);
+        Assert.Equal("Every total equals the sum of its receipts.", full.Checks.Single(c => c.Name == "ledger").Detail);
     }
 
     private static string Page(string name)
