@@ -122,18 +122,6 @@ public sealed partial class DocumentationTests
     }
 
     [Fact]
-    public void Only_so_many_endpoints_have_a_label_of_their_own()
-    {
-        var labels = new EndpointLabels();
-
-        var seen = Enumerable.Range(0, 500).Select(i => labels.Of($"e{i}")).ToList();
-
-        Assert.Equal(EndpointLabels.NamesMax, seen.Distinct().Count(l => l != EndpointLabels.Other));
-        Assert.Equal("e3", labels.Of("e3"));
-        Assert.Equal(EndpointLabels.Other, labels.Of("e499"));
-    }
-
-    [Fact]
     public async Task The_doctor_shows_fall_backs_and_stays_healthy()
     {
         await using var server = await ControlServer.StartAsync();
