@@ -59,8 +59,10 @@ public sealed class DormouseClient : IDisposable
     public Task<VersionInfo> VersionAsync(CancellationToken cancellationToken = default) =>
         GetAsync("api/v1/version", ControlJson.Default.VersionInfo, cancellationToken);
 
-    public Task<DoctorReport> DoctorAsync(CancellationToken cancellationToken = default) =>
-        GetAsync("api/v1/doctor", ControlJson.Default.DoctorReport, cancellationToken);
+    /// <param name="full">Add up all receipts, not only those of the last day: takes long when there are many.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public Task<DoctorReport> DoctorAsync(bool full = false, CancellationToken cancellationToken = default) =>
+        GetAsync(full ? "api/v1/doctor?full=true" : "api/v1/doctor", ControlJson.Default.DoctorReport, cancellationToken);
 
     public void Dispose() => _http.Dispose();
 

@@ -90,7 +90,7 @@ public sealed class FullDiskTests : IAsyncLifetime
         await flushed;
         var totals = await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddYears(1), Cancellation);
         Assert.Equal(stored + 101, totals.Sum(t => t.Invocations));
-        Assert.Empty(await storage.Ledger.CheckAsync(Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
     }
 
     [Fact]

@@ -20,8 +20,11 @@ public interface ILedger
     /// <summary>Name an endpoint had (also after it was deleted), for reports; null when unknown.</summary>
     Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken);
 
-    /// <summary>Compares every total with the sum of its receipts; returns the differences as sentences, empty when there are none.</summary>
-    Task<ImmutableArray<string>> CheckAsync(CancellationToken cancellationToken);
+    /// <summary>
+    /// Compares the totals of all tenants with the sums of their receipts, from the hour that holds <paramref name="since"/> on (null = all): the work
+    /// grows with the receipts compared. Returns the differences as sentences, empty when there are none.
+    /// </summary>
+    Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken);
 }
 
 /// <summary>

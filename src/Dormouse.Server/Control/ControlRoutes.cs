@@ -129,7 +129,10 @@ internal static class ControlRoutes
     private static ImmutableArray<ControlRoute> Machine(MachineApi api) =>
     [
         Get("/version", "getVersion", "Version of server, runtime and engine", ControlJson.Default.VersionInfo, api.VersionAsync) with { Scope = KeyScopes.Invoke },
-        Get("/doctor", "examine", "What works on this machine, what falls back, and how to mend it", ControlJson.Default.DoctorReport, api.DoctorAsync),
+        Get("/doctor", "examine", "What works on this machine, what falls back, and how to mend it", ControlJson.Default.DoctorReport, api.DoctorAsync) with
+        {
+            Query = [new QueryParameter("full", "boolean", "Add up all receipts, not only those of the last day. Default false.")],
+        },
     ];
 
     private static ControlRoute Get(string pattern, string operation, string summary, JsonTypeInfo answer, Func<ControlCall, Task> handle) =>

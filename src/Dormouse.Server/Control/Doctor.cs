@@ -18,7 +18,8 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
     private const string Warning = "warning";
     private const string Failed = "failed";
 
-    public async Task<DoctorReport> ExamineAsync(CancellationToken cancellationToken)
+    /// <param name="receiptsSince">The ledger is compared from here on; null = all of it, which takes long when there are many receipts.</param>
+    public async Task<DoctorReport> ExamineAsync(DateTimeOffset? receiptsSince, CancellationToken cancellationToken)
     {
         ImmutableArray<DoctorCheck> checks =
         [
@@ -28,7 +29,7 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
             Engine(),
             Listening(),
             Prices(),
-            await LedgerAsync(cancellationToken),
+            await LedgerAsync(receiptsSince, cancellationToken),
         ];
         return new DoctorReport(checks.All(c => c.Status != Failed), checks);
     }
@@ -74,11 +75,12 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
             null);
     }
 
-    private async Task<DoctorCheck> LedgerAsync(CancellationToken cancellationToken)
+    private async Task<DoctorCheck> LedgerAsync(DateTimeOffset? since, CancellationToken cancellationToken)
     {
-        var differences = await ledger.CheckAsync(cancellationToken);
+        var differences = await ledger.CheckAsync(since, cancellationToken);
+        var scope = since is { } from ? $" since {from.UtcDateTime:yyyy-MM-dd HH}:00 UTC" : "";
         return differences.IsEmpty
-            ? new DoctorCheck("ledger", Ok, "Every total equals the sum of its receipts.", null)
+            ? new DoctorCheck("ledger", Ok, $"Every total{scope} equals the sum of its receipts.", null)
             : new DoctorCheck("ledger", Failed, string.Join(' ', differences.Take(5)), "Report this with a copy of the data folder; receipts are the truth, totals are made from them.");
     }
 }

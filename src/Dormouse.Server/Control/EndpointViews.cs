@@ -5,7 +5,6 @@ using Dormouse.Core.Instances;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
-using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
@@ -108,7 +107,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
     private InstanceInfo Instance(RevisionId revision, InstanceSample sample) => new(
         sample.Instance.ToString(),
         RevisionViews.Name(revision.Number),
-        MetricNames.Of(sample.State),
+        Words.Of(sample.State),
         sample.Running,
         dispatch.WallTime(sample.StartedAt),
         sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,

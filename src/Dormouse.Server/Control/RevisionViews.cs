@@ -11,19 +11,11 @@ internal static class RevisionViews
 {
     public static string Name(int number) => "r" + number.ToString(CultureInfo.InvariantCulture);
 
-    public static string State(RevisionState state) => state switch
-    {
-        RevisionState.Verifying => "verifying",
-        RevisionState.Ready => "ready",
-        RevisionState.Failed => "failed",
-        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
-    };
-
     public static RevisionInfo Info(Revision revision, Endpoint endpoint, bool isOptimised) => new()
     {
         Name = Name(revision.Id.Number),
         Number = revision.Id.Number,
-        State = State(revision.State),
+        State = Words.Of(revision.State),
         Failure = revision.Failure,
         Settings = Settings(revision.Spec, endpoint.IsPublic),
         Files = [.. revision.Package.Files.Select(f => new PackageFileInfo(f.Path, f.Hash.Value, f.SizeBytes))],

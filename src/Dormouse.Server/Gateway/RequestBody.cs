@@ -161,9 +161,11 @@ internal sealed class RequestBody : IAsyncDisposable
         {
             Problem = new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
         }
-        catch (IOException fault) when (_spool is { HasFailed: true })
+        catch (IOException) when (_spool is { HasFailed: true })
         {
-            Problem = new Problem(ProblemCode.StorageFull, $"The request body could not be kept while it waited for a slot: {fault.Message}");
+            Problem = new Problem(
+                ProblemCode.StorageFull,
+                "The request body could not be kept while it waited for a slot: the disk of the server's temporary files is full. Try again when a slot is free, or when the operator has made room.");
         }
     }
 
@@ -232,13 +234,20 @@ internal sealed class RequestBody : IAsyncDisposable
             }
 
             var read = await reading;
-            foreach (var segment in read.Buffer)
+            var (buffer, count) = (read.Buffer, read.Buffer.Length);
+            try
             {
-                await spool.WriteAsync(segment);
+                foreach (var segment in buffer)
+                {
+                    await spool.WriteAsync(segment);
+                }
+            }
+            finally
+            {
+                // Also when writing failed: in the middle of a read the server could not take in the rest, and the caller would see a broken connection instead of its answer.
+                _reader.AdvanceTo(buffer.End);
             }
 
-            var count = read.Buffer.Length;
-            _reader.AdvanceTo(read.Buffer.End);
             if (!Count(count))
             {
                 Problem = TooLarge(_limitBytes);

@@ -12,9 +12,8 @@ internal static class StartText
     /// <summary><c>warm</c>, <c>queued</c>, or <c>cold; cause=…; rung=…</c>.</summary>
     public static string Of(in SlotGrant grant) => grant.Kind switch
     {
-        StartKind.Warm => "warm",
-        StartKind.Queued => "queued",
-        _ => Cold[(int)(grant.Cause ?? StartCause.First), (int)grant.Rung],
+        StartKind.Cold => Cold[(int)(grant.Cause ?? StartCause.First), (int)grant.Rung],
+        _ => Words.Of(grant.Kind),
     };
 
     /// <summary><c>queue;dur=…, start;dur=…, load;dur=…, run;dur=…</c> in milliseconds; without run while nobody knows it.</summary>
@@ -40,31 +39,10 @@ internal static class StartText
         {
             foreach (var rung in rungs)
             {
-                texts[(int)cause, (int)rung] = $"cold; cause={Word(cause)}; rung={Word(rung)}";
+                texts[(int)cause, (int)rung] = $"{Words.Of(StartKind.Cold)}; cause={Words.Of(cause)}; rung={Words.Of(rung)}";
             }
         }
 
         return texts;
     }
-
-    private static string Word(StartCause cause) => cause switch
-    {
-        StartCause.First => "first",
-        StartCause.Idle => "idle",
-        StartCause.Burst => "burst",
-        StartCause.Rollout => "rollout",
-        StartCause.Crash => "crash",
-        StartCause.Eviction => "eviction",
-        _ => throw new ArgumentOutOfRangeException(nameof(cause), cause, null),
-    };
-
-    private static string Word(Rung rung) => rung switch
-    {
-        Rung.None => "none",
-        Rung.Pool => "pool",
-        Rung.Fork => "fork",
-        Rung.Thaw => "thaw",
-        Rung.Restore => "restore",
-        _ => throw new ArgumentOutOfRangeException(nameof(rung), rung, null),
-    };
 }

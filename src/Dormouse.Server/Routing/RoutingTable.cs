@@ -41,12 +41,19 @@ public sealed class RoutingTable
     private readonly ConcurrentDictionary<EndpointId, string> _names = new();
     private ImmutableDictionary<(TenantId Tenant, string Name), EndpointRoute> _routes =
         ImmutableDictionary<(TenantId, string), EndpointRoute>.Empty;
+    private long _removals;
+
+    /// <summary>How many endpoints have been removed so far: a change of it says that a name may be gone.</summary>
+    public long Removals => Volatile.Read(ref _removals);
 
     public EndpointRoute? Find(TenantId tenant, string name) =>
         Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
 
     /// <summary>Name of an endpoint that has a route; null when it is gone.</summary>
     public string? NameOf(EndpointId endpoint) => _names.GetValueOrDefault(endpoint);
+
+    /// <summary>Every name that an endpoint of some tenant has.</summary>
+    public IReadOnlySet<string> Names() => Volatile.Read(ref _routes).Keys.Select(k => k.Name).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>All routes of a tenant, in order of name.</summary>
     public IEnumerable<EndpointRoute> List(TenantId tenant) =>
@@ -89,6 +96,7 @@ public sealed class RoutingTable
             {
                 _names.TryRemove(endpoint.Id, out _);
                 Volatile.Write(ref _routes, _routes.Remove(key));
+                Volatile.Write(ref _removals, _removals + 1);
             }
         }
     }

@@ -38,9 +38,9 @@ internal sealed class InstanceMetrics
         }
     }
 
-    public void StartFailed(string endpoint, StartFailureKind kind) => _failures.Add(1, Endpoint(endpoint), new("reason", MetricNames.Of(kind)));
+    public void StartFailed(string endpoint, StartFailureKind kind) => _failures.Add(1, Endpoint(endpoint), new("reason", Words.Of(kind)));
 
-    public void Lost(string endpoint, InstanceLossKind kind) => _losses.Add(1, Endpoint(endpoint), new("reason", MetricNames.Of(kind)));
+    public void Lost(string endpoint, InstanceLossKind kind) => _losses.Add(1, Endpoint(endpoint), new("reason", Words.Of(kind)));
 
     /// <summary>Registers who counts the instances; called at each collection. Called once, by the composition.</summary>
     public void Observe(Func<IEnumerable<InstanceCount>> count) =>
@@ -49,7 +49,7 @@ internal sealed class InstanceMetrics
     private IEnumerable<Measurement<int>> Measure(IEnumerable<InstanceCount> counts) =>
         counts
             .GroupBy(c => (Endpoint: _labels.Of(c.Endpoint), c.State))
-            .Select(g => new Measurement<int>(g.Sum(c => c.Count), new("endpoint", g.Key.Endpoint), new("state", MetricNames.Of(g.Key.State))));
+            .Select(g => new Measurement<int>(g.Sum(c => c.Count), new("endpoint", g.Key.Endpoint), new("state", Words.Of(g.Key.State))));
 
     private KeyValuePair<string, object?> Endpoint(string name) => new("endpoint", _labels.Of(name));
 }

@@ -33,7 +33,7 @@ internal sealed class InvocationMetrics
     {
         if (_duration.Enabled)
         {
-            _duration.Record(duration.TotalSeconds, Endpoint(endpoint), Revision(revision), new("outcome", MetricNames.Of(outcome)));
+            _duration.Record(duration.TotalSeconds, Endpoint(endpoint), Revision(revision), new("outcome", Words.Of(outcome)));
         }
     }
 
@@ -42,7 +42,7 @@ internal sealed class InvocationMetrics
     {
         if (_queueDuration.Enabled)
         {
-            _queueDuration.Record(waited.TotalSeconds, Endpoint(endpoint), new("start", MetricNames.Of(start)));
+            _queueDuration.Record(waited.TotalSeconds, Endpoint(endpoint), new("start", Words.Of(start)));
         }
     }
 

@@ -18,8 +18,8 @@ internal sealed class ScalingMetrics
     }
 
     public void StartDecided(string endpoint, StartCause cause) =>
-        _decisions.Add(1, new("endpoint", _labels.Of(endpoint)), new("reason", "start_" + MetricNames.Of(cause)));
+        _decisions.Add(1, new("endpoint", _labels.Of(endpoint)), new("reason", "start_" + Words.Of(cause)));
 
     public void StopDecided(string endpoint, StopReason reason) =>
-        _decisions.Add(1, new("endpoint", _labels.Of(endpoint)), new("reason", "stop_" + MetricNames.Of(reason)));
+        _decisions.Add(1, new("endpoint", _labels.Of(endpoint)), new("reason", "stop_" + Words.Of(reason)));
 }

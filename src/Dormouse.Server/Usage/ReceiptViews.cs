@@ -2,7 +2,6 @@ using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Control;
-using Dormouse.Server.Telemetry;
 
 namespace Dormouse.Server.Usage;
 
@@ -19,12 +18,12 @@ internal static class ReceiptViews
         EndpointId = receipt.Revision.Endpoint.ToString(),
         Revision = RevisionViews.Name(receipt.Revision.Number),
         Instance = new InstanceId(receipt.Revision, receipt.Instance).ToString(),
-        Outcome = MetricNames.Of(receipt.Outcome),
+        Outcome = Words.Of(receipt.Outcome),
         Status = receipt.Status,
         StartedAt = receipt.StartedAt,
-        Start = MetricNames.Of(receipt.Start),
-        Cause = receipt.Cause is { } cause ? MetricNames.Of(cause) : null,
-        Rung = receipt.Rung is { } rung ? MetricNames.Of(rung) : null,
+        Start = Words.Of(receipt.Start),
+        Cause = receipt.Cause is { } cause ? Words.Of(cause) : null,
+        Rung = receipt.Rung is { } rung ? Words.Of(rung) : null,
         QueueMs = Milliseconds(receipt.Times.QueueMicroseconds),
         StartMs = Milliseconds(receipt.Times.StartMicroseconds),
         LoadMs = Milliseconds(receipt.Times.LoadMicroseconds),

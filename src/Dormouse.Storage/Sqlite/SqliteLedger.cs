@@ -85,7 +85,7 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
             s => s.First("SELECT name FROM endpoint_names WHERE endpoint_id = $id", r => r.GetString(0), ("$id", StoredValues.Bytes(endpoint.Value))),
             cancellationToken);
 
-    public Task<ImmutableArray<string>> CheckAsync(CancellationToken cancellationToken) =>
+    public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) =>
         readers.ReadAsync(
             session =>
             {
@@ -93,7 +93,7 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
                 session.Execute("BEGIN");
                 try
                 {
-                    return Check(session, cancellationToken);
+                    return Check(session, since is { } time ? StoredTime.HourOf(StoredTime.ToMicroseconds(time)) : long.MinValue, cancellationToken);
                 }
                 finally
                 {
@@ -108,10 +108,19 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
             s => s.Number("SELECT COALESCE(MAX(sequence), 0) FROM receipts WHERE server_id = $server", ("$server", StoredValues.Bytes(serverId))),
             cancellationToken);
 
-    private static ImmutableArray<string> Check(SqliteSession session, CancellationToken cancellationToken)
+    private static ImmutableArray<string> Check(SqliteSession session, long fromHour, CancellationToken cancellationToken)
     {
+        // Receipts are found by tenant and time; the tenants are found by one step through that index for each.
+        const string ReceiptsSince =
+            $"""
+            WITH RECURSIVE tenants (id) AS (
+                SELECT MIN(tenant_id) FROM receipts
+                UNION ALL
+                SELECT (SELECT MIN(tenant_id) FROM receipts WHERE tenant_id > tenants.id) FROM tenants WHERE tenants.id IS NOT NULL)
+            SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id IN (SELECT id FROM tenants WHERE id IS NOT NULL) AND started_at >= $from
+            """;
         var sums = new Dictionary<TotalKey, UsageSum>();
-        using (var rows = session.Read($"SELECT {ReceiptRows.Columns} FROM receipts"))
+        using (var rows = session.Read(ReceiptsSince, ("$from", fromHour)))
         {
             while (rows.Read())
             {
@@ -123,7 +132,8 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
         }
 
         var differences = ImmutableArray.CreateBuilder<string>();
-        foreach (var (key, total) in session.All($"SELECT {TotalRows.Columns} FROM usage_totals", r => (TotalRows.Key(r), TotalRows.Sum(r))))
+        foreach (var (key, total) in session.All(
+            $"SELECT {TotalRows.Columns} FROM usage_totals WHERE hour >= $from", r => (TotalRows.Key(r), TotalRows.Sum(r)), ("$from", fromHour)))
         {
             sums.Remove(key, out var sum);
             if (total != sum)

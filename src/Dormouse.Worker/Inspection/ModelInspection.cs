@@ -1,6 +1,9 @@
+using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Launching;
 using Dormouse.Protocol.Signatures;
+using Dormouse.Worker.Control;
 using Dormouse.Worker.Engine;
+using Dormouse.Worker.Pictures;
 using Dormouse.Worker.Running;
 using Microsoft.ML.OnnxRuntime;
 
@@ -9,7 +12,7 @@ namespace Dormouse.Worker.Inspection;
 /// <summary>Verifies a model and writes its optimised file: the work of a throw-away worker.</summary>
 internal static class ModelInspection
 {
-    /// <summary>Throws <see cref="ModelRefusedException"/> (or <see cref="Pictures.SignatureException"/>) when the model cannot be served.</summary>
+    /// <summary>Throws <see cref="ModelRefusedException"/> (or <see cref="SignatureException"/>) when the model cannot be served.</summary>
     internal static WorkerInspected Inspect(InspectAssignment assignment, Signature? signature, int folder, int? output, TimeProvider time)
     {
         var settings = EngineSettings.Parse(assignment.Threads, assignment.Engine);
@@ -19,25 +22,52 @@ internal static class ModelInspection
             ? "No optimised file was made: the engine settings may change the graph, and an optimised file has one form for all."
             : null;
         var target = note is null ? output : null;
+        var around = new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder) };
         var before = time.GetTimestamp();
-        using var model = Load(path, settings, new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder) }, ref target, ref note);
-        var loadTime = time.GetElapsedTime(before);
+        ModelInterface seen;
+        TimeSpan loadTime;
+        using (var original = Load(path, settings, around, ref target, ref note))
+        {
+            seen = original.Interface;
+            loadTime = time.GetElapsedTime(before);
+        }
+
         if (target is { } written)
         {
-            try
+            // Two sessions at once would need their weights twice.
+            Heap.Trim();
+            var defaulted = DefaultedInputs.Of(folder, assignment.ModelPath);
+            before = time.GetTimestamp();
+            if (WhyUnusable(written, settings, around with { DefaultedInputs = defaulted }, seen) is { } reason)
             {
-                before = time.GetTimestamp();
-                using var proof = SessionLoader.FromOptimised(written, settings);
-                loadTime = time.GetElapsedTime(before);
-            }
-            catch (OnnxRuntimeException e)
-            {
-                note = "The optimised file was written but cannot be loaded: " + EngineMessages.Clean(e.Message);
+                note = "The optimised file was written but " + reason;
                 target = null;
+            }
+            else
+            {
+                loadTime = time.GetElapsedTime(before);
             }
         }
 
-        return new WorkerInspected(model.Interface, (long)loadTime.TotalMicroseconds, target is not null, note);
+        return new WorkerInspected(seen, (long)loadTime.TotalMicroseconds, target is not null, note);
+    }
+
+    /// <summary>Null when the optimised file loads and shows its callers what the original does.</summary>
+    private static string? WhyUnusable(int optimised, EngineSettings settings, ModelSurroundings around, ModelInterface expected)
+    {
+        try
+        {
+            using var proof = LoadedModel.Of(SessionLoader.FromOptimised(optimised, settings), around);
+            return InterfaceComparison.Difference(expected, proof.Interface) is { } difference ? $"describes another interface: {difference}" : null;
+        }
+        catch (OnnxRuntimeException e)
+        {
+            return "cannot be loaded: " + EngineMessages.Clean(e.Message);
+        }
+        catch (Exception e) when (e is ModelRefusedException or SignatureException)
+        {
+            return "describes another interface: " + e.Message;
+        }
     }
 
     // A model that loads but cannot be saved (above 2 GB, or an operator that the format cannot hold) is served from the original.
@@ -53,6 +83,7 @@ internal static class ModelInspection
             {
                 target = null;
                 note = "No optimised file was made: " + EngineMessages.Clean(e.Message);
+                Heap.Trim();
             }
         }
 

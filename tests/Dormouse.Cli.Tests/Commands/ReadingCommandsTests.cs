@@ -165,6 +165,15 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Doctor_adds_up_all_receipts_only_when_it_is_told_to()
+    {
+        (await _shell.RunAsync("doctor")).Done();
+        (await _shell.RunAsync("doctor", "--full")).Done();
+
+        Assert.Equal(["GET /api/v1/doctor", "GET /api/v1/doctor?full=true"], _server.Requests.Where(r => r.Contains("doctor", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task What_a_user_named_is_never_read_as_a_style()
     {
         _server.Put(_server.Endpoint("digits") with { Url = "[red]x[/]" });

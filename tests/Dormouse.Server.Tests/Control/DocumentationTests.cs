@@ -122,29 +122,21 @@ public sealed partial class DocumentationTests
     }
 
     [Fact]
-    public void Only_so_many_endpoints_have_a_label_of_their_own()
-    {
-        var labels = new EndpointLabels();
-
-        var seen = Enumerable.Range(0, 500).Select(i => labels.Of($"e{i}")).ToList();
-
-        Assert.Equal(EndpointLabels.NamesMax, seen.Distinct().Count(l => l != EndpointLabels.Other));
-        Assert.Equal("e3", labels.Of("e3"));
-        Assert.Equal(EndpointLabels.Other, labels.Of("e499"));
-    }
-
-    [Fact]
     public async Task The_doctor_shows_fall_backs_and_stays_healthy()
     {
         await using var server = await ControlServer.StartAsync();
         (await server.DeployAsync("digits", "good")).EnsureSuccessStatusCode();
 
         using var response = await server.Admin.GetAsync("/api/v1/doctor", Cancellation);
+        using var whole = await server.Admin.GetAsync("/api/v1/doctor?full=true", Cancellation);
 
         var report = await ControlServer.ReadAsync(response, Protocol.Control.ControlJson.Default.DoctorReport);
         Assert.True(report.Healthy);
         var status = report.Checks.ToDictionary(c => c.Name, c => c.Status);
         Assert.Equal(("ok", "warning", "ok", "ok", "ok"), (status["launcher"], status["cgroups"], status["engine"], status["ledger"], status["data folder"]));
+        Assert.Matches("^Every total since .* UTC equals the sum of its receipts", report.Checks.Single(c => c.Name == "ledger").Detail);
+        var full = await ControlServer.ReadAsync(whole, Protocol.Control.ControlJson.Default.DoctorReport);
+        Assert.Equal("Every total equals the sum of its receipts.", full.Checks.Single(c => c.Name == "ledger").Detail);
     }
 
     private static string Page(string name)

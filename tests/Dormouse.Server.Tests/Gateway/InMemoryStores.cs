@@ -86,7 +86,7 @@ internal sealed class EmptyLedger : ILedger
 
     public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 
-    public Task<ImmutableArray<string>> CheckAsync(CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<string>.Empty);
+    public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<string>.Empty);
 }
 
 /// <summary>Blobs that exist in name only: a package's folder is a path, and making it can be made to fail.</summary>

@@ -234,7 +234,7 @@ public sealed class InvocationJournalTests : IDisposable
 
         var totals = await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddDays(1), Cancellation);
         Assert.Equal(Threads * Each, totals.Sum(t => t.Invocations));
-        Assert.Empty(await storage.Ledger.CheckAsync(Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
     }
 
     [Fact]

@@ -75,7 +75,7 @@ public sealed class KilledServerTests : IDisposable
         await using var storage = await _folder.OpenAsync();
 
         var receipts = (await storage.Ledger.RecentAsync(TenantId.Default, null, int.MaxValue, Cancellation)).ToDictionary(r => r.Sequence);
-        Assert.Empty(await storage.Ledger.CheckAsync(Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
         Assert.All(_closed, c => Assert.Equal((Outcome.Completed, c.Value), (receipts[c.Key].Outcome, receipts[c.Key].BilledMilliseconds)));
         Assert.Contains(receipts.Values, r => r.Outcome == Outcome.ServerLost);
         Assert.All(receipts.Values.Where(r => r.Outcome == Outcome.ServerLost), r => Assert.Equal(0, r.BilledMilliseconds));

@@ -40,7 +40,7 @@ public sealed class SqliteLedgerTests : IDisposable
         var total = Assert.Single(await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation));
 
         Assert.Equal((Int128)long.MaxValue * 3, total.PricePico);
-        Assert.Empty(await storage.Ledger.CheckAsync(Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
     }
 
     [Fact]
@@ -54,10 +54,36 @@ public sealed class SqliteLedgerTests : IDisposable
         command.CommandText = "UPDATE usage_totals SET billed_ms = billed_ms + 1 WHERE hour = (SELECT MIN(hour) FROM usage_totals); DELETE FROM usage_totals WHERE hour = (SELECT MAX(hour) FROM usage_totals)";
         command.ExecuteNonQuery();
 
-        var differences = await storage.Ledger.CheckAsync(Cancellation);
+        var differences = await storage.Ledger.CheckAsync(null, Cancellation);
 
         Assert.Equal(2, differences.Length);
         Assert.Contains("hour 2026-03-04 12:00: the total is", differences[0], StringComparison.Ordinal);
         Assert.Contains("hour 2026-03-04 13:00: there is no total", differences[1], StringComparison.Ordinal);
+
+        // From the hour of a time in it; both sides are cut at the same place.
+        Assert.Equal(2, (await storage.Ledger.CheckAsync(Samples.Noon.AddMinutes(59), Cancellation)).Length);
+        Assert.Equal([differences[1]], await storage.Ledger.CheckAsync(Samples.Noon.AddHours(1), Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(Samples.Noon.AddHours(2), Cancellation));
+    }
+
+    [Fact]
+    public async Task The_check_finds_every_tenant()
+    {
+        await using var storage = await _folder.OpenAsync();
+        foreach (var (tenant, sequence) in new[] { ("b", 1), ("a", 2), ("c", 3) })
+        {
+            var opening = Samples.Opening(sequence) with { Tenant = new TenantId(tenant) };
+            await storage.Ledger.AppendAsync([Samples.Receipt(storage.ServerId, sequence, opening)], Cancellation);
+        }
+
+        Assert.Empty(await storage.Ledger.CheckAsync(Samples.Noon, Cancellation));
+
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.Data, "dormouse.db")};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "UPDATE usage_totals SET billed_ms = billed_ms + 1";
+        command.ExecuteNonQuery();
+
+        Assert.Equal(3, (await storage.Ledger.CheckAsync(Samples.Noon, Cancellation)).Length);
     }
 }

@@ -81,7 +81,7 @@ internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILe
 
     public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult(names.GetValueOrDefault(endpoint));
 
-    public Task<ImmutableArray<string>> CheckAsync(CancellationToken cancellationToken) => Task.FromResult<ImmutableArray<string>>([]);
+    public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) => Task.FromResult<ImmutableArray<string>>([]);
 
     private static DateTimeOffset HourOf(DateTimeOffset time) => new(time.Year, time.Month, time.Day, time.Hour, 0, 0, TimeSpan.Zero);
 

@@ -74,7 +74,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
 
         shown.Add(await catalogue.UnverifiedAsync(cancellationToken));
         shown.Add(await ledger.EndpointNameAsync(Endpoint(0), cancellationToken));
-        shown.Add(await ledger.CheckAsync(cancellationToken));
+        shown.Add(await ledger.CheckAsync(null, cancellationToken));
         return Describe(shown);
     }
 

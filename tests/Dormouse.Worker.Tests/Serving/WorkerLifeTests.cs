@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Dormouse.Protocol.Launching;
 using Dormouse.Worker.Tests.Support;
 
@@ -88,6 +90,23 @@ public sealed class WorkerLifeTests
 
         Assert.False(ready.UsedOptimised);
         Assert.Equal(HttpStatusCode.OK, (await worker.Client.GetAsync("health", Cancellation)).StatusCode);
+    }
+
+    [Fact]
+    public async Task An_idle_connection_stays_open()
+    {
+        using var folder = new ModelFolder(Onnx.Identity(Onnx.Float, 1));
+        await using var worker = await TestLauncher.StartAsync();
+        Assert.IsType<WorkerReady>(await folder.ServeAsync(worker));
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(worker.SocketPath), Cancellation);
+        Assert.StartsWith("HTTP/1.1 200", await AskHealthAsync(socket), StringComparison.Ordinal);
+
+        // The HTTP server looks for connections that were idle too long once a second. One that it closes can be read to its end.
+        using var looks = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        looks.CancelAfter(TimeSpan.FromSeconds(2.5));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await socket.ReceiveAsync(new byte[1], looks.Token));
+        Assert.StartsWith("HTTP/1.1 200", await AskHealthAsync(socket), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -182,5 +201,26 @@ public sealed class WorkerLifeTests
         {
             home.Delete(recursive: true);
         }
+    }
+
+    /// <summary>One request on a connection that is kept; what came of its answer at first, empty when the connection was closed.</summary>
+    private static async Task<string> AskHealthAsync(Socket socket)
+    {
+        await socket.SendAsync("GET /health HTTP/1.1\r\nHost: worker\r\n\r\n"u8.ToArray(), Cancellation);
+        var answer = new byte[4096];
+        var received = 0;
+        // The answer's body is the end of it.
+        while (!Encoding.ASCII.GetString(answer, 0, received).EndsWith('}'))
+        {
+            var read = await socket.ReceiveAsync(answer.AsMemory(received), Cancellation);
+            if (read == 0)
+            {
+                break;
+            }
+
+            received += read;
+        }
+
+        return Encoding.ASCII.GetString(answer, 0, received);
     }
 }

@@ -1,0 +1,100 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Server;
+
+/// <summary>
+/// The one word that headers, the API and metrics show for each closed choice of the domain. (What the stores write is theirs and fixed for ever: a word
+/// may change here and stay there.)
+/// </summary>
+internal static class Words
+{
+    public static string Of(Outcome outcome) => outcome switch
+    {
+        Outcome.Completed => "completed",
+        Outcome.Rejected => "rejected",
+        Outcome.WorkerCrashed => "worker_crashed",
+        Outcome.MemoryExceeded => "memory_exceeded",
+        Outcome.DeadlineExceeded => "deadline_exceeded",
+        Outcome.CallerLeft => "caller_left",
+        Outcome.ServerLost => "server_lost",
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
+    };
+
+    public static string Of(StartKind kind) => kind switch
+    {
+        StartKind.Warm => "warm",
+        StartKind.Queued => "queued",
+        StartKind.Cold => "cold",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    public static string Of(StartCause cause) => cause switch
+    {
+        StartCause.First => "first",
+        StartCause.Idle => "idle",
+        StartCause.Burst => "burst",
+        StartCause.Rollout => "rollout",
+        StartCause.Crash => "crash",
+        StartCause.Eviction => "eviction",
+        _ => throw new ArgumentOutOfRangeException(nameof(cause), cause, null),
+    };
+
+    public static string Of(Rung rung) => rung switch
+    {
+        Rung.None => "none",
+        Rung.Pool => "pool",
+        Rung.Fork => "fork",
+        Rung.Thaw => "thaw",
+        Rung.Restore => "restore",
+        _ => throw new ArgumentOutOfRangeException(nameof(rung), rung, null),
+    };
+
+    public static string Of(StopReason reason) => reason switch
+    {
+        StopReason.Idle => "idle",
+        StopReason.Retired => "retired",
+        StopReason.Requested => "requested",
+        StopReason.Evicted => "evicted",
+        StopReason.TimedOut => "timed_out",
+        StopReason.StartTimedOut => "start_timed_out",
+        StopReason.Suspect => "suspect",
+        StopReason.ServerStopping => "server_stopping",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, null),
+    };
+
+    public static string Of(RevisionState state) => state switch
+    {
+        RevisionState.Verifying => "verifying",
+        RevisionState.Ready => "ready",
+        RevisionState.Failed => "failed",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(InstanceState state) => state switch
+    {
+        InstanceState.Starting => "starting",
+        InstanceState.Ready => "ready",
+        InstanceState.Draining => "draining",
+        InstanceState.Stopping => "stopping",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(StartFailureKind kind) => kind switch
+    {
+        StartFailureKind.Model => "model",
+        StartFailureKind.Memory => "memory",
+        StartFailureKind.Crash => "crash",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    public static string Of(InstanceLossKind kind) => kind switch
+    {
+        InstanceLossKind.Crashed => "crashed",
+        InstanceLossKind.MemoryExceeded => "memory_exceeded",
+        InstanceLossKind.LauncherLost => "launcher_lost",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+}
