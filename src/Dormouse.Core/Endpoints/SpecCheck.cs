@@ -6,8 +6,6 @@ namespace Dormouse.Core.Endpoints;
 /// <summary>Checks single settings and collects what is wrong. After an error it goes on with a value inside the bounds, so that one mistake makes one message.</summary>
 internal sealed class SpecCheck
 {
-    private const int ShownLengthMax = 60;
-
     public List<SpecError> Errors { get; } = [];
 
     public bool IsFine(string setting) => Errors.TrueForAll(e => e.Setting != setting);
@@ -171,18 +169,7 @@ internal sealed class SpecCheck
         }
     }
 
-    /// <summary>A user's text in a message: cut when long, control characters replaced.</summary>
-    private static string Shown(string text)
-    {
-        var cut = text.Length <= ShownLengthMax ? text : text[..ShownLengthMax] + "…";
-        return string.Create(cut.Length, cut, (to, from) =>
-        {
-            for (var i = 0; i < to.Length; i++)
-            {
-                to[i] = char.IsControl(from[i]) ? '?' : from[i];
-            }
-        });
-    }
+    private static string Shown(string text) => ShownText.Of(text);
 
     private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 }
