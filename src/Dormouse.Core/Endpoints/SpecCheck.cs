@@ -65,7 +65,8 @@ internal sealed class SpecCheck
         return value;
     }
 
-    public long Size(string setting, string? text, long byDefault, long min, long max)
+    /// <param name="why">Added to a refusal: why the bounds are these.</param>
+    public long Size(string setting, string? text, long byDefault, long min, long max, string why = "")
     {
         if (text is null)
         {
@@ -80,7 +81,7 @@ internal sealed class SpecCheck
 
         if (value < min || value > max)
         {
-            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Sizes.Format(min)} to {Sizes.Format(max)}.");
+            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Sizes.Format(min)} to {Sizes.Format(max)}{why}.");
             return byDefault;
         }
 
@@ -90,7 +91,7 @@ internal sealed class SpecCheck
     /// <summary>A size in whole MiB, rounded up.</summary>
     public int MemoryMib(string setting, string? text, int byDefault, int min, int max)
     {
-        var bytes = Size(setting, text, byDefault * Sizes.BytesPerMib, min * Sizes.BytesPerMib, max * Sizes.BytesPerMib);
+        var bytes = Size(setting, text, byDefault * Sizes.BytesPerMib, min * Sizes.BytesPerMib, max * Sizes.BytesPerMib, " (what an instance needs to start, and what the machine has)");
         return (int)((bytes + Sizes.BytesPerMib - 1) / Sizes.BytesPerMib);
     }
 
