@@ -30,11 +30,11 @@ public interface ICatalogue
     Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Verifying ended: stores state, interface and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
-    /// unless a higher number already has some (a slower, older deploy must not win). A null interface keeps the stored one. Null when the revision is gone;
+    /// Verifying ended: stores state, what loading showed, and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
+    /// unless a higher number already has some (a slower, older deploy must not win). A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
     /// the entry holds the revision besides those that routing needs.
     /// </summary>
-    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken);
+    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken);
 
     /// <summary>
     /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal.

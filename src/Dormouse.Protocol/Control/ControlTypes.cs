@@ -110,7 +110,7 @@ public sealed record RevisionInfo
     /// <summary>Inputs and outputs; null while nothing has loaded the model yet.</summary>
     public Inference.ModelInterface? Interface { get; init; }
 
-    /// <summary>Model load time measured at verifying, ms; null when it was not verified.</summary>
+    /// <summary>Model load time as last measured, at verifying or at a first start without it, ms; null while nothing has loaded it.</summary>
     public double? LoadMs { get; init; }
 
     /// <summary>An optimised file is there.</summary>

@@ -56,7 +56,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
     }
 
     public async Task<RevisionInfo> RevisionAsync(Endpoint endpoint, Revision revision, CancellationToken cancellationToken) =>
-        RevisionViews.Info(revision, endpoint, await optimised.ExistsAsync(revision, cancellationToken));
+        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken));
 
     /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
     public static string Status(Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples)

@@ -61,9 +61,9 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
         writer.RunAsync(s => CatalogueChanges.Add(s, revision, newEndpointId, now), cancellationToken);
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => CatalogueChanges.Complete(s, id, state, interfaceJson, failure, giveTraffic),
+            s => CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic),
             cancellationToken);
 
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>

@@ -74,7 +74,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
         throw new NotSupportedException("The data plane adds no revisions.");
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
     {
         lock (_all)
         {
@@ -83,7 +83,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
                 return Task.FromResult<CatalogueEntry?>(null);
             }
 
-            _revisions[id] = revision with { State = state, Interface = interfaceJson ?? revision.Interface, Failure = failure };
+            _revisions[id] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
             return Task.FromResult<CatalogueEntry?>(EntryLocked(_endpoints[id.Endpoint]));
         }
     }

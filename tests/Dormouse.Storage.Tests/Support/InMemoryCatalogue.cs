@@ -57,14 +57,14 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     }
 
     public async Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
     {
         if (await FindRevisionAsync(id, cancellationToken) is not { } revision)
         {
             return null;
         }
 
-        _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = interfaceJson ?? revision.Interface, Failure = failure };
+        _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
         var endpoint = Get(id.Endpoint);
         if (giveTraffic && state == RevisionState.Ready && !endpoint.Traffic.Any(s => s.Revision > id.Number))
         {
