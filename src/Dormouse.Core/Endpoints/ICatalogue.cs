@@ -17,6 +17,9 @@ public interface ICatalogue
     /// <summary>Endpoints of a tenant in order of name.</summary>
     Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken);
 
+    /// <summary>At most <paramref name="count"/> endpoints of a tenant in order of name (ordinal), those behind the name <paramref name="after"/>; null = from the first on.</summary>
+    Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken);
+
     /// <summary>All revisions of an endpoint, newest first.</summary>
     Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken);
 

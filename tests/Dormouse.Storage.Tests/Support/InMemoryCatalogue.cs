@@ -25,6 +25,9 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<Endpoint>>([.. _endpoints.Values.Where(e => e.Tenant == tenant).OrderBy(e => e.Name, StringComparer.Ordinal)]);
 
+    public async Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken) =>
+        [.. (await ListAsync(tenant, cancellationToken)).Where(e => after is null || string.CompareOrdinal(e.Name, after) > 0).Take(count)];
+
     public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<Revision>>([.. _revisions.GetValueOrDefault(endpoint, []).AsEnumerable().Reverse()]);
 

@@ -65,6 +65,8 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         foreach (var tenant in Tenants)
         {
             shown.Add(await catalogue.ListAsync(tenant, cancellationToken));
+            shown.Add(await catalogue.PageAsync(tenant, null, 1, cancellationToken));
+            shown.Add(await catalogue.PageAsync(tenant, Names[0], 2, cancellationToken));
             shown.Add(await keys.ListAsync(tenant, cancellationToken));
             shown.Add(await ledger.RecentAsync(tenant, null, 20, cancellationToken));
             shown.Add(await ledger.FindAsync(tenant, Invocation(3), cancellationToken));
