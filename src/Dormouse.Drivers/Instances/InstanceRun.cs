@@ -172,6 +172,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         ModelPath = files.Model,
         LabelsPath = files.Labels,
         Concurrency = spec.Concurrency,
+        MemoryMib = spec.MemoryMib,
         Threads = spec.Threads,
         Engine = spec.Engine,
         Environment = spec.Environment,

@@ -23,7 +23,7 @@ internal static class WarmUp
         var settings = EngineSettings.Parse(1, ImmutableSortedDictionary<string, string>.Empty);
         using var options = settings.ForOriginal();
         using var instance = new Instance(
-            LoadedModel.Of(new InferenceSession(WarmModel.Bytes, options), new ModelSurroundings { Threads = 1 }), concurrency: 1, time);
+            LoadedModel.Of(new InferenceSession(WarmModel.Bytes, options), new ModelSurroundings { Threads = 1 }), concurrency: 1, memoryMib: 64, time);
         server.Instance = instance;
         Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
         Ask(socketPath,
