@@ -15,7 +15,7 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
     void Stop(InstanceId instance, StopReason reason);
 
-    /// <summary>Starts the driver (launcher, pool). Events go to <paramref name="observer"/> from any thread.</summary>
+    /// <summary>Starts the driver (launcher, pool). Events go to <paramref name="observer"/> from any thread. May be called again after it has failed.</summary>
     Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken);
 
     /// <summary>What this driver found on the machine, for <c>doctor</c>: name, whether it works, detail.</summary>

@@ -17,6 +17,7 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     private IInstanceObserver? _observer;
     private int _started;
     private int _sockets;
+    private int _opens;
 
     /// <summary>False: a test makes each instance ready, or lets it fail.</summary>
     public bool IsReadyAtOnce { get; set; } = true;
@@ -49,8 +50,19 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {
         _observer = observer;
+    /// <summary>Tries to open it that fail before one goes well.</summary>
+    public int FailingOpens { get; set; }
+
+    /// <summary>Tries to open it so far.</summary>
+    public int Opens => Volatile.Read(ref _opens);
+
         return Task.CompletedTask;
     }
+        if (Interlocked.Increment(ref _opens) <= FailingOpens)
+        {
+            return Task.FromException(new IOException("no launcher in this test"));
+        }
+
 
     public void Start(InstanceStart start)
     {
