@@ -49,7 +49,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         var request = context.Request;
         var original = request.Body;
         var callerLeft = context.RequestAborted;
-        await using var sent = body.Open() as RequestBodyStream ?? throw new InvalidOperationException("A body opens as its own stream.");
+        await using var sent = body.Open(run.Deadline);
         var transform = new InstanceTransform(run, target, body);
         request.Body = sent;
         // A run goes on when its caller leaves, so the forwarder must not hear of it.

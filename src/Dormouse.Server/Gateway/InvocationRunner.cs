@@ -78,7 +78,7 @@ internal sealed class InvocationRunner(
                 return new RunEnd.Failed(Problem.LedgerUnavailable);
             }
 
-            using var deadline = new CancellationTokenSource(invocation.Revision.Spec.Timeout, time);
+            using var deadline = new RunDeadline(invocation.Revision.Spec.Timeout, time);
             var run = new InvocationRun(invocation, connections.For(invocation.Grant.Lease), dispatch, recorder, callerLeft) { Deadline = deadline };
             var end = await exchange.SendAsync(run, deadline.Token);
             if (end == AttemptEnd.Answered)
@@ -195,7 +195,7 @@ internal sealed class InvocationRunner(
             return run.HasCallerLeft ? RunEnd.CallerLeft.Instance : new RunEnd.Failed(problem);
         }
 
-        if (run.Deadline.IsCancellationRequested && invocation.Receipt is null)
+        if (run.Deadline.HasPassed && invocation.Receipt is null)
         {
             var late = new Problem(
                 ProblemCode.DeadlineExceeded,
