@@ -55,6 +55,17 @@ public sealed class LossTests
     }
 
     [Fact]
+    public async Task An_instance_killed_from_outside_is_lost_as_killed()
+    {
+        await using var fixture = await DriverFixture.OpenAsync();
+        var (instance, ready) = await fixture.StartReadyAsync();
+
+        await Machine.KillAsync(DriverFixture.ProcessOf(ready.Address));
+
+        Assert.Equal(InstanceLossKind.Killed, (await fixture.Observer.WaitForAsync<InstanceLoss>(instance)).Kind);
+    }
+
+    [Fact]
     public async Task A_start_that_comes_while_the_launcher_is_replaced_is_served()
     {
         await using var fixture = await DriverFixture.OpenAsync();

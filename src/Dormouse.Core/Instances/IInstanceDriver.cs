@@ -100,6 +100,9 @@ public enum InstanceLossKind
 
     /// <summary>The launcher ended and took its instances along.</summary>
     LauncherLost,
+
+    /// <summary>Somebody else than the product and the memory limit killed it.</summary>
+    Killed,
 }
 
 /// <param name="Detail">Exit code or signal in plain words.</param>

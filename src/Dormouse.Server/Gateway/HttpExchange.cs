@@ -87,6 +87,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
             return AttemptEnd.BrokenInAnswer;
         }
 
+        var forwarding = context.Features.Get<IForwarderErrorFeature>()?.Exception;
         var invocation = context.Response.Headers[Protocol.DormouseHeaders.InvocationId];
         context.Response.Clear();
         context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = invocation;
@@ -97,7 +98,9 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
             return AttemptEnd.BodyFailed;
         }
 
-        return transform.HasBegun ? AttemptEnd.BrokenInAnswer : AttemptEnd.Broken;
+        return transform.HasBegun ? AttemptEnd.BrokenInAnswer
+            : InstanceConnections.IsUnreachable(forwarding) ? AttemptEnd.NotTaken
+            : AttemptEnd.Broken;
     }
 
     private static Problem Describe(Exception fault)

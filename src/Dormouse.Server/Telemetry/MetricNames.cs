@@ -86,6 +86,7 @@ internal static class MetricNames
         InstanceLossKind.Crashed => "crashed",
         InstanceLossKind.MemoryExceeded => "memory_exceeded",
         InstanceLossKind.LauncherLost => "launcher_lost",
+        InstanceLossKind.Killed => "killed",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 }

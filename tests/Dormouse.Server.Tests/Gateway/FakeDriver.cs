@@ -106,7 +106,12 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
         if (_instances.TryRemove(id, out var instance))
         {
             await instance.DisposeAsync();
-            Observer.Lost(id, new InstanceLoss(kind, kind == InstanceLossKind.Crashed ? "ended by signal 11" : "ran out of memory"));
+            Observer.Lost(id, new InstanceLoss(kind, kind switch
+            {
+                InstanceLossKind.Crashed => "ended by signal 11",
+                InstanceLossKind.Killed => "ended by signal 9",
+                _ => "ran out of memory",
+            }));
             Observer.Gone(id);
         }
     }
