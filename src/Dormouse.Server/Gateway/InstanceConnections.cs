@@ -52,7 +52,7 @@ internal sealed class InstanceConnections : IDisposable
                 try
                 {
                     await socket.ConnectAsync(endPoint, cancellationToken);
-                    return new NetworkStream(socket, ownsSocket: true);
+                    return new InstanceStream(socket);
                 }
                 catch
                 {

@@ -25,6 +25,9 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     /// <summary>What instances do with a request; the default answers at once.</summary>
     public Func<FakeRun, Task> Play { get; set; } = static run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{\"outputs\":[]}"u8.ToArray());
 
+    /// <summary>False: instances answer before they have read a byte of the body.</summary>
+    public bool ReadsBodies { get; set; } = true;
+
     public string Interface { get; set; } = "{}";
 
     public int Started => Volatile.Read(ref _started);
@@ -47,22 +50,22 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
 
     public ValueTask<FakeRun> NextRunAsync(CancellationToken cancellationToken) => _runs.Reader.ReadAsync(cancellationToken);
 
-    public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
-    {
-        _observer = observer;
     /// <summary>Tries to open it that fail before one goes well.</summary>
     public int FailingOpens { get; set; }
 
     /// <summary>Tries to open it so far.</summary>
     public int Opens => Volatile.Read(ref _opens);
 
-        return Task.CompletedTask;
-    }
+    public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
+    {
         if (Interlocked.Increment(ref _opens) <= FailingOpens)
         {
             return Task.FromException(new IOException("no launcher in this test"));
         }
 
+        _observer = observer;
+        return Task.CompletedTask;
+    }
 
     public void Start(InstanceStart start)
     {
@@ -78,7 +81,7 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     public async Task MakeReadyAsync(InstanceId id)
     {
         var socket = Path.Combine(folder, $"i{Interlocked.Increment(ref _sockets)}");
-        var instance = new FakeInstance(id, socket, run => Play(run));
+        var instance = new FakeInstance(id, socket, run => Play(run), () => ReadsBodies);
         await instance.StartAsync(CancellationToken.None);
         _instances[id] = instance;
         if (_pending.TryRemove(id, out _))
