@@ -13,8 +13,33 @@ public sealed class EndpointsClient
 
     internal EndpointsClient(DormouseClient client) => _client = client;
 
-    public Task<EndpointList> ListAsync(CancellationToken cancellationToken = default) =>
-        _client.GetAsync("api/v1/endpoints", ControlJson.Default.EndpointList, cancellationToken);
+    /// <summary>All endpoints, page after page.</summary>
+    public async Task<EndpointList> ListAsync(CancellationToken cancellationToken = default)
+    {
+        var all = ImmutableArray.CreateBuilder<EndpointInfo>();
+        string? token = null;
+        do
+        {
+            var page = await PageAsync(token, null, cancellationToken).ConfigureAwait(false);
+            all.AddRange(page.Endpoints);
+            token = page.NextPageToken;
+        }
+        while (token is not null);
+        return new EndpointList(all.ToImmutable());
+    }
+
+    /// <summary>One page in order of name.</summary>
+    /// <param name="pageToken"><see cref="EndpointList.NextPageToken"/> of the page before; null = the first page.</param>
+    /// <param name="limit">Most endpoints, 1 to 1,000; null = as many as the server gives at once.</param>
+    public Task<EndpointList> PageAsync(string? pageToken = null, int? limit = null, CancellationToken cancellationToken = default)
+    {
+        string[] query =
+        [
+            .. limit is { } most ? [string.Create(CultureInfo.InvariantCulture, $"limit={most}")] : Array.Empty<string>(),
+            .. pageToken is null ? Array.Empty<string>() : ["page_token=" + DormouseClient.Escape(pageToken)],
+        ];
+        return _client.GetAsync("api/v1/endpoints" + (query.Length == 0 ? "" : "?" + string.Join('&', query)), ControlJson.Default.EndpointList, cancellationToken);
+    }
 
     public Task<EndpointInfo> GetAsync(string name, CancellationToken cancellationToken = default) =>
         _client.GetAsync(Path(name), ControlJson.Default.EndpointInfo, cancellationToken);

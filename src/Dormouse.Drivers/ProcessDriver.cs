@@ -66,10 +66,11 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     /// <exception cref="LauncherException">The launcher does not start; the message says why.</exception>
     public async Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {
-        if (Interlocked.CompareExchange(ref _observer, observer, null) is not null)
+        if (_opened.Task.IsCompleted)
             throw new InvalidOperationException("The driver is open already.");
+        _observer = observer;
         Directory.CreateDirectory(_options.RunFolder);
-        _working = _inbox.RunAsync();
+        _working ??= _inbox.RunAsync();
         await _supervisor.OpenAsync(cancellationToken);
         await _opened.Task.WaitAsync(cancellationToken);
     }

@@ -95,6 +95,7 @@ internal static class Words
         InstanceLossKind.Crashed => "crashed",
         InstanceLossKind.MemoryExceeded => "memory_exceeded",
         InstanceLossKind.LauncherLost => "launcher_lost",
+        InstanceLossKind.Killed => "killed",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 }

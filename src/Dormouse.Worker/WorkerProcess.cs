@@ -99,10 +99,11 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
         var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
         var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
         var concurrency = Math.Max(1, assignment.Concurrency);
+        Heap.FollowMemoryLimit();
         // Runs hold their threads: the pool must have some left for reading requests and noticing callers who leave.
         ThreadPool.GetMinThreads(out var workers, out var ports);
         ThreadPool.SetMinThreads(Math.Max(workers, concurrency + 2), ports);
-        _server.Instance = new Instance(model, concurrency, time);
+        _server.Instance = new Instance(model, concurrency, assignment.MemoryMib, time);
         ControlSocket.Send(ready);
         Thread.CurrentThread.Join(); // The control thread ends the process.
     }

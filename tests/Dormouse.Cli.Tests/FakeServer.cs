@@ -52,6 +52,9 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public UsageReport? Usage { get; set; }
 
+    /// <summary>Endpoints in one page of the list.</summary>
+    public int PageSize { get; set; } = 1000;
+
     public DoctorReport Doctor { get; set; } = new(true, [new DoctorCheck("launcher", "ok", "runs", null)]);
 
     public ImmutableArray<LogLine> Logs { get; set; } = [];
@@ -111,10 +114,18 @@ internal sealed class FakeServer : IAsyncDisposable
             ["blobs", var hash] => BlobAsync(context, hash),
             ["invocations", var id] => ReceiptAsync(context, id),
             ["keys", .. var key] => KeysAsync(context, key),
-            ["endpoints"] => JsonAsync(context, new EndpointList([.. _endpoints.Values.OrderBy(e => e.Name)]), ControlJson.Default.EndpointList),
+            ["endpoints"] => ListAsync(context),
             ["endpoints", var name, .. var what] => EndpointAsync(context, name, what),
             _ => ProblemAsync(context, ProblemCode.RouteNotFound, "No such address."),
         });
+    }
+
+    private Task ListAsync(HttpContext context)
+    {
+        var after = context.Request.Query["page_token"].ToString();
+        var rest = _endpoints.Values.OrderBy(e => e.Name, StringComparer.Ordinal).Where(e => string.CompareOrdinal(e.Name, after) > 0).ToList();
+        var page = rest.Take(PageSize).ToImmutableArray();
+        return JsonAsync(context, new EndpointList(page, page.Length < rest.Count ? page[^1].Name : null), ControlJson.Default.EndpointList);
     }
 
     private async Task BlobAsync(HttpContext context, string hash)

@@ -34,6 +34,38 @@ public sealed class LossTests
     }
 
     [Fact]
+    public async Task A_driver_whose_launcher_was_missing_opens_when_it_is_there()
+    {
+        var hidden = "";
+        await using var fixture = await DriverFixture.OpenAsync(change: options =>
+        {
+            hidden = Path.Combine(Path.GetDirectoryName(options.RunFolder)!, "launcher"); // Not null: it is in the test's folder.
+            return options with { LauncherPath = hidden };
+        }, opens: false);
+        await Assert.ThrowsAsync<LauncherException>(() => fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken));
+        var command = string.Join(' ', ProgramCommand.For(Machine.LauncherPath));
+        await File.WriteAllTextAsync(hidden, $"#!/bin/sh\nexec {command} \"$@\"\n", TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(hidden, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        await fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken);
+
+        var (_, ready) = await fixture.StartReadyAsync();
+        Assert.Equal("model|", await DriverFixture.AskAsync(ready.Address, "hello"));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task An_instance_killed_from_outside_is_lost_as_killed()
+    {
+        await using var fixture = await DriverFixture.OpenAsync();
+        var (instance, ready) = await fixture.StartReadyAsync();
+
+        await Machine.KillAsync(DriverFixture.ProcessOf(ready.Address));
+
+        Assert.Equal(InstanceLossKind.Killed, (await fixture.Observer.WaitForAsync<InstanceLoss>(instance)).Kind);
+    }
+
+    [Fact]
     public async Task A_start_that_comes_while_the_launcher_is_replaced_is_served()
     {
         await using var fixture = await DriverFixture.OpenAsync();

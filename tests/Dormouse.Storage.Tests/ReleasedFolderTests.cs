@@ -35,6 +35,10 @@ public sealed class ReleasedFolderTests : IDisposable
         Assert.Equal(2, Assert.Single(await storage.Catalogue.UnverifiedAsync(Cancellation)).Id.Number);
         Assert.Equal("kept by 0.1.0", await File.ReadAllTextAsync(storage.Blobs.Materialise(entry.Revisions[0].Package.Files[0].Hash)!, Cancellation));
         Assert.Equal("ci", Assert.Single(await storage.Keys.ListAsync(TenantId.Default, Cancellation)).Name);
+        Assert.Null(entry.Revisions[0].LoadTime);
+        var load = new ModelLoad("{}", TimeSpan.FromMicroseconds(1500));
+        var loaded = await storage.Catalogue.CompleteRevisionAsync(entry.Revisions[0].Id, RevisionState.Ready, load, null, giveTraffic: false, Cancellation);
+        Assert.Equal(load.Time, loaded!.Revisions[0].LoadTime);
         var receipts = await storage.Ledger.RecentAsync(TenantId.Default, null, 10, Cancellation);
         Assert.Equal([Outcome.ServerLost, Outcome.Completed, Outcome.Completed], receipts.Select(r => r.Outcome));
         Assert.Equal(receipts[2] with { Sequence = 2, Invocation = receipts[1].Invocation, StartedAt = receipts[1].StartedAt }, receipts[1]);

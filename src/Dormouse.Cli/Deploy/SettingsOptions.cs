@@ -9,7 +9,7 @@ namespace Dormouse.Cli.Deploy;
 internal sealed class SettingsOptions
 {
     private readonly Option<string?> _runtime = Text("--runtime", "name", "What opens the package. Default: onnx.");
-    private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, such as 512MiB (the default).");
+    private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, 64MiB or more. Default: 512MiB.");
     private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
     private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");

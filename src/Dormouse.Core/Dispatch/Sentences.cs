@@ -30,6 +30,7 @@ internal static class Sentences
     public static string Lost(InstanceId instance, InstanceLoss loss) => loss.Kind switch
     {
         InstanceLossKind.MemoryExceeded => $"{instance} exceeded its memory: {loss.Detail}",
+        InstanceLossKind.Killed => $"{instance} was killed from outside: {loss.Detail}",
         InstanceLossKind.LauncherLost => $"{instance} ended with the launcher: {loss.Detail}",
         _ => $"{instance} ended unexpectedly: {loss.Detail}",
     };

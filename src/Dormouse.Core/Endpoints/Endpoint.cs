@@ -60,8 +60,16 @@ public sealed record Revision
     /// <summary>The model's inputs and outputs as JSON (protocol type <c>ModelInterface</c>), null while nothing has loaded it yet.</summary>
     public string? Interface { get; init; }
 
+    /// <summary>How long its model took to load when that was last measured; null while nothing has loaded it yet.</summary>
+    public TimeSpan? LoadTime { get; init; }
+
     /// <summary>Why it failed verifying, in plain words; null otherwise.</summary>
     public string? Failure { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }
+
+/// <summary>What loading a model showed.</summary>
+/// <param name="Interface">See <see cref="Revision.Interface"/>.</param>
+/// <param name="Time">See <see cref="Revision.LoadTime"/>.</param>
+public sealed record ModelLoad(string Interface, TimeSpan Time);

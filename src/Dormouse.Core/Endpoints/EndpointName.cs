@@ -29,20 +29,20 @@ public static class EndpointName
 
         if (name.Length > LengthMax)
         {
-            return $"The name has {name.Length} characters; at most {LengthMax} are allowed.";
+            return $"The name '{ShownText.Of(name)}' has {name.Length} characters; at most {LengthMax} are allowed.";
         }
 
         foreach (var c in name)
         {
             if (c is not ((>= 'a' and <= 'z') or (>= '0' and <= '9') or '-'))
             {
-                return $"The name may hold only a-z, 0-9 and '-'; it holds {Printable(c)}.";
+                return $"The name '{ShownText.Of(name)}' may hold only a-z, 0-9 and '-'; it holds {Printable(c)}.";
             }
         }
 
         if (name[0] == '-' || name[^1] == '-')
         {
-            return "The name may not begin or end with '-'.";
+            return $"The name '{name}' may not begin or end with '-'.";
         }
 
         return Reserved.Contains(name) ? $"The name '{name}' is reserved for the product's own paths. Choose another." : null;

@@ -17,6 +17,9 @@ public interface ICatalogue
     /// <summary>Endpoints of a tenant in order of name.</summary>
     Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken);
 
+    /// <summary>At most <paramref name="count"/> endpoints of a tenant in order of name (ordinal), those behind the name <paramref name="after"/>; null = from the first on.</summary>
+    Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken);
+
     /// <summary>All revisions of an endpoint, newest first.</summary>
     Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken);
 
@@ -30,11 +33,11 @@ public interface ICatalogue
     Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Verifying ended: stores state, interface and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
-    /// unless a higher number already has some (a slower, older deploy must not win). A null interface keeps the stored one. Null when the revision is gone;
+    /// Verifying ended: stores state, what loading showed, and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
+    /// unless a higher number already has some (a slower, older deploy must not win). A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
     /// the entry holds the revision besides those that routing needs.
     /// </summary>
-    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken);
+    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken);
 
     /// <summary>
     /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal.

@@ -15,7 +15,7 @@ public sealed record RevisionSpec
     /// <summary>Name of the runtime that opens the package; "onnx" is the only one so far.</summary>
     public required string Runtime { get; init; }
 
-    /// <summary>Memory limit and price class of one instance, MiB; 16 to the machine's memory. Default 512.</summary>
+    /// <summary>Memory limit and price class of one instance, MiB; 64 to the machine's memory. Default 512.</summary>
     public int MemoryMib { get; init; } = 512;
 
     /// <summary>Cores of one instance, 0.1 to the machine's count. Default for ONNX: all cores.</summary>

@@ -6,8 +6,6 @@ namespace Dormouse.Core.Endpoints;
 /// <summary>Checks single settings and collects what is wrong. After an error it goes on with a value inside the bounds, so that one mistake makes one message.</summary>
 internal sealed class SpecCheck
 {
-    private const int ShownLengthMax = 60;
-
     public List<SpecError> Errors { get; } = [];
 
     public bool IsFine(string setting) => Errors.TrueForAll(e => e.Setting != setting);
@@ -67,7 +65,8 @@ internal sealed class SpecCheck
         return value;
     }
 
-    public long Size(string setting, string? text, long byDefault, long min, long max)
+    /// <param name="why">Added to a refusal: why the bounds are these.</param>
+    public long Size(string setting, string? text, long byDefault, long min, long max, string why = "")
     {
         if (text is null)
         {
@@ -82,7 +81,7 @@ internal sealed class SpecCheck
 
         if (value < min || value > max)
         {
-            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Sizes.Format(min)} to {Sizes.Format(max)}.");
+            Refuse(setting, text, $"{setting} is {Shown(text)}; allowed are {Sizes.Format(min)} to {Sizes.Format(max)}{why}.");
             return byDefault;
         }
 
@@ -92,7 +91,7 @@ internal sealed class SpecCheck
     /// <summary>A size in whole MiB, rounded up.</summary>
     public int MemoryMib(string setting, string? text, int byDefault, int min, int max)
     {
-        var bytes = Size(setting, text, byDefault * Sizes.BytesPerMib, min * Sizes.BytesPerMib, max * Sizes.BytesPerMib);
+        var bytes = Size(setting, text, byDefault * Sizes.BytesPerMib, min * Sizes.BytesPerMib, max * Sizes.BytesPerMib, " (what an instance needs to start, and what the machine has)");
         return (int)((bytes + Sizes.BytesPerMib - 1) / Sizes.BytesPerMib);
     }
 
@@ -171,18 +170,7 @@ internal sealed class SpecCheck
         }
     }
 
-    /// <summary>A user's text in a message: cut when long, control characters replaced.</summary>
-    private static string Shown(string text)
-    {
-        var cut = text.Length <= ShownLengthMax ? text : text[..ShownLengthMax] + "…";
-        return string.Create(cut.Length, cut, (to, from) =>
-        {
-            for (var i = 0; i < to.Length; i++)
-            {
-                to[i] = char.IsControl(from[i]) ? '?' : from[i];
-            }
-        });
-    }
+    private static string Shown(string text) => ShownText.Of(text);
 
     private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 }

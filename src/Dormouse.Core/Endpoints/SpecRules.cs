@@ -6,7 +6,9 @@ public static class SpecRules
     /// <summary>The only runtime so far.</summary>
     public const string OnnxRuntime = "onnx";
 
-    public const int MemoryMibMin = 16;
+    /// <summary>What the program of an instance needs to come up and to hold a small model.</summary>
+    public const int MemoryMibMin = 64;
+
     public const double CpuMin = 0.1;
     public const int ConcurrencyMax = 1_000;
     public const int InstancesMax = 1_000;

@@ -15,7 +15,7 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
     void Stop(InstanceId instance, StopReason reason);
 
-    /// <summary>Starts the driver (launcher, pool). Events go to <paramref name="observer"/> from any thread.</summary>
+    /// <summary>Starts the driver (launcher, pool). Events go to <paramref name="observer"/> from any thread. May be called again after it has failed.</summary>
     Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken);
 
     /// <summary>What this driver found on the machine, for <c>doctor</c>: name, whether it works, detail.</summary>
@@ -100,6 +100,9 @@ public enum InstanceLossKind
 
     /// <summary>The launcher ended and took its instances along.</summary>
     LauncherLost,
+
+    /// <summary>Somebody else than the product and the memory limit killed it.</summary>
+    Killed,
 }
 
 /// <param name="Detail">Exit code or signal in plain words.</param>

@@ -63,5 +63,8 @@ public interface IDerivedFiles
     /// <param name="cancellationToken">Ends the wait.</param>
     Task<PackageFile?> FindAsync(TenantId tenant, BlobHash package, string key, CancellationToken cancellationToken);
 
+    /// <summary>There is one of this package, whatever its key.</summary>
+    Task<bool> AnyAsync(TenantId tenant, BlobHash package, CancellationToken cancellationToken);
+
     Task SaveAsync(TenantId tenant, BlobHash package, string key, PackageFile file, CancellationToken cancellationToken);
 }

@@ -59,7 +59,7 @@ internal sealed class StartBackoff
             return;
         }
 
-        if (loss.Kind == InstanceLossKind.LauncherLost || requestedAt < _quickLostAt)
+        if (loss.Kind is InstanceLossKind.LauncherLost or InstanceLossKind.Killed || requestedAt < _quickLostAt)
         {
             // Not its own fault, or of the same try as the last one.
             return;

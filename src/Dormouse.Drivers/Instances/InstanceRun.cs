@@ -141,7 +141,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         {
             host.Observer.Lost(Instance, exit.OutOfMemory
                 ? new(InstanceLossKind.MemoryExceeded, $"The instance used more than its {MemoryMib} MiB.")
-                : new(InstanceLossKind.Crashed, $"The worker {ExitWords.For(exit)}."));
+                : new(ExitWords.WasKilledByOthers(exit) ? InstanceLossKind.Killed : InstanceLossKind.Crashed, $"The worker {ExitWords.For(exit)}."));
         }
 
         host.Gone(Instance);
@@ -172,6 +172,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         ModelPath = files.Model,
         LabelsPath = files.Labels,
         Concurrency = spec.Concurrency,
+        MemoryMib = spec.MemoryMib,
         Threads = spec.Threads,
         Engine = spec.Engine,
         Environment = spec.Environment,

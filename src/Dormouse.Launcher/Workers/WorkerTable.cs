@@ -172,9 +172,11 @@ internal sealed unsafe class WorkerTable(
         }
     }
 
-    /// <summary>Null when the worker has its assignment, else why not.</summary>
+    /// <summary>Null when the worker has its assignment or is ending, else why not.</summary>
     private static string? Assign(WorkerProcess worker, AssignWorker assign)
     {
+        if (worker.Control < 0)
+            return null; // It ended, or was ended, before this came: how is seen when it is reaped.
         var packet = JsonSerializer.SerializeToUtf8Bytes(assign.Assignment, WorkerJson.Default.WorkerAssignment);
         if (packet.Length > WorkerAssignment.PacketBytesMax)
             return $"the assignment has {packet.Length} bytes; {WorkerAssignment.PacketBytesMax} are allowed";
@@ -193,7 +195,8 @@ internal sealed unsafe class WorkerTable(
             }
 
             var error = Descriptors.SendPacket(worker.Control, packet, descriptors);
-            return error == 0 ? null : $"the assignment could not be sent ({Descriptors.Words(error)})";
+            // One that has ended without our knowing yet is no different.
+            return error is 0 or Libc.BrokenPipe or Libc.ConnectionReset ? null : $"the assignment could not be sent ({Descriptors.Words(error)})";
         }
         finally
         {

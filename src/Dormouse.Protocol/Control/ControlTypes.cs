@@ -110,7 +110,7 @@ public sealed record RevisionInfo
     /// <summary>Inputs and outputs; null while nothing has loaded the model yet.</summary>
     public Inference.ModelInterface? Interface { get; init; }
 
-    /// <summary>Model load time measured at verifying, ms; null when it was not verified.</summary>
+    /// <summary>Model load time as last measured, at verifying or at a first start without it, ms; null while nothing has loaded it.</summary>
     public double? LoadMs { get; init; }
 
     /// <summary>An optimised file is there.</summary>
@@ -126,7 +126,9 @@ public sealed record InstanceInfo(string Id, string Revision, string State, int 
 
 public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
 
-public sealed record EndpointList(ImmutableArray<EndpointInfo> Endpoints);
+/// <summary><c>GET /api/v1/endpoints</c>, one page in order of name.</summary>
+/// <param name="NextPageToken">Null on the last page.</param>
+public sealed record EndpointList(ImmutableArray<EndpointInfo> Endpoints, string? NextPageToken = null);
 
 /// <summary><c>GET /api/v1/endpoints/{name}/revisions</c>, newest first.</summary>
 public sealed record RevisionList(ImmutableArray<RevisionInfo> Revisions);

@@ -32,6 +32,9 @@ public sealed record ServeAssignment : WorkerAssignment
     /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
     public int Concurrency { get; set; } = 1;
 
+    /// <summary>The instance's memory limit, MiB: what a request may make of it is measured by this.</summary>
+    public int MemoryMib { get; set; } = 512;
+
     /// <summary>Descriptor index of the optimised .ort file, or null.</summary>
     public int? OptimisedDescriptor { get; init; }
 

@@ -66,7 +66,14 @@ internal static class ControlRoutes
 
     private static ImmutableArray<ControlRoute> Endpoints(EndpointsApi api, DeployApi deploy, LogsApi logs) =>
     [
-        Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", ControlJson.Default.EndpointList, api.ListAsync),
+        Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", ControlJson.Default.EndpointList, api.ListAsync) with
+        {
+            Query =
+            [
+                new QueryParameter("limit", "integer", "Most endpoints, 1 to 1,000. Default 1,000."),
+                new QueryParameter("page_token", "string", "next_page_token of the page before. Default: the first page."),
+            ],
+        },
         Get("/endpoints/{name}", "getEndpoint", "One endpoint with its revisions, instances and scaling log", ControlJson.Default.EndpointInfo, api.GetAsync),
         Send("PATCH", "/endpoints/{name}", "changeEndpoint", "Make it public or private", ControlJson.Default.EndpointPatch, ControlJson.Default.EndpointInfo, api.PatchAsync),
         Send("DELETE", "/endpoints/{name}", "deleteEndpoint", "Delete it; receipts stay. 202 while runs are finished", null, null, api.DeleteAsync) with { Status = 204 },

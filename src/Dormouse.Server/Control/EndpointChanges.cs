@@ -45,18 +45,18 @@ internal sealed partial class EndpointChanges(
 
     /// <summary>Verifying ended (or was skipped). Null when the endpoint is gone.</summary>
     public Task<CatalogueEntry?> CompleteAsync(
-        Revision revision, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        Revision revision, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
         ChangeAsync(
             revision.Id.Endpoint,
             $"r{revision.Id.Number} is {(state == RevisionState.Ready ? "ready" : "refused: " + failure)}",
-            token => catalogue.CompleteRevisionAsync(revision.Id, state, interfaceJson, failure, giveTraffic, token),
+            token => catalogue.CompleteRevisionAsync(revision.Id, state, load, failure, giveTraffic, token),
             cancellationToken);
 
-    /// <summary>An instance showed the inputs and outputs of a model that was deployed without verifying.</summary>
-    public Task<CatalogueEntry?> KeepInterfaceAsync(Revision revision, string interfaceJson, CancellationToken cancellationToken) =>
+    /// <summary>A ready model was loaded: what that showed is kept.</summary>
+    public Task<CatalogueEntry?> KeepLoadAsync(Revision revision, ModelLoad load, CancellationToken cancellationToken) =>
         ChangeAsync(
             revision.Id.Endpoint, null,
-            token => catalogue.CompleteRevisionAsync(revision.Id, RevisionState.Ready, interfaceJson, null, giveTraffic: false, token),
+            token => catalogue.CompleteRevisionAsync(revision.Id, RevisionState.Ready, load, null, giveTraffic: false, token),
             cancellationToken);
 
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>

@@ -30,17 +30,22 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         };
     }
 
-    public async Task<EndpointList> ListAsync(TenantId tenant, HttpRequest request, CancellationToken cancellationToken)
+    /// <summary>A page in order of name, without revisions, instances and the scaling log.</summary>
+    /// <param name="after">Name behind which it begins; null = at the first.</param>
+    public async Task<EndpointList> PageAsync(TenantId tenant, string? after, int limit, HttpRequest request, CancellationToken cancellationToken)
     {
+        // One more than asked for tells whether another page follows.
+        var found = await catalogue.PageAsync(tenant, after, limit + 1, cancellationToken);
+        var hasMore = found.Length > limit;
         var infos = ImmutableArray.CreateBuilder<EndpointInfo>();
-        foreach (var endpoint in await catalogue.ListAsync(tenant, cancellationToken))
+        foreach (var endpoint in hasMore ? found[..limit] : found)
         {
             // Only an endpoint that nothing can be sent to needs its newest revision to say why.
             var newest = endpoint.Traffic.IsEmpty ? (await catalogue.RevisionsAsync(endpoint.Id, cancellationToken)).FirstOrDefault() : null;
             infos.Add(Head(endpoint, newest, dispatch.Samples(endpoint.Id), request));
         }
 
-        return new EndpointList(infos.ToImmutable());
+        return new EndpointList(infos.ToImmutable(), hasMore ? infos[^1].Name : null);
     }
 
     public async Task<ImmutableArray<RevisionInfo>> RevisionsAsync(Endpoint endpoint, ImmutableArray<Revision> revisions, CancellationToken cancellationToken)
@@ -55,7 +60,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
     }
 
     public async Task<RevisionInfo> RevisionAsync(Endpoint endpoint, Revision revision, CancellationToken cancellationToken) =>
-        RevisionViews.Info(revision, endpoint, await optimised.ExistsAsync(revision, cancellationToken));
+        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken));
 
     /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
     public static string Status(Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples)

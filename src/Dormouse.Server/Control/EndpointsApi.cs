@@ -13,8 +13,27 @@ namespace Dormouse.Server.Control;
 /// <summary>Endpoints but for deploying: list, show, traffic, rollback, stop, public, delete.</summary>
 internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes, EndpointViews views, DispatchService dispatch, DrainWaits waits)
 {
-    public async Task ListAsync(ControlCall call) =>
-        await JsonBody.WriteAsync(call.Http, await views.ListAsync(call.Tenant, call.Http.Request, call.Cancellation), ControlJson.Default.EndpointList);
+    /// <summary>Endpoints in one page, also its size when none is asked for: there were no pages at first, and callers from then take the first one for all.</summary>
+    public const int PageMax = 1000;
+
+    public async Task ListAsync(ControlCall call)
+    {
+        if (await call.NumberAsync("limit", PageMax, 1, PageMax) is not { } limit)
+        {
+            return;
+        }
+
+        // The token is the last name of the page before; the endpoint may have been deleted since.
+        var after = call.Query("page_token");
+        if (after is not null && EndpointName.Refusal(after) is not null)
+        {
+            await call.RefuseAsync("'page_token' must be the 'next_page_token' of the page before.");
+            return;
+        }
+
+        await JsonBody.WriteAsync(
+            call.Http, await views.PageAsync(call.Tenant, after, limit, call.Http.Request, call.Cancellation), ControlJson.Default.EndpointList);
+    }
 
     public async Task GetAsync(ControlCall call)
     {

@@ -21,6 +21,7 @@ internal static class RevisionViews
         Files = [.. revision.Package.Files.Select(f => new PackageFileInfo(f.Path, f.Hash.Value, f.SizeBytes))],
         SizeBytes = revision.Package.SizeBytes,
         Interface = revision.Interface is null ? null : JsonSerializer.Deserialize(revision.Interface, ModelInterfaceJson.Default.ModelInterface),
+        LoadMs = revision.LoadTime?.TotalMilliseconds,
         Optimised = isOptimised,
         Weight = endpoint.Traffic.FirstOrDefault(t => t.Revision == revision.Id.Number).Weight,
         CreatedAt = revision.CreatedAt,

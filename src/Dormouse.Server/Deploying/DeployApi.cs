@@ -24,11 +24,10 @@ internal sealed class DeployApi(Deployer deployer, ICatalogue catalogue, Endpoin
                 break;
 
             case Deployment.Live live:
-                // Read again: verifying stored the model's inputs and outputs.
+                // Read again: verifying stored what loading the model showed.
                 var stored = await catalogue.FindRevisionAsync(live.Revision.Id, call.Cancellation) ?? live.Revision;
                 var info = await views.RevisionAsync(live.Entry.Endpoint, stored, call.Cancellation);
-                await JsonBody.WriteAsync(
-                    call.Http, info with { LoadMs = live.LoadTime?.TotalMilliseconds }, ControlJson.Default.RevisionInfo, StatusCodes.Status201Created);
+                await JsonBody.WriteAsync(call.Http, info, ControlJson.Default.RevisionInfo, StatusCodes.Status201Created);
                 break;
 
             case Deployment.Verifying verifying:

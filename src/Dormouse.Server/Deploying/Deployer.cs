@@ -14,8 +14,7 @@ internal abstract record Deployment
     }
 
     /// <summary>The revision may serve.</summary>
-    /// <param name="LoadTime">Null when it was not verified.</param>
-    public sealed record Live(CatalogueEntry Entry, Revision Revision, TimeSpan? LoadTime) : Deployment;
+    public sealed record Live(CatalogueEntry Entry, Revision Revision) : Deployment;
 
     /// <summary>It is being verified; nobody waits.</summary>
     public sealed record Verifying(Endpoint Endpoint, Revision Revision) : Deployment;
@@ -67,7 +66,7 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
         }
 
         optimise.Enqueue(added.Revision);
-        return new Deployment.Live(entry, added.Revision, null);
+        return new Deployment.Live(entry, added.Revision);
     }
 
     private async Task<Deployment> VerifyAsync(AddedRevision added, bool wait, CancellationToken cancellationToken)
@@ -86,7 +85,7 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
 
         return await verifying.WaitAsync(cancellationToken) switch
         {
-            Verification.Ready ready => new Deployment.Live(ready.Entry, added.Revision, ready.LoadTime),
+            Verification.Ready ready => new Deployment.Live(ready.Entry, added.Revision),
             Verification.Refused refused => new Deployment.Refused(ProblemCode.ModelInvalid, refused.Reason),
             Verification.Unavailable unavailable => new Deployment.Refused(
                 ProblemCode.StartFailed, $"The model could not be verified: {unavailable.Reason}. Deploy again, or with verify=false.", VerifyRetry),

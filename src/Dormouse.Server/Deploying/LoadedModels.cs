@@ -41,7 +41,7 @@ internal sealed partial class LoadedModels(DispatchService dispatch, EndpointCha
             {
                 if (revision.Interface is null)
                 {
-                    await changes.KeepInterfaceAsync(revision, ready.Interface, CancellationToken.None);
+                    await changes.KeepLoadAsync(revision, new ModelLoad(ready.Interface, ready.LoadTime), CancellationToken.None);
                 }
             }
             catch (Exception e)

@@ -80,8 +80,8 @@ internal sealed partial class OptimiseQueue(
 
             switch (await inspections.InspectAsync(revision, cancellationToken))
             {
-                case Inspection.Accepted accepted when revision.Interface is null:
-                    await changes.KeepInterfaceAsync(revision, accepted.Interface, cancellationToken);
+                case Inspection.Accepted accepted:
+                    await changes.KeepLoadAsync(revision, new ModelLoad(accepted.Interface, accepted.LoadTime), cancellationToken);
                     break;
 
                 case Inspection.Refused refused:

@@ -13,7 +13,7 @@ internal abstract record Verification
     {
     }
 
-    public sealed record Ready(CatalogueEntry Entry, TimeSpan LoadTime) : Verification;
+    public sealed record Ready(CatalogueEntry Entry) : Verification;
 
     /// <param name="Reason">The engine's reason in plain words.</param>
     public sealed record Refused(string Reason) : Verification;
@@ -85,8 +85,8 @@ internal sealed partial class Verifier(ModelInspections inspections, EndpointCha
         switch (await inspections.InspectAsync(revision, cancellationToken))
         {
             case Inspection.Accepted accepted:
-                var entry = await changes.CompleteAsync(revision, RevisionState.Ready, accepted.Interface, null, giveTraffic: true, cancellationToken);
-                return entry is null ? new Verification.Gone() : new Verification.Ready(entry, accepted.LoadTime);
+                var entry = await changes.CompleteAsync(revision, RevisionState.Ready, new ModelLoad(accepted.Interface, accepted.LoadTime), null, giveTraffic: true, cancellationToken);
+                return entry is null ? new Verification.Gone() : new Verification.Ready(entry);
 
             case Inspection.Refused refused:
                 return await changes.CompleteAsync(revision, RevisionState.Failed, null, refused.Reason, giveTraffic: false, cancellationToken) is null

@@ -6,21 +6,22 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Dispatch;
 
 /// <summary>Brings an admitted instance to the driver: lays the package out as a folder, finds its optimised file, starts it.</summary>
-internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, ILogger<InstanceStarter> logger) : IAsyncDisposable
+internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, TimeProvider time, ILogger<InstanceStarter> logger) : IAsyncDisposable
 {
+    public static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(1);
+    public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
+
     private readonly BackgroundTasks _tasks = new();
     private readonly CancellationTokenSource _stopping = new();
-    private Task _opened = Task.CompletedTask;
+
+    /// <summary>The last try to open the driver: starts wait for one that goes on, and are refused after one that failed.</summary>
+    private volatile Task _opening = Task.CompletedTask;
     private bool _isDisposed;
 
     public IInstanceDriver Instances => instances;
 
-    /// <summary>Opens the driver and does not wait: the server listens meanwhile, and starts wait until it is open.</summary>
-    public void Open(IInstanceObserver observer)
-    {
-        _opened = instances.OpenAsync(observer, _stopping.Token);
-        _tasks.Add(WatchOpeningAsync(_opened));
-    }
+    /// <summary>Opens the driver and does not wait: the server listens meanwhile, and starts wait until it is open. When it fails it is tried again, more slowly each time.</summary>
+    public void Open(IInstanceObserver observer) => _tasks.Add(OpenAsync(observer));
 
     /// <summary>Ends every instance that is left and the driver with them. Idempotent.</summary>
     public async ValueTask DisposeAsync()
@@ -61,14 +62,15 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
             return;
         }
 
+        var opening = _opening;
         try
         {
-            await _opened;
+            await opening;
         }
-        catch (Exception) when (_opened.IsFaulted || _opened.IsCanceled)
+        catch (Exception) when (opening.IsFaulted || opening.IsCanceled)
         {
-            // Logged once, where the opening is watched.
-            Refuse(observer, instance, "The program that starts instances could not be started. The operator finds the cause with 'dormouse doctor'.");
+            // Logged where the driver is opened.
+            Refuse(observer, instance, "The program that starts instances could not be started; it is tried again. The operator finds the cause with 'dormouse doctor'.");
             return;
         }
 
@@ -100,19 +102,36 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         observer.Gone(instance);
     }
 
-    private async Task WatchOpeningAsync(Task opening)
+    private async Task OpenAsync(IInstanceObserver observer)
     {
+        var wait = FirstBackOff;
         try
         {
-            await opening;
+            while (!await TryOpenAsync(observer, wait))
+            {
+                await Task.Delay(wait, time, _stopping.Token);
+                wait = wait * 2 < LongestBackOff ? wait * 2 : LongestBackOff;
+            }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             // The server stops before the driver was open.
         }
-        catch (Exception fault)
+    }
+
+    private async Task<bool> TryOpenAsync(IInstanceObserver observer, TimeSpan wait)
+    {
+        try
         {
-            LogOpeningFailed(fault);
+            _opening = instances.OpenAsync(observer, _stopping.Token);
+            await _opening;
+            return true;
+        }
+        catch (Exception fault) when (!_stopping.IsCancellationRequested)
+        {
+            // The top of the loop: whatever it was, the next try may go better.
+            LogOpeningFailed(fault, wait);
+            return false;
         }
     }
 
@@ -135,6 +154,6 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
     [LoggerMessage(EventId = 2102, EventName = "OptimisedLookupFailed", Level = LogLevel.Warning, Message = "The optimised file of {Revision} could not be looked up; its next start looks again")]
     private partial void LogPrefetchFailed(Exception fault, RevisionId revision);
 
-    [LoggerMessage(EventId = 2103, EventName = "DriverOpeningFailed", Level = LogLevel.Error, Message = "The instance driver could not be opened: no instance can start until the server is restarted")]
-    private partial void LogOpeningFailed(Exception fault);
+    [LoggerMessage(EventId = 2103, EventName = "DriverOpeningFailed", Level = LogLevel.Error, Message = "The instance driver could not be opened: no instance can start until it is. Next try in {Wait}; 'dormouse doctor' shows what is missing")]
+    private partial void LogOpeningFailed(Exception fault, TimeSpan wait);
 }

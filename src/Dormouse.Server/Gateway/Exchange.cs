@@ -11,6 +11,9 @@ internal enum AttemptEnd
     /// <summary>The connection to the instance broke, or the deadline passed, before its answer began.</summary>
     Broken,
 
+    /// <summary>No connection to the instance could be made: it has not seen the request.</summary>
+    NotTaken,
+
     /// <summary>The same after the answer began: the caller saw part of it.</summary>
     BrokenInAnswer,
 

@@ -49,7 +49,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         var request = context.Request;
         var original = request.Body;
         var callerLeft = context.RequestAborted;
-        await using var sent = body.Open() as RequestBodyStream ?? throw new InvalidOperationException("A body opens as its own stream.");
+        await using var sent = body.Open(run.Deadline);
         var transform = new InstanceTransform(run, target, body);
         request.Body = sent;
         // A run goes on when its caller leaves, so the forwarder must not hear of it.
@@ -87,6 +87,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
             return AttemptEnd.BrokenInAnswer;
         }
 
+        var forwarding = context.Features.Get<IForwarderErrorFeature>()?.Exception;
         var invocation = context.Response.Headers[Protocol.DormouseHeaders.InvocationId];
         context.Response.Clear();
         context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = invocation;
@@ -97,7 +98,9 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
             return AttemptEnd.BodyFailed;
         }
 
-        return transform.HasBegun ? AttemptEnd.BrokenInAnswer : AttemptEnd.Broken;
+        return transform.HasBegun ? AttemptEnd.BrokenInAnswer
+            : InstanceConnections.IsUnreachable(forwarding) ? AttemptEnd.NotTaken
+            : AttemptEnd.Broken;
     }
 
     private static Problem Describe(Exception fault)

@@ -21,6 +21,9 @@ internal sealed class InstanceConnections : IDisposable
     public HttpMessageInvoker For(in SlotLease lease) =>
         _invokers.TryGetValue(lease.Instance, out var invoker) ? invoker : _invokers.GetOrAdd(lease.Instance, static (_, address) => Open(address), lease.Address);
 
+    /// <summary>The fault of a request that no connection could be made for.</summary>
+    public static bool IsUnreachable(Exception? fault) => fault is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
+
     public void Dispose()
     {
         _events.Gone -= Drop;
@@ -49,7 +52,7 @@ internal sealed class InstanceConnections : IDisposable
                 try
                 {
                     await socket.ConnectAsync(endPoint, cancellationToken);
-                    return new NetworkStream(socket, ownsSocket: true);
+                    return new InstanceStream(socket);
                 }
                 catch
                 {

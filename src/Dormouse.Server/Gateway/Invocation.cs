@@ -30,10 +30,16 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
     /// <summary>The slot is held and must be given back.</summary>
     public bool HoldsSlot { get; set; }
 
+    /// <summary>Its attempts that ended without an answer.</summary>
+    public Attempts Attempts { get; set; }
+
+    /// <summary>How long it has waited for slots, all attempts together.</summary>
+    public TimeSpan Waited => Grant.Queue + Grant.Start + Grant.Load;
+
     /// <summary>Its receipt, once it is written.</summary>
     public Receipt? Receipt { get; set; }
 
-    /// <summary>It got a slot, the first or, after its instance broke, the second.</summary>
+    /// <summary>It got a slot, the first or, after its instance broke, another one.</summary>
     public void Granted(in SlotGrant grant, long timestamp)
     {
         var isRetry = Sequence is not null;

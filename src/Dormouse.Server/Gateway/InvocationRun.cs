@@ -17,12 +17,12 @@ internal sealed class InvocationRun(
     public bool HasCallerLeft => callerLeft.IsCancellationRequested;
 
     /// <summary>The run's own limit; the answer's transfer after the run is not bound by it.</summary>
-    public required CancellationTokenSource Deadline { get; init; }
+    public required RunDeadline Deadline { get; init; }
 
     /// <summary>The instance answered and says that its run ended: the slot is free before the caller has read a byte.</summary>
     public Receipt RunEnded(int status, long runMicroseconds, long cpuMicroseconds)
     {
-        Deadline.CancelAfter(Timeout.InfiniteTimeSpan);
+        Deadline.Lift();
         return Close(SlotEnd.Completed, OutcomeOf(status), HasCallerLeft ? 0 : status, runMicroseconds, cpuMicroseconds);
     }
 

@@ -14,9 +14,6 @@ namespace Dormouse.Server.Gateway;
 internal sealed class InvocationRunner(
     DispatchService dispatch, InstanceConnections connections, InvocationRecorder recorder, InvocationCounts counts, TimeProvider time)
 {
-    /// <summary>Attempts of one invocation: the first and one silent retry.</summary>
-    private const int AttemptsMax = 2;
-
     /// <summary>How long a broken connection waits to learn why its instance ended; the launcher reports within milliseconds.</summary>
     private static readonly TimeSpan ReasonLimit = TimeSpan.FromMilliseconds(500);
 
@@ -29,7 +26,9 @@ internal sealed class InvocationRunner(
 
     public bool IsStopping => _isStopping;
 
-    /// <param name="callerLeft">Fires when the caller hangs up: a waiting invocation gives up its place, a running one is finished for its receipt.</param>
+    /// <param name="callerLeft">
+    /// Fires when the caller hangs up: a waiting invocation gives up its place, also between two attempts; a running one is finished for its receipt.
+    /// </param>
     public async ValueTask<RunEnd> RunAsync(Invocation invocation, Exchange exchange, CancellationToken callerLeft)
     {
         Interlocked.Increment(ref _active);
@@ -62,15 +61,16 @@ internal sealed class InvocationRunner(
 
     private async ValueTask<RunEnd> RunAttemptsAsync(Invocation invocation, Exchange exchange, CancellationToken callerLeft)
     {
-        for (var attempt = 1; ; attempt++)
+        while (true)
         {
-            var refusal = await AcquireAsync(invocation, exchange, isRetry: attempt > 1, callerLeft);
+            var isRetry = invocation.Sequence is not null;
+            var refusal = await AcquireAsync(invocation, exchange, isRetry, callerLeft);
             if (refusal is not null)
             {
                 return GiveUp(invocation, refusal);
             }
 
-            if (attempt == 1 && !recorder.TryOpen(invocation))
+            if (!isRetry && !recorder.TryOpen(invocation))
             {
                 invocation.HoldsSlot = false;
                 dispatch.Release(invocation.Grant.Lease, SlotEnd.Completed);
@@ -78,7 +78,7 @@ internal sealed class InvocationRunner(
                 return new RunEnd.Failed(Problem.LedgerUnavailable);
             }
 
-            using var deadline = new CancellationTokenSource(invocation.Revision.Spec.Timeout, time);
+            using var deadline = new RunDeadline(invocation.Revision.Spec.Timeout, time);
             var run = new InvocationRun(invocation, connections.For(invocation.Grant.Lease), dispatch, recorder, callerLeft) { Deadline = deadline };
             var end = await exchange.SendAsync(run, deadline.Token);
             if (end == AttemptEnd.Answered)
@@ -86,8 +86,7 @@ internal sealed class InvocationRunner(
                 return RunEnd.Answered.Instance;
             }
 
-            var isLast = attempt == AttemptsMax || !exchange.CanRepeat || callerLeft.IsCancellationRequested;
-            if (await JudgeAsync(run, exchange, end, isLast) is { } ended)
+            if (await JudgeAsync(run, exchange, end) is { } ended)
             {
                 return ended;
             }
@@ -130,7 +129,7 @@ internal sealed class InvocationRunner(
         }
 
         var granted = ((SlotResult.Granted)result).Grant;
-        if (callerLeft.IsCancellationRequested && !isRetry)
+        if (callerLeft.IsCancellationRequested)
         {
             dispatch.Release(granted.Lease, SlotEnd.Completed);
             return RunEnd.CallerLeft.Instance;
@@ -185,7 +184,7 @@ internal sealed class InvocationRunner(
     }
 
     /// <summary>Decides what became of an attempt that was not answered. Null = try again.</summary>
-    private async ValueTask<RunEnd?> JudgeAsync(InvocationRun run, Exchange exchange, AttemptEnd end, bool isLast)
+    private async ValueTask<RunEnd?> JudgeAsync(InvocationRun run, Exchange exchange, AttemptEnd end)
     {
         var invocation = run.Invocation;
         if (end == AttemptEnd.BodyFailed)
@@ -195,7 +194,7 @@ internal sealed class InvocationRunner(
             return run.HasCallerLeft ? RunEnd.CallerLeft.Instance : new RunEnd.Failed(problem);
         }
 
-        if (run.Deadline.IsCancellationRequested && invocation.Receipt is null)
+        if (run.Deadline.HasPassed && invocation.Receipt is null)
         {
             var late = new Problem(
                 ProblemCode.DeadlineExceeded,
@@ -228,7 +227,9 @@ internal sealed class InvocationRunner(
             return Ended(run, end, memory);
         }
 
-        if (!isLast && end == AttemptEnd.Broken)
+        invocation.Attempts = invocation.Attempts.With(end == AttemptEnd.NotTaken || why?.Loss is { Kind: InstanceLossKind.Killed });
+        if (end is AttemptEnd.Broken or AttemptEnd.NotTaken && exchange.CanRepeat && !run.HasCallerLeft
+            && invocation.Attempts.MayFollow(invocation.Waited, invocation.Revision.Spec.QueueTimeout))
         {
             run.GivenUp(SlotEnd.Broken);
             return null;

@@ -64,7 +64,7 @@ internal sealed class RepositoryRequest : IDisposable
 
         try
         {
-            await using var content = body.Open();
+            await using var content = body.Open(deadline: null);
             var json = await JsonDocument.ParseAsync(content, cancellationToken: context.RequestAborted);
             return json.RootElement.ValueKind == JsonValueKind.Object
                 ? new RepositoryRequest(json, null)

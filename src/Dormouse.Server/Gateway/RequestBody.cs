@@ -91,7 +91,8 @@ internal sealed class RequestBody : IAsyncDisposable
     }
 
     /// <summary>The whole body from its start. Once only, unless <see cref="IsKept"/>.</summary>
-    public Stream Open() => new RequestBodyStream(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this);
+    /// <param name="deadline">Stands still while the rest is waited for; null when there is none.</param>
+    public RequestBodyStream Open(RunDeadline? deadline) => new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
 
     /// <summary>The rest that was never read, straight from the caller.</summary>
     public async ValueTask<int> ReadRestAsync(Memory<byte> destination, CancellationToken cancellationToken)

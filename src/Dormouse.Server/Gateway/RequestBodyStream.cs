@@ -4,7 +4,8 @@ namespace Dormouse.Server.Gateway;
 
 /// <summary>A request body as it is sent on: what is kept, then what was spooled, then what is still to come from the caller.</summary>
 /// <param name="rest">Null when everything has been read.</param>
-internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? spool, RequestBody? rest) : ForwardOnlyStream
+/// <param name="deadline">Stands still while the rest is waited for; null when there is none.</param>
+internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? spool, RequestBody? rest, RunDeadline? deadline) : ForwardOnlyStream
 {
     private int _keptRead;
     private long _spoolRead;
@@ -36,12 +37,26 @@ internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? sp
 
         try
         {
-            return await rest.ReadRestAsync(buffer, cancellationToken);
+            var reading = rest.ReadRestAsync(buffer, cancellationToken);
+            return reading.IsCompleted ? await reading : await WaitAsync(reading);
         }
         catch (Exception fault) when (fault is BadHttpRequestException or IOException)
         {
             Fault = fault;
             throw;
+        }
+    }
+
+    private async ValueTask<int> WaitAsync(ValueTask<int> reading)
+    {
+        deadline?.Pause();
+        try
+        {
+            return await reading;
+        }
+        finally
+        {
+            deadline?.Resume();
         }
     }
 }

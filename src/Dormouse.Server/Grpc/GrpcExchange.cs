@@ -34,7 +34,7 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
         catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
         {
             // The runner asks why: deadline, crash, or a neighbour's end.
-            return AttemptEnd.Broken;
+            return InstanceConnections.IsUnreachable(fault) ? AttemptEnd.NotTaken : AttemptEnd.Broken;
         }
 
         using (response)

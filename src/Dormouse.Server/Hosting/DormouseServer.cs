@@ -157,13 +157,14 @@ public sealed partial class DormouseServer : IAsyncDisposable
     {
         _listening.Remove();
         await _stopping.CancelAsync();
+        // What still comes up is through before anything it uses goes away.
+        await WhenOpenedAsync();
         var services = _app.Services;
         await _app.StopAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();
         await services.GetRequiredService<UploadSweeper>().DisposeAsync();
-        await WhenOpenedAsync();
         await _app.DisposeAsync();
         await _stores.DisposeAsync();
         _stopping.Dispose();

@@ -10,23 +10,43 @@ internal sealed partial class UploadSweeper(IBlobStore blobs, UploadsSettings se
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
     private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _life = new();
     private Task _running = Task.CompletedTask;
+    private bool _isStopped;
 
-    public void Start() => _running = RunAsync(_stopping.Token);
+    /// <summary>Does nothing once it was disposed: a server may be stopped while it still comes up.</summary>
+    public void Start()
+    {
+        lock (_life)
+        {
+            if (!_isStopped)
+            {
+                _running = RunAsync(_stopping.Token);
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
-        if (!_stopping.IsCancellationRequested)
+        lock (_life)
         {
-            await _stopping.CancelAsync();
+            if (_isStopped)
+            {
+                return;
+            }
+
+            _isStopped = true;
         }
 
+        await _stopping.CancelAsync();
         await _running;
         _stopping.Dispose();
     }
 
     private async Task RunAsync(CancellationToken cancellationToken)
     {
+        // Off the caller's thread, who holds the lock.
+        await Task.Yield();
         using var timer = new PeriodicTimer(Interval, time);
         try
         {

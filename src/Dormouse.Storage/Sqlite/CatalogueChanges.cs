@@ -32,12 +32,16 @@ internal static class CatalogueChanges
         return Entry(session, endpoint.Id, number);
     }
 
-    public static CatalogueEntry? Complete(SqliteSession session, RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic)
+    public static CatalogueEntry? Complete(SqliteSession session, RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic)
     {
         var changed = session.Execute(
-            "UPDATE revisions SET state = $state, interface = COALESCE($interface, interface), failure = $failure WHERE endpoint_id = $endpoint AND number = $number",
+            """
+            UPDATE revisions SET state = $state, interface = COALESCE($interface, interface), load_us = COALESCE($load, load_us), failure = $failure
+            WHERE endpoint_id = $endpoint AND number = $number
+            """,
             ("$state", Codes.RevisionStates.Text(state)),
-            ("$interface", interfaceJson),
+            ("$interface", load?.Interface),
+            ("$load", (long?)load?.Time.TotalMicroseconds),
             ("$failure", failure),
             ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
             ("$number", id.Number));

@@ -11,7 +11,7 @@ internal sealed class CatalogueRows
     public const string EndpointColumns = "e.id, e.tenant_id, e.name, e.is_public, e.is_unloaded, e.traffic, e.previous_traffic, e.created_at";
 
     public const string RevisionColumns =
-        "r.endpoint_id, r.number, r.tenant_id, r.state, r.spec, r.interface, r.failure, r.created_at, f.path, f.hash, f.size_bytes, f.position";
+        "r.endpoint_id, r.number, r.tenant_id, r.state, r.spec, r.interface, r.failure, r.created_at, r.load_us, f.path, f.hash, f.size_bytes, f.position";
 
     private const int EndpointWidth = 8;
 
@@ -76,16 +76,17 @@ internal sealed class CatalogueRows
             Interface = reader.Text(first + 5) is { } text ? Shared(text) : null,
             Failure = reader.Text(first + 6),
             CreatedAt = reader.Time(first + 7),
+            LoadTime = reader.IsDBNull(first + 8) ? null : TimeSpan.FromMicroseconds(reader.GetInt64(first + 8)),
             Package = new Package([]),
         };
         var files = ImmutableArray.CreateBuilder<PackageFile>(1);
         do
         {
-            var file = reader.File(first + 8);
+            var file = reader.File(first + 9);
             files.Add(file with { Path = Shared(file.Path) });
             hasRow = reader.Read();
         }
-        while (hasRow && reader.GetInt32(first + 11) > 0);
+        while (hasRow && reader.GetInt32(first + 12) > 0);
 
         return revision with { Package = new Package(files.ToImmutable()) };
     }

@@ -36,6 +36,20 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
             s => [.. s.All($"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.tenant_id = $tenant ORDER BY e.name", CatalogueRows.Endpoint, ("$tenant", tenant.Value))],
             cancellationToken);
 
+    public Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken) =>
+        readers.ReadAsync<ImmutableArray<Endpoint>>(
+            s =>
+            [
+                // No name is empty, so an empty one stands before the first.
+                .. s.All(
+                    $"SELECT {CatalogueRows.EndpointColumns} FROM endpoints e WHERE e.tenant_id = $tenant AND e.name > $after ORDER BY e.name LIMIT $count",
+                    CatalogueRows.Endpoint,
+                    ("$tenant", tenant.Value),
+                    ("$after", after ?? ""),
+                    ("$count", count)),
+            ],
+            cancellationToken);
+
     public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<Revision>>(
             s =>
@@ -61,9 +75,9 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
         writer.RunAsync(s => CatalogueChanges.Add(s, revision, newEndpointId, now), cancellationToken);
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => CatalogueChanges.Complete(s, id, state, interfaceJson, failure, giveTraffic),
+            s => CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic),
             cancellationToken);
 
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>

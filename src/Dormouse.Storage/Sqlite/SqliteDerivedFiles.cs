@@ -16,6 +16,14 @@ internal sealed class SqliteDerivedFiles(SqliteWriter writer, SqliteReaders read
                 ("$key", key)),
             cancellationToken);
 
+    public Task<bool> AnyAsync(TenantId tenant, BlobHash package, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s => s.Number(
+                "SELECT EXISTS (SELECT 1 FROM derived_files WHERE tenant_id = $tenant AND package_hash = $package)",
+                ("$tenant", tenant.Value),
+                ("$package", package.Value)) > 0,
+            cancellationToken);
+
     public Task SaveAsync(TenantId tenant, BlobHash package, string key, PackageFile file, CancellationToken cancellationToken) =>
         writer.RunAsync(
             s => s.Execute(

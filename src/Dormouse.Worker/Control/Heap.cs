@@ -67,6 +67,22 @@ internal static unsafe partial class Heap
     /// <summary>Gives every free page but the reserve's back to the system.</summary>
     internal static void Trim() => _ = TrimTo((nuint)_reservedBytes);
 
+    /// <summary>
+    /// The collector took its limit from the cgroup when the program started, as nobody's worker; the instance has another one since. With too high a limit the
+    /// kernel ends the instance where a request would have been refused.
+    /// </summary>
+    internal static void FollowMemoryLimit()
+    {
+        try
+        {
+            GC.RefreshMemoryLimit();
+        }
+        catch (InvalidOperationException)
+        {
+            // More is in use already than the new limit leaves to the collector: it goes on with the old one.
+        }
+    }
+
     [LibraryImport("libc", EntryPoint = "mallopt")]
     private static partial int SetOption(int option, int value);
 

@@ -17,7 +17,7 @@ internal static class InferEndpoint
     {
         var isProtobuf = context.Request.ContentType?.StartsWith(Protobuf, StringComparison.OrdinalIgnoreCase) == true;
         var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
-        using var request = await ReadAsync(context.Request, isProtobuf, instance.Model.Interface, name, context.RequestAborted);
+        using var request = await ReadAsync(context.Request, isProtobuf, instance, name, context.RequestAborted);
         using var run = await instance.RunAsync(request, context.RequestAborted);
         var response = new InferResponse
         {
@@ -44,10 +44,11 @@ internal static class InferEndpoint
     }
 
     private static async ValueTask<InferRequest> ReadAsync(
-        HttpRequest request, bool isProtobuf, ModelInterface model, string name, CancellationToken cancellationToken)
+        HttpRequest request, bool isProtobuf, Instance instance, string name, CancellationToken cancellationToken)
     {
         var jsonLength = JsonLength(request);
-        using var body = await RequestBody.ReadAsync(request, cancellationToken);
+        using var body = await RequestBody.ReadAsync(request, instance.MemoryMib, cancellationToken);
+        var model = instance.Model.Interface;
         return isProtobuf
             ? InferProtoReader.Read(body.Written, model, name)
             : InferRequestReader.Read(body.Written, jsonLength, model, name);

@@ -15,7 +15,7 @@ internal static class PictureEndpoint
     {
         var signature = instance.Model.Signature
             ?? throw new InferenceException(ProblemCode.RouteNotFound, "This model has no signature, so it takes no picture. Send tensors to its inference address, or deploy it with a signature.");
-        using var request = await ReadAsync(context, signature);
+        using var request = await ReadAsync(context, signature, instance.MemoryMib);
         using var run = await instance.RunAsync(request, context.RequestAborted);
         if (signature.AnswersLabels)
         {
@@ -35,9 +35,9 @@ internal static class PictureEndpoint
         await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Json, body.Written, run.Times);
     }
 
-    private static async ValueTask<InferRequest> ReadAsync(HttpContext context, Pictures.SignatureRunner signature)
+    private static async ValueTask<InferRequest> ReadAsync(HttpContext context, Pictures.SignatureRunner signature, int memoryMib)
     {
-        using var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        using var body = await RequestBody.ReadAsync(context.Request, memoryMib, context.RequestAborted);
         return signature.ToRequest(body.Written.Span);
     }
 }

@@ -9,15 +9,19 @@ internal sealed class Instance : IDisposable
     private readonly IdleTrim _idle;
     private readonly TimeProvider _time;
 
-    internal Instance(LoadedModel model, int concurrency, TimeProvider time)
+    /// <param name="memoryMib">The instance's memory limit.</param>
+    internal Instance(LoadedModel model, int concurrency, int memoryMib, TimeProvider time)
     {
         Model = model;
+        MemoryMib = memoryMib;
         _gate = new RunGate(concurrency);
         _idle = new IdleTrim(() => _gate.Inside == 0, time);
         _time = time;
     }
 
     internal LoadedModel Model { get; }
+
+    internal int MemoryMib { get; }
 
     /// <summary>Runs the model; the place in the gate is given back before this returns, so it is free when the answer starts.</summary>
     internal async ValueTask<ModelRun> RunAsync(InferRequest request, CancellationToken callerLeft)

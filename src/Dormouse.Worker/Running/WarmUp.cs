@@ -31,7 +31,7 @@ internal static class WarmUp
         var assignment = Assignment(Number(original));
         SessionLoader.FromOriginalSaving(SessionLoader.PathOf(Number(original)), EngineSettings.Parse(1, assignment.Engine), Number(optimised)).Dispose();
         var (model, ready) = InstanceStart.Load(assignment, signature: null, Number(folder), Number(optimised), time);
-        using var instance = new Instance(model, concurrency: 1, time);
+        using var instance = new Instance(model, concurrency: 1, assignment.MemoryMib, time);
         _ = ControlSocket.Pack(ready);
         server.Instance = instance;
         Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
@@ -46,7 +46,7 @@ internal static class WarmUp
     // As it comes from the launcher, so that reading it is rehearsed too.
     private static ServeAssignment Assignment(int model)
     {
-        WorkerAssignment written = new ServeAssignment { FolderDescriptor = 0, OptimisedDescriptor = 1, ModelPath = model.ToString(CultureInfo.InvariantCulture), Concurrency = 1, Threads = 1 };
+        WorkerAssignment written = new ServeAssignment { FolderDescriptor = 0, OptimisedDescriptor = 1, ModelPath = model.ToString(CultureInfo.InvariantCulture), Concurrency = 1, Threads = 1, MemoryMib = 64 };
         var json = JsonSerializer.SerializeToUtf8Bytes(written, WorkerJson.Default.WorkerAssignment);
         return (ServeAssignment)new ControlSocket.Assigned(json, []).Parse();
     }

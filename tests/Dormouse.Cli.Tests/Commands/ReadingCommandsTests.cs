@@ -32,6 +32,20 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task List_follows_the_pages()
+    {
+        _server.PageSize = 2;
+        foreach (var name in (string[])["e1", "e2", "e3", "e4"])
+        {
+            _server.Put(_server.Endpoint("digits") with { Name = name });
+        }
+
+        var names = (await _shell.RunAsync("list", "--output", "json")).Done().Json.GetProperty("endpoints").EnumerateArray().Select(e => e.GetProperty("name").GetString());
+
+        Assert.Equal(["digits", "e1", "e2", "e3", "e4"], names);
+    }
+
+    [Fact]
     public async Task List_as_json_is_the_servers_document()
     {
         var result = (await _shell.RunAsync("list", "--output", "json")).Done();

@@ -57,7 +57,7 @@ public sealed class SpecRulesTests
         var wishes = new RevisionWishes
         {
             Runtime = "tensorflow",
-            Memory = "15MiB",
+            Memory = "63MiB",
             Cpu = 4.5,
             Concurrency = 0,
             MinInstances = -1,
@@ -78,7 +78,7 @@ public sealed class SpecRulesTests
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains("allowed", e.Message, StringComparison.Ordinal));
-        Assert.Equal("memory is 15MiB; allowed are 16MiB to 24GiB.", errors[1].Message);
+        Assert.Equal("memory is 63MiB; allowed are 64MiB to 24GiB (what an instance needs to start, and what the machine has).", errors[1].Message);
         Assert.Equal("cpu is 4.5; allowed are 0.1 to 4 (the machine's cores).", errors[2].Message);
     }
 
@@ -130,7 +130,7 @@ public sealed class SpecRulesTests
 
     [Fact]
     public void A_described_spec_gives_the_same_spec_again() =>
-        Gen.Select(Gen.Int[16, 24_576], Gen.Double[0.1, 4], Gen.Int[1, 1_000], Gen.Int[1, 1_000], Gen.Long[1, 86_400_000], Gen.Int[1, 100_000]).Sample(
+        Gen.Select(Gen.Int[SpecRules.MemoryMibMin, 24_576], Gen.Double[0.1, 4], Gen.Int[1, 1_000], Gen.Int[1, 1_000], Gen.Long[1, 86_400_000], Gen.Int[1, 100_000]).Sample(
             (memory, cpu, concurrency, max, milliseconds, limit) =>
             {
                 var wishes = new RevisionWishes

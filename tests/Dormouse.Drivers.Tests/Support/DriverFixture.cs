@@ -37,7 +37,7 @@ internal sealed class DriverFixture : IAsyncDisposable
 
     public bool HasCgroups => Driver.Probes.Any(probe => probe is { Name: "cgroups", Works: true });
 
-    public static async Task<DriverFixture> OpenAsync(string? start = null, Func<ProcessDriverOptions, ProcessDriverOptions>? change = null)
+    public static async Task<DriverFixture> OpenAsync(string? start = null, Func<ProcessDriverOptions, ProcessDriverOptions>? change = null, bool opens = true)
     {
         var folder = Directory.CreateTempSubdirectory("dmt-").FullName;
         var options = new ProcessDriverOptions
@@ -54,7 +54,8 @@ internal sealed class DriverFixture : IAsyncDisposable
         var fixture = new DriverFixture(folder, change?.Invoke(options) ?? options);
         try
         {
-            await fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken);
+            if (opens)
+                await fixture.Driver.OpenAsync(fixture.Observer, TestContext.Current.CancellationToken);
             return fixture;
         }
         catch

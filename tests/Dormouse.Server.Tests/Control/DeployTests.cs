@@ -1,7 +1,10 @@
 using System.Net;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Deploying;
+using Dormouse.Server.Dispatch;
 using Dormouse.Server.Tests.Fakes;
 
 namespace Dormouse.Server.Tests.Control;
@@ -25,7 +28,28 @@ public sealed class DeployTests
         var endpoint = await server.EndpointAsync("digits");
         Assert.Equal("idle", endpoint.Status);
         Assert.Equal(100, endpoint.Traffic["r1"]);
+        Assert.Equal((true, 1.5), (endpoint.Revisions[0].Optimised, endpoint.Revisions[0].LoadMs));
         Assert.EndsWith("/v2/models/digits/infer", endpoint.Url, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_optimised_file_is_shown_before_a_worker_has_said_its_engine()
+    {
+        await using var server = await ControlServer.StartAsync();
+        using var response = await server.DeployAsync("digits", "good");
+        var revision = await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo);
+        var model = new BlobHash(revision.Files[0].Sha256);
+        var storage = server.Storage;
+        var stored = await storage.Catalogue.FindAsync(TenantId.Default, "digits", Cancellation);
+
+        // As a server that has just come up sees it: no inspection, no instance.
+        var optimised = new OptimisedModels(storage.Derived, storage.Blobs, new OptimisedFiles(storage.Derived, storage.Blobs), server.Driver);
+        var known = (await storage.Catalogue.RevisionsAsync(stored!.Id, Cancellation))[0];
+
+        Assert.Null(optimised.EngineKey);
+        Assert.Equal(model, known.Package.Files[0].Hash);
+        Assert.True(await optimised.IsShownAsync(known, Cancellation));
+        Assert.False(await optimised.ExistsAsync(known, Cancellation));
     }
 
     [Fact]

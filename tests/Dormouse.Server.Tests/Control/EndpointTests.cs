@@ -14,6 +14,9 @@ namespace Dormouse.Server.Tests.Control;
 
 public sealed class EndpointTests
 {
+    private static async Task<EndpointList> ListAsync(ControlServer server, string query) =>
+        await ControlServer.ReadAsync(await server.Admin.GetAsync("/api/v1/endpoints" + query, Cancellation), ControlJson.Default.EndpointList);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -30,6 +33,43 @@ public sealed class EndpointTests
         var named = await SendAsync(server, HttpMethod.Post, "rollback", """{"revision":"r2"}""");
         Assert.Equal(100, named.Traffic["r2"]);
         Assert.Equal(100, named.Revisions.Single(r => r.Name == "r2").Weight);
+    }
+
+    [Fact]
+    public async Task The_list_comes_in_pages_in_order_of_name()
+    {
+        await using var server = await ControlServer.StartAsync();
+        foreach (var name in (string[])["c", "a", "e", "b", "d"])
+        {
+            (await server.DeployAsync(name, "good", verify: false)).EnsureSuccessStatusCode();
+        }
+
+        var first = await ListAsync(server, "?limit=2");
+        // What a token points behind may be deleted before it is used.
+        (await server.Admin.DeleteAsync("/api/v1/endpoints/b", Cancellation)).EnsureSuccessStatusCode();
+        var second = await ListAsync(server, "?limit=2&page_token=" + first.NextPageToken);
+        var last = await ListAsync(server, "?limit=2&page_token=" + second.NextPageToken);
+        var whole = await ListAsync(server, "?limit=4");
+        var all = await ListAsync(server, "");
+
+        Assert.Equal(["a", "b"], first.Endpoints.Select(e => e.Name));
+        Assert.Equal(["c", "d"], second.Endpoints.Select(e => e.Name));
+        Assert.Equal(["e"], last.Endpoints.Select(e => e.Name));
+        Assert.Equal((null, null, null), (last.NextPageToken, whole.NextPageToken, all.NextPageToken));
+        Assert.Equal(["a", "c", "d", "e"], all.Endpoints.Select(e => e.Name));
+    }
+
+    [Theory]
+    [InlineData("limit=0", "1 to 1000")]
+    [InlineData("limit=1001", "1 to 1000")]
+    [InlineData("page_token=A%2FB", "next_page_token")]
+    public async Task A_page_that_cannot_be_is_refused(string query, string allowed)
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.Admin.GetAsync("/api/v1/endpoints?" + query, Cancellation);
+
+        Assert.Contains(allowed, (await ControlServer.ProblemAsync(response, ProblemCode.RequestInvalid)).Detail, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -4,6 +4,8 @@ using System.Text;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Tests.Fakes;
+using Dormouse.Server.Uploads;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Tests.Control;
 
@@ -28,6 +30,17 @@ public sealed class UploadTests
         Assert.Equal((201, "16"), ((int)second.StatusCode, Offset(second)));
         Assert.Equal((200, "16"), await HeadAsync(server));
         Assert.True((await ControlServer.ReadAsync(second, ControlJson.Default.BlobInfo)).Complete);
+    }
+
+    [Fact]
+    public async Task A_sweeper_that_was_disposed_does_not_start()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var sweeper = server.Services.GetRequiredService<UploadSweeper>();
+
+        await sweeper.DisposeAsync();
+        sweeper.Start();
+        await sweeper.DisposeAsync();
     }
 
     [Fact]

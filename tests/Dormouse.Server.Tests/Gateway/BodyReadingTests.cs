@@ -21,7 +21,7 @@ public sealed class BodyReadingTests
     {
         await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
         await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
-        await using var stream = body.Open();
+        await using var stream = body.Open(Deadline());
         var buffer = new byte[65_536];
 
         for (var left = Size; left > 0;)
@@ -40,7 +40,7 @@ public sealed class BodyReadingTests
     {
         await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
         await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
-        await using var stream = body.Open();
+        await using var stream = body.Open(Deadline());
         await stream.ReadExactlyAsync(new byte[RequestBody.KeptBytesMax], Cancellation);
 
         Assert.Equal(0, await stream.ReadAsync(Memory<byte>.Empty, Cancellation));
@@ -58,7 +58,7 @@ public sealed class BodyReadingTests
     {
         await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
         await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
-        await using var stream = body.Open();
+        await using var stream = body.Open(Deadline());
         await stream.ReadExactlyAsync(new byte[Size], Cancellation);
 
         var read = stream.ReadAsync(new byte[1], Cancellation).AsTask();
@@ -66,6 +66,39 @@ public sealed class BodyReadingTests
 
         var refusal = await Assert.ThrowsAsync<BadHttpRequestException>(() => read);
         Assert.Equal(StatusCodes.Status408RequestTimeout, refusal.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_runs_time_stands_still_while_its_caller_is_waited_for()
+    {
+        await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
+        await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
+        using var deadline = new RunDeadline(TimeSpan.FromSeconds(2), _time);
+        await using var stream = body.Open(deadline);
+        await stream.ReadExactlyAsync(new byte[Size], Cancellation);
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var read = stream.ReadAsync(new byte[1], Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(4));
+        await _pipe.Writer.WriteAsync(new byte[1], Cancellation);
+        Assert.Equal(1, await read);
+        _time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.False(deadline.HasPassed);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True(deadline.HasPassed);
+    }
+
+    [Fact]
+    public void A_lifted_deadline_never_passes()
+    {
+        using var deadline = new RunDeadline(TimeSpan.FromSeconds(2), _time);
+
+        deadline.Pause();
+        deadline.Lift();
+        deadline.Resume();
+        _time.Advance(TimeSpan.FromHours(1));
+
+        Assert.False(deadline.HasPassed);
     }
 
     [Fact]
@@ -112,6 +145,8 @@ public sealed class BodyReadingTests
         pace.Took(read.Buffer.Length);
         _pipe.Reader.AdvanceTo(read.Buffer.End);
     }
+
+    private RunDeadline Deadline() => new(TimeSpan.FromMinutes(1), _time);
 
     private DefaultHttpContext Context()
     {

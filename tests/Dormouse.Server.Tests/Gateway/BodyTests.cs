@@ -76,6 +76,27 @@ public sealed class BodyTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_answer_that_comes_before_the_body_is_through_reaches_the_caller(bool isDeclared)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.ReadsBodies = false;
+        host.Driver.Play = run =>
+            FakeInstance.AnswerAsync(run.Context, 413, "application/json", """{"status":413,"code":"body_too_large","detail":"too much","retryable":false}"""u8.ToArray());
+        host.Add("digits");
+
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StreamContent(new Unseekable(Random(8 << 20))) };
+        request.Content.Headers.ContentLength = isDeclared ? 8 << 20 : null;
+        request.Headers.TransferEncodingChunked = !isDeclared;
+        using var answer = await host.Client.SendAsync(request, Cancellation);
+
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, answer.StatusCode);
+        Assert.Equal("body_too_large", await answer.CodeAsync());
+        Assert.Equal((Core.Usage.Outcome.Rejected, 413), Assert.Single(host.Journal.Receipts) is var r ? (r.Outcome, r.Status) : default);
+    }
+
+    [Theory]
     [InlineData("gzip", "gzip")]
     [InlineData("deflate", "deflate")]
     [InlineData("gzip;q=0, deflate", "deflate")]

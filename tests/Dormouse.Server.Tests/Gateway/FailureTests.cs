@@ -50,6 +50,54 @@ public sealed class FailureTests
     }
 
     [Fact]
+    public async Task Instances_killed_from_outside_are_no_fault_of_the_run_up_to_five_times()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.HoldRuns();
+        host.Add("digits");
+
+        var answered = host.InferAsync("digits");
+        for (var i = 0; i < 4; i++)
+        {
+            await host.Driver.LoseAsync((await host.Driver.NextRunAsync(Cancellation)).Instance.Id, InstanceLossKind.Killed);
+        }
+
+        (await host.Driver.NextRunAsync(Cancellation)).Release();
+        using var first = await answered;
+        var told = host.InferAsync("digits");
+        for (var i = 0; i < 5; i++)
+        {
+            await host.Driver.LoseAsync((await host.Driver.NextRunAsync(Cancellation)).Instance.Id, InstanceLossKind.Killed);
+        }
+
+        using var second = await told;
+        Assert.Equal(HttpStatusCode.OK, first.StatusCode);
+        Assert.Equal("worker_crashed", await second.CodeAsync());
+    }
+
+    [Fact]
+    public async Task A_caller_who_leaves_before_the_retry_has_a_slot_frees_its_place()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.HoldRuns();
+        var route = host.Add("digits");
+        using var leaving = new CancellationTokenSource();
+
+        var call = host.LeavingInferAsync("digits", leaving.Token);
+        var run = await host.Driver.NextRunAsync(Cancellation);
+        host.Driver.IsReadyAtOnce = false;
+        await host.Driver.LoseAsync(run.Instance.Id, InstanceLossKind.Crashed);
+        await host.Driver.NextStartAsync(Cancellation);
+        await host.Driver.NextStartAsync(Cancellation);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+        var receipt = await host.Journal.NextReceiptAsync(Cancellation);
+
+        Assert.Equal((Outcome.CallerLeft, 0, 0L), (receipt.Outcome, receipt.Status, receipt.MeteredMicroseconds));
+        Assert.Equal(0, host.Dispatch.Samples(route.Endpoint.Id).Sum(s => s.Sample.Queued + s.Sample.Running));
+    }
+
+    [Fact]
     public async Task A_large_body_is_not_kept_so_its_crash_is_told_at_once()
     {
         await using var host = await GatewayHost.StartAsync();

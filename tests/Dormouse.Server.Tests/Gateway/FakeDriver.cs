@@ -17,12 +17,16 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     private IInstanceObserver? _observer;
     private int _started;
     private int _sockets;
+    private int _opens;
 
     /// <summary>False: a test makes each instance ready, or lets it fail.</summary>
     public bool IsReadyAtOnce { get; set; } = true;
 
     /// <summary>What instances do with a request; the default answers at once.</summary>
     public Func<FakeRun, Task> Play { get; set; } = static run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{\"outputs\":[]}"u8.ToArray());
+
+    /// <summary>False: instances answer before they have read a byte of the body.</summary>
+    public bool ReadsBodies { get; set; } = true;
 
     public string Interface { get; set; } = "{}";
 
@@ -46,8 +50,19 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
 
     public ValueTask<FakeRun> NextRunAsync(CancellationToken cancellationToken) => _runs.Reader.ReadAsync(cancellationToken);
 
+    /// <summary>Tries to open it that fail before one goes well.</summary>
+    public int FailingOpens { get; set; }
+
+    /// <summary>Tries to open it so far.</summary>
+    public int Opens => Volatile.Read(ref _opens);
+
     public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {
+        if (Interlocked.Increment(ref _opens) <= FailingOpens)
+        {
+            return Task.FromException(new IOException("no launcher in this test"));
+        }
+
         _observer = observer;
         return Task.CompletedTask;
     }
@@ -66,7 +81,7 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     public async Task MakeReadyAsync(InstanceId id)
     {
         var socket = Path.Combine(folder, $"i{Interlocked.Increment(ref _sockets)}");
-        var instance = new FakeInstance(id, socket, run => Play(run));
+        var instance = new FakeInstance(id, socket, run => Play(run), () => ReadsBodies);
         await instance.StartAsync(CancellationToken.None);
         _instances[id] = instance;
         if (_pending.TryRemove(id, out _))
@@ -94,7 +109,12 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
         if (_instances.TryRemove(id, out var instance))
         {
             await instance.DisposeAsync();
-            Observer.Lost(id, new InstanceLoss(kind, kind == InstanceLossKind.Crashed ? "ended by signal 11" : "ran out of memory"));
+            Observer.Lost(id, new InstanceLoss(kind, kind switch
+            {
+                InstanceLossKind.Crashed => "ended by signal 11",
+                InstanceLossKind.Killed => "ended by signal 9",
+                _ => "ran out of memory",
+            }));
             Observer.Gone(id);
         }
     }

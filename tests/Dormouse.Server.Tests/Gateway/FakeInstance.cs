@@ -26,7 +26,8 @@ internal sealed class FakeRun(FakeInstance instance, HttpContext context, byte[]
 }
 
 /// <summary>An in-process HTTP server on a Unix socket that plays the ONNX worker. Killing it aborts its connections.</summary>
-internal sealed class FakeInstance(InstanceId id, string socket, Func<FakeRun, Task> play) : IAsyncDisposable
+/// <param name="readsBody">False: it plays before it has read a byte of the body.</param>
+internal sealed class FakeInstance(InstanceId id, string socket, Func<FakeRun, Task> play, Func<bool> readsBody) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, ConnectionContext> _connections = new();
     private WebApplication? _app;
@@ -97,7 +98,11 @@ internal sealed class FakeInstance(InstanceId id, string socket, Func<FakeRun, T
         using var body = new MemoryStream();
         try
         {
-            await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+            if (readsBody())
+            {
+                await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+            }
+
             await play(new FakeRun(this, context, body.ToArray()));
         }
         catch (Exception fault) when (fault is OperationCanceledException or IOException or BadHttpRequestException)

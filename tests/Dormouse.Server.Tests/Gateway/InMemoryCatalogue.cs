@@ -54,6 +54,9 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
+    public async Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken) =>
+        [.. (await ListAsync(tenant, cancellationToken)).Where(e => after is null || string.CompareOrdinal(e.Name, after) > 0).Take(count)];
+
     public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken)
     {
         lock (_all)
@@ -74,7 +77,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
         throw new NotSupportedException("The data plane adds no revisions.");
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
     {
         lock (_all)
         {
@@ -83,7 +86,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
                 return Task.FromResult<CatalogueEntry?>(null);
             }
 
-            _revisions[id] = revision with { State = state, Interface = interfaceJson ?? revision.Interface, Failure = failure };
+            _revisions[id] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
             return Task.FromResult<CatalogueEntry?>(EntryLocked(_endpoints[id.Endpoint]));
         }
     }

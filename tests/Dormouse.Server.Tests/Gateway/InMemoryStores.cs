@@ -121,6 +121,9 @@ internal sealed class NamedBlobs : IBlobStore, IDerivedFiles
         return Task.FromResult(_derived.GetValueOrDefault((tenant, package, key)));
     }
 
+    public Task<bool> AnyAsync(TenantId tenant, BlobHash package, CancellationToken cancellationToken) =>
+        Task.FromResult(_derived.Keys.Any(k => k.Item1 == tenant && k.Item2 == package));
+
     public Task SaveAsync(TenantId tenant, BlobHash package, string key, PackageFile file, CancellationToken cancellationToken)
     {
         _derived[(tenant, package, key)] = file;

@@ -126,6 +126,22 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task A_driver_that_cannot_be_opened_is_tried_again()
+    {
+        await using var host = await GatewayHost.StartAsync(prepare: driver => driver.FailingOpens = 1);
+        host.Add("digits");
+        host.Add("faces");
+
+        using var refused = await host.InferAsync("digits");
+        Assert.Equal("start_failed", await refused.CodeAsync());
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        await Conditions.UntilAsync(() => host.Driver.Opens == 2, "the driver is opened again");
+        using var answer = await host.InferAsync("faces");
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
     public async Task An_instance_larger_than_the_machines_budget_is_refused_with_both_figures()
     {
         await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__MEMORY"] = "100MiB" });

@@ -91,7 +91,7 @@ public sealed class SqliteCatalogueTests : IDisposable
     }
 
     private static Task<CatalogueEntry?> CompleteAsync(StorageSet storage, RevisionId id, RevisionState state) =>
-        storage.Catalogue.CompleteRevisionAsync(id, state, "{}", null, giveTraffic: true, Cancellation);
+        storage.Catalogue.CompleteRevisionAsync(id, state, new ModelLoad("{}", TimeSpan.FromMilliseconds(1.5)), null, giveTraffic: true, Cancellation);
 
     private static async Task<RevisionId> AddAsync(StorageSet storage, RevisionState state)
     {

@@ -25,6 +25,9 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<Endpoint>>([.. _endpoints.Values.Where(e => e.Tenant == tenant).OrderBy(e => e.Name, StringComparer.Ordinal)]);
 
+    public async Task<ImmutableArray<Endpoint>> PageAsync(TenantId tenant, string? after, int count, CancellationToken cancellationToken) =>
+        [.. (await ListAsync(tenant, cancellationToken)).Where(e => after is null || string.CompareOrdinal(e.Name, after) > 0).Take(count)];
+
     public Task<ImmutableArray<Revision>> RevisionsAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<Revision>>([.. _revisions.GetValueOrDefault(endpoint, []).AsEnumerable().Reverse()]);
 
@@ -57,14 +60,14 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     }
 
     public async Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, string? interfaceJson, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
     {
         if (await FindRevisionAsync(id, cancellationToken) is not { } revision)
         {
             return null;
         }
 
-        _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = interfaceJson ?? revision.Interface, Failure = failure };
+        _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
         var endpoint = Get(id.Endpoint);
         if (giveTraffic && state == RevisionState.Ready && !endpoint.Traffic.Any(s => s.Revision > id.Number))
         {

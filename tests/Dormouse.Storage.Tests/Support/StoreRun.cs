@@ -65,6 +65,8 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         foreach (var tenant in Tenants)
         {
             shown.Add(await catalogue.ListAsync(tenant, cancellationToken));
+            shown.Add(await catalogue.PageAsync(tenant, null, 1, cancellationToken));
+            shown.Add(await catalogue.PageAsync(tenant, Names[0], 2, cancellationToken));
             shown.Add(await keys.ListAsync(tenant, cancellationToken));
             shown.Add(await ledger.RecentAsync(tenant, null, 20, cancellationToken));
             shown.Add(await ledger.FindAsync(tenant, Invocation(3), cancellationToken));
@@ -148,7 +150,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                 return await catalogue.AddRevisionAsync(Revision(step), Endpoint(index), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.Complete:
                 return await catalogue.CompleteRevisionAsync(
-                    new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : "{}", step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, cancellationToken);
+                    new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : new ModelLoad("{}", TimeSpan.FromMicroseconds(step.Number)), step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, cancellationToken);
             case StepKind.SetTraffic:
                 return await catalogue.SetTrafficAsync(id, Traffic(step), cancellationToken);
             case StepKind.SetUnloaded:

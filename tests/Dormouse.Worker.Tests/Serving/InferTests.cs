@@ -180,16 +180,19 @@ public sealed class InferTests
         Assert.Equal(8, answer.Outputs["y"].Value(0));
     }
 
-    [Fact]
-    public async Task A_bomb_that_unpacks_beyond_the_limit_is_refused()
+    [Theory]
+    [InlineData(64, 16)]
+    [InlineData(512, 128)]
+    [InlineData(4096, 256)]
+    public async Task A_bomb_that_unpacks_beyond_its_share_of_the_memory_is_refused(int memoryMib, int limitMib)
     {
         using var folder = new ModelFolder(Onnx.Identity(Onnx.Float, 1));
-        await using var worker = await ServeAsync(folder);
+        await using var worker = await ServeAsync(folder, a => a with { MemoryMib = memoryMib });
         var packed = new MemoryStream();
         await using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
         {
             var zeros = new byte[1024 * 1024];
-            for (var mebibyte = 0; mebibyte <= 256; mebibyte++)
+            for (var mebibyte = 0; mebibyte <= limitMib; mebibyte++)
             {
                 gzip.Write(zeros);
             }
@@ -198,6 +201,7 @@ public sealed class InferTests
         var answer = await InferCall.SendAsync(worker, packed.ToArray(), jsonLength: null, "gzip");
 
         Assert.Equal((HttpStatusCode.RequestEntityTooLarge, "body_too_large"), (answer.Response.StatusCode, answer.Code));
+        Assert.Contains($"{limitMib << 20} bytes", answer.Detail, StringComparison.Ordinal);
         await StillAnswersAsync(worker);
     }
 

@@ -1,0 +1,81 @@
+namespace Dormouse.Server.Gateway;
+
+/// <summary>
+/// The time that one run may take. It stands still while the gateway waits for bytes of the caller: a slow sender is <see cref="BodyPace"/>'s to judge,
+/// and his time is not the run's.
+/// </summary>
+internal sealed class RunDeadline : IDisposable
+{
+    private readonly Lock _state = new();
+    private readonly CancellationTokenSource _source;
+    private readonly TimeProvider _time;
+    private TimeSpan _left;
+    private long _runsSince;
+    private bool _isPaused;
+    private bool _isLifted;
+
+    public RunDeadline(TimeSpan limit, TimeProvider time)
+    {
+        _time = time;
+        _left = limit;
+        _runsSince = time.GetTimestamp();
+        _source = new CancellationTokenSource(limit, time);
+        Token = _source.Token;
+    }
+
+    /// <summary>Fires when the time is up.</summary>
+    public CancellationToken Token { get; }
+
+    public bool HasPassed => Token.IsCancellationRequested;
+
+    /// <summary>The caller is waited for.</summary>
+    public void Pause()
+    {
+        lock (_state)
+        {
+            if (!_isLifted && !_isPaused)
+            {
+                _isPaused = true;
+                _left -= _time.GetElapsedTime(_runsSince);
+                _source.CancelAfter(Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    /// <summary>The caller has sent something.</summary>
+    public void Resume()
+    {
+        lock (_state)
+        {
+            if (!_isLifted && _isPaused)
+            {
+                _isPaused = false;
+                _runsSince = _time.GetTimestamp();
+                _source.CancelAfter(_left > TimeSpan.Zero ? _left : TimeSpan.Zero);
+            }
+        }
+    }
+
+    /// <summary>The run has ended; what is still to be sent of its answer has no limit.</summary>
+    public void Lift()
+    {
+        lock (_state)
+        {
+            if (!_isLifted)
+            {
+                _isLifted = true;
+                _source.CancelAfter(Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_state)
+        {
+            // The body may still be read when the attempt is over.
+            _isLifted = true;
+            _source.Dispose();
+        }
+    }
+}
