@@ -128,6 +128,7 @@ internal sealed class RequestBody : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _pace.Dispose();
         if (_kept is not null)
         {
             ArrayPool<byte>.Shared.Return(_kept);

@@ -104,7 +104,7 @@ public sealed class BodyReadingTests
     [Fact]
     public async Task A_byte_a_second_is_too_slow_and_300_are_not()
     {
-        var pace = new BodyPace(_time);
+        using var pace = new BodyPace(_time);
         for (var second = 0; second < 20; second++)
         {
             await NextSecondAsync(pace, 300);
@@ -122,7 +122,7 @@ public sealed class BodyReadingTests
     [Fact]
     public async Task A_caller_who_leaves_is_not_called_slow()
     {
-        var pace = new BodyPace(_time);
+        using var pace = new BodyPace(_time);
         using var left = new CancellationTokenSource();
         var read = pace.ReadAsync(_pipe.Reader, left.Token).AsTask();
 
