@@ -31,9 +31,7 @@ internal sealed class WorkerServer : IDisposable
         // The gateway decides how long idle connections live; one closed from here could meet a request on its way.
         options.Limits.KeepAliveTimeout = IdleConnectionLife;
         options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
-        // Without a change of threads between transport and application: a run may hold its thread, for another takes the transport's other events.
-        var transport = new SocketTransportOptions { UnsafePreferInlineScheduling = true };
-        _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(transport), _log), _log);
+        _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _log), _log);
     }
 
     /// <summary>The instance that answers; null while this worker is generic.</summary>

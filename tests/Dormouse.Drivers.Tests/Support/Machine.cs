@@ -53,7 +53,19 @@ internal static class Machine
         return found;
     }
 
-    public static bool IsRunning(int id) => CommandLine(id) is not null;
+    /// <summary>It is there and has not ended. Not by its command line, which is empty for a moment while it becomes another program.</summary>
+    public static bool IsRunning(int id)
+    {
+        try
+        {
+            var status = File.ReadAllText($"/proc/{id}/stat");
+            return status[status.LastIndexOf(')') + 2] is not ('Z' or 'X');
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Folders of a cgroup name in any hierarchy.</summary>
     public static string[] CgroupsNamed(string name) =>
