@@ -7,6 +7,7 @@ namespace Dormouse.Bench;
 internal static class Warm
 {
     private const double Seconds = 6;
+    private const double WarmUpSeconds = 4;
 
     /// <summary>Turns of the gateway and of the worker's own socket, one connection each; the medians' difference is what the gateway and its hop add.</summary>
     public static async Task OverheadAsync(Report report, string root, IReadOnlyList<Subject> subjects, Peers peers)
@@ -72,6 +73,8 @@ internal static class Warm
 
     private static async Task<double> RateAsync(Report report, string leg, string subject, HttpClient client, Func<HttpRequestMessage> request)
     {
+        // Every server compiles its hot code in its first seconds under load.
+        await Load.RunAsync(client, request, 8, WarmUpSeconds);
         var (perSecond, times) = await Load.RunAsync(client, request, 8, Seconds);
         report.Add(leg, subject, perSecond, "req/s");
         report.Add(leg + ", p99", subject, times.P99, "ms");
