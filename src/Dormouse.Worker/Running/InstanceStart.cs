@@ -28,8 +28,8 @@ internal static class InstanceStart
             var defaulted = Task.Run(() => DefaultedInputs.Of(folder, assignment.ModelPath));
             if (TryOptimised(descriptor, settings, time) is var (session, elapsed))
             {
-                ThreadPool.UnsafeQueueUserWorkItem(static descriptor => Prefetch.PopulateMappings(descriptor), descriptor, preferLocal: false);
                 var model = LoadedModel.Of(session, around with { DefaultedInputs = defaulted.GetAwaiter().GetResult() });
+                model.PrefetchFrom(descriptor);
                 return (model, new WorkerReady((long)elapsed.TotalMicroseconds, model.Interface, UsedOptimised: true));
             }
         }

@@ -12,6 +12,7 @@ namespace Dormouse.Worker.Running;
 internal sealed class LoadedModel : IDisposable
 {
     private readonly FrozenDictionary<string, string> _engineNames;
+    private Task _prefetching = Task.CompletedTask;
 
     private LoadedModel(InferenceSession session, ModelSurroundings around)
     {
@@ -66,7 +67,16 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>The engine's own name of an input.</summary>
     internal string EngineInput(string name) => _engineNames.GetValueOrDefault(name, name);
 
-    public void Dispose() => Session.Dispose();
+    /// <summary>Touches the mapped weights behind the first request's back; the session stays until that is over.</summary>
+    /// <param name="descriptor">The optimised file that the session was loaded from.</param>
+    internal void PrefetchFrom(int descriptor) => _prefetching = Task.Run(() => Prefetch.PopulateMappings(descriptor));
+
+    public void Dispose()
+    {
+        // Not its outcome: what was not touched ahead is touched by the run.
+        Task.WhenAny(_prefetching).Wait();
+        Session.Dispose();
+    }
 
     // The interface lists the outputs in the plans' order; a sequence of maps has two entries.
     private static FrozenDictionary<string, OutputSource> ByName(ImmutableArray<OutputPlan> plans, ModelInterface seen)
