@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -7,36 +6,18 @@ using Dormouse.EndToEnd.Tests.Running;
 
 namespace Dormouse.EndToEnd.Tests.Hostile;
 
-/// <summary>A data folder on a disk of 48 MB that fills up: a file system in memory, so this needs the right to mount.</summary>
-public sealed class FullDiskTests : IAsyncLifetime
+/// <summary>A data folder on a disk of 48 MB that fills up.</summary>
+public sealed class FullDiskTests
 {
     private const int DiskMib = 48;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("dormouse-test-").FullName;
-    private bool _isMounted;
-
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _isMounted = await RunAsync("mount", "-t", "tmpfs", "-o", $"size={DiskMib}m", "dormouse-test", _folder);
-        Assert.SkipUnless(_isMounted, "A small file system could not be mounted (this needs root): the full-disk tests were not run.");
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_isMounted)
-        {
-            Assert.True(await RunAsync("umount", _folder), "The small file system could not be unmounted.");
-        }
-
-        Directory.Delete(_folder, recursive: true);
-    }
 
     [Fact]
     public async Task An_upload_on_a_full_disk_is_refused_goes_on_when_there_is_room_and_harms_nobody()
     {
-        await using var server = await RunningServer.StartAsync(Cancelled, _folder);
+        await using var disk = await SmallDisk.MountAsync(DiskMib);
+        await using var server = await RunningServer.StartAsync(Cancelled, disk.Folder);
         var right = await HostileServer.DeployNeighbourAsync(server, Cancelled);
         var content = new byte[DiskMib << 20];
         new Random(20260107).NextBytes(content);
@@ -61,7 +42,7 @@ public sealed class FullDiskTests : IAsyncLifetime
             await HostileServer.AssertUnharmedAsync(server, right, Cancelled);
         }
 
-        Assert.True(await RunAsync("mount", "-o", $"remount,size={4 * DiskMib}m", _folder));
+        await disk.GrowAsync(4 * DiskMib);
         var rest = new ByteArrayContent(content, offset, content.Length - offset);
         rest.Headers.ContentRange = new ContentRangeHeaderValue(offset, content.Length - 1, content.Length);
         using var complete = await server.Http.PutAsync(address, rest, Cancelled);
@@ -95,13 +76,5 @@ public sealed class FullDiskTests : IAsyncLifetime
         var model = File.ReadAllBytes(Checkout.DigitsModel);
         var file = new JsonObject { ["path"] = "other.onnx", ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(model)), ["size_bytes"] = model.Length };
         return new JsonObject { ["files"] = new JsonArray(file), ["settings"] = new JsonObject(), ["verify"] = true };
-    }
-
-    private static async Task<bool> RunAsync(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
-        await process.StandardError.ReadToEndAsync(Cancelled);
-        await process.WaitForExitAsync(Cancelled);
-        return process.ExitCode == 0;
     }
 }

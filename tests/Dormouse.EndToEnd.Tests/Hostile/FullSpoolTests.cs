@@ -1,41 +1,21 @@
-using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using Dormouse.EndToEnd.Tests.Running;
 
 namespace Dormouse.EndToEnd.Tests.Hostile;
 
-/// <summary>Large bodies that wait on a disk of 16 MB: a file system in memory, so this needs the right to mount.</summary>
-public sealed class FullSpoolTests : IAsyncLifetime
+/// <summary>Large bodies that wait on a disk of 16 MB.</summary>
+public sealed class FullSpoolTests
 {
     private const int DiskMib = 16;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("dormouse-test-").FullName;
-    private bool _isMounted;
-
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _isMounted = await RunAsync("mount", "-t", "tmpfs", "-o", $"size={DiskMib}m", "dormouse-test", _folder);
-        Assert.SkipUnless(_isMounted, "A small file system could not be mounted (this needs root): the test of a full disk under a waiting body was not run.");
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_isMounted)
-        {
-            // The server was killed: its launcher ends a little later.
-            await Waiting.UntilAsync(() => RunAsync("umount", _folder), "the small file system is unmounted", CancellationToken.None);
-        }
-
-        Directory.Delete(_folder, recursive: true);
-    }
 
     [Fact]
     public async Task A_body_that_does_not_fit_is_refused_gives_up_its_place_and_its_space_and_harms_nobody()
     {
-        await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string> { ["TMPDIR"] = _folder });
+        await using var disk = await SmallDisk.MountAsync(DiskMib);
+        await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string> { ["TMPDIR"] = disk.Folder });
         var right = await HostileServer.DeployNeighbourAsync(server, Cancelled);
         await server.DeployAsync(
             "busy", [("model.onnx", SmallModels.Counter())], Cancelled, new JsonObject { ["concurrency"] = 1, ["max_instances"] = 1, ["timeout"] = "10m", ["queue_timeout"] = "10m" });
@@ -48,10 +28,10 @@ public sealed class FullSpoolTests : IAsyncLifetime
         await CounterCall.UntilQueuedAsync(server, "busy", 0, Cancelled);
         await HostileServer.AssertUnharmedAsync(server, right, Cancelled);
         // Its file is gone: another body fits.
-        await Waiting.UntilAsync(() => new DriveInfo(_folder).AvailableFreeSpace > (DiskMib - 2L) << 20, "the space is free again", Cancelled);
+        await Waiting.UntilAsync(() => disk.FreeBytes > (DiskMib - 2L) << 20, "the space is free again", Cancelled);
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
         var waiting = SendAsync(server, DiskMib / 2, leaving.Token);
-        await Waiting.UntilAsync(() => new DriveInfo(_folder).AvailableFreeSpace < (DiskMib - 4L) << 20, "the next body is kept", Cancelled);
+        await Waiting.UntilAsync(() => disk.FreeBytes < (DiskMib - 4L) << 20, "the next body is kept", Cancelled);
         await CounterCall.UntilQueuedAsync(server, "busy", 1, Cancelled);
         await leaving.CancelAsync();
         await ending.CancelAsync();
@@ -66,13 +46,5 @@ public sealed class FullSpoolTests : IAsyncLifetime
         var content = new ByteArrayContent(new byte[mib << 20]);
         content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
         return server.Http.PostAsync(new Uri("/v2/models/busy/infer", UriKind.Relative), content, leaving ?? Cancelled);
-    }
-
-    private static async Task<bool> RunAsync(string program, params string[] arguments)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
-        await process.StandardError.ReadToEndAsync(Cancelled);
-        await process.WaitForExitAsync(Cancelled);
-        return process.ExitCode == 0;
     }
 }
