@@ -12,12 +12,22 @@ internal sealed class WorkerApplication : IHttpApplication<HttpContext>
 {
     private static readonly byte[] Ready = """{"status":"ready"}"""u8.ToArray();
 
+    /// <summary>Where a rehearsal asks; no address of a worker that does not rehearse.</summary>
+    internal const string RehearsalPath = "/rehearsal";
+
     private Instance? _instance;
+    private Instance? _rehearsal;
 
     internal Instance? Instance
     {
         get => Volatile.Read(ref _instance);
         set => Volatile.Write(ref _instance, value);
+    }
+
+    internal Instance? Rehearsal
+    {
+        get => Volatile.Read(ref _rehearsal);
+        set => Volatile.Write(ref _rehearsal, value);
     }
 
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
@@ -72,6 +82,8 @@ internal sealed class WorkerApplication : IHttpApplication<HttpContext>
                 throw new InferenceException(ProblemCode.EndpointNotReady, "This worker serves no model yet.");
             case "/infer":
                 return InferEndpoint.HandleAsync(context, instance!);
+            case RehearsalPath when Rehearsal is { } rehearsal:
+                return InferEndpoint.HandleAsync(context, rehearsal);
             case "/":
                 return PictureEndpoint.HandleAsync(context, instance!);
             default:

@@ -41,6 +41,13 @@ internal sealed class WorkerServer : IDisposable
         set => _application.Instance = value;
     }
 
+    /// <summary>The instance of a rehearsal, at an address of its own: to everybody else this worker is still generic.</summary>
+    internal Instance? Rehearsal
+    {
+        get => _application.Rehearsal;
+        set => _application.Rehearsal = value;
+    }
+
     internal Task StartAsync(CancellationToken cancellationToken) => _server.StartAsync(_application, cancellationToken);
 
     public void Dispose()

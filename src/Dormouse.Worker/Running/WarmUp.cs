@@ -33,14 +33,14 @@ internal static class WarmUp
         var (model, ready) = InstanceStart.Load(assignment, signature: null, Number(folder), Number(optimised), time);
         using var instance = new Instance(model, concurrency: 1, assignment.MemoryMib, time);
         _ = ControlSocket.Pack(ready);
-        server.Instance = instance;
-        Ask(socketPath, Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
+        server.Rehearsal = instance;
+        Ask(socketPath, Encoding.ASCII.GetBytes($"POST {WorkerApplication.RehearsalPath} HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));
         Ask(socketPath,
         [
-            .. Encoding.ASCII.GetBytes($"POST /infer HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: {Binary.Length}\r\nContent-Length: {Binary.Length + 64}\r\n\r\n{Binary}"),
+            .. Encoding.ASCII.GetBytes($"POST {WorkerApplication.RehearsalPath} HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/octet-stream\r\nInference-Header-Content-Length: {Binary.Length}\r\nContent-Length: {Binary.Length + 64}\r\n\r\n{Binary}"),
             .. new byte[64],
         ]);
-        server.Instance = null;
+        server.Rehearsal = null;
     }
 
     // As it comes from the launcher, so that reading it is rehearsed too.
