@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Net.Sockets;
 using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Transport;
 using Dormouse.Server.Hosting.Settings;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -17,7 +19,7 @@ internal static class KestrelListening
     {
         // The same reason as in EventThreads.
         transport.UnsafePreferInlineScheduling = true;
-    }).ConfigureKestrel(kestrel =>
+    }).ConfigureServices(static services => services.AddSingleton<IMemoryPoolFactory<byte>, BlockFactory>()).ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.BodyLimitBytes;
@@ -84,4 +86,9 @@ internal static class KestrelListening
             : settings.GrpcListen;
 
     private static string Option(ListenAddress address, HostingSettings settings) => address == settings.Listen ? "--listen" : "--grpc-listen";
+
+    private sealed class BlockFactory : IMemoryPoolFactory<byte>
+    {
+        public MemoryPool<byte> Create(MemoryPoolOptions? options = null) => new LargeBlocks();
+    }
 }

@@ -1,6 +1,6 @@
 using Dormouse.Worker.Running;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -22,7 +22,10 @@ internal sealed class WorkerServer : IDisposable
 
     internal WorkerServer(string socketPath)
     {
-        _services = new ServiceCollection().AddSingleton<ILoggerFactory>(_log).BuildServiceProvider();
+        var services = new ServiceCollection();
+        services.AddSingleton<ILoggerFactory>(_log);
+        SocketTransport.Add(services);
+        _services = services.BuildServiceProvider();
         var options = new KestrelServerOptions { AddServerHeader = false, ApplicationServices = _services };
         // The gateway has already held the body against the endpoint's limit and times slow senders.
         options.Limits.MaxRequestBodySize = null;
@@ -31,7 +34,7 @@ internal sealed class WorkerServer : IDisposable
         // The gateway decides how long idle connections live; one closed from here could meet a request on its way.
         options.Limits.KeepAliveTimeout = IdleConnectionLife;
         options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
-        _server = new KestrelServer(Options.Create(options), new SocketTransportFactory(Options.Create(new SocketTransportOptions()), _log), _log);
+        _server = new KestrelServer(Options.Create(options), _services.GetRequiredService<IConnectionListenerFactory>(), _log);
     }
 
     /// <summary>The instance that answers; null while this worker is generic.</summary>
