@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dormouse.Cli.Simulation;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli;
@@ -16,6 +17,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(TrafficRequest))]
 [JsonSerializable(typeof(ChangesDocument))]
 [JsonSerializable(typeof(QuickstartDocument))]
+[JsonSerializable(typeof(ReplaysDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>

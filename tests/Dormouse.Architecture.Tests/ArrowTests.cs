@@ -17,7 +17,8 @@ public sealed class ArrowTests
         { "Dormouse.Worker", ["Dormouse.Protocol"], "it runs users' models: no platform code beside them" },
         { "Dormouse.Client", ["Dormouse.Protocol"], "it is published for others' programs" },
         { "Dormouse.Server", ["Dormouse.Core", "Dormouse.Protocol", "Dormouse.Storage", "Dormouse.Drivers"], "the server must not see the command line or the client" },
-        { "Dormouse.Cli", ["Dormouse.Client", "Dormouse.Server", "Dormouse.Protocol", "Dormouse.Core"], "the command line talks to servers through the client" },
+        { "Dormouse.Simulation", ["Dormouse.Core"], "it runs the decisions on virtual time: no server, no store, no clock" },
+        { "Dormouse.Cli", ["Dormouse.Client", "Dormouse.Server", "Dormouse.Simulation", "Dormouse.Protocol", "Dormouse.Core"], "the command line talks to servers through the client" },
     };
 
     [Theory]

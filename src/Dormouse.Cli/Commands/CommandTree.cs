@@ -7,6 +7,7 @@ using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Hosting;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Keys;
+using Dormouse.Cli.Simulation;
 using Dormouse.Cli.Usage;
 
 namespace Dormouse.Cli.Commands;
@@ -49,6 +50,7 @@ internal static class CommandTree
             StopCommand.CreateDelete(globals),
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),
+            SimulateCommand.Create(globals),
             DoctorCommand.Create(globals),
             VersionCommand.Create(globals),
             CompletionCommand.Create(globals),
