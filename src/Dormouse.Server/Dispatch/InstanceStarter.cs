@@ -127,10 +127,14 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
             await _opening;
             return true;
         }
-        catch (Exception fault) when (!_stopping.IsCancellationRequested)
+        catch (Exception fault)
         {
-            // The top of the loop: whatever it was, the next try may go better.
-            LogOpeningFailed(fault, wait);
+            // The top of the loop: whatever it was, the next try may go better. While the server stops there is none, and nobody to tell.
+            if (!_stopping.IsCancellationRequested)
+            {
+                LogOpeningFailed(fault, wait);
+            }
+
             return false;
         }
     }

@@ -53,11 +53,22 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     /// <summary>Tries to open it that fail before one goes well.</summary>
     public int FailingOpens { get; set; }
 
+    /// <summary>Opening goes on until the server stops, and fails then.</summary>
+    public bool OpensUntilStopped { get; set; }
+
     /// <summary>Tries to open it so far.</summary>
     public int Opens => Volatile.Read(ref _opens);
 
     public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {
+        if (OpensUntilStopped)
+        {
+            // As a launcher whose program ends while the server stops: the fault is its own, not a cancellation.
+            var opening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            cancellationToken.Register(() => opening.SetException(new IOException("the launcher ended")));
+            return opening.Task;
+        }
+
         if (Interlocked.Increment(ref _opens) <= FailingOpens)
         {
             return Task.FromException(new IOException("no launcher in this test"));

@@ -142,6 +142,15 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task A_server_that_stops_while_its_driver_opens_stops_well_whatever_comes_of_that()
+    {
+        var host = await GatewayHost.StartAsync(prepare: driver => driver.OpensUntilStopped = true);
+
+        await host.StopAsync();
+        await host.DisposeAsync();
+    }
+
+    [Fact]
     public async Task An_instance_larger_than_the_machines_budget_is_refused_with_both_figures()
     {
         await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__MEMORY"] = "100MiB" });
