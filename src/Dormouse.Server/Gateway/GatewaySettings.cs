@@ -23,6 +23,7 @@ internal sealed record GatewaySettings
     public static GatewaySettings From(ServerSettings settings) => new()
     {
         BodyLimitBytes = settings.Server.BodyLimitBytes,
+        SpoolFolder = settings.Server.SpoolFolder,
         ShutdownLimit = settings.Server.ShutdownTimeout,
         BudgetMib = settings.Machine.MemoryMib,
         StartsAtOnceMax = settings.Machine.StartsAtOnce,

@@ -83,7 +83,18 @@ internal sealed class RequestBody : IAsyncDisposable
     {
         if (!_isRead && !grant.IsCompleted)
         {
-            _spool ??= SpoolFile.Create(folder, ids);
+            try
+            {
+                _spool ??= SpoolFile.Create(folder, ids);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Problem = new Problem(
+                    ProblemCode.StorageFull,
+                    "The request body could not be kept while it waited for a slot: the server cannot make files in its folder for that. Try again when a slot is free, or let the operator look at server.spool_folder.");
+                return false;
+            }
+
             await GuardAsync(token => SpoolAsync(grant, _spool, token), callerLeft);
         }
 

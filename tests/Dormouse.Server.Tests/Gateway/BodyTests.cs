@@ -57,6 +57,26 @@ public sealed class BodyTests
     }
 
     [Fact]
+    public async Task A_large_body_that_cannot_be_spooled_is_refused_and_its_place_is_free()
+    {
+        var folder = Directory.CreateTempSubdirectory("dormouse-spool-");
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_SERVER__SPOOL_FOLDER"] = folder.FullName });
+        folder.Delete();
+        host.Driver.IsReadyAtOnce = false;
+        host.Add("digits");
+        var call = host.Client.PostAsync("/v2/models/digits/infer", new ByteArrayContent(new byte[4 << 20]), Cancellation);
+        var start = await host.Driver.NextStartAsync(Cancellation);
+
+        using var answer = await call;
+
+        Assert.Equal(HttpStatusCode.InsufficientStorage, answer.StatusCode);
+        Assert.Equal("storage_full", await answer.CodeAsync());
+        await host.Driver.MakeReadyAsync(start.Instance);
+        using var neighbour = await host.InferAsync("digits");
+        Assert.Equal(HttpStatusCode.OK, neighbour.StatusCode);
+    }
+
+    [Fact]
     public async Task A_body_over_the_limit_is_refused_declared_or_chunked()
     {
         await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_SERVER__BODY_LIMIT"] = "2MiB" });

@@ -117,6 +117,9 @@ internal sealed record HostingSettings
     /// <summary>Largest request body of an invocation. Default 100 MiB, 1 KiB to 16 GiB.</summary>
     public required long BodyLimitBytes { get; init; }
 
+    /// <summary>Absolute path of the folder for bodies over 1 MiB that wait for a slot. Default: the system's folder for temporary files.</summary>
+    public required string SpoolFolder { get; init; }
+
     /// <summary>How long a stop waits for running invocations. Default 30 s, 0 to 10 min.</summary>
     public required TimeSpan ShutdownTimeout { get; init; }
 
@@ -138,6 +141,7 @@ internal sealed record HostingSettings
             GrpcListen = grpc,
             DataFolder = Path.GetFullPath(folder ?? set ?? defaultFolder),
             BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
+            SpoolFolder = Path.GetFullPath(reader.ParseText("server.spool_folder", Path.GetTempPath(), text => Directory.Exists(text) ? text : null, "a folder that is there")),
             ShutdownTimeout = reader.Duration("server.shutdown_timeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };
     }
