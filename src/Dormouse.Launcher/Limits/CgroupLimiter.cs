@@ -54,9 +54,9 @@ internal abstract class CgroupLimiter(ImmutableArray<string> bases) : WorkerLimi
     {
     }
 
-    /// <summary>Quota of a period, or null when the wish is no real limit.</summary>
+    /// <summary>Quota of a period; null for 0, which is no limit.</summary>
     protected static long? CpuQuota(double cpu) =>
-        cpu <= 0 || cpu >= Environment.ProcessorCount ? null : Math.Max(1000, (long)(cpu * PeriodMicroseconds));
+        cpu <= 0 ? null : Math.Max(1000, (long)(cpu * PeriodMicroseconds));
 
     /// <summary>The number behind <paramref name="key"/> in a "key value" file; 0 when there is none.</summary>
     protected static long ReadKey(string path, string key)

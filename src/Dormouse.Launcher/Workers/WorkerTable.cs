@@ -135,10 +135,11 @@ internal sealed unsafe class WorkerTable(
         try
         {
             var places = limiter.Create(worker.Place);
-            if (limiter.Apply(worker.Place, 0, spawn.Limits) is { } failure)
+            var limits = Effective(spawn.Limits);
+            if (limiter.Apply(worker.Place, 0, limits) is { } failure)
                 return failure.Reason;
             if (!limiter.LimitsProcess)
-                worker.Limits = Effective(spawn.Limits);
+                worker.Limits = limits;
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
             var error = spawner.Start(places, spawn.Command, spawn.Environment, theirControl, theirOutput, out var process);
@@ -207,12 +208,13 @@ internal sealed unsafe class WorkerTable(
 
     private bool ApplyLimits(WorkerProcess worker, WorkerLimits limits)
     {
+        limits = Effective(limits);
         // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
-        if (Effective(limits) == worker.Limits)
+        if (limits == worker.Limits)
             return true;
         if (limiter.Apply(worker.Place, worker.ProcessId, limits) is not { } failure)
         {
-            worker.Limits = Effective(limits);
+            worker.Limits = limits;
             return true;
         }
 
@@ -222,6 +224,7 @@ internal sealed unsafe class WorkerTable(
         return false;
     }
 
+    /// <summary>All cores of the machine, or more, are no limit.</summary>
     private static WorkerLimits Effective(WorkerLimits limits) => limits.Cpu >= Environment.ProcessorCount ? limits with { Cpu = 0 } : limits;
 
     private static void LimitProcess(WorkerProcess worker)
