@@ -107,20 +107,24 @@ internal sealed class InvocationRunner(
         }
         else
         {
+            SlotResult? waited;
             try
             {
-                var grant = asking.AsTask();
-                if (!await exchange.WhileWaitingAsync(grant))
-                {
-                    return await LeaveQueueAsync(grant, leaving, exchange, callerLeft);
-                }
-
-                result = await grant;
+                waited = await WaitAsync(asking.AsTask(), leaving, exchange);
             }
             catch (OperationCanceledException) when (callerLeft.IsCancellationRequested)
             {
                 return RunEnd.CallerLeft.Instance;
             }
+
+            if (waited is null)
+            {
+                return callerLeft.IsCancellationRequested
+                    ? RunEnd.CallerLeft.Instance
+                    : new RunEnd.Failed(exchange.BodyProblem ?? throw new InvalidOperationException("A body failed without a problem."));
+            }
+
+            result = waited;
         }
 
         if (result is SlotResult.Refused refused)
@@ -140,8 +144,28 @@ internal sealed class InvocationRunner(
         return null;
     }
 
-    /// <summary>The body failed while its invocation waited: it gives up the place, or the slot when that came first.</summary>
-    private async ValueTask<RunEnd> LeaveQueueAsync(Task<SlotResult> grant, CancellationTokenSource? leaving, Exchange exchange, CancellationToken callerLeft)
+    /// <summary>Null when the body failed meanwhile. Whoever does not get the result, by a fault or by the caller's leaving, does not keep its slot either.</summary>
+    private async ValueTask<SlotResult?> WaitAsync(Task<SlotResult> grant, CancellationTokenSource? leaving, Exchange exchange)
+    {
+        try
+        {
+            if (await exchange.WhileWaitingAsync(grant))
+            {
+                return await grant;
+            }
+        }
+        catch
+        {
+            await GiveBackAsync(grant, leaving);
+            throw;
+        }
+
+        await GiveBackAsync(grant, leaving);
+        return null;
+    }
+
+    /// <summary>An invocation that waited will not run: it gives up its place, or the slot when that came first.</summary>
+    private async ValueTask GiveBackAsync(Task<SlotResult> grant, CancellationTokenSource? leaving)
     {
         if (leaving is not null)
         {
@@ -159,10 +183,6 @@ internal sealed class InvocationRunner(
         {
             // The place is given up, as wanted.
         }
-
-        return callerLeft.IsCancellationRequested
-            ? RunEnd.CallerLeft.Instance
-            : new RunEnd.Failed(exchange.BodyProblem ?? throw new InvalidOperationException("A body failed without a problem."));
     }
 
     /// <summary>It ends without having been answered: when it had run before, the receipt says so.</summary>

@@ -28,6 +28,55 @@ public sealed class RetryTests
         Assert.Equal(0, host.Dispatch.Samples(route.Endpoint.Id).Sum(s => s.Sample.Queued + s.Sample.Running));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_slot_that_came_while_reading_the_body_failed_is_given_back(bool hasCallerLeft)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        var route = host.Add("digits");
+        using var left = new CancellationTokenSource();
+        var invocation = new Invocation(new InvocationId(Guid.CreateVersion7()), route.Endpoint, route.Revisions[0], host.Time.GetTimestamp());
+        var running = host.Service<InvocationRunner>().RunAsync(invocation, new ThrowingExchange(host, hasCallerLeft ? left : null), left.Token).AsTask();
+
+        if (hasCallerLeft)
+        {
+            Assert.IsType<RunEnd.CallerLeft>(await running);
+        }
+        else
+        {
+            await Assert.ThrowsAsync<IOException>(() => running);
+        }
+
+        Assert.Equal(0, host.Dispatch.Samples(route.Endpoint.Id).Sum(s => s.Sample.Queued + s.Sample.Running));
+    }
+
+    /// <summary>Reading on fails when the slot has just come.</summary>
+    private sealed class ThrowingExchange(GatewayHost host, CancellationTokenSource? left) : Exchange
+    {
+        public override long BodyBytes => 2 << 20;
+
+        public override bool CanRepeat => false;
+
+        public override bool MayFailWaiting => true;
+
+        public override async ValueTask<bool> WhileWaitingAsync(Task<SlotResult> grant)
+        {
+            await host.Driver.MakeReadyAsync((await host.Driver.NextStartAsync(Cancellation)).Instance);
+            await grant;
+            if (left is null)
+            {
+                throw new IOException("the body cannot be read");
+            }
+
+            await left.CancelAsync();
+            throw new OperationCanceledException(left.Token);
+        }
+
+        public override ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline) => throw new InvalidOperationException("It has no body to send.");
+    }
+
     /// <summary>Its first instance crashes; its caller leaves at the moment that the retry has a slot.</summary>
     private sealed class LeavingExchange(GatewayHost host, CancellationTokenSource left) : Exchange
     {
