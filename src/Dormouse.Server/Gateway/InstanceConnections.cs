@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
+using System.Text;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Instances;
 using Dormouse.Server.Dispatch;
@@ -43,6 +44,8 @@ internal sealed class InstanceConnections : IDisposable
             AllowAutoRedirect = false,
             AutomaticDecompression = System.Net.DecompressionMethods.None,
             ActivityHeadersPropagator = null,
+            // As they were read: a caller's header that is not ASCII would otherwise fail here, as if the instance had broken the connection.
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
             // The instance's end closes them; nothing else should.
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
             PooledConnectionLifetime = Timeout.InfiniteTimeSpan,

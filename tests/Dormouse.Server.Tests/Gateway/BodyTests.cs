@@ -57,6 +57,29 @@ public sealed class BodyTests
     }
 
     [Fact]
+    public async Task A_header_that_is_not_ascii_reaches_the_instance_and_never_counts_against_it()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+        string? seen = null;
+        host.Driver.Play = run =>
+        {
+            seen = run.Context.Request.ContentType;
+            return FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{}"u8.ToArray());
+        };
+        using var client = new HttpClient(new SocketsHttpHandler { RequestHeaderEncodingSelector = static (_, _) => System.Text.Encoding.UTF8 });
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(host.Http, "/v2/models/digits/infer")) { Content = new ByteArrayContent([1]) };
+        request.Headers.Authorization = host.Client.DefaultRequestHeaders.Authorization;
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", "application/json; x=é");
+
+        using var answer = await client.SendAsync(request, Cancellation);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("application/json; x=é", seen);
+        Assert.Equal(1, host.Driver.Started);
+    }
+
+    [Fact]
     public async Task A_large_body_that_cannot_be_spooled_is_refused_and_its_place_is_free()
     {
         var folder = Directory.CreateTempSubdirectory("dormouse-spool-");
