@@ -54,11 +54,12 @@ public sealed record KnativeRecording
         }
 
         var seconds = KnativeRows.Seconds(file.Samples ?? throw Missing("samples"));
+        var settings = file.Settings ?? throw Missing("settings");
         return new KnativeRecording
         {
             Name = file.Name ?? "",
-            Policy = KnativeSettings.ToPolicy(file.Settings ?? throw Missing("settings")),
-            InitialReadyInstances = file.Settings.InitialReadyPods,
+            Policy = settings.ToPolicy(),
+            InitialReadyInstances = settings.InitialReadyPods,
             Seconds = seconds,
             Ticks = KnativeRows.Ticks(file.Ticks ?? throw Missing("ticks"), seconds),
         };

@@ -48,38 +48,38 @@ internal sealed record KnativeSettings
     public int InitialReadyPods { get; set; }
 
     /// <exception cref="RecordingException">A value is out of its range; names it.</exception>
-    public static AutoscalerPolicy ToPolicy(KnativeSettings settings)
+    public AutoscalerPolicy ToPolicy()
     {
-        var target = settings.TargetValue ?? settings.TotalValue * settings.TargetUtilization;
-        Check("total_value", settings.TotalValue, double.Epsilon, double.MaxValue, "above 0");
+        var target = TargetValue ?? TotalValue * TargetUtilization;
+        Check("total_value", TotalValue, double.Epsilon, double.MaxValue, "above 0");
         Check("target_value", target, double.Epsilon, double.MaxValue, "above 0");
-        Check("stable_window_s", settings.StableWindowSeconds, 1, WindowSecondsMax, "1 to 3600");
-        Check("panic_window_s", settings.PanicWindowSeconds, 1, settings.StableWindowSeconds, "1 to the stable window");
-        Check("bucket_s", settings.BucketSeconds, 1, 1, "1");
-        Check("tick_s", settings.TickSeconds, 2, 2, "2");
-        Check("panic_threshold", settings.PanicThreshold, double.Epsilon, double.MaxValue, "above 0");
-        Check("max_scale_up_rate", settings.MaxScaleUpRate, 1, double.MaxValue, "1 or more");
-        Check("max_scale_down_rate", settings.MaxScaleDownRate, 1, double.MaxValue, "1 or more");
-        Check("scale_down_delay_s", settings.ScaleDownDelaySeconds, 0, WindowSecondsMax, "0 to 3600");
-        Check("activation_scale", settings.ActivationScale, 0, int.MaxValue, "0 or more");
-        Check("min_scale", settings.MinScale, 0, settings.MaxScale > 0 ? settings.MaxScale : int.MaxValue, "0 to max_scale");
-        Check("max_scale", settings.MaxScale, 0, int.MaxValue, "0 or more");
-        Check("initial_ready_pods", settings.InitialReadyPods, 0, int.MaxValue, "0 or more");
+        Check("stable_window_s", StableWindowSeconds, 1, WindowSecondsMax, "1 to 3600");
+        Check("panic_window_s", PanicWindowSeconds, 1, StableWindowSeconds, "1 to the stable window");
+        Check("bucket_s", BucketSeconds, 1, 1, "1");
+        Check("tick_s", TickSeconds, 2, 2, "2");
+        Check("panic_threshold", PanicThreshold, double.Epsilon, double.MaxValue, "above 0");
+        Check("max_scale_up_rate", MaxScaleUpRate, 1, double.MaxValue, "1 or more");
+        Check("max_scale_down_rate", MaxScaleDownRate, 1, double.MaxValue, "1 or more");
+        Check("scale_down_delay_s", ScaleDownDelaySeconds, 0, WindowSecondsMax, "0 to 3600");
+        Check("activation_scale", ActivationScale, 0, int.MaxValue, "0 or more");
+        Check("min_scale", MinScale, 0, MaxScale > 0 ? MaxScale : int.MaxValue, "0 to max_scale");
+        Check("max_scale", MaxScale, 0, int.MaxValue, "0 or more");
+        Check("initial_ready_pods", InitialReadyPods, 0, int.MaxValue, "0 or more");
         return new AutoscalerPolicy
         {
-            CapacityPerInstance = settings.TotalValue,
+            CapacityPerInstance = TotalValue,
             TargetPerInstance = target,
-            StableWindow = TimeSpan.FromSeconds(settings.StableWindowSeconds),
-            PanicWindow = TimeSpan.FromSeconds(settings.PanicWindowSeconds),
-            PanicThreshold = settings.PanicThreshold,
-            ScaleUpRateMax = settings.MaxScaleUpRate,
-            ScaleDownRateMax = settings.MaxScaleDownRate,
-            ScaleDownDelay = TimeSpan.FromSeconds(settings.ScaleDownDelaySeconds),
-            ActivationInstances = settings.ActivationScale,
-            SpareCapacity = settings.TargetBurstCapacity,
-            InstancesMin = settings.MinScale,
-            InstancesMax = settings.MaxScale,
-            IsReachable = settings.Reachable,
+            StableWindow = TimeSpan.FromSeconds(StableWindowSeconds),
+            PanicWindow = TimeSpan.FromSeconds(PanicWindowSeconds),
+            PanicThreshold = PanicThreshold,
+            ScaleUpRateMax = MaxScaleUpRate,
+            ScaleDownRateMax = MaxScaleDownRate,
+            ScaleDownDelay = TimeSpan.FromSeconds(ScaleDownDelaySeconds),
+            ActivationInstances = ActivationScale,
+            SpareCapacity = TargetBurstCapacity,
+            InstancesMin = MinScale,
+            InstancesMax = MaxScale,
+            IsReachable = Reachable,
         };
     }
 
