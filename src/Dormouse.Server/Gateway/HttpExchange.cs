@@ -66,7 +66,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
             context.RequestAborted = callerLeft;
         }
 
-        return error == ForwarderError.None ? Finished(run, transform) : Judge(transform, sent);
+        return error == ForwarderError.None ? Finished(run, transform) : Judge(run, transform, sent);
     }
 
     private static AttemptEnd Finished(InvocationRun run, InstanceTransform transform)
@@ -80,7 +80,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         return AttemptEnd.Answered;
     }
 
-    private AttemptEnd Judge(InstanceTransform transform, RequestBodyStream sent)
+    private AttemptEnd Judge(InvocationRun run, InstanceTransform transform, RequestBodyStream sent)
     {
         if (context.Response.HasStarted)
         {
@@ -88,13 +88,13 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         }
 
         var forwarding = context.Features.Get<IForwarderErrorFeature>()?.Exception;
-        var invocation = context.Response.Headers[Protocol.DormouseHeaders.InvocationId];
+        // The forwarder may have cleared it, too.
         context.Response.Clear();
-        context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = invocation;
+        context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = run.Invocation.Id.ToString();
         context.Features.Set<IForwarderErrorFeature>(null);
         if (sent.Fault is { } fault)
         {
-            BodyProblem = Describe(fault);
+            BodyProblem = body.Problem ?? Describe(fault);
             return AttemptEnd.BodyFailed;
         }
 

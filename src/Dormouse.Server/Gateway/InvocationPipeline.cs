@@ -63,7 +63,7 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
         await using var body = await RequestBody.ReadAsync(context, exchangeParts.Settings.BodyLimitBytes, parts.Time);
         if (body.Problem is { } unread)
         {
-            // What is left of the body is not read: the connection cannot be used again.
+            // What is left of the body is taken in for a few seconds only: the connection cannot be used again.
             context.Response.Headers.Connection = "close";
             await WriteAsync(context, unread);
             return;

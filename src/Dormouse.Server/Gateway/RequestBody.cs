@@ -57,7 +57,9 @@ internal sealed class RequestBody : IAsyncDisposable
         var request = context.Request;
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {
-            size.MaxRequestBodySize = limitBytes;
+            // Counted here. Kestrel would end the connection at once, and a caller who still sends would see that instead of the answer; as it is,
+            // it takes in the rest for up to 5 s after the answer.
+            size.MaxRequestBodySize = null;
         }
 
         var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes, new BodyPace(time));
@@ -132,7 +134,13 @@ internal sealed class RequestBody : IAsyncDisposable
             // A read that was cancelled when the slot came may end empty here.
             if (count > 0)
             {
-                return Count(count) ? count : throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
+                if (Count(count))
+                {
+                    return count;
+                }
+
+                Problem = TooLarge(_limitBytes);
+                throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
             }
         }
     }

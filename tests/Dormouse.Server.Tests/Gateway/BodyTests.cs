@@ -114,8 +114,30 @@ public sealed class BodyTests
         chunked.Headers.TransferEncodingChunked = true;
         using var second = await host.Client.SendAsync(chunked, Cancellation);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, second.StatusCode);
+        Assert.Contains("2097152 bytes", await second.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.NotEmpty(second.Headers.GetValues("Dormouse-Invocation-Id"));
         using var neighbour = await host.InferAsync("digits");
         Assert.Equal(HttpStatusCode.OK, neighbour.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_who_still_sends_a_body_over_the_limit_gets_the_answer(bool isChunked)
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_SERVER__BODY_LIMIT"] = "2MiB" });
+        host.Add("digits");
+        var body = new byte[64 << 20];
+
+        for (var i = 0; i < 5; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StreamContent(new Unseekable(body)) };
+            request.Headers.TransferEncodingChunked = isChunked;
+            request.Content.Headers.ContentLength = isChunked ? null : body.Length;
+            using var answer = await host.Client.SendAsync(request, Cancellation);
+
+            Assert.Equal("body_too_large", await answer.CodeAsync());
+        }
     }
 
     [Theory]
