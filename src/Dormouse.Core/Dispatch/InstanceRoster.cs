@@ -54,6 +54,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             case RevisionEventKind.InstanceLost when change.Loss is { } loss:
                 Lost(slot, loss, now, effects);
                 break;
+            case RevisionEventKind.AnswerLeft:
+                slot.AnswerLeft(now);
+                StopWhenDrained(slot, now, effects);
+                break;
             case RevisionEventKind.InstanceGone:
                 Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
                 slot.Leave();
@@ -78,6 +82,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         switch (end)
         {
             case SlotEnd.Completed:
+            case SlotEnd.Answering:
                 Learned = Learned.WithRun(runTime);
                 Backoff.CompletedRun(slot.RequestedAt);
                 break;
@@ -92,11 +97,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 break;
         }
 
-        if (slot.State == InstanceState.Draining && !slot.HasLeases)
-        {
-            slot.Stop(now);
-            effects.Stops.Add(new InstanceToStop(slot.Id, StopReason.Suspect));
-        }
+        StopWhenDrained(slot, now, effects);
     }
 
     /// <summary>Asks for instances.</summary>
@@ -229,6 +230,15 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             // It got work in the meantime, or must be kept: the arbiter must look for another.
             slot.IsOffered = false;
             effects.BecameBusy.Add(slot.Id);
+        }
+    }
+
+    private static void StopWhenDrained(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
+    {
+        if (slot.State == InstanceState.Draining && !slot.IsOccupied)
+        {
+            slot.Stop(now);
+            effects.Stops.Add(new InstanceToStop(slot.Id, StopReason.Suspect));
         }
     }
 

@@ -11,6 +11,7 @@ internal sealed class InstanceSlot
 {
     private readonly Lease[] _leases;
     private int _leaseCount;
+    private int _answerCount;
     private InstanceMeter _meter;
 
     /// <summary>Σ (start of the run − <see cref="ReadyAt"/>) over the leases, ticks: gives their mean age without a walk.</summary>
@@ -48,7 +49,7 @@ internal sealed class InstanceSlot
     /// <summary>Number of the event that made it ready; what came before it waited for its start.</summary>
     public long ReadySequence { get; private set; }
 
-    /// <summary>Since when nothing runs on it; meaningful while <see cref="IsIdle"/>.</summary>
+    /// <summary>Since when nothing runs on it and no answer is read from it; meaningful while <see cref="IsIdle"/>.</summary>
     public MonotonicTime IdleSince { get; private set; }
 
     public string Address { get; private set; } = "";
@@ -69,7 +70,10 @@ internal sealed class InstanceSlot
 
     public bool IsLive => State is InstanceState.Starting or InstanceState.Ready;
 
-    public bool IsIdle => State == InstanceState.Ready && _leaseCount == 0;
+    public bool IsIdle => State == InstanceState.Ready && !IsOccupied;
+
+    /// <summary>Something runs on it or an answer is still to be read from it.</summary>
+    public bool IsOccupied => _leaseCount + _answerCount > 0;
 
     public bool HasLeases => _leaseCount > 0;
 
@@ -149,13 +153,23 @@ internal sealed class InstanceSlot
         runTime = at - lease.StartedAt;
         _leases[index] = _leases[--_leaseCount];
         _startedTicks -= (lease.StartedAt - ReadyAt).Ticks;
-        CompletedRuns += end == SlotEnd.Completed ? 1 : 0;
-        if (_leaseCount == 0)
+        CompletedRuns += end is SlotEnd.Completed or SlotEnd.Answering ? 1 : 0;
+        _answerCount += end == SlotEnd.Answering ? 1 : 0;
+        if (!IsOccupied)
         {
             IdleSince = at;
         }
 
         return true;
+    }
+
+    /// <summary>The last byte of an answer was read from it.</summary>
+    public void AnswerLeft(MonotonicTime at)
+    {
+        if (--_answerCount == 0 && _leaseCount == 0)
+        {
+            IdleSince = at;
+        }
     }
 
     /// <summary>Sum of the ages of what runs on it.</summary>

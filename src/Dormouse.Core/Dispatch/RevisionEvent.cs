@@ -12,6 +12,9 @@ public enum RevisionEventKind
 
     /// <summary>The instance said that a run ended (or the gateway knows it: crash, time-out).</summary>
     Ended,
+
+    /// <summary>The last byte of an answer that began with <see cref="SlotEnd.Answering"/> was read from its instance, or is given up.</summary>
+    AnswerLeft,
     InstanceReady,
     InstanceFailed,
     InstanceLost,
@@ -48,6 +51,12 @@ public enum RevisionEventKind
 public enum SlotEnd
 {
     Completed,
+
+    /// <summary>
+    /// The run is completed and its answer is still to be read from the instance: the slot is free, but the instance is neither idle nor stopped without need
+    /// until <see cref="RevisionEventKind.AnswerLeft"/>.
+    /// </summary>
+    Answering,
 
     /// <summary>The invocation's own limit passed: the instance is stopped, others on it are lost and may be retried.</summary>
     TimedOut,
@@ -90,6 +99,8 @@ public readonly record struct RevisionEvent
     public static RevisionEvent CallerLeft(long ticket) => new() { Kind = RevisionEventKind.CallerLeft, Ticket = ticket };
 
     public static RevisionEvent Ended(SlotLease lease, SlotEnd end) => new() { Kind = RevisionEventKind.Ended, Instance = lease.Instance, Lease = lease, End = end };
+
+    public static RevisionEvent AnswerLeft(InstanceId instance) => new() { Kind = RevisionEventKind.AnswerLeft, Instance = instance };
 
     public static RevisionEvent InstanceReady(InstanceId instance, InstanceReady ready) => new() { Kind = RevisionEventKind.InstanceReady, Instance = instance, Ready = ready };
 

@@ -58,6 +58,9 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     public long Release(in SlotLease lease, SlotEnd end) =>
         _drivers.TryGetValue(lease.Instance.Revision, out var driver) ? driver.Release(lease, end) : 0;
 
+    /// <summary>An answer that was still to be read when its slot was given back (<see cref="SlotEnd.Answering"/>) has left its instance.</summary>
+    public void AnswerLeft(InstanceId instance) => _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.AnswerLeft(instance));
+
     /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints with min-instances.</summary>
     public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying)
     {

@@ -116,7 +116,7 @@ internal sealed class RevisionDriver
         return metered;
     }
 
-    /// <summary>Feeds an event that is not about one instance's life: Drain, Resume, Retire, Woken, Evict. False when this driver was dropped.</summary>
+    /// <summary>Feeds an event that is not about one instance's life: Drain, Resume, Retire, Woken, Evict, AnswerLeft. False when this driver was dropped.</summary>
     public bool Apply(in RevisionEvent @event)
     {
         Aftermath? aftermath = null;

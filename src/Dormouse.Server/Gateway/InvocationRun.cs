@@ -9,6 +9,9 @@ namespace Dormouse.Server.Gateway;
 internal sealed class InvocationRun(
     Invocation invocation, HttpMessageInvoker invoker, DispatchService dispatch, InvocationRecorder recorder, CancellationToken callerLeft)
 {
+    /// <summary>The slot was given back and the instance still answers.</summary>
+    private bool _isAnswering;
+
     public Invocation Invocation => invocation;
 
     /// <summary>Connections to the instance.</summary>
@@ -16,18 +19,35 @@ internal sealed class InvocationRun(
 
     public bool HasCallerLeft => callerLeft.IsCancellationRequested;
 
-    /// <summary>The run's own limit; the answer's transfer after the run is not bound by it.</summary>
+    /// <summary>The run's own limit, then that of its answer's transfer.</summary>
     public required RunDeadline Deadline { get; init; }
 
-    /// <summary>The instance answered and says that its run ended: the slot is free before the caller has read a byte.</summary>
+    /// <summary>
+    /// The instance answered and says that its run ended: the slot is free before the caller has read a byte, the instance stays until <see cref="AnswerRead"/>.
+    /// </summary>
     public Receipt RunEnded(int status, long runMicroseconds, long cpuMicroseconds)
     {
-        Deadline.Lift();
-        return Close(SlotEnd.Completed, OutcomeOf(status), HasCallerLeft ? 0 : status, runMicroseconds, cpuMicroseconds);
+        Deadline.BeginTransfer();
+        _isAnswering |= invocation.HoldsSlot;
+        return Close(SlotEnd.Answering, OutcomeOf(status), HasCallerLeft ? 0 : status, runMicroseconds, cpuMicroseconds);
     }
 
     /// <summary>The last byte of an answer came whose instance does not measure its runs: the gateway measured it.</summary>
-    public Receipt AnswerEnded(int status) => RunEnded(status, recorder.ElapsedMicroseconds(invocation), 0);
+    public Receipt AnswerEnded(int status)
+    {
+        Deadline.BeginTransfer();
+        return Close(SlotEnd.Completed, OutcomeOf(status), HasCallerLeft ? 0 : status, recorder.ElapsedMicroseconds(invocation), 0);
+    }
+
+    /// <summary>Nothing more is read from the instance in this attempt, however it ended.</summary>
+    public void AnswerRead()
+    {
+        if (_isAnswering)
+        {
+            _isAnswering = false;
+            dispatch.AnswerLeft(invocation.Grant.Lease.Instance);
+        }
+    }
 
     /// <summary>The run failed. <paramref name="status"/> is what the caller is told.</summary>
     public Receipt Failed(SlotEnd end, Outcome outcome, int status) =>

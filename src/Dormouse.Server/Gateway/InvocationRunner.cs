@@ -80,7 +80,16 @@ internal sealed class InvocationRunner(
 
             using var deadline = new RunDeadline(invocation.Revision.Spec.Timeout, time);
             var run = new InvocationRun(invocation, connections.For(invocation.Grant.Lease), dispatch, recorder, callerLeft) { Deadline = deadline };
-            var end = await exchange.SendAsync(run, deadline.Token);
+            AttemptEnd end;
+            try
+            {
+                end = await exchange.SendAsync(run, deadline.Token);
+            }
+            finally
+            {
+                run.AnswerRead();
+            }
+
             if (end == AttemptEnd.Answered)
             {
                 return RunEnd.Answered.Instance;
@@ -226,7 +235,10 @@ internal sealed class InvocationRunner(
         if (invocation.Receipt is not null)
         {
             // The run had ended well; its answer was lost on the way.
-            return Ended(run, end, Crashed(invocation, "The instance ended while its answer was being sent."));
+            var lost = run.Deadline.HasPassed
+                ? new Problem(ProblemCode.DeadlineExceeded, $"The answer was not read within {Seconds(RunDeadline.TransferLimit)} of the end of its run.")
+                : Crashed(invocation, "The instance ended while its answer was being sent.");
+            return Ended(run, end, lost);
         }
 
         if (_isStopping)

@@ -2,17 +2,20 @@ namespace Dormouse.Server.Gateway;
 
 /// <summary>
 /// The time that one run may take. It stands still while the gateway waits for bytes of the caller: a slow sender is <see cref="BodyPace"/>'s to judge,
-/// and his time is not the run's.
+/// and his time is not the run's. After the run it bounds how long its answer may keep the instance from being idle.
 /// </summary>
 internal sealed class RunDeadline : IDisposable
 {
+    /// <summary>How long a caller may take to read an answer after its run has ended.</summary>
+    public static readonly TimeSpan TransferLimit = TimeSpan.FromMinutes(10);
+
     private readonly Lock _state = new();
     private readonly CancellationTokenSource _source;
     private readonly TimeProvider _time;
     private TimeSpan _left;
     private long _runsSince;
     private bool _isPaused;
-    private bool _isLifted;
+    private bool _hasRunEnded;
 
     public RunDeadline(TimeSpan limit, TimeProvider time)
     {
@@ -33,7 +36,7 @@ internal sealed class RunDeadline : IDisposable
     {
         lock (_state)
         {
-            if (!_isLifted && !_isPaused)
+            if (!_hasRunEnded && !_isPaused)
             {
                 _isPaused = true;
                 _left -= _time.GetElapsedTime(_runsSince);
@@ -47,7 +50,7 @@ internal sealed class RunDeadline : IDisposable
     {
         lock (_state)
         {
-            if (!_isLifted && _isPaused)
+            if (!_hasRunEnded && _isPaused)
             {
                 _isPaused = false;
                 _runsSince = _time.GetTimestamp();
@@ -56,15 +59,15 @@ internal sealed class RunDeadline : IDisposable
         }
     }
 
-    /// <summary>The run has ended; what is still to be sent of its answer has no limit.</summary>
-    public void Lift()
+    /// <summary>The run has ended: from now on <see cref="TransferLimit"/> counts.</summary>
+    public void BeginTransfer()
     {
         lock (_state)
         {
-            if (!_isLifted)
+            if (!_hasRunEnded)
             {
-                _isLifted = true;
-                _source.CancelAfter(Timeout.InfiniteTimeSpan);
+                _hasRunEnded = true;
+                _source.CancelAfter(TransferLimit);
             }
         }
     }
@@ -74,7 +77,7 @@ internal sealed class RunDeadline : IDisposable
         lock (_state)
         {
             // The body may still be read when the attempt is over.
-            _isLifted = true;
+            _hasRunEnded = true;
             _source.Dispose();
         }
     }

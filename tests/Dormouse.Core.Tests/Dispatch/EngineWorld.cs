@@ -14,6 +14,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
     private readonly RevisionEffects _effects = new();
     private readonly List<Caller> _waiting = [];
     private readonly List<Run> _runs = [];
+    private readonly List<Instance> _answers = [];
     private readonly Dictionary<InstanceId, Instance> _instances = [];
     private MonotonicTime _now = new(TimeSpan.TicksPerHour);
     private MonotonicTime _wakeAt = MonotonicTime.Never;
@@ -74,6 +75,11 @@ internal sealed class EngineWorld(RevisionSpec spec)
         var instance = run.Instance;
         instance.Running -= instance.Takes ? 1 : 0;
         instance.IdleSince = _now;
+        if (end == SlotEnd.Answering)
+        {
+            _answers.Add(instance);
+        }
+
         if (end == SlotEnd.Broken && instance.State == "ready")
         {
             instance.State = "draining";
@@ -82,6 +88,18 @@ internal sealed class EngineWorld(RevisionSpec spec)
         Apply(RevisionEvent.Ended(run.Lease, end), ended: run);
         Assert.NotEqual(SlotEnd.TimedOut, instance.Takes ? end : SlotEnd.Completed);
         Apply(RevisionEvent.Ended(run.Lease, end)); // A second end of the same lease changes nothing.
+    }
+
+    /// <summary>The last byte of an answer leaves its instance, or what was the instance of it.</summary>
+    public void AnswerLeaves(int pick)
+    {
+        if (_answers.Count > 0)
+        {
+            var instance = _answers[pick % _answers.Count];
+            _answers.Remove(instance);
+            instance.IdleSince = _now;
+            Apply(RevisionEvent.AnswerLeft(instance.Id));
+        }
     }
 
     public void Ready(int pick)
@@ -160,6 +178,11 @@ internal sealed class EngineWorld(RevisionSpec spec)
             while (_runs.Count > 0)
             {
                 End(0, SlotEnd.Completed);
+            }
+
+            while (_answers.Count > 0)
+            {
+                AnswerLeaves(0);
             }
 
             if (Pick(0, "stopped") is not null)
@@ -284,6 +307,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
             if (stop.Reason is StopReason.Idle or StopReason.Evicted)
             {
                 Assert.Equal(("ready", 0), (instance.State, instance.Running));
+                Assert.DoesNotContain(instance, _answers);
                 Assert.True(stop.Reason == StopReason.Evicted || _now - instance.IdleSince >= spec.IdleTimeout);
             }
 
@@ -297,7 +321,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         }
 
         Assert.True(Count("ready", "starting", "draining") <= spec.MaxInstances, "more instances than allowed");
-        Assert.DoesNotContain(_instances.Values, i => i is { State: "draining", Running: 0 });
+        Assert.DoesNotContain(_instances.Values, i => i is { State: "draining", Running: 0 } && !_answers.Contains(i));
     }
 
     private void CheckOffers()
@@ -307,7 +331,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         var mayTake = Count("ready") > Kept;
         foreach (var instance in _instances.Values.Where(i => i.State == "ready"))
         {
-            Assert.Equal(mayTake && instance.Running == 0, instance.IsOffered);
+            Assert.Equal(mayTake && instance.Running == 0 && !_answers.Contains(instance), instance.IsOffered);
         }
     }
 

@@ -50,6 +50,54 @@ public sealed class KeepAliveTests
     }
 
     [Fact]
+    public void An_instance_whose_answer_is_still_being_read_takes_calls_and_is_not_idle()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { IdleTimeout = TimeSpan.Zero });
+        world.Arrive();
+        var instance = Assert.Single(world.Effects.Starts).Instance;
+        var lease = Assert.Single(world.Ready(instance).Grants).Lease;
+
+        Assert.Empty(world.After(1).End(lease, SlotEnd.Answering).Stops);
+        Assert.Empty(world.Apply(RevisionEvent.Of(RevisionEventKind.Drain)).Stops);
+        Assert.Empty(world.Apply(RevisionEvent.Evict(instance)).Stops);
+        var second = world.ArriveAndGet();
+        Assert.Equal(instance, second.Instance);
+        Assert.Empty(world.End(second).Stops);
+
+        Assert.Equal(instance, Assert.Single(world.After(500).Apply(RevisionEvent.AnswerLeft(instance)).Stops).Instance);
+    }
+
+    [Fact]
+    public void The_keep_alive_counts_from_the_last_byte_of_the_answer()
+    {
+        var world = new EngineHarness();
+        world.Arrive();
+        var instance = Assert.Single(world.Effects.Starts).Instance;
+        var lease = Assert.Single(world.Ready(instance).Grants).Lease;
+        world.After(1).End(lease, SlotEnd.Answering);
+
+        world.After(70_000).Apply(RevisionEvent.AnswerLeft(instance));
+
+        Assert.Equal(world.Now + TimeSpan.FromSeconds(60), world.Effects.WakeAt);
+        Assert.Equal(StopReason.Idle, Assert.Single(world.After(60_000).Wake().Stops).Reason);
+    }
+
+    [Fact]
+    public void A_suspect_instance_stays_until_its_last_answer_has_left()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { Concurrency = 2 });
+        world.Arrive();
+        var instance = Assert.Single(world.Effects.Starts).Instance;
+        var answered = Assert.Single(world.Ready(instance).Grants).Lease;
+        var broken = world.ArriveAndGet();
+        world.End(answered, SlotEnd.Answering);
+
+        Assert.Empty(world.End(broken, SlotEnd.Broken).Stops);
+
+        Assert.Equal(new InstanceToStop(instance, StopReason.Suspect), Assert.Single(world.Apply(RevisionEvent.AnswerLeft(instance)).Stops));
+    }
+
+    [Fact]
     public void With_no_keep_alive_an_instance_is_stopped_when_its_run_ends()
     {
         var world = new EngineHarness(EngineHarness.Spec with { IdleTimeout = TimeSpan.Zero });

@@ -9,7 +9,8 @@ public sealed class RevisionEngineModelTests
     /// <summary>How often each act happens.</summary>
     private static readonly Act[] Acts =
     [
-        .. Enumerable.Repeat(Act.Arrive, 30), .. Enumerable.Repeat(Act.Retry, 3), .. Enumerable.Repeat(Act.Leave, 4), .. Enumerable.Repeat(Act.Complete, 25),
+        .. Enumerable.Repeat(Act.Arrive, 30), .. Enumerable.Repeat(Act.Retry, 3), .. Enumerable.Repeat(Act.Leave, 4), .. Enumerable.Repeat(Act.Complete, 15),
+        .. Enumerable.Repeat(Act.Answer, 10), .. Enumerable.Repeat(Act.AnswerLeaves, 8),
         .. Enumerable.Repeat(Act.TimeOut, 2), .. Enumerable.Repeat(Act.Break, 3), .. Enumerable.Repeat(Act.Ready, 15), .. Enumerable.Repeat(Act.Fail, 4),
         .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), Act.Drain, Act.Resume,
     ];
@@ -44,6 +45,8 @@ public sealed class RevisionEngineModelTests
         Retry,
         Leave,
         Complete,
+        Answer,
+        AnswerLeaves,
         TimeOut,
         Break,
         Ready,
@@ -103,6 +106,12 @@ public sealed class RevisionEngineModelTests
                 break;
             case Act.Complete:
                 world.End(step.Pick, Core.Dispatch.SlotEnd.Completed);
+                break;
+            case Act.Answer:
+                world.End(step.Pick, Core.Dispatch.SlotEnd.Answering);
+                break;
+            case Act.AnswerLeaves:
+                world.AnswerLeaves(step.Pick);
                 break;
             case Act.TimeOut:
                 world.End(step.Pick, Core.Dispatch.SlotEnd.TimedOut);

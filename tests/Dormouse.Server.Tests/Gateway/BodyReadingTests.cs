@@ -89,16 +89,18 @@ public sealed class BodyReadingTests
     }
 
     [Fact]
-    public void A_lifted_deadline_never_passes()
+    public void Once_the_run_has_ended_only_the_transfer_limit_counts()
     {
         using var deadline = new RunDeadline(TimeSpan.FromSeconds(2), _time);
 
         deadline.Pause();
-        deadline.Lift();
+        deadline.BeginTransfer();
         deadline.Resume();
-        _time.Advance(TimeSpan.FromHours(1));
+        _time.Advance(RunDeadline.TransferLimit - TimeSpan.FromMilliseconds(1));
 
         Assert.False(deadline.HasPassed);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True(deadline.HasPassed);
     }
 
     [Fact]

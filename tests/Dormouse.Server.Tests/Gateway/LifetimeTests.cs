@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
+using Dormouse.Server.Gateway;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -48,6 +49,59 @@ public sealed class LifetimeTests
         var receipt = Assert.Single(host.Journal.Receipts);
         Assert.Equal((Outcome.ServerLost, 0), (receipt.Outcome, receipt.PricePico));
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => call);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60)]
+    public async Task An_instance_is_not_stopped_before_its_answer_has_left_it(int idleSeconds)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        var rest = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new byte[200_000];
+        host.Driver.Play = async run =>
+        {
+            run.Context.Response.ContentLength = answer.Length;
+            run.Context.Response.Headers["Dormouse-Run"] = "250";
+            await run.Context.Response.Body.WriteAsync(answer.AsMemory(0, 1_000), Cancellation);
+            await rest.Task;
+            await run.Context.Response.Body.WriteAsync(answer.AsMemory(1_000), Cancellation);
+        };
+        var route = host.Add("digits", GatewayHost.Spec() with { IdleTimeout = TimeSpan.FromSeconds(idleSeconds) });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StringContent("{}") };
+        using var response = await host.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        Assert.Equal(Outcome.Completed, Assert.Single(host.Journal.Receipts).Outcome);
+
+        var stop = host.Dispatch.StopAsync(route.Endpoint.Id, Cancellation);
+        Assert.Single(host.Driver.Alive);
+        Assert.False(stop.IsCompleted);
+        rest.SetResult();
+
+        Assert.Equal(answer.Length, (await response.Content.ReadAsByteArrayAsync(Cancellation)).Length);
+        await stop;
+        Assert.Empty(host.Driver.Alive);
+    }
+
+    [Fact]
+    public async Task An_answer_that_nobody_reads_gives_its_instance_free_after_a_limit()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.Play = async run =>
+        {
+            run.Context.Response.Headers["Dormouse-Run"] = "250";
+            await run.Context.Response.Body.WriteAsync(new byte[10], Cancellation);
+            await Task.Delay(Timeout.Infinite, run.Context.RequestAborted);
+        };
+        var route = host.Add("digits");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StringContent("{}") };
+        using var response = await host.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        var stop = host.Dispatch.StopAsync(route.Endpoint.Id, Cancellation);
+        Assert.False(stop.IsCompleted);
+
+        host.Time.Advance(RunDeadline.TransferLimit);
+
+        await stop;
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsByteArrayAsync(Cancellation));
     }
 
     [Fact]
