@@ -8,6 +8,15 @@ public static class DormouseHeaders
     /// <summary><c>warm | queued | cold; cause=…; rung=…</c></summary>
     public const string Start = "Dormouse-Start";
 
+    /// <summary>Caller → gateway: until when the answer is of use, a duration from now or an RFC 3339 time.</summary>
+    public const string Deadline = "Dormouse-Deadline";
+
+    /// <summary>The same in seconds, as other products name it.</summary>
+    public const string RequestTimeout = "X-Request-Timeout";
+
+    /// <summary>Caller → gateway: <c>high | normal | low</c>, the order in which waiting invocations are served.</summary>
+    public const string Priority = "Dormouse-Priority";
+
     /// <summary>Length in bytes of the JSON part of a body with binary tensors (Open Inference Protocol).</summary>
     public const string InferenceHeaderContentLength = "Inference-Header-Content-Length";
 

@@ -69,6 +69,9 @@ public enum RefusalKind
     /// <summary>The machine has no memory to start an instance and none came free in time.</summary>
     NoCapacity,
 
+    /// <summary>Its caller's own deadline is reached or would be before a slot is free.</summary>
+    CallerDeadline,
+
     /// <summary>The endpoint is deleted or the server stops.</summary>
     Retired,
 }

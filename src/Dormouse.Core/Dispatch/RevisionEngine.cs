@@ -31,6 +31,9 @@ public sealed class RevisionEngine
     private long _nextLease = 1;
     private long _sequence;
 
+    /// <summary>An instance is wanted though nobody waits: the last caller could not wait for its start.</summary>
+    private bool _isAsked;
+
     /// <param name="revision">Whose invocations come here.</param>
     /// <param name="spec">A valid spec (<see cref="SpecRules"/>).</param>
     /// <param name="firstInstanceNumber">Number of the first instance it starts; the next ones follow. Numbers must not have been used in this run of the server.</param>
@@ -131,7 +134,13 @@ public sealed class RevisionEngine
             return;
         }
 
-        var waiter = new Waiter(arrival.Ticket, now, _sequence, arrival.QueueDeadline, arrival.BodyBytes, arrival.IsRetry);
+        var waiter = new Waiter(arrival.Ticket, now, _sequence, arrival.QueueDeadline, arrival.BodyBytes, arrival.IsRetry, arrival.Wishes);
+        if (waiter.Wishes.Deadline <= now)
+        {
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlinePassed(), TimeSpan.Zero, null));
+            return;
+        }
+
         if (_table.LeastLoaded() is { } slot)
         {
             Grant(waiter, slot, StartKind.Warm, now, effects);
@@ -146,7 +155,36 @@ public sealed class RevisionEngine
             return;
         }
 
+        if (waiter.IsCallerFirst && Forecast(waiter, now) is var wait && now + wait > waiter.Wishes.Deadline)
+        {
+            var detail = Sentences.CallerDeadlineShort(waiter.Wishes.Deadline - now, wait);
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, RetryTime(wait), null));
+            _isAsked = _table.Counts().Live == 0;
+            return;
+        }
+
         _queue.Add(waiter);
+    }
+
+    /// <summary>How long one that comes now would wait at least, as far as times are known; what is not known counts as nothing.</summary>
+    private TimeSpan Forecast(in Waiter waiter, MonotonicTime now)
+    {
+        var counts = _table.Counts();
+        var byStart = Learned.StartTime is not { } startTime ? TimeSpan.Zero
+            : counts.Starting > 0 ? _table.MeanStartLeft(now, startTime)
+            : counts.Live == 0 ? startTime
+            : TimeSpan.MaxValue;
+        if (counts.Ready == 0)
+        {
+            return byStart;
+        }
+
+        // Each slot ends a run every run time; the first ends come after what is left of those that run now.
+        var runTicks = Learned.RunTime?.Ticks ?? 0;
+        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Concurrency);
+        var firstEnd = Math.Max(0, runTicks - _table.MeanRunningAge(now).Ticks);
+        var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
+        return byDrain < byStart ? byDrain : byStart;
     }
 
     private void Ended(in SlotLease lease, SlotEnd end, MonotonicTime now, RevisionEffects effects)
@@ -206,6 +244,11 @@ public sealed class RevisionEngine
 
     private SlotRefusal Overdue(in Waiter waiter, TimeSpan waited, in InstanceCounts counts)
     {
+        if (waiter.IsCallerFirst)
+        {
+            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), DrainTime(), null);
+        }
+
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
@@ -223,7 +266,9 @@ public sealed class RevisionEngine
     {
         var counts = _table.Counts();
         var missing = _roster.Kept - counts.Live;
-        if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0))
+        var isAsked = _isAsked && counts.Live == 0;
+        _isAsked = false;
+        if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0 && !isAsked))
         {
             return MonotonicTime.Never;
         }
@@ -241,10 +286,11 @@ public sealed class RevisionEngine
         }
 
         var decision = Decide(counts, now);
-        var count = Math.Min(Math.Max(missing, decision.Count), _spec.MaxInstances - counts.Live - counts.Draining);
+        var called = isAsked ? Math.Max(1, decision.Count) : decision.Count;
+        var count = Math.Min(Math.Max(missing, called), _spec.MaxInstances - counts.Live - counts.Draining);
         if (count > 0)
         {
-            _roster.Start(count, _queue.Count, missing > decision.Count, now, effects);
+            _roster.Start(count, isAsked ? _queue.Count + 1 : _queue.Count, missing > called, now, effects);
         }
 
         return decision.LookAgainAfter is { } after ? now + after : MonotonicTime.Never;
@@ -289,6 +335,9 @@ public sealed class RevisionEngine
         var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
     }
+
+    /// <summary>A forecast as a time to try again, in whole seconds, 1 s to 60 s.</summary>
+    private static TimeSpan RetryTime(TimeSpan wait) => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, 60));
 
     private static MonotonicTime Earlier(MonotonicTime one, MonotonicTime other) => one < other ? one : other;
 }

@@ -81,6 +81,8 @@ public readonly record struct RevisionEvent
     /// <summary>A silent retry after a lost instance: goes to the head of the queue and never counts as a new arrival.</summary>
     public bool IsRetry { get; private init; }
 
+    public CallerWishes Wishes { get; private init; }
+
     public InstanceId Instance { get; private init; }
 
     public SlotLease Lease { get; private init; }
@@ -93,8 +95,15 @@ public readonly record struct RevisionEvent
 
     public InstanceLoss? Loss { get; private init; }
 
-    public static RevisionEvent Arrived(long ticket, MonotonicTime queueDeadline, long bodyBytes, bool isRetry = false) =>
-        new() { Kind = RevisionEventKind.Arrived, Ticket = ticket, QueueDeadline = queueDeadline, BodyBytes = bodyBytes, IsRetry = isRetry };
+    public static RevisionEvent Arrived(long ticket, MonotonicTime queueDeadline, long bodyBytes, bool isRetry = false, CallerWishes? wishes = null) => new()
+    {
+        Kind = RevisionEventKind.Arrived,
+        Ticket = ticket,
+        QueueDeadline = queueDeadline,
+        BodyBytes = bodyBytes,
+        IsRetry = isRetry,
+        Wishes = wishes ?? CallerWishes.None,
+    };
 
     public static RevisionEvent CallerLeft(long ticket) => new() { Kind = RevisionEventKind.CallerLeft, Ticket = ticket };
 

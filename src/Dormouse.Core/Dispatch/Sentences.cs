@@ -49,6 +49,14 @@ internal static class Sentences
         $"Waited {Durations.Words(waited)} for a slot; {Instances(instances)} of {Slots(concurrency)} had none free and {queued} more wait. "
         + "Retry later, or raise queue_timeout or max_instances.";
 
+    public static string CallerDeadlinePassed() => "The caller's deadline had passed when the request came. Nothing was run.";
+
+    public static string CallerDeadlineShort(TimeSpan left, TimeSpan wait) =>
+        $"The caller's deadline leaves {Durations.Words(left)}, and the wait for a slot is about {Durations.Words(wait)} now. Nothing was run. Retry later or with a later deadline.";
+
+    public static string CallerDeadlineReached(TimeSpan waited) =>
+        $"The caller's deadline was reached after {Durations.Words(waited)} of waiting for a slot. Nothing was run. Retry later or with a later deadline.";
+
     public static string NoCapacity(TimeSpan waited) =>
         $"Waited {Durations.Words(waited)}; the machine has no memory free to start an instance. Retry later, or lower memory or the load of other endpoints.";
 

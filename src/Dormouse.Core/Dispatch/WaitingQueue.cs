@@ -2,10 +2,22 @@ namespace Dormouse.Core.Dispatch;
 
 /// <summary>An invocation that waits for a slot.</summary>
 /// <param name="Sequence">Number of the event that brought it: tells what was there before it.</param>
-internal readonly record struct Waiter(long Ticket, MonotonicTime ArrivedAt, long Sequence, MonotonicTime Deadline, long BodyBytes, bool IsRetry);
+/// <param name="QueueDeadline">When it has waited as long as the revision lets invocations wait.</param>
+internal readonly record struct Waiter(
+    long Ticket, MonotonicTime ArrivedAt, long Sequence, MonotonicTime QueueDeadline, long BodyBytes, bool IsRetry, CallerWishes Wishes)
+{
+    /// <summary>When it leaves the queue without a slot.</summary>
+    public MonotonicTime Deadline => IsCallerFirst ? Wishes.Deadline : QueueDeadline;
+
+    /// <summary>Its caller's deadline comes before the queue's.</summary>
+    public bool IsCallerFirst => Wishes.Deadline < QueueDeadline;
+
+    /// <summary>Its place among the others: 0 is served first.</summary>
+    public int Class => IsRetry ? 0 : 1 + (int)Wishes.Priority;
+}
 
 /// <summary>
-/// The invocations that wait, in order of arrival; retries stand before all others, in their own order. Every operation but <see cref="TakeExpired"/>
+/// The invocations that wait, by priority and within it in order of arrival; retries stand before all others. Every operation but <see cref="TakeExpired"/>
 /// and <see cref="TakeAll"/> takes constant time, and places are used again, so a steady queue allocates nothing. It does not bound itself: the engine
 /// asks <see cref="Count"/> and <see cref="BodyBytes"/> first.
 /// </summary>
@@ -14,10 +26,13 @@ internal sealed class WaitingQueue
     /// <summary>Most unused places kept.</summary>
     private const int SparePlacesMax = 1_024;
 
+    /// <summary>Retries, and the priorities.</summary>
+    private const int ClassCount = 4;
+
     private readonly Dictionary<long, Place> _places = [];
+    private readonly Place?[] _lastOfClass = new Place?[ClassCount];
     private Place? _first;
     private Place? _last;
-    private Place? _lastRetry;
     private Place? _spare;
     private int _spareCount;
 
@@ -28,21 +43,34 @@ internal sealed class WaitingQueue
     /// <summary>Not later than the earliest deadline of those that wait, exact after <see cref="TakeExpired"/>; Never when none waits.</summary>
     public MonotonicTime EarliestDeadline { get; private set; } = MonotonicTime.Never;
 
-    /// <summary>Puts an invocation at the end, or a retry behind the other retries.</summary>
+    /// <summary>Puts an invocation behind those of its own class and before those of lower ones.</summary>
     /// <exception cref="ArgumentException">Its ticket waits already.</exception>
     public void Add(in Waiter waiter)
     {
         var place = TakeSpare();
         place.Waiter = waiter;
         _places.Add(waiter.Ticket, place);
-        InsertAfter(waiter.IsRetry ? _lastRetry : _last, place);
-        if (waiter.IsRetry)
-        {
-            _lastRetry = place;
-        }
-
+        InsertAfter(LastUpTo(waiter.Class), place);
+        _lastOfClass[waiter.Class] = place;
         BodyBytes += waiter.BodyBytes;
         EarliestDeadline = waiter.Deadline < EarliestDeadline ? waiter.Deadline : EarliestDeadline;
+    }
+
+    /// <summary>How many would be served before one of this class that came now.</summary>
+    public int CountBefore(in Waiter waiter)
+    {
+        if (waiter.Class == ClassCount - 1 || LastUpTo(waiter.Class) == _last)
+        {
+            return Count;
+        }
+
+        var count = 0;
+        for (var place = _first; place is not null && place.Waiter.Class <= waiter.Class; place = place.Next)
+        {
+            count++;
+        }
+
+        return count;
     }
 
     /// <summary>Takes the one at the head; false when none waits.</summary>
@@ -92,6 +120,19 @@ internal sealed class WaitingQueue
         }
     }
 
+    private Place? LastUpTo(int waiterClass)
+    {
+        for (var c = waiterClass; c >= 0; c--)
+        {
+            if (_lastOfClass[c] is { } last)
+            {
+                return last;
+            }
+        }
+
+        return null;
+    }
+
     private void InsertAfter(Place? before, Place place)
     {
         var after = before is null ? _first : before.Next;
@@ -118,9 +159,10 @@ internal sealed class WaitingQueue
 
     private bool Remove(Place place)
     {
-        if (place == _lastRetry)
+        var own = place.Waiter.Class;
+        if (place == _lastOfClass[own])
         {
-            _lastRetry = place.Previous;
+            _lastOfClass[own] = place.Previous?.Waiter.Class == own ? place.Previous : null;
         }
 
         if (place.Previous is null)

@@ -41,6 +41,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode OutputNotJson = new("output_not_json", 400, false, "The output cannot be written as JSON", "caller");
     public static readonly ProblemCode ConcurrencyLimitReached = new("concurrency_limit_reached", 429, true, "Slots and queue are full", "nobody");
     public static readonly ProblemCode QueueTimeout = new("queue_timeout", 503, true, "Waited too long for a slot", "nobody");
+    public static readonly ProblemCode DeadlineUnreachable = new("deadline_unreachable", 504, true, "The caller's deadline cannot be kept", "caller");
     public static readonly ProblemCode ColdStartTimeout = new("cold_start_timeout", 503, true, "No instance became ready in time", "owner");
     public static readonly ProblemCode StartFailed = new("start_failed", 503, true, "Instances fail to start", "owner");
     public static readonly ProblemCode CapacityExhausted = new("capacity_exhausted", 503, true, "The machine has no room", "operator");
@@ -59,7 +60,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     {
         EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
-        Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, ColdStartTimeout,
+        Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
         StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, RunFailed, LedgerUnavailable, Internal,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 

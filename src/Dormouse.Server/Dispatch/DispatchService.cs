@@ -33,7 +33,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>
     /// Waits for a slot. The waiting caller's place is freed when <paramref name="cancellationToken"/> fires.
     /// </summary>
-    public ValueTask<SlotResult> AcquireAsync(Revision revision, long bodyBytes, bool isRetry, CancellationToken cancellationToken)
+    public ValueTask<SlotResult> AcquireAsync(Revision revision, SlotRequest request, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -44,7 +44,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
                 return new(new SlotResult.Refused(new SlotRefusal(0, RefusalKind.Retired, detail, TimeSpan.Zero, null)));
             }
 
-            if (driver.TryAcquire(bodyBytes, isRetry, cancellationToken, out var result))
+            if (driver.TryAcquire(request, cancellationToken, out var result))
             {
                 return result;
             }

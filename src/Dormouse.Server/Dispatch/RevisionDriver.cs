@@ -54,7 +54,7 @@ internal sealed class RevisionDriver
     public LearnedTimes Learned => _engine.Learned;
 
     /// <summary>Asks for a slot. False when this driver was dropped meanwhile: ask the next one.</summary>
-    public bool TryAcquire(long bodyBytes, bool isRetry, CancellationToken cancellationToken, out ValueTask<SlotResult> result)
+    public bool TryAcquire(in SlotRequest request, CancellationToken cancellationToken, out ValueTask<SlotResult> result)
     {
         Aftermath? aftermath = null;
         SlotWaiter? waiter = null;
@@ -69,7 +69,9 @@ internal sealed class RevisionDriver
 
             var now = _clock.Now;
             var ticket = ++_lastTicket;
-            answer = ApplyLocked(RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, bodyBytes, isRetry), now, ref aftermath, ticket);
+            var wishes = new CallerWishes(request.TimeLeft is { } left ? now + left : MonotonicTime.Never, request.Priority);
+            var arrival = RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, request.BodyBytes, request.IsRetry, wishes);
+            answer = ApplyLocked(arrival, now, ref aftermath, ticket);
             if (answer is null)
             {
                 waiter = new SlotWaiter(this, ticket);

@@ -16,6 +16,8 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
 
     public long ArrivedTimestamp => arrivedTimestamp;
 
+    public CallerTerms Terms { get; init; } = CallerTerms.None;
+
     /// <summary>The slot it runs on, or ran on last; its waiting times are those of all attempts together.</summary>
     public SlotGrant Grant { get; private set; }
 

@@ -40,6 +40,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
+        if (!CallerTerms.TryRead(context.Request.Headers, parts.Time.GetUtcNow(), out var terms, out var wrong))
+        {
+            await WriteAsync(context, wrong);
+            return;
+        }
+
         var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.RequestAborted);
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
@@ -49,7 +55,7 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived), address.Target);
+        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived) { Terms = terms }, address.Target);
     }
 
     private async ValueTask RunAsync(HttpContext context, Invocation invocation, InstanceTarget target)

@@ -109,7 +109,10 @@ internal sealed class InvocationRunner(
     {
         SlotResult result;
         using var leaving = exchange.MayFailWaiting ? CancellationTokenSource.CreateLinkedTokenSource(callerLeft) : null;
-        var asking = dispatch.AcquireAsync(invocation.Revision, exchange.BodyBytes, isRetry, leaving?.Token ?? callerLeft);
+        var terms = invocation.Terms;
+        var left = terms.Within is { } within ? within - time.GetElapsedTime(invocation.ArrivedTimestamp) : (TimeSpan?)null;
+        var request = new SlotRequest(exchange.BodyBytes, isRetry, left, terms.Priority);
+        var asking = dispatch.AcquireAsync(invocation.Revision, request, leaving?.Token ?? callerLeft);
         if (asking.IsCompletedSuccessfully)
         {
             result = asking.Result;

@@ -24,6 +24,7 @@ internal sealed record Problem(ProblemCode Code, string Detail, TimeSpan? RetryA
         {
             RefusalKind.QueueFull => new(ProblemCode.ConcurrencyLimitReached, refusal.Detail, retryAfter),
             RefusalKind.QueueTimeout => new(ProblemCode.QueueTimeout, refusal.Detail, retryAfter),
+            RefusalKind.CallerDeadline => new(ProblemCode.DeadlineUnreachable, refusal.Detail, retryAfter),
             RefusalKind.StartTimeout => new(ProblemCode.ColdStartTimeout, refusal.Detail, retryAfter),
             RefusalKind.StartFailed => new(ProblemCode.StartFailed, refusal.Detail, retryAfter),
             RefusalKind.NoCapacity => new(ProblemCode.CapacityExhausted, refusal.Detail, retryAfter),

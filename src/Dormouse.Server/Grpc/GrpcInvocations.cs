@@ -61,7 +61,12 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, problem, null);
         }
 
-        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived);
+        if (!CallerTerms.TryRead(context.GetHttpContext().Request.Headers, parts.Time.GetUtcNow(), out var terms, out var wrong))
+        {
+            return new GrpcOutcome(null, wrong, null);
+        }
+
+        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived) { Terms = terms };
         var exchange = new GrpcExchange(request);
         return await runner.RunAsync(invocation, exchange, context.CancellationToken) switch
         {

@@ -37,9 +37,9 @@ internal sealed class EngineHarness
     }
 
     /// <summary>One more invocation; returns its ticket.</summary>
-    public long Arrive(double deadlineMs = 60_000, long bytes = 100, bool isRetry = false)
+    public long Arrive(double deadlineMs = 60_000, long bytes = 100, bool isRetry = false, CallerWishes? wishes = null)
     {
-        Apply(RevisionEvent.Arrived(++_lastTicket, Now + TimeSpan.FromMilliseconds(deadlineMs), bytes, isRetry));
+        Apply(RevisionEvent.Arrived(++_lastTicket, Now + TimeSpan.FromMilliseconds(deadlineMs), bytes, isRetry, wishes));
         return _lastTicket;
     }
 

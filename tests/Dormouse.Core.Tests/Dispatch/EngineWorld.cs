@@ -46,11 +46,13 @@ internal sealed class EngineWorld(RevisionSpec spec)
         return wakes;
     }
 
-    public void Arrive(long deadlineTicks, long bytes, bool isRetry)
+    /// <param name="wishTicks">The caller's own deadline from now; null = none.</param>
+    public void Arrive(long deadlineTicks, long bytes, bool isRetry, long? wishTicks = null, QueuePriority priority = QueuePriority.Normal)
     {
-        var caller = new Caller(++_lastTicket, _now, _events + 1, _now + new TimeSpan(deadlineTicks), bytes, isRetry);
-        _waiting.Insert(isRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, caller);
-        Apply(RevisionEvent.Arrived(caller.Ticket, caller.Deadline, bytes, isRetry), arrived: caller);
+        var wishes = new CallerWishes(wishTicks is { } ticks ? _now + new TimeSpan(ticks) : MonotonicTime.Never, priority);
+        var caller = new Caller(++_lastTicket, _now, _events + 1, _now + new TimeSpan(deadlineTicks), bytes, isRetry, wishes);
+        _waiting.Insert(_waiting.Count(w => w.Class <= caller.Class), caller);
+        Apply(RevisionEvent.Arrived(caller.Ticket, caller.QueueDeadline, bytes, isRetry, wishes), arrived: caller);
     }
 
     public void Leave(int pick)
@@ -272,6 +274,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
             {
                 RefusalKind.QueueFull => caller == arrived && !caller.IsRetry && isFull && refusal.RetryAfter >= TimeSpan.FromSeconds(1),
                 RefusalKind.QueueTimeout or RefusalKind.NoCapacity => isOverdue,
+                RefusalKind.CallerDeadline => caller.Wishes.Deadline <= caller.QueueDeadline && (isOverdue || (caller == arrived && !_instances.Values.Any(IsFree))),
                 RefusalKind.StartTimeout => isOverdue || _effects.Stops.Any(s => s.Reason == StopReason.StartTimedOut),
                 RefusalKind.StartFailed => refusal.Failure is not null && refusal.RetryAfter >= TimeSpan.FromSeconds(1),
                 _ => _isRetired,
@@ -314,7 +317,8 @@ internal sealed class EngineWorld(RevisionSpec spec)
             Void(instance);
         }
 
-        Assert.True(_effects.Starts.Count == 0 || (!_isRetired && (_waiting.Count > 0 || Count("ready", "starting") < Kept)), "a start for nobody");
+        var isWanted = _waiting.Count > 0 || Count("ready", "starting") < Kept || (Count("ready", "starting") == 0 && _effects.Refusals.Any(r => r.Kind == RefusalKind.CallerDeadline));
+        Assert.True(_effects.Starts.Count == 0 || (!_isRetired && isWanted), "a start for nobody");
         foreach (var (id, cause) in _effects.Starts)
         {
             _instances.Add(id, new Instance(id, cause));
@@ -359,15 +363,23 @@ internal sealed class EngineWorld(RevisionSpec spec)
         Assert.True(_wakeAt > _now, $"it wants to wake at {_wakeAt}, now is {_now}");
         if (_waiting.Count > 0)
         {
-            Assert.DoesNotContain(_instances.Values, i => i.State == "ready" && i.Running < spec.Concurrency);
+            Assert.DoesNotContain(_instances.Values, IsFree);
             Assert.True(Count("ready", "starting", "draining") > 0, "callers wait for nothing");
             Assert.True(_wakeAt <= _waiting.Min(w => w.Deadline));
         }
     }
 
+    private bool IsFree(Instance instance) => instance.State == "ready" && instance.Running < spec.Concurrency;
+
     private int Count(params string[] states) => _instances.Values.Count(i => states.Contains(i.State));
 
-    private sealed record Caller(long Ticket, MonotonicTime ArrivedAt, long Event, MonotonicTime Deadline, long Bytes, bool IsRetry);
+    private sealed record Caller(
+        long Ticket, MonotonicTime ArrivedAt, long Event, MonotonicTime QueueDeadline, long Bytes, bool IsRetry, CallerWishes Wishes)
+    {
+        public MonotonicTime Deadline => Wishes.Deadline < QueueDeadline ? Wishes.Deadline : QueueDeadline;
+
+        public int Class => IsRetry ? -1 : (int)Wishes.Priority;
+    }
 
     private sealed record Run(SlotLease Lease, Instance Instance, MonotonicTime StartedAt);
 

@@ -96,7 +96,7 @@ public sealed class RevisionEngineModelTests
         switch (step.Act)
         {
             case Act.Arrive:
-                world.Arrive(step.DeadlineTicks, step.Bytes, isRetry: false);
+                world.Arrive(step.DeadlineTicks, step.Bytes, isRetry: false, step.Pick % 4 == 0 ? step.PassTicks : null, (Core.Dispatch.QueuePriority)(step.Pick % 3));
                 break;
             case Act.Retry:
                 world.Arrive(step.DeadlineTicks, step.Bytes, isRetry: true);

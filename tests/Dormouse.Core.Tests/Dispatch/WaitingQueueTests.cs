@@ -28,9 +28,11 @@ public sealed class WaitingQueueTests
             switch (what)
             {
                 case <= 4:
-                    var waiter = Make(++ticket, now + deadline, isRetry: what == 0);
+                    var waiter = Make(++ticket, now + deadline, isRetry: what == 0, priority: what % 3);
+                    var before = list.Count(w => w.Class <= waiter.Class);
+                    Assert.Equal(before, queue.CountBefore(waiter));
                     queue.Add(waiter);
-                    list.Insert(waiter.IsRetry ? list.Count(w => w.IsRetry) : list.Count, waiter);
+                    list.Insert(before, waiter);
                     break;
                 case <= 6:
                     Assert.Equal(list.Count > 0, queue.TryTakeFirst(out var first));
@@ -64,5 +66,6 @@ public sealed class WaitingQueueTests
         Assert.Equal((0, 0L), (queue.Count, queue.BodyBytes));
     });
 
-    private static Waiter Make(long ticket, long deadline, bool isRetry) => new(ticket, default, ticket, new MonotonicTime(deadline), ticket * 3, isRetry);
+    private static Waiter Make(long ticket, long deadline, bool isRetry, int priority = 1) =>
+        new(ticket, default, ticket, new MonotonicTime(deadline), ticket * 3, isRetry, CallerWishes.None with { Priority = (QueuePriority)priority });
 }

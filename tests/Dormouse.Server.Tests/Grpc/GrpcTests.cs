@@ -45,6 +45,20 @@ public sealed class GrpcTests
     }
 
     [Fact]
+    public async Task A_deadline_that_cannot_be_kept_has_the_protocols_status()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+        using var caller = new GrpcCaller(host);
+
+        var refused = await caller.FailAsync(
+            GrpcCaller.ModelInfer, new ModelInferRequest { ModelName = "digits" }, new Metadata { { "authorization", "Bearer " + GatewayHost.AdminKey }, { "dormouse-deadline", "0ms" } });
+
+        Assert.Equal(StatusCode.DeadlineExceeded, refused.StatusCode);
+        Assert.Empty(host.Journal.Receipts);
+    }
+
+    [Fact]
     public async Task Refusals_have_the_protocols_status_and_the_catalogues_code()
     {
         await using var host = await GatewayHost.StartAsync();
