@@ -27,6 +27,7 @@ internal static class SettingsComparison
             goal.TryAdd(key, value);
         }
 
+        goal.TryAdd("keep_alive", wanted.IdleTimeout is null ? SpecRules.LearnedKeepAlive : SpecRules.FixedKeepAlive);
         var present = Canonical(actual with { Signature = null });
         var lines = ImmutableArray.CreateBuilder<string>();
         foreach (var key in goal.Keys.Union(present.Keys.Where(IsMap)).Order(StringComparer.Ordinal))

@@ -12,7 +12,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic",
     ];
 
@@ -111,6 +111,7 @@ internal sealed class WantedStateReader
         "min_instances" => settings with { MinInstances = Whole(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
+        "keep_alive" => settings with { KeepAlive = Text(value, at) },
         "timeout" => settings with { Timeout = Text(value, at) },
         "start_timeout" => settings with { StartTimeout = Text(value, at) },
         "queue_timeout" => settings with { QueueTimeout = Text(value, at) },

@@ -15,6 +15,8 @@ internal sealed class SettingsOptions
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
     private readonly Option<int?> _maxInstances = Number("--max-instances", "Most instances at once. Default: what fits the machine.");
     private readonly Option<string?> _idleTimeout = Text("--idle-timeout", "time", "How long an idle instance is kept. Default: 60s.");
+    private readonly Option<string?> _keepAlive = Text(
+        "--keep-alive", "mode", "learned: the last instance as long as earlier gaps taught; fixed: --idle-timeout. Default: learned unless --idle-timeout is given.");
     private readonly Option<string?> _timeout = Text("--timeout", "time", "Longest run, from the hand-over to the instance. Default: 60s.");
     private readonly Option<string?> _startTimeout = Text("--start-timeout", "time", "Longest start of an instance. Default: 60s.");
     private readonly Option<string?> _queueTimeout = Text("--queue-timeout", "time", "Longest wait in the queue. Default: 60s.");
@@ -28,7 +30,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _minInstances, _maxInstances, _idleTimeout, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _memory, _cpu, _concurrency, _minInstances, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -46,6 +48,7 @@ internal sealed class SettingsOptions
         MinInstances = parsed.GetValue(_minInstances),
         MaxInstances = parsed.GetValue(_maxInstances),
         IdleTimeout = parsed.GetValue(_idleTimeout),
+        KeepAlive = parsed.GetValue(_keepAlive),
         Timeout = parsed.GetValue(_timeout),
         StartTimeout = parsed.GetValue(_startTimeout),
         QueueTimeout = parsed.GetValue(_queueTimeout),

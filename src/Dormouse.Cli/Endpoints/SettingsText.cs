@@ -19,6 +19,7 @@ internal static class SettingsText
             ("min_instances", Text(settings.MinInstances)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),
+            ("keep_alive", settings.KeepAlive),
             ("timeout", settings.Timeout),
             ("start_timeout", settings.StartTimeout),
             ("queue_timeout", settings.QueueTimeout),

@@ -28,7 +28,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Instances kept without work.</summary>
     public int Kept => IsDraining || IsRetired ? 0 : spec.MinInstances;
 
-    private TimeSpan KeepAlive => IsDraining || IsRetired ? TimeSpan.Zero : spec.IdleTimeout;
+    public KeepAlive KeepAlive { get; } = new(spec);
+
+    /// <summary>When an instance is to be started for an expected invocation unless one serves then; null = not in this idle time.</summary>
+    public MonotonicTime? StartAgainAt => IsDraining || IsRetired ? null : KeepAlive.StartAgainAt(Learned.StartTime);
 
     /// <summary>Takes an event about one instance. Those that do not fit its state lost a race and are ignored.</summary>
     public void Apply(InstanceSlot slot, in RevisionEvent change, long sequence, MonotonicTime now, RevisionEffects effects)
@@ -57,6 +60,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             case RevisionEventKind.AnswerLeft:
                 slot.AnswerLeft(now);
                 StopWhenDrained(slot, now, effects);
+                break;
+            case RevisionEventKind.InstanceDeclined when isStarting:
+                Table.Remove(slot);
+                Changed(Table.Counts().Live + 1, Table.Counts().Live, Sentences.NoRoomForExpected(), now, effects);
                 break;
             case RevisionEventKind.InstanceGone:
                 Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
@@ -120,6 +127,17 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
+    /// <summary>Asks for an instance for which nobody waits yet.</summary>
+    public void StartExpecting(MonotonicTime now, RevisionEffects effects)
+    {
+        KeepAlive.Memory.HasStartedAgain = true;
+        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Concurrency, now, now + spec.StartTimeout);
+        Table.Add(slot);
+        effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Idle, IsExpecting: true));
+        var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;
+        Changed(0, 1, Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime)), now, effects);
+    }
+
     /// <summary>Stops starts that took too long; the next one waits as after a failure. True when there were some and nothing is left that serves or will serve.</summary>
     public bool StopOverdueStarts(MonotonicTime now, RevisionEffects effects)
     {
@@ -141,12 +159,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Stops what was idle for the keep-alive, longest idle first, down to what is kept.</summary>
     public void StopIdle(MonotonicTime now, RevisionEffects effects)
     {
-        while (Table.LongestIdle() is { } slot && now - slot.IdleSince >= KeepAlive && Table.Counts().Ready > Kept)
+        while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Kept && EndOf(slot, counts) is var (end, plan) && end <= now)
         {
             _causes.Stopped();
             var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
                 : IsDraining ? (StopReason.Requested, Sentences.Drained())
-                : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, KeepAlive));
+                : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
             Stop(slot, reason, sentence, now, effects);
         }
     }
@@ -167,13 +185,14 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
     public MonotonicTime TellIdle(RevisionEffects effects)
     {
-        var mayTake = Table.Counts().Ready > Kept;
+        var counts = Table.Counts();
+        var mayTake = counts.Ready > Kept;
         var wake = MonotonicTime.Never;
         for (var i = 0; i < Table.Count; i++)
         {
             var slot = Table[i];
             var isOffer = slot.IsIdle && mayTake;
-            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? slot.IdleSince + KeepAlive : MonotonicTime.Never;
+            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? EndOf(slot, counts).At : MonotonicTime.Never;
             wake = own < wake ? own : wake;
             if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
             {
@@ -184,6 +203,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
         return wake;
     }
+
+    /// <summary>When an idle instance is to be stopped, and why.</summary>
+    private (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, in InstanceCounts counts) =>
+        IsDraining || IsRetired ? (slot.IdleSince, default) : KeepAlive.EndOf(slot, counts.Ready == 1, Learned.StartTime);
 
     private void StartFailed(InstanceSlot slot, StartFailure failure, MonotonicTime now, RevisionEffects effects)
     {

@@ -18,6 +18,23 @@ internal sealed class InstanceTable
 
     public int Count => _slots.Count;
 
+    /// <summary>Nothing runs on any of them.</summary>
+    public bool IsQuiet
+    {
+        get
+        {
+            foreach (var slot in _slots)
+            {
+                if (slot.Running > 0)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
     public InstanceSlot this[int index] => _slots[index];
 
     public void Add(InstanceSlot slot) => _slots.Add(slot);

@@ -83,7 +83,9 @@ public readonly record struct SlotRefusal(long Ticket, RefusalKind Kind, string 
 /// <summary>The metered share of a run that ended: V(end) − V(start) of its instance, µs.</summary>
 public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicroseconds);
 
-public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause);
+/// <param name="IsExpecting">Nobody waits for it: it is started for an invocation that is expected, and only where nothing else needs the room. The driver
+/// answers with <see cref="RevisionEventKind.InstanceDeclined"/> when there is none.</param>
+public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause, bool IsExpecting = false);
 
 /// <summary>
 /// An instance to end. It may be one that the machine's arbiter has not admitted yet: then its request is taken back

@@ -54,15 +54,22 @@ public sealed class RevisionEngine
     /// <summary>Start and run times measured so far.</summary>
     public LearnedTimes Learned => _roster.Learned;
 
+    /// <summary>What is remembered of its idle times: given by the engine before it, and kept for the next.</summary>
+    public IdleMemory Idle
+    {
+        get => _roster.KeepAlive.Memory;
+        init => _roster.KeepAlive.Memory = value;
+    }
+
     /// <summary>The number that its next instance would get.</summary>
     public long NextInstanceNumber => _roster.NextNumber;
 
     /// <summary>
     /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances) and
-    /// while failed starts are remembered; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
+    /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
-        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || _roster.IsDraining || (_roster.Backoff.Failure is null && _roster.Kept == 0));
+        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || _roster.IsDraining || (_roster.Backoff.Failure is null && _roster.Kept == 0 && _roster.StartAgainAt is null));
 
     /// <summary>
     /// Takes one event at <paramref name="now"/> (never earlier than the last) and appends what must be done to <paramref name="effects"/>, which the caller
@@ -128,6 +135,7 @@ public sealed class RevisionEngine
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
     {
+        _roster.KeepAlive.Arrived(now);
         if (_roster.IsRetired)
         {
             effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null));
@@ -214,6 +222,11 @@ public sealed class RevisionEngine
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
 
+        if (_queue.Count == 0 && _table.IsQuiet)
+        {
+            _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
+        }
+
         _roster.StopIdle(now, effects);
         if (_queue.Count == 0)
         {
@@ -270,7 +283,7 @@ public sealed class RevisionEngine
         _isAsked = false;
         if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0 && !isAsked))
         {
-            return MonotonicTime.Never;
+            return StartExpected(counts, now, effects);
         }
 
         var backoff = _roster.Backoff;
@@ -294,6 +307,30 @@ public sealed class RevisionEngine
         }
 
         return decision.LookAgainAfter is { } after ? now + after : MonotonicTime.Never;
+    }
+
+    /// <summary>Starts one for an invocation that is expected. Returns when that is to be.</summary>
+    private MonotonicTime StartExpected(in InstanceCounts counts, MonotonicTime now, RevisionEffects effects)
+    {
+        if (counts.Live + counts.Draining > 0 || _roster.StartAgainAt is not { } at)
+        {
+            return MonotonicTime.Never;
+        }
+
+        if (at > now)
+        {
+            return at;
+        }
+
+        if (_roster.Backoff.IsActive(now))
+        {
+            // It would fail again, for nobody.
+            Idle.HasStartedAgain = true;
+            return MonotonicTime.Never;
+        }
+
+        _roster.StartExpecting(now, effects);
+        return MonotonicTime.Never;
     }
 
     private StartDecision Decide(in InstanceCounts counts, MonotonicTime now)

@@ -28,6 +28,9 @@ public enum RevisionEventKind
     /// <summary>The machine admitted a start that was held; its start time-out begins now.</summary>
     InstanceAdmitted,
 
+    /// <summary>The machine has no room to spare for a start that nobody waits for; the instance never was.</summary>
+    InstanceDeclined,
+
     /// <summary>Nothing of a stopped, failed or lost instance is left; its memory is free.</summary>
     InstanceGone,
 
@@ -120,6 +123,8 @@ public readonly record struct RevisionEvent
     public static RevisionEvent InstanceHeld(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceHeld, Instance = instance };
 
     public static RevisionEvent InstanceAdmitted(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceAdmitted, Instance = instance };
+
+    public static RevisionEvent InstanceDeclined(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceDeclined, Instance = instance };
 
     public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
 

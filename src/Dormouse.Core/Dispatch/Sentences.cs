@@ -1,5 +1,6 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
 
@@ -12,8 +13,12 @@ internal static class Sentences
 
     public static string StartedForMinimum(int min, int live) => $"min-instances is {min}, {live} there";
 
-    public static string Idle(TimeSpan idle, TimeSpan keepAlive) =>
-        $"idle for {Durations.Words(idle)} (keep-alive {Durations.Words(keepAlive)})";
+    public static string StartedForExpected(TimeSpan quiet, in KeepAlivePlan plan) => $"quiet for {Durations.Words(quiet)} and an invocation is expected: {plan.Why}";
+
+    public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";
+
+    public static string Idle(TimeSpan idle, in KeepAlivePlan plan) =>
+        $"idle for {Durations.Words(idle)} (keep-alive {Durations.Words(plan.Keep)}{(plan.Why.Length == 0 ? "" : ": ")}{plan.Why})";
 
     public static string NotNeeded() => "nobody waits for it any more";
 

@@ -2,6 +2,16 @@ using System.Collections.Immutable;
 
 namespace Dormouse.Core.Endpoints;
 
+/// <summary>How long the last idle instance of a revision is kept.</summary>
+public enum KeepAliveMode
+{
+    /// <summary><see cref="RevisionSpec.IdleTimeout"/>.</summary>
+    Fixed,
+
+    /// <summary>What its gaps between invocations have taught (<see cref="Scaling.KeepAliveRule"/>); the idle time-out while they have taught nothing.</summary>
+    Learned,
+}
+
 /// <summary>
 /// What the user set for one revision: runtime and policy. Immutable once stored; kept as JSON with <see cref="SchemaVersion"/>,
 /// so every default is applied before it is stored and a later default never changes an old revision.
@@ -35,6 +45,9 @@ public sealed record RevisionSpec
 
     /// <summary>How long an idle instance is kept. Default 60 s, 0 to 24 h.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Default: learned, and fixed when the user set <see cref="IdleTimeout"/>. Specs stored before it was known are fixed.</summary>
+    public KeepAliveMode KeepAlive { get; init; }
 
     /// <summary>Longest run of one invocation, from its hand-over to the instance. Default 60 s, 1 ms to 24 h.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);

@@ -20,6 +20,9 @@ public sealed record RevisionWishes
 
     public string? IdleTimeout { get; init; }
 
+    /// <summary>"learned" or "fixed".</summary>
+    public string? KeepAlive { get; init; }
+
     public string? Timeout { get; init; }
 
     public string? StartTimeout { get; init; }

@@ -12,14 +12,15 @@ internal sealed class SpecCheck
 
     public void Refuse(string setting, string value, string message) => Errors.Add(new SpecError(setting, value, message));
 
-    public string OneOf(string setting, string value, string only)
+    public string OneOf(string setting, string value, params ReadOnlySpan<string> allowed)
     {
-        if (value != only)
+        if (allowed.Contains(value))
         {
-            Refuse(setting, value, $"{setting} is '{Shown(value)}'; allowed is '{only}'.");
+            return value;
         }
 
-        return only;
+        Refuse(setting, value, $"{setting} is '{Shown(value)}'; allowed {(allowed.Length == 1 ? "is" : "are")} '{string.Join("', '", allowed)}'.");
+        return allowed[0];
     }
 
     public int Count(string setting, int value, int min, int max)

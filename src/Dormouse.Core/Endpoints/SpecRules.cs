@@ -6,6 +6,9 @@ public static class SpecRules
     /// <summary>The only runtime so far.</summary>
     public const string OnnxRuntime = "onnx";
 
+    public const string LearnedKeepAlive = "learned";
+    public const string FixedKeepAlive = "fixed";
+
     /// <summary>What the program of an instance needs to come up and to hold a small model.</summary>
     public const int MemoryMibMin = 64;
 
@@ -22,7 +25,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
-    /// min_instances 0, max_instances = max(1, min_instances, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s,
+    /// min_instances 0, max_instances = max(1, min_instances, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -54,6 +57,7 @@ public static class SpecRules
             MinInstances = min,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
+            KeepAlive = check.OneOf("keep_alive", wishes.KeepAlive ?? DefaultKeepAlive(wishes), LearnedKeepAlive, FixedKeepAlive) == LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
             Timeout = check.Duration("timeout", wishes.Timeout, defaults.Timeout, Millisecond, Day),
             StartTimeout = check.Duration("start_timeout", wishes.StartTimeout, defaults.StartTimeout, Millisecond, Day),
             QueueTimeout = check.Duration("queue_timeout", wishes.QueueTimeout, defaults.QueueTimeout, Millisecond, Day),
@@ -77,6 +81,7 @@ public static class SpecRules
         MinInstances = spec.MinInstances,
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),
+        KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? LearnedKeepAlive : FixedKeepAlive,
         Timeout = Durations.Format(spec.Timeout),
         StartTimeout = Durations.Format(spec.StartTimeout),
         QueueTimeout = Durations.Format(spec.QueueTimeout),
@@ -86,6 +91,9 @@ public static class SpecRules
         Engine = spec.Engine,
         Signature = spec.Signature,
     };
+
+    /// <summary>Who says how long gets just that.</summary>
+    private static string DefaultKeepAlive(RevisionWishes wishes) => wishes.IdleTimeout is null ? LearnedKeepAlive : FixedKeepAlive;
 
     /// <summary>Instances that fit the machine by cores and by memory, 1 to <see cref="InstancesMax"/>. The small term undoes the rounding of decimals such as 0.1.</summary>
     private static int FittingInstances(MachineFacts machine, double cpu, int memoryMib) =>

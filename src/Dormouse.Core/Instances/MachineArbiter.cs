@@ -65,6 +65,24 @@ public sealed class MachineArbiter
         Admit(effects);
     }
 
+    /// <summary>
+    /// A start that nobody waits for: it begins at once, or not at all when it would have to wait or another instance would have to go. True when it may begin; then it
+    /// is known as after <see cref="Request"/>.
+    /// </summary>
+    public bool TryRequestSpare(InstanceId instance, int memoryMib)
+    {
+        if (_claims.ContainsKey(instance) || _waiting.Count > 0 || _starting >= _startsAtOnceMax || UsedMib + memoryMib > BudgetMib)
+        {
+            return false;
+        }
+
+        var claim = new Claim(instance, memoryMib) { State = ClaimState.Starting };
+        _claims.Add(instance, claim);
+        _starting++;
+        UsedMib += memoryMib;
+        return true;
+    }
+
     /// <summary>Its start ended (ready or failed): another may start.</summary>
     public void StartEnded(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
     {

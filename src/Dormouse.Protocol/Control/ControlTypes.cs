@@ -35,6 +35,9 @@ public sealed record RevisionSettings
 
     public string? IdleTimeout { get; init; }
 
+    /// <summary>"learned" or "fixed".</summary>
+    public string? KeepAlive { get; init; }
+
     public string? Timeout { get; init; }
 
     public string? StartTimeout { get; init; }

@@ -237,8 +237,8 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
             if (!_drivers.TryGetValue(revision.Id, out var driver))
             {
-                var (cause, learned) = _history.Recall(revision.Id);
-                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, cause, learned);
+                var past = _history.Recall(revision.Id);
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned) { Idle = past.Idle ?? new IdleMemory() };
                 driver = new RevisionDriver(revision, engine, machine, CarryOut);
                 _drivers[revision.Id] = driver;
             }
@@ -337,7 +337,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             if (_drivers.TryRemove(KeyValuePair.Create(driver.Revision.Id, driver)))
             {
                 _nextInstanceNumber = Math.Max(_nextInstanceNumber, driver.NextInstanceNumber);
-                _history.Keep(driver.Revision.Id, driver.Learned);
+                _history.Keep(driver.Revision.Id, driver.Learned, driver.Idle);
             }
         }
 

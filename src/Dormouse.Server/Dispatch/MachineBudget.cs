@@ -37,6 +37,15 @@ internal sealed class MachineBudget
         }
     }
 
+    /// <summary>A start that nobody waits for: false when there is no room to spare.</summary>
+    public bool TryRequestSpare(InstanceId instance, int memoryMib)
+    {
+        lock (_arbiterLock)
+        {
+            return _arbiter.TryRequestSpare(instance, memoryMib);
+        }
+    }
+
     public void StartEnded(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)

@@ -15,7 +15,7 @@ internal sealed class RevisionDriver
     private readonly Lock _engineLock = new();
     private readonly RevisionEngine _engine;
     private readonly RevisionEffects _effects = new();
-    private readonly Dictionary<long, SlotWaiter> _waiting = [];
+    private readonly WaitingCallers _waiting = new();
     private readonly Dictionary<InstanceId, InstanceEntry> _instances = [];
     private readonly MonotonicClock _clock;
     private readonly MachineBudget _budget;
@@ -50,6 +50,9 @@ internal sealed class RevisionDriver
     /// <summary>Read after it was dropped: where the next engine of this revision begins to count instances.</summary>
     public long NextInstanceNumber => _engine.NextInstanceNumber;
 
+    /// <summary>Read after it was dropped: what is remembered of its idle times.</summary>
+    public IdleMemory Idle => _engine.Idle;
+
     /// <summary>Read after it was dropped: what its engine measured.</summary>
     public LearnedTimes Learned => _engine.Learned;
 
@@ -74,8 +77,7 @@ internal sealed class RevisionDriver
             answer = ApplyLocked(arrival, now, ref aftermath, ticket);
             if (answer is null)
             {
-                waiter = new SlotWaiter(this, ticket);
-                _waiting[ticket] = waiter;
+                waiter = _waiting.Add(this, ticket);
             }
         }
 
@@ -269,7 +271,7 @@ internal sealed class RevisionDriver
     {
         _effects.Clear();
         _engine.Apply(@event, now, _effects);
-        var answer = AnswerLocked(ticket);
+        var answer = _waiting.Answer(_effects, ticket);
         _wakeAt = _effects.WakeAt;
         foreach (var run in _effects.Metered)
         {
@@ -308,34 +310,6 @@ internal sealed class RevisionDriver
         return answer;
     }
 
-    private SlotResult? AnswerLocked(long ticket)
-    {
-        SlotResult? answer = null;
-        foreach (var grant in _effects.Grants)
-        {
-            GiveLocked(grant.Ticket, new SlotResult.Granted(grant), ticket, ref answer);
-        }
-
-        foreach (var refusal in _effects.Refusals)
-        {
-            GiveLocked(refusal.Ticket, new SlotResult.Refused(refusal), ticket, ref answer);
-        }
-
-        return answer;
-    }
-
-    private void GiveLocked(long to, SlotResult result, long mine, ref SlotResult? answer)
-    {
-        if (to == mine)
-        {
-            answer = result;
-        }
-        else if (_waiting.Remove(to, out var waiter))
-        {
-            waiter.Answer(result);
-        }
-    }
-
     private void StopLocked(Aftermath aftermath)
     {
         foreach (var stop in _effects.Stops)
@@ -366,16 +340,28 @@ internal sealed class RevisionDriver
     {
         var starts = _effects.Starts.ToArray();
         aftermath ??= new Aftermath();
+        SlotResult? answer = null;
         foreach (var start in starts)
         {
+            if (start.IsExpecting && !_budget.TryRequestSpare(start.Instance, Revision.Spec.MemoryMib))
+            {
+                answer = ApplyLocked(RevisionEvent.InstanceDeclined(start.Instance), now, ref aftermath, ticket) ?? answer;
+                continue;
+            }
+
             var entry = new InstanceEntry();
             _instances[start.Instance] = entry;
-            aftermath.Starts.Add(start);
+            aftermath!.Starts.Add(start);
+            if (start.IsExpecting)
+            {
+                aftermath.Admitted.Add(start.Instance);
+                continue;
+            }
+
             _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
             entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);
         }
 
-        SlotResult? answer = null;
         foreach (var start in starts)
         {
             if (_instances.TryGetValue(start.Instance, out var entry) && entry.IsHeld)

@@ -13,7 +13,7 @@ internal sealed class RevisionHistory
     /// <summary>Endpoints remembered; beyond it the one that came first is forgotten, and its next start reads as its first.</summary>
     public const int EndpointsMax = 65_536;
 
-    private readonly Dictionary<EndpointId, Dictionary<int, Past>> _endpoints = [];
+    private readonly Dictionary<EndpointId, Dictionary<int, RevisionPast>> _endpoints = [];
     private readonly Queue<EndpointId> _order = new();
 
     /// <summary>The revision has an instance: one that comes from zero after it comes back from idleness, unless <see cref="Ended"/> says otherwise.</summary>
@@ -23,22 +23,22 @@ internal sealed class RevisionHistory
     public void Ended(RevisionId revision, StartCause cause) => Change(revision, past => past with { Next = cause }, adds: false);
 
     /// <summary>Its engine is dropped.</summary>
-    public void Keep(RevisionId revision, LearnedTimes learned) => Change(revision, past => past with { Learned = learned }, adds: false);
+    public void Keep(RevisionId revision, LearnedTimes learned, IdleMemory idle) => Change(revision, past => past with { Learned = learned, Idle = idle }, adds: false);
 
     public void Forget(EndpointId endpoint) => _endpoints.Remove(endpoint);
 
     /// <summary>A new engine of it: why its first instance would be started, and what is known of its times.</summary>
-    public (StartCause Cause, LearnedTimes Learned) Recall(RevisionId revision)
+    public RevisionPast Recall(RevisionId revision)
     {
         if (!_endpoints.TryGetValue(revision.Endpoint, out var revisions))
         {
-            return (StartCause.First, default);
+            return new RevisionPast(StartCause.First, default, null);
         }
 
-        return revisions.TryGetValue(revision.Number, out var past) ? (past.Next, past.Learned) : (StartCause.Rollout, default);
+        return revisions.TryGetValue(revision.Number, out var past) ? past : new RevisionPast(StartCause.Rollout, default, null);
     }
 
-    private void Change(RevisionId revision, Func<Past, Past> change, bool adds)
+    private void Change(RevisionId revision, Func<RevisionPast, RevisionPast> change, bool adds)
     {
         if (!_endpoints.TryGetValue(revision.Endpoint, out var revisions))
         {
@@ -62,5 +62,9 @@ internal sealed class RevisionHistory
         }
     }
 
-    private readonly record struct Past(StartCause Next, LearnedTimes Learned);
 }
+
+/// <summary>What is known of a revision that had an engine.</summary>
+/// <param name="Next">Why its next instance would be started.</param>
+/// <param name="Idle">Of its idle times; null = nothing.</param>
+internal readonly record struct RevisionPast(StartCause Next, LearnedTimes Learned, IdleMemory? Idle);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -67,18 +68,9 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         AnswerHeaders.Set(headers, run.Invocation, receipt);
         if (await InstanceProblem.ReadAsync(proxyResponse, run.Invocation, target, cancellationToken) is { } problem)
         {
-            if (receipt is null)
-            {
-                run.AnswerEnded(Status);
-            }
-
+            Ended(receipt);
             _problem = problem;
             return false;
-        }
-
-        if (receipt is null && Status != StatusCodes.Status101SwitchingProtocols)
-        {
-            await WatchAsync(proxyResponse, cancellationToken);
         }
 
         if (run.HasCallerLeft && receipt is not null)
@@ -87,6 +79,11 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         }
 
         _compression = target.IsInference ? AnswerCompression.Begin(httpContext, proxyResponse) : null;
+        if (Status != StatusCodes.Status101SwitchingProtocols)
+        {
+            await WatchAsync(proxyResponse, receipt, cancellationToken);
+        }
+
         return true;
     }
 
@@ -131,17 +128,31 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         }
     }
 
-    /// <summary>An instance that does not measure its runs: the receipt is written when its last byte has come, before the caller gets it.</summary>
-    private async ValueTask WatchAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <summary>
+    /// Notes the last byte before the caller gets it: then the instance is free of the answer, and of one that does not measure its runs the receipt is written.
+    /// </summary>
+    private async ValueTask WatchAsync(HttpResponseMessage response, Receipt? receipt, CancellationToken cancellationToken)
     {
         var length = response.Content.Headers.ContentLength;
         if (length == 0)
         {
-            run.AnswerEnded(Status);
+            Ended(receipt);
             return;
         }
 
         var answer = await response.Content.ReadAsStreamAsync(cancellationToken);
-        response.Content = new StreamContent(new AnswerWatchStream(answer, length, () => run.AnswerEnded(Status)));
+        response.Content = new StreamContent(new AnswerWatchStream(answer, length, () => Ended(receipt)));
+    }
+
+    private void Ended(Receipt? receipt)
+    {
+        if (receipt is null)
+        {
+            run.AnswerEnded(Status);
+        }
+        else
+        {
+            run.AnswerRead();
+        }
     }
 }

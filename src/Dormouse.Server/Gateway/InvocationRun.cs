@@ -39,7 +39,7 @@ internal sealed class InvocationRun(
         return Close(SlotEnd.Completed, OutcomeOf(status), HasCallerLeft ? 0 : status, recorder.ElapsedMicroseconds(invocation), 0);
     }
 
-    /// <summary>Nothing more is read from the instance in this attempt, however it ended.</summary>
+    /// <summary>Nothing more is read from the instance in this attempt: the last byte came, or the attempt ended otherwise. Idempotent.</summary>
     public void AnswerRead()
     {
         if (_isAnswering)

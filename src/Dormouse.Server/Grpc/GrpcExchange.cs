@@ -80,6 +80,10 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
         {
             run.AnswerEnded(status);
         }
+        else
+        {
+            run.AnswerRead();
+        }
 
         if (response.IsSuccessStatusCode)
         {

@@ -31,6 +31,9 @@ internal sealed class StoredSpec
 
     public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
 
+    /// <summary>Null = fixed, as for all specs stored before there was a choice.</summary>
+    public string? KeepAlive { get; set; }
+
     public TimeSpan Timeout { get; set; } = Defaults.Timeout;
 
     public TimeSpan StartTimeout { get; set; } = Defaults.StartTimeout;
@@ -58,6 +61,7 @@ internal sealed class StoredSpec
         MinInstances = spec.MinInstances,
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
+        KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? SpecRules.LearnedKeepAlive : null,
         Timeout = spec.Timeout,
         StartTimeout = spec.StartTimeout,
         QueueTimeout = spec.QueueTimeout,
@@ -79,6 +83,7 @@ internal sealed class StoredSpec
         MinInstances = MinInstances,
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,
+        KeepAlive = KeepAlive == SpecRules.LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
         Timeout = Timeout,
         StartTimeout = StartTimeout,
         QueueTimeout = QueueTimeout,

@@ -311,15 +311,15 @@ internal sealed class EngineWorld(RevisionSpec spec)
             {
                 Assert.Equal(("ready", 0), (instance.State, instance.Running));
                 Assert.DoesNotContain(instance, _answers);
-                Assert.True(stop.Reason == StopReason.Evicted || _now - instance.IdleSince >= spec.IdleTimeout);
+                Assert.True(stop.Reason == StopReason.Evicted || spec.KeepAlive == KeepAliveMode.Learned || _now - instance.IdleSince >= spec.IdleTimeout);
             }
 
             Void(instance);
         }
 
-        var isWanted = _waiting.Count > 0 || Count("ready", "starting") < Kept || (Count("ready", "starting") == 0 && _effects.Refusals.Any(r => r.Kind == RefusalKind.CallerDeadline));
+        var isWanted = _effects.Starts.All(s => s.IsExpecting) || _waiting.Count > 0 || Count("ready", "starting") < Kept || (Count("ready", "starting") == 0 && _effects.Refusals.Any(r => r.Kind == RefusalKind.CallerDeadline));
         Assert.True(_effects.Starts.Count == 0 || (!_isRetired && isWanted), "a start for nobody");
-        foreach (var (id, cause) in _effects.Starts)
+        foreach (var (id, cause, _) in _effects.Starts)
         {
             _instances.Add(id, new Instance(id, cause));
         }

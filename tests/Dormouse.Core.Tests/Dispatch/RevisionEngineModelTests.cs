@@ -30,6 +30,7 @@ public sealed class RevisionEngineModelTests
                 MinInstances = Math.Min(min, max),
                 QueueLimit = limit,
                 QueueLimitBytes = 1_000,
+                KeepAlive = limit % 2 == 0 ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
                 IdleTimeout = TimeSpan.FromMilliseconds(IdleMs[idle]),
                 StartTimeout = TimeSpan.FromMilliseconds(isStartShort ? 40 : 60_000),
             });

@@ -47,6 +47,14 @@ public sealed class SpecRulesTests
     public void Memory_is_rounded_up_to_whole_mebibytes() =>
         Assert.Equal(245, Accepted(new RevisionWishes { Memory = "256MB" }).MemoryMib);
 
+    [Theory]
+    [InlineData(null, null, KeepAliveMode.Learned)]
+    [InlineData("60s", null, KeepAliveMode.Fixed)]
+    [InlineData("60s", "learned", KeepAliveMode.Learned)]
+    [InlineData(null, "fixed", KeepAliveMode.Fixed)]
+    public void Who_gives_an_idle_time_out_gets_just_that(string? idleTimeout, string? keepAlive, KeepAliveMode expected) =>
+        Assert.Equal(expected, Accepted(new RevisionWishes { IdleTimeout = idleTimeout, KeepAlive = keepAlive }).KeepAlive);
+
     [Fact]
     public void A_small_machine_has_a_smaller_default_of_memory() =>
         Assert.Equal(256, Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes(), new MachineFacts(1, 256))).Spec.MemoryMib);
@@ -63,6 +71,7 @@ public sealed class SpecRulesTests
             MinInstances = -1,
             MaxInstances = 1_001,
             IdleTimeout = "25h",
+            KeepAlive = "sometimes",
             Timeout = "0",
             StartTimeout = "soon",
             QueueTimeout = "-1s",
@@ -73,7 +82,7 @@ public sealed class SpecRulesTests
         var errors = Refused(wishes);
 
         Assert.Equal(
-            ["runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
             errors.Select(e => e.Setting));
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));

@@ -172,7 +172,7 @@ public sealed class MachineArbiterTests
 
     [Fact]
     public void Memory_and_starts_stay_within_bounds_and_every_start_gets_its_turn_in_order() =>
-        Gen.Select(Gen.Int[0, 5], Gen.Int[0, 60], Gen.Int[1, 70]).Array[1, 150].Sample(steps =>
+        Gen.Select(Gen.Int[0, 6], Gen.Int[0, 60], Gen.Int[1, 70]).Array[1, 150].Sample(steps =>
         {
             var arbiter = new MachineArbiter(100, 2);
             var world = new World(arbiter);
@@ -239,6 +239,15 @@ public sealed class MachineArbiterTests
                 case 4 when state is "idle" or "evicting":
                     Set(id, "busy");
                     arbiter.Busy(id, _now, _effects);
+                    break;
+                case 6:
+                    var fits = _order.Count == 0 && _instances.Values.Count(i => i.State == "starting") < 2 && arbiter.UsedMib + memory <= arbiter.BudgetMib;
+                    Assert.Equal(fits, arbiter.TryRequestSpare(Id(++_last), memory));
+                    if (fits)
+                    {
+                        _instances[Id(_last)] = ("starting", memory);
+                    }
+
                     break;
                 case 5 when state is not null:
                     _instances.Remove(id);

@@ -101,17 +101,18 @@ public sealed class DispatchPartsTests
     {
         var history = new RevisionHistory();
         var learned = default(LearnedTimes).WithStart(TimeSpan.FromSeconds(1));
-        Assert.Equal(StartCause.First, history.Recall(Revision).Cause);
+        Assert.Equal(StartCause.First, history.Recall(Revision).Next);
 
         history.BecameReady(Revision);
-        history.Keep(Revision, learned);
-        Assert.Equal((StartCause.Idle, learned), history.Recall(Revision));
-        Assert.Equal(StartCause.Rollout, history.Recall(new RevisionId(Endpoint, 2)).Cause);
+        var idle = new IdleMemory();
+        history.Keep(Revision, learned, idle);
+        Assert.Equal(new RevisionPast(StartCause.Idle, learned, idle), history.Recall(Revision));
+        Assert.Equal(StartCause.Rollout, history.Recall(new RevisionId(Endpoint, 2)).Next);
 
         history.Ended(Revision, StartCause.Eviction);
-        Assert.Equal((StartCause.Eviction, learned), history.Recall(Revision));
+        Assert.Equal(new RevisionPast(StartCause.Eviction, learned, idle), history.Recall(Revision));
         history.Forget(Endpoint);
-        Assert.Equal(StartCause.First, history.Recall(Revision).Cause);
+        Assert.Equal(StartCause.First, history.Recall(Revision).Next);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Net;
 using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 
@@ -8,6 +9,38 @@ namespace Dormouse.Server.Tests.Gateway;
 public sealed class StartTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_call_that_comes_every_ten_minutes_finds_an_instance_that_was_not_kept()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits", GatewayHost.Spec() with { KeepAlive = KeepAliveMode.Learned });
+        for (var i = 0; i < 10; i++)
+        {
+            using var cold = await host.InferAsync("digits");
+            Assert.StartsWith("cold", cold.Header("Dormouse-Start"), StringComparison.Ordinal);
+            await PassAsync(host, TimeSpan.FromMinutes(10));
+        }
+
+        using var learned = await host.InferAsync("digits");
+        await PassAsync(host, TimeSpan.FromSeconds(2));
+        Assert.Empty(host.Driver.Alive);
+        var started = host.Driver.Started;
+        host.Time.Advance(TimeSpan.FromMinutes(8));
+        await Conditions.UntilAsync(() => host.Driver.Started == started + 1, "one is started for the call that is expected");
+        await Conditions.UntilAsync(() => host.Dispatch.Samples(host.Routes.Find(TenantId.Default, "digits")!.Endpoint.Id) is [{ Sample.Instances: [{ State: InstanceState.Ready }] }], "it is ready");
+
+        using var expected = await host.InferAsync("digits");
+
+        Assert.Equal("warm", expected.Header("Dormouse-Start"));
+    }
+
+    /// <summary>Lets time pass until the idle instance is gone.</summary>
+    private static async Task PassAsync(GatewayHost host, TimeSpan span)
+    {
+        host.Time.Advance(span);
+        await Conditions.UntilAsync(() => !host.Driver.Alive.Any(), "nothing of it is left");
+    }
 
     [Fact]
     public async Task The_first_call_is_cold_the_next_is_warm_and_one_after_idling_is_cold_again()
@@ -28,7 +61,7 @@ public sealed class StartTests
         host.Time.Advance(TimeSpan.FromSeconds(61));
         var (_, reason) = await host.Driver.NextStopAsync(Cancellation);
         Assert.Equal(StopReason.Idle, reason);
-        await host.Dispatch.StopAsync(host.Routes.Find(Core.Endpoints.TenantId.Default, "digits")!.Endpoint.Id, Cancellation);
+        await host.Dispatch.StopAsync(host.Routes.Find(TenantId.Default, "digits")!.Endpoint.Id, Cancellation);
 
         using var third = await host.InferAsync("digits");
         Assert.Equal("cold; cause=idle; rung=pool", third.Header("Dormouse-Start"));

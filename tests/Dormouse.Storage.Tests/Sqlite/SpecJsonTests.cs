@@ -18,6 +18,7 @@ public sealed class SpecJsonTests
         MinInstances = 1,
         MaxInstances = 9,
         IdleTimeout = TimeSpan.FromMilliseconds(1),
+        KeepAlive = KeepAliveMode.Learned,
         Timeout = TimeSpan.FromHours(24),
         StartTimeout = TimeSpan.FromSeconds(5),
         QueueTimeout = TimeSpan.FromSeconds(6),

@@ -1,0 +1,58 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>How long one revision's idle instances are kept: the idle time-out, or for the last one what its gaps have taught.</summary>
+internal sealed class KeepAlive(RevisionSpec spec)
+{
+    private KeepAlivePlan? _plan;
+
+    public IdleMemory Memory { get; set; } = new();
+
+    private bool IsLearned => spec.KeepAlive == KeepAliveMode.Learned;
+
+    /// <summary>When an instance is to be started for an expected invocation, unless one serves then; null = not in this idle time.</summary>
+    public MonotonicTime? StartAgainAt(TimeSpan? startTime) =>
+        IsLearned && !Memory.HasStartedAgain && Memory.QuietSince is { } since && Plan(startTime).StartAgainAfter is { } after ? since + after : null;
+
+    /// <summary>An invocation came: the idle time is over.</summary>
+    public void Arrived(MonotonicTime now)
+    {
+        if (IsLearned && Memory.QuietSince is { } since && Memory.Gaps.Record(now - since))
+        {
+            _plan = null;
+        }
+
+        Memory.QuietSince = null;
+        Memory.HasStartedAgain = false;
+    }
+
+    /// <summary>Nothing runs or waits.</summary>
+    public void IsQuiet(MonotonicTime now, TimeSpan? startTime)
+    {
+        Memory.QuietSince ??= now;
+        if (StartAgainAt(startTime) is not null && Memory.QuietSince + Plan(startTime).Until <= now)
+        {
+            Memory.HasStartedAgain = true;
+        }
+    }
+
+    /// <summary>When an idle instance is to be stopped, and why.</summary>
+    /// <param name="isLast">It is the only one that serves.</param>
+    public (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, bool isLast, TimeSpan? startTime)
+    {
+        if (!IsLearned || !isLast || Memory.QuietSince is not { } since)
+        {
+            return (slot.IdleSince + spec.IdleTimeout, KeepAlivePlan.Fixed(spec.IdleTimeout));
+        }
+
+        var plan = Plan(startTime);
+        var isExpecting = plan.StartAgainAfter is not null && slot.RequestedAt > since;
+        return isExpecting
+            ? (since + plan.Until, plan with { Keep = plan.Until })
+            : ((since > slot.IdleSince ? since : slot.IdleSince) + plan.Keep, plan);
+    }
+
+    public KeepAlivePlan Plan(TimeSpan? startTime) => _plan ??= KeepAliveRule.Plan(Memory.Gaps, spec.IdleTimeout, startTime);
+}
