@@ -12,6 +12,19 @@ internal static class Answers
 {
     internal const string Json = "application/json";
 
+    /// <summary>Kestrel copies what it is given into its own blocks before the first byte leaves: no more than this of an answer is there twice.</summary>
+    private const int PartBytes = 1 << 20;
+
+    internal static async Task WriteAsync(HttpContext context, Answer answer)
+    {
+        if (answer.JsonLength is { } length)
+        {
+            context.Response.Headers[DormouseHeaders.InferenceHeaderContentLength] = length.ToString(CultureInfo.InvariantCulture);
+        }
+
+        await WriteAsync(context, StatusCodes.Status200OK, answer.ContentType, answer.Body, answer.Times);
+    }
+
     internal static async Task WriteAsync(HttpContext context, int status, string contentType, ReadOnlyMemory<byte> body, RunTimes times)
     {
         var response = context.Response;
@@ -20,6 +33,12 @@ internal static class Answers
         response.ContentLength = body.Length;
         response.Headers[DormouseHeaders.RunMicroseconds] = times.RunMicroseconds.ToString(CultureInfo.InvariantCulture);
         response.Headers[DormouseHeaders.CpuMicroseconds] = times.CpuMicroseconds.ToString(CultureInfo.InvariantCulture);
+        while (body.Length > PartBytes)
+        {
+            await response.BodyWriter.WriteAsync(body[..PartBytes], context.RequestAborted);
+            body = body[PartBytes..];
+        }
+
         await response.BodyWriter.WriteAsync(body, context.RequestAborted);
     }
 

@@ -17,30 +17,49 @@ internal static class InferEndpoint
     {
         var isProtobuf = context.Request.ContentType?.StartsWith(Protobuf, StringComparison.OrdinalIgnoreCase) == true;
         var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
-        using var request = await ReadAsync(context.Request, isProtobuf, instance, name, context.RequestAborted);
-        using var run = await instance.RunAsync(request, context.RequestAborted);
-        var response = new InferResponse
+        var version = context.Request.Headers[DormouseHeaders.ModelVersion].ToString();
+        var request = await ReadAsync(context.Request, isProtobuf, instance, name, context.RequestAborted);
+        using var answer = await instance.RunAsync(
+            request,
+            run =>
+            {
+                var response = new InferResponse { ModelName = name, ModelVersion = version, Id = request.Id };
+                response.Outputs.AddRange(run.Outputs);
+                return isProtobuf ? ProtobufOf(response, instance.Backlog, run.Times) : RestOf(response, instance.Backlog, run.Times);
+            },
+            context.RequestAborted);
+        await Answers.WriteAsync(context, answer);
+    }
+
+    /// <summary>The answer as JSON, with binary tensors behind it where they are wanted.</summary>
+    internal static Answer RestOf(InferResponse response, AnswerBacklog backlog, RunTimes times)
+    {
+        var body = new PooledBuffer(SizeHint(response.Outputs));
+        try
         {
-            ModelName = name,
-            ModelVersion = context.Request.Headers[DormouseHeaders.ModelVersion].ToString(),
-            Id = request.Id,
-        };
-        response.Outputs.AddRange(run.Outputs);
-        using var body = new PooledBuffer(SizeHint(run.Outputs));
-        if (isProtobuf)
+            var jsonLength = InferResponseWriter.Write(response, body);
+            return new Answer(backlog, jsonLength is null ? Answers.Json : Octets, body, times) { JsonLength = jsonLength };
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    private static Answer ProtobufOf(InferResponse response, AnswerBacklog backlog, RunTimes times)
+    {
+        var body = new PooledBuffer(SizeHint(response.Outputs));
+        try
         {
             InferProtoWriter.Write(response, body);
-            await Answers.WriteAsync(context, StatusCodes.Status200OK, Protobuf, body.Written, run.Times);
-            return;
+            return new Answer(backlog, Protobuf, body, times);
         }
-
-        var jsonLength = InferResponseWriter.Write(response, body);
-        if (jsonLength is { } length)
+        catch
         {
-            context.Response.Headers[DormouseHeaders.InferenceHeaderContentLength] = length.ToString(CultureInfo.InvariantCulture);
+            body.Dispose();
+            throw;
         }
-
-        await Answers.WriteAsync(context, StatusCodes.Status200OK, jsonLength is null ? Answers.Json : Octets, body.Written, run.Times);
     }
 
     private static async ValueTask<InferRequest> ReadAsync(

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
@@ -15,24 +16,31 @@ internal static class PictureEndpoint
     {
         var signature = instance.Model.Signature
             ?? throw new InferenceException(ProblemCode.RouteNotFound, "This model has no signature, so it takes no picture. Send tensors to its inference address, or deploy it with a signature.");
-        using var request = await ReadAsync(context, signature, instance.MemoryMib);
-        using var run = await instance.RunAsync(request, context.RequestAborted);
-        if (signature.AnswersLabels)
-        {
-            var labels = JsonSerializer.SerializeToUtf8Bytes(signature.ToLabels(run.Outputs[0]), SignatureAnswerJson.Default.LabelsAnswer);
-            await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Json, labels, run.Times);
-            return;
-        }
+        var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
+        var version = context.Request.Headers[DormouseHeaders.ModelVersion].ToString();
+        var request = await ReadAsync(context, signature, instance.MemoryMib);
+        using var answer = await instance.RunAsync(
+            request,
+            run =>
+            {
+                if (signature.AnswersLabels)
+                {
+                    return LabelsOf(signature.ToLabels(run.Outputs[0]), instance.Backlog, run.Times);
+                }
 
-        var response = new InferResponse
-        {
-            ModelName = context.Request.Headers[DormouseHeaders.ModelName].ToString(),
-            ModelVersion = context.Request.Headers[DormouseHeaders.ModelVersion].ToString(),
-        };
-        response.Outputs.AddRange(run.Outputs);
-        using var body = new PooledBuffer(0);
-        InferResponseWriter.Write(response, body);
-        await Answers.WriteAsync(context, StatusCodes.Status200OK, Answers.Json, body.Written, run.Times);
+                var response = new InferResponse { ModelName = name, ModelVersion = version };
+                response.Outputs.AddRange(run.Outputs);
+                return InferEndpoint.RestOf(response, instance.Backlog, run.Times);
+            },
+            context.RequestAborted);
+        await Answers.WriteAsync(context, answer);
+    }
+
+    private static Answer LabelsOf(LabelsAnswer labels, AnswerBacklog backlog, RunTimes times)
+    {
+        var body = new PooledBuffer(0);
+        body.Write(JsonSerializer.SerializeToUtf8Bytes(labels, SignatureAnswerJson.Default.LabelsAnswer));
+        return new Answer(backlog, Answers.Json, body, times);
     }
 
     private static async ValueTask<InferRequest> ReadAsync(HttpContext context, Pictures.SignatureRunner signature, int memoryMib)

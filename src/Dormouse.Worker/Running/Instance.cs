@@ -14,6 +14,7 @@ internal sealed class Instance : IDisposable
     {
         Model = model;
         MemoryMib = memoryMib;
+        Backlog = new AnswerBacklog(memoryMib, time);
         _gate = new RunGate(concurrency);
         _idle = new IdleTrim(() => _gate.Inside == 0, time);
         _time = time;
@@ -23,18 +24,29 @@ internal sealed class Instance : IDisposable
 
     internal int MemoryMib { get; }
 
-    /// <summary>Runs the model; the place in the gate is given back before this returns, so it is free when the answer starts.</summary>
-    internal async ValueTask<ModelRun> RunAsync(InferRequest request, CancellationToken callerLeft)
+    /// <summary>Answers that are not read yet.</summary>
+    internal AnswerBacklog Backlog { get; }
+
+    /// <summary>
+    /// Runs the model and lets <paramref name="answer"/> make the answer, whose bytes must be its own: the request and the engine's outputs are given back,
+    /// and the place in the gate, before this returns.
+    /// </summary>
+    internal async ValueTask<TAnswer> RunAsync<TAnswer>(InferRequest request, Func<ModelRun, TAnswer> answer, CancellationToken callerLeft)
     {
-        await _gate.EnterAsync(callerLeft);
-        try
+        using (request)
         {
-            return ModelRun.Execute(Model, request, _time, callerLeft);
-        }
-        finally
-        {
-            _gate.Leave();
-            _idle.Restart();
+            await _gate.EnterAsync(callerLeft);
+            try
+            {
+                await Backlog.WaitForRoomAsync(callerLeft);
+                using var run = ModelRun.Execute(Model, request, _time, callerLeft);
+                return answer(run);
+            }
+            finally
+            {
+                _gate.Leave();
+                _idle.Restart();
+            }
         }
     }
 

@@ -4,7 +4,7 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Dormouse.Worker.Running;
 
-/// <summary>One run of the model. Owns the engine's outputs: dispose it when the answer is written.</summary>
+/// <summary>One run of the model. Owns the engine's outputs: dispose it as soon as the answer has copies of them.</summary>
 internal sealed class ModelRun : IDisposable
 {
     private readonly IDisposableReadOnlyCollection<OrtValue> _values;

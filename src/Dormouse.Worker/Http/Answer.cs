@@ -1,0 +1,39 @@
+using Dormouse.Worker.Running;
+
+namespace Dormouse.Worker.Http;
+
+/// <summary>A finished answer in a buffer of its own, which counts in the instance's backlog until it is sent.</summary>
+internal sealed class Answer : IDisposable
+{
+    private readonly AnswerBacklog _backlog;
+    private readonly PooledBuffer _body;
+    private readonly int _heldBytes;
+    private bool _isDisposed;
+
+    /// <param name="body">Complete; it is disposed with the answer.</param>
+    internal Answer(AnswerBacklog backlog, string contentType, PooledBuffer body, RunTimes times)
+    {
+        (_backlog, _body, ContentType, Times) = (backlog, body, contentType, times);
+        _heldBytes = body.Capacity;
+        backlog.Hold(_heldBytes);
+    }
+
+    internal string ContentType { get; }
+
+    internal RunTimes Times { get; }
+
+    /// <summary>Length of the JSON part when tensors follow it, bytes.</summary>
+    internal int? JsonLength { get; init; }
+
+    internal ReadOnlyMemory<byte> Body => _body.Written;
+
+    public void Dispose()
+    {
+        if (!_isDisposed)
+        {
+            _isDisposed = true;
+            _body.Dispose();
+            _backlog.Release(_heldBytes);
+        }
+    }
+}
