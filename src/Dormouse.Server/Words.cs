@@ -20,6 +20,7 @@ internal static class Words
         Outcome.DeadlineExceeded => "deadline_exceeded",
         Outcome.CallerLeft => "caller_left",
         Outcome.ServerLost => "server_lost",
+        Outcome.Failed => "failed",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
     };
 

@@ -44,7 +44,8 @@ internal static class Codes
         (Outcome.MemoryExceeded, 4, "memory_exceeded"),
         (Outcome.DeadlineExceeded, 5, "deadline_exceeded"),
         (Outcome.CallerLeft, 6, "caller_left"),
-        (Outcome.ServerLost, 7, "server_lost"));
+        (Outcome.ServerLost, 7, "server_lost"),
+        (Outcome.Failed, 8, "failed"));
 
     public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"));
 

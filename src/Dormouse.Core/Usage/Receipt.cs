@@ -7,10 +7,10 @@ namespace Dormouse.Core.Usage;
 /// <summary>How an invocation ended, as its receipt says it.</summary>
 public enum Outcome
 {
-    /// <summary>The instance answered (also with a 4xx of its own).</summary>
+    /// <summary>The instance answered, with a status below 400.</summary>
     Completed,
 
-    /// <summary>The instance refused the input (4xx): it ran, so it is metered.</summary>
+    /// <summary>The instance answered that the request is at fault (4xx). What it ran for that is metered.</summary>
     Rejected,
     WorkerCrashed,
     MemoryExceeded,
@@ -21,6 +21,9 @@ public enum Outcome
 
     /// <summary>The server ended while it ran: billed 0.</summary>
     ServerLost,
+
+    /// <summary>The instance answered that it failed (5xx): the model failed, or needed more than there is. What it ran is metered.</summary>
+    Failed,
 }
 
 /// <summary>What one invocation used and cost. Written once, never changed.</summary>

@@ -63,8 +63,14 @@ internal sealed class InvocationRun(
         }
     }
 
-    private Outcome OutcomeOf(int status) =>
-        HasCallerLeft ? Outcome.CallerLeft : status is >= 400 and < 500 ? Outcome.Rejected : Outcome.Completed;
+    private Outcome OutcomeOf(int status) => HasCallerLeft
+        ? Outcome.CallerLeft
+        : status switch
+        {
+            >= 500 => Outcome.Failed,
+            >= 400 => Outcome.Rejected,
+            _ => Outcome.Completed,
+        };
 
     private Receipt Close(SlotEnd end, Outcome outcome, int status, long runMicroseconds, long cpuMicroseconds)
     {

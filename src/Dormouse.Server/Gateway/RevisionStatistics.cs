@@ -34,7 +34,7 @@ internal sealed class RevisionCounters
     {
         var waited = receipt.Times.QueueMicroseconds + receipt.Times.StartMicroseconds + receipt.Times.LoadMicroseconds;
         var total = waited + receipt.Times.RunMicroseconds;
-        if (receipt.Outcome == Outcome.Completed && receipt.Status < 400)
+        if (receipt.Outcome == Outcome.Completed)
         {
             Interlocked.Increment(ref _successes);
             Interlocked.Add(ref _successMicroseconds, total);

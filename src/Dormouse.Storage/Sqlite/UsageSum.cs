@@ -31,7 +31,7 @@ internal readonly record struct UsageSum(
     public static UsageSum Of(Receipt receipt) => new(
         1,
         receipt.Start == StartKind.Cold ? 1 : 0,
-        receipt.Outcome is Outcome.WorkerCrashed or Outcome.MemoryExceeded or Outcome.DeadlineExceeded or Outcome.ServerLost ? 1 : 0,
+        receipt.Outcome is Outcome.Completed or Outcome.Rejected or Outcome.CallerLeft ? 0 : 1,
         receipt.Times.RunMicroseconds,
         receipt.CpuMicroseconds,
         receipt.BilledMilliseconds,

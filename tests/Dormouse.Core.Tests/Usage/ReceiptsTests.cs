@@ -69,6 +69,7 @@ public sealed class ReceiptsTests
     [InlineData(Outcome.DeadlineExceeded)]
     [InlineData(Outcome.CallerLeft)]
     [InlineData(Outcome.Rejected)]
+    [InlineData(Outcome.Failed)]
     public void Every_other_outcome_pays_for_what_ran(Outcome outcome)
     {
         var receipt = Receipts.Close(Server, 9, Opening, Grant(StartKind.Warm, null), new InvocationEnd(outcome, 502, 2_500, 0, 2_500), PriceBook.Default);

@@ -214,4 +214,26 @@ public sealed class FailureTests
         Assert.Equal(answer.Header("Dormouse-Invocation-Id"), problem.GetProperty("invocation_id").GetString());
         Assert.Equal((Outcome.Rejected, 400), Assert.Single(host.Journal.Receipts) is var r ? (r.Outcome, r.Status) : default);
     }
+
+    [Theory]
+    [InlineData(200, Outcome.Completed)]
+    [InlineData(422, Outcome.Rejected)]
+    [InlineData(500, Outcome.Failed)]
+    [InlineData(503, Outcome.Failed)]
+    public async Task The_outcome_follows_the_instances_status_and_what_ran_is_metered(int status, Outcome outcome)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.Play = run =>
+        {
+            host.Time.Advance(TimeSpan.FromMilliseconds(2));
+            return FakeInstance.AnswerAsync(run.Context, status, "application/json", "{}"u8.ToArray(), runMicroseconds: 1_500);
+        };
+        host.Add("digits");
+
+        using var answer = await host.InferAsync("digits");
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        var receipt = Assert.Single(host.Journal.Receipts);
+        Assert.Equal((outcome, status, 2L), (receipt.Outcome, receipt.Status, receipt.BilledMilliseconds));
+    }
 }
