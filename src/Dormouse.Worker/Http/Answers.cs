@@ -43,7 +43,7 @@ internal static class Answers
     }
 
     /// <summary>A problem document; on the inference protocol with its own status and <c>error</c> member.</summary>
-    internal static Task WriteProblemAsync(HttpContext context, ProblemCode code, string detail, bool isInference)
+    internal static Task WriteProblemAsync(HttpContext context, ProblemCode code, string detail, bool isInference, RunTimes times = default)
     {
         var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
         var document = new ProblemDocument
@@ -57,6 +57,6 @@ internal static class Answers
             Error = isInference ? detail : null,
         };
         var body = JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument);
-        return WriteAsync(context, status, isInference ? Json : "application/problem+json", body, default);
+        return WriteAsync(context, status, isInference ? Json : "application/problem+json", body, times);
     }
 }

@@ -18,9 +18,9 @@ internal static class InferEndpoint
         var isProtobuf = context.Request.ContentType?.StartsWith(Protobuf, StringComparison.OrdinalIgnoreCase) == true;
         var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
         var version = context.Request.Headers[DormouseHeaders.ModelVersion].ToString();
-        var request = await ReadAsync(context.Request, isProtobuf, instance, name, context.RequestAborted);
+        using var request = await ReadAsync(context.Request, isProtobuf, instance, name, context.RequestAborted);
         using var answer = await instance.RunAsync(
-            request,
+            () => request,
             run =>
             {
                 var response = new InferResponse { ModelName = name, ModelVersion = version, Id = request.Id };

@@ -4,6 +4,7 @@ using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
 using Dormouse.Protocol.Signatures;
+using Dormouse.Worker.Pictures;
 using Dormouse.Worker.Running;
 using Microsoft.AspNetCore.Http;
 
@@ -18,9 +19,16 @@ internal static class PictureEndpoint
             ?? throw new InferenceException(ProblemCode.RouteNotFound, "This model has no signature, so it takes no picture. Send tensors to its inference address, or deploy it with a signature.");
         var name = context.Request.Headers[DormouseHeaders.ModelName].ToString();
         var version = context.Request.Headers[DormouseHeaders.ModelVersion].ToString();
-        var request = await ReadAsync(context, signature, instance.MemoryMib);
-        using var answer = await instance.RunAsync(
-            request,
+        using var answer = await RunAsync(context, instance, signature, name, version);
+        await Answers.WriteAsync(context, answer);
+    }
+
+    /// <summary>The picture is decoded as part of its run: no more of them at once than runs, and at the run's cost.</summary>
+    private static async ValueTask<Answer> RunAsync(HttpContext context, Instance instance, SignatureRunner signature, string name, string version)
+    {
+        using var body = await RequestBody.ReadAsync(context.Request, instance.MemoryMib, context.RequestAborted);
+        return await instance.RunAsync(
+            () => signature.ToRequest(body.Written.Span, instance.Pictures),
             run =>
             {
                 if (signature.AnswersLabels)
@@ -33,7 +41,6 @@ internal static class PictureEndpoint
                 return InferEndpoint.RestOf(response, instance.Backlog, run.Times);
             },
             context.RequestAborted);
-        await Answers.WriteAsync(context, answer);
     }
 
     private static Answer LabelsOf(LabelsAnswer labels, AnswerBacklog backlog, RunTimes times)
@@ -41,11 +48,5 @@ internal static class PictureEndpoint
         var body = new PooledBuffer(0);
         body.Write(JsonSerializer.SerializeToUtf8Bytes(labels, SignatureAnswerJson.Default.LabelsAnswer));
         return new Answer(backlog, Answers.Json, body, times);
-    }
-
-    private static async ValueTask<InferRequest> ReadAsync(HttpContext context, Pictures.SignatureRunner signature, int memoryMib)
-    {
-        using var body = await RequestBody.ReadAsync(context.Request, memoryMib, context.RequestAborted);
-        return signature.ToRequest(body.Written.Span);
     }
 }

@@ -15,6 +15,8 @@ internal sealed class WorkerApplication : IHttpApplication<HttpContext>
     /// <summary>Where a rehearsal asks; no address of a worker that does not rehearse.</summary>
     internal const string RehearsalPath = "/rehearsal";
 
+    private const string NoMemory = "The request or its answer needs more memory than there is. Send less at once, or deploy with more --memory.";
+
     private Instance? _instance;
     private Instance? _rehearsal;
 
@@ -49,13 +51,17 @@ internal sealed class WorkerApplication : IHttpApplication<HttpContext>
         {
             await Answers.WriteProblemAsync(context, e.Code, e.Message, isInference);
         }
+        catch (FailedRunException e) when (!context.Response.HasStarted)
+        {
+            await Answers.WriteProblemAsync(context, e.Code, e.InnerException is OutOfMemoryException ? NoMemory : e.Message, isInference, e.Times);
+        }
         catch (BadHttpRequestException e) when (!context.Response.HasStarted)
         {
             await Answers.WriteProblemAsync(context, ProblemCode.BodyIncomplete, "The body cannot be read: " + e.Message, isInference);
         }
         catch (OutOfMemoryException) when (!context.Response.HasStarted)
         {
-            await Answers.WriteProblemAsync(context, ProblemCode.MemoryExceeded, "The request or its answer needs more memory than there is.", isInference);
+            await Answers.WriteProblemAsync(context, ProblemCode.MemoryExceeded, NoMemory, isInference);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using SkiaSharp;
 
@@ -8,31 +9,56 @@ namespace Dormouse.Worker.Pictures;
 /// Encoded bytes to upright pixels. The header is read first: what is not a still JPEG, PNG, BMP or WebP, or has too many pixels, is refused
 /// before memory is taken for it. Transparent pixels lie on white. Colour profiles are not applied: models are trained on plain values.
 /// </summary>
-internal static class PictureDecoder
+internal sealed class PictureDecoder : IDisposable
 {
-    /// <summary>Most pixels of a picture: 40 million, which is 160 MB while it is decoded.</summary>
-    public const long PixelsMax = 40_000_000;
+    private readonly SKData _data;
+    private readonly SKCodec _codec;
 
-    /// <exception cref="PictureException">It is no picture, not a still one, damaged, or too large.</exception>
-    public static PixelImage Decode(ReadOnlySpan<byte> encoded)
+    private PictureDecoder(SKData data, SKCodec codec) => (_data, _codec) = (data, codec);
+
+    /// <summary>Pixels that the header promises.</summary>
+    public long Pixels => (long)_codec.Info.Width * _codec.Info.Height;
+
+    /// <summary>Reads the header.</summary>
+    /// <exception cref="PictureException">It is no picture, not a still one, or too large.</exception>
+    public static PictureDecoder Open(ReadOnlySpan<byte> encoded, PictureMemory memory)
     {
         if (encoded.IsEmpty)
         {
             throw new PictureException("The body is empty; send a JPEG, PNG, BMP or WebP picture.");
         }
 
-        using var data = SKData.CreateCopy(encoded);
-        using var codec = SKCodec.Create(data)
-            ?? throw new PictureException("The body is not a picture that can be read; send a JPEG, PNG, BMP or WebP picture.");
-        CheckHeader(codec, encoded);
+        var data = SKData.CreateCopy(encoded);
+        var codec = SKCodec.Create(data);
+        if (codec is null)
+        {
+            data.Dispose();
+            throw new PictureException("The body is not a picture that can be read; send a JPEG, PNG, BMP or WebP picture.");
+        }
 
-        var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
+        var opened = new PictureDecoder(data, codec);
+        try
+        {
+            opened.CheckHeader(encoded, memory);
+            return opened;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    /// <exception cref="PictureException">It is damaged.</exception>
+    public PixelImage Decode()
+    {
+        var info = new SKImageInfo(_codec.Info.Width, _codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
         var pixels = GC.AllocateUninitializedArray<byte>(checked(info.Width * info.Height * 4));
         SKCodecResult result;
         var pinned = GCHandle.Alloc(pixels, GCHandleType.Pinned);
         try
         {
-            result = codec.GetPixels(info, pinned.AddrOfPinnedObject());
+            result = _codec.GetPixels(info, pinned.AddrOfPinnedObject());
         }
         finally
         {
@@ -46,25 +72,32 @@ internal static class PictureDecoder
                 : $"The picture is damaged and cannot be decoded ({result}).");
         }
 
-        return Upright(pixels, info.Width, info.Height, codec.EncodedOrigin);
+        return Upright(pixels, info.Width, info.Height, _codec.EncodedOrigin);
     }
 
-    private static void CheckHeader(SKCodec codec, ReadOnlySpan<byte> encoded)
+    public void Dispose()
     {
-        if (codec.EncodedFormat is not (SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Png or SKEncodedImageFormat.Bmp or SKEncodedImageFormat.Webp))
+        _codec.Dispose();
+        _data.Dispose();
+    }
+
+    private void CheckHeader(ReadOnlySpan<byte> encoded, PictureMemory memory)
+    {
+        if (_codec.EncodedFormat is not (SKEncodedImageFormat.Jpeg or SKEncodedImageFormat.Png or SKEncodedImageFormat.Bmp or SKEncodedImageFormat.Webp))
         {
-            throw new PictureException($"The picture is in the format {codec.EncodedFormat.ToString().ToUpperInvariant()}; send JPEG, PNG, BMP or WebP.");
+            throw new PictureException($"The picture is in the format {_codec.EncodedFormat.ToString().ToUpperInvariant()}; send JPEG, PNG, BMP or WebP.");
         }
 
-        if (codec.FrameCount > 1 || (codec.EncodedFormat == SKEncodedImageFormat.Png && IsAnimatedPng(encoded)))
+        if (_codec.FrameCount > 1 || (_codec.EncodedFormat == SKEncodedImageFormat.Png && IsAnimatedPng(encoded)))
         {
             throw new PictureException("The picture is animated; send a still picture.");
         }
 
-        var pixels = (long)codec.Info.Width * codec.Info.Height;
-        if (pixels > PixelsMax)
+        if (Pixels > memory.PixelsMax)
         {
-            throw new PictureException($"The picture has {codec.Info.Width} × {codec.Info.Height} = {pixels:N0} pixels; at most {PixelsMax:N0} are allowed. Send a smaller one.");
+            throw new PictureException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The picture has {_codec.Info.Width} × {_codec.Info.Height} = {Pixels} pixels; at most {memory.PixelsMax} are allowed in an instance of {memory.MemoryMib} MiB. Send a smaller one, or deploy with more --memory."));
         }
     }
 

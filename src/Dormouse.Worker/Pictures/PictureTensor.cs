@@ -75,9 +75,23 @@ internal sealed class PictureTensor
 
     /// <summary>Memory of the tensor is rented from <paramref name="owner"/>.</summary>
     /// <exception cref="PictureException">The picture cannot be used.</exception>
-    public InputTensor Read(ReadOnlySpan<byte> encoded, InferRequest owner)
+    public InputTensor Read(ReadOnlySpan<byte> encoded, PictureMemory memory, InferRequest owner)
     {
-        var image = PictureDecoder.Decode(encoded);
+        using var picture = PictureDecoder.Open(encoded, memory);
+        if (!memory.IsLarge(picture.Pixels))
+        {
+            return Read(picture, owner);
+        }
+
+        lock (memory.LargeLock)
+        {
+            return Read(picture, owner);
+        }
+    }
+
+    private InputTensor Read(PictureDecoder picture, InferRequest owner)
+    {
+        var image = picture.Decode();
         if (_channels == 1)
         {
             image = PictureFitting.Grey(image);

@@ -95,8 +95,9 @@ internal sealed class SignatureRunner
     }
 
     /// <summary>The request that the picture in <paramref name="body"/> means.</summary>
+    /// <param name="memory">The instance's, for its pictures.</param>
     /// <exception cref="InferenceException">The model takes no picture, or this one cannot be used.</exception>
-    public InferRequest ToRequest(ReadOnlySpan<byte> body)
+    public InferRequest ToRequest(ReadOnlySpan<byte> body, PictureMemory memory)
     {
         if (_picture is null)
         {
@@ -106,7 +107,7 @@ internal sealed class SignatureRunner
         var request = new InferRequest();
         try
         {
-            request.Inputs.Add(_picture.Read(body, request));
+            request.Inputs.Add(_picture.Read(body, memory, request));
             if (_scores is not null)
             {
                 request.Outputs.Add(new RequestedOutput(_scores.Name, null, null));

@@ -1,5 +1,4 @@
 using Dormouse.Protocol.Inference;
-using Dormouse.Worker.Control;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dormouse.Worker.Running;
@@ -15,7 +14,7 @@ internal sealed class ModelRun : IDisposable
         Times = times;
     }
 
-    /// <summary>Wall time, and CPU time: the thread's, or with more than one thread that of the whole process meanwhile.</summary>
+    /// <summary>What it took, with what was read for it on the same clock.</summary>
     internal RunTimes Times { get; }
 
     /// <summary>The outputs asked for, in the order asked for.</summary>
@@ -25,20 +24,17 @@ internal sealed class ModelRun : IDisposable
     /// Runs the model on the calling thread. <paramref name="callerLeft"/> stops it inside the engine (then <see cref="OperationCanceledException"/>);
     /// a fault of the engine becomes an <see cref="InferenceException"/>.
     /// </summary>
-    internal static ModelRun Execute(LoadedModel model, InferRequest request, TimeProvider time, CancellationToken callerLeft)
+    internal static ModelRun Execute(LoadedModel model, InferRequest request, RunClock clock, CancellationToken callerLeft)
     {
         var wanted = WantedOutputs.Of(model, request);
         using var inputs = new RunInputs(request, model);
         using var options = new RunOptions();
         using var stop = callerLeft.UnsafeRegister(static state => ((RunOptions)state!).Terminate = true, options);
-        var clock = model.Threads == 1 ? Native.ClockThreadCpu : Native.ClockProcessCpu;
-        var cpuBefore = Native.CpuMicroseconds(clock);
-        var before = time.GetTimestamp();
         ModelRun run;
         try
         {
             var values = model.Session.Run(options, inputs.Names, inputs.Values, wanted.EngineNames);
-            run = new ModelRun(values, new RunTimes((long)time.GetElapsedTime(before).TotalMicroseconds, Native.CpuMicroseconds(clock) - cpuBefore));
+            run = new ModelRun(values, clock.Times);
         }
         catch (OnnxRuntimeException) when (callerLeft.IsCancellationRequested)
         {
@@ -63,6 +59,3 @@ internal sealed class ModelRun : IDisposable
 
     public void Dispose() => _values.Dispose();
 }
-
-/// <summary>Wall and CPU time of a run; zero when nothing ran.</summary>
-internal readonly record struct RunTimes(long RunMicroseconds, long CpuMicroseconds);

@@ -76,7 +76,7 @@ public sealed class PictureNumbersTests
     }
 
     private static PixelImage Decode(string picture) =>
-        PictureDecoder.Decode(File.ReadAllBytes(SharedPictures.Path("inputs/images/" + picture)));
+        Decoding.Whole(File.ReadAllBytes(SharedPictures.Path("inputs/images/" + picture)));
 
     private static void AssertClose(byte[] expected, byte[] actual, int tolerance)
     {

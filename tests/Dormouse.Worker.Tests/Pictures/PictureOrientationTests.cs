@@ -23,7 +23,7 @@ public sealed class PictureOrientationTests
         byte[] exif = [.. "Exif\0\0II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, (byte)orientation, 0, 0, 0, 0, 0, 0, 0];
         byte[] turned = [.. jpeg[..2], 0xFF, 0xE1, 0, (byte)(exif.Length + 2), .. exif, .. jpeg[2..]];
 
-        var image = PictureFitting.Grey(PictureDecoder.Decode(turned));
+        var image = PictureFitting.Grey(Decoding.Whole(turned));
 
         var (columns, rows) = orientation >= 5 ? (2, 3) : (3, 2);
         Assert.Equal((columns * Block, rows * Block), (image.Width, image.Height));

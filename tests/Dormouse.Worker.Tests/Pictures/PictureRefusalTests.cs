@@ -51,7 +51,7 @@ public sealed class PictureRefusalTests
     [Fact]
     public void A_size_that_may_not_be_scaled_is_refused_with_both_sizes()
     {
-        var image = PictureDecoder.Decode(Encode(30, 20, SKEncodedImageFormat.Png));
+        var image = Decoding.Whole(Encode(30, 20, SKEncodedImageFormat.Png));
 
         var refused = Assert.Throws<PictureException>(() => PictureFitting.Fit(image, PictureFit.None, 28, 28, 0));
 
@@ -65,7 +65,7 @@ public sealed class PictureRefusalTests
     [InlineData(SKEncodedImageFormat.Webp)]
     public void Supported_formats_decode(SKEncodedImageFormat format)
     {
-        var image = PictureDecoder.Decode(Encode(30, 20, format));
+        var image = Decoding.Whole(Encode(30, 20, format));
 
         Assert.Equal((30, 20, 3), (image.Width, image.Height, image.Channels));
     }
@@ -78,12 +78,12 @@ public sealed class PictureRefusalTests
         bitmap.SetPixel(1, 0, new SKColor(0, 0, 0, 128));
         using var data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
 
-        var image = PictureDecoder.Decode(data.ToArray());
+        var image = Decoding.Whole(data.ToArray());
 
         Assert.Equal([255, 255, 255, 127, 127, 127], image.Pixels);
     }
 
-    private static string Refusal(byte[] body) => Assert.Throws<PictureException>(() => PictureDecoder.Decode(body)).Message;
+    private static string Refusal(byte[] body) => Assert.Throws<PictureException>(() => Decoding.Whole(body)).Message;
 
     private static byte[] Encode(int width, int height, SKEncodedImageFormat format)
     {

@@ -15,7 +15,7 @@ public sealed class SignatureRunnerTests
         var model = Model([-1, 1, 2, 2], "FP32", [-1, 10]);
         var runner = Bind(new Signature { Picture = new PictureInput { Channels = PictureChannels.Grey, Scale = -1 / 255.0, Mean = [-1] } }, model);
 
-        using var request = runner.ToRequest(Picture(2, 2, (0, 0, 0), (255, 255, 255), (51, 51, 51), (204, 204, 204)));
+        using var request = runner.ToRequest(Picture(2, 2, (0, 0, 0), (255, 255, 255), (51, 51, 51), (204, 204, 204)), Decoding.Plenty);
 
         var tensor = Assert.Single(request.Inputs);
         Assert.Equal([1, 1, 2, 2], tensor.Shape);
@@ -39,7 +39,7 @@ public sealed class SignatureRunnerTests
         var model = Model([1, 3, 1, 1], "FP32", [1, 2]);
         var runner = Bind(new Signature { Picture = new PictureInput { Mean = [1, 2, 3], Deviation = [2, 4, 8] } }, model);
 
-        using var request = runner.ToRequest(Picture(1, 1, (11, 22, 43)));
+        using var request = runner.ToRequest(Picture(1, 1, (11, 22, 43)), Decoding.Plenty);
 
         Assert.Equal([5f, 5f, 5f], Floats(request.Inputs[0].Data.Span));
     }
@@ -100,7 +100,7 @@ public sealed class SignatureRunnerTests
     {
         var runner = Bind(new Signature { Picture = new PictureInput() }, Model([1, 3, 4, 4], "FP32", [1, 3]));
 
-        var refused = Assert.Throws<InferenceException>(() => runner.ToRequest("garbage"u8));
+        var refused = Assert.Throws<InferenceException>(() => runner.ToRequest("garbage"u8, Decoding.Plenty));
 
         Assert.Same(ProblemCode.PictureInvalid, refused.Code);
     }
@@ -134,7 +134,7 @@ public sealed class SignatureRunnerTests
     private static byte[] Bytes(byte[] picture, PictureChannels channels, TensorLayout layout, long[] shape)
     {
         var runner = Bind(new Signature { Picture = new PictureInput { Channels = channels, Layout = layout } }, Model(shape, "UINT8", [1, 2]));
-        using var request = runner.ToRequest(picture);
+        using var request = runner.ToRequest(picture, Decoding.Plenty);
         return request.Inputs[0].Data.ToArray();
     }
 
