@@ -52,7 +52,7 @@ public static class TrafficRules
         return null;
     }
 
-    /// <summary>Checks that each revision is named once, exists and is ready, and that the weights (0 to 100 each) sum to 100. Shares of 0 are dropped.</summary>
+    /// <summary>Checks that each revision is named once, exists, and is ready if it is to carry traffic, and that the weights (0 to 100 each) sum to 100. Shares of 0 are dropped.</summary>
     /// <param name="wished">The shares as the user gave them, in any order.</param>
     /// <param name="revisions">All revisions of the endpoint.</param>
     public static TrafficOutcome Check(IReadOnlyList<TrafficShare> wished, IReadOnlyList<Revision> revisions)
@@ -73,7 +73,7 @@ public static class TrafficRules
                 errors.Add($"The weight of r{number} is {weight}; allowed are 0 to 100.");
             }
 
-            if (weight != 0 && Problem(number, revisions) is { } problem)
+            if (Problem(number, weight, revisions) is { } problem)
             {
                 errors.Add(problem);
             }
@@ -89,11 +89,12 @@ public static class TrafficRules
             : new TrafficOutcome.Accepted([.. wished.Where(s => s.Weight > 0).OrderBy(s => s.Revision)]);
     }
 
-    private static string? Problem(int number, IReadOnlyList<Revision> revisions)
+    private static string? Problem(int number, int weight, IReadOnlyList<Revision> revisions)
     {
         var revision = revisions.FirstOrDefault(r => r.Id.Number == number);
         return revision?.State switch
         {
+            not null when weight == 0 => null,
             RevisionState.Ready => null,
             RevisionState.Verifying => $"Revision r{number} is still being verified; wait until it is ready.",
             RevisionState.Failed => $"Revision r{number} failed verifying ({revision.Failure}); it cannot carry traffic.",

@@ -46,6 +46,14 @@ public sealed class TrafficRulesTests
     }
 
     [Fact]
+    public void A_revision_that_is_not_there_is_refused_with_a_weight_of_0_too()
+    {
+        var outcome = TrafficRules.Check([new(1, 100), new(9, 0)], Revisions);
+
+        Assert.Equal(["There is no revision r9; there are r4, r3, r2, r1."], Assert.IsType<TrafficOutcome.Refused>(outcome).Errors);
+    }
+
+    [Fact]
     public void All_errors_are_told_at_once()
     {
         var outcome = TrafficRules.Check([new(1, 50), new(1, 10), new(2, 10), new(4, 10), new(9, 10), new(3, 101)], Revisions);
