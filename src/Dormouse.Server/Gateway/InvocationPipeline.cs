@@ -66,6 +66,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
+        if (PictureAddress.Refusal(context, invocation, target) is { } misplaced)
+        {
+            await WriteAsync(context, misplaced);
+            return;
+        }
+
         await using var body = await RequestBody.ReadAsync(context, exchangeParts.Settings.BodyLimitBytes, parts.Time);
         if (body.Problem is { } unread)
         {

@@ -11,9 +11,10 @@ public sealed class BodyTests(HostileServer hostile) : HostileTests(hostile)
 
     [Theory]
     [InlineData("/v2/models/neighbour/infer")]
-    [InlineData("/invoke/neighbour")]
+    [InlineData("/invoke/pictures")]
     public async Task A_declared_body_of_200_MB_is_refused_before_it_is_sent(string path)
     {
+        await DeployPicturesAsync();
         using var connection = await RawConnection.OpenAsync(Server, Cancelled);
         await connection.SendAsync(RawConnection.Head(Server, "POST", path, $"Content-Length: {Sent}"), Cancelled);
 
@@ -22,9 +23,10 @@ public sealed class BodyTests(HostileServer hostile) : HostileTests(hostile)
 
     [Theory]
     [InlineData("/v2/models/neighbour/infer")]
-    [InlineData("/invoke/neighbour")]
+    [InlineData("/invoke/pictures")]
     public async Task A_chunked_body_of_200_MB_is_refused_at_the_limit(string path)
     {
+        await DeployPicturesAsync();
         using var connection = await RawConnection.OpenAsync(Server, Cancelled);
         await connection.SendAsync(RawConnection.Head(Server, "POST", path, "Transfer-Encoding: chunked"), Cancelled);
         var answer = connection.AnswerAsync(Cancelled);

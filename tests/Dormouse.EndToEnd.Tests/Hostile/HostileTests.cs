@@ -33,6 +33,19 @@ public abstract class HostileTests(HostileServer hostile) : IAsyncDisposable
         }
     }
 
+    /// <summary>The endpoint 'pictures': the shipped digits with their signature.</summary>
+    internal async Task DeployPicturesAsync()
+    {
+        if (await Server.Http.GetAsync(new Uri("/api/v1/endpoints/pictures", UriKind.Relative), Cancelled) is { IsSuccessStatusCode: false })
+        {
+            var folder = Path.GetDirectoryName(Checkout.DigitsModel)!;
+            await Server.DeployAsync(
+                "pictures",
+                ((string[])["model.onnx", "signature.yaml", "labels.txt"]).Select(f => (f, File.ReadAllBytes(Path.Combine(folder, f)))),
+                Cancelled);
+        }
+    }
+
     internal Task<HttpResponseMessage> InferAsync(string endpoint, params Tensor[] inputs) =>
         Server.Http.SendAsync(InferCall.Request(endpoint, inputs, binary: true), Cancelled);
 

@@ -1,5 +1,4 @@
 using System.Net.Http.Headers;
-using Dormouse.EndToEnd.Tests.Running;
 using Dormouse.Worker.Tests.Support;
 
 namespace Dormouse.EndToEnd.Tests.Hostile;
@@ -38,16 +37,7 @@ public sealed class PictureTests(HostileServer hostile) : HostileTests(hostile)
 
     private async Task RefusedAsync(byte[] picture, params string[] words)
     {
-        var folder = Path.GetDirectoryName(Checkout.DigitsModel)!;
-        using var there = await Server.Http.GetAsync(new Uri("/api/v1/endpoints/pictures", UriKind.Relative), Cancelled);
-        if (!there.IsSuccessStatusCode)
-        {
-            await Server.DeployAsync(
-                "pictures",
-                ((string[])["model.onnx", "signature.yaml", "labels.txt"]).Select(f => (f, File.ReadAllBytes(Path.Combine(folder, f)))),
-                Cancelled);
-        }
-
+        await DeployPicturesAsync();
         var content = new ByteArrayContent(picture);
         content.Headers.ContentType = new MediaTypeHeaderValue("image/png");
         await Refusal.AssertAsync(await Server.Http.PostAsync(new Uri("/invoke/pictures", UriKind.Relative), content, Cancelled), 422, "picture_invalid", words);

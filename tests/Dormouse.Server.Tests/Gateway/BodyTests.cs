@@ -214,10 +214,11 @@ public sealed class BodyTests
         using var one = await host.Client.SendAsync(infer, Cancellation);
         Assert.Equal("POST /infer key= type=application/octet-stream model=digits version=1 json=2 x=", seen);
 
-        using var invoke = new HttpRequestMessage(HttpMethod.Put, "/invoke/digits/a%20b/c?d=e%2Ff") { Content = new ByteArrayContent([1]) };
+        host.Add("app", GatewayHost.Program());
+        using var invoke = new HttpRequestMessage(HttpMethod.Put, "/invoke/app/a%20b/c?d=e%2Ff") { Content = new ByteArrayContent([1]) };
         invoke.Headers.TryAddWithoutValidation("X-Own", "1");
         using var two = await host.Client.SendAsync(invoke, Cancellation);
-        Assert.Equal("PUT /a%20b/c?d=e%2Ff key= type= model=digits version=1 json= x=1", seen);
+        Assert.Equal("PUT /a%20b/c?d=e%2Ff key= type= model=app version=1 json= x=1", seen);
     }
 
     [Fact]

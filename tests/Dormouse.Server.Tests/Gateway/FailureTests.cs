@@ -190,7 +190,7 @@ public sealed class FailureTests
             await run.Context.Response.Body.FlushAsync(Cancellation);
             await host.Driver.LoseAsync(run.Instance.Id, InstanceLossKind.Crashed);
         };
-        host.Add("app");
+        host.Add("app", GatewayHost.Program());
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => host.Client.GetByteArrayAsync("/invoke/app", Cancellation));
 

@@ -142,6 +142,9 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     public static RevisionSpec Spec() => new() { Runtime = "onnx", MemoryMib = 64, Concurrency = 1, MaxInstances = 1 };
 
+    /// <summary>A program that is no model: every method and path is its own.</summary>
+    public static RevisionSpec Program() => Spec() with { Runtime = "program" };
+
     public Task<HttpResponseMessage> InferAsync(string name, string body = "{\"inputs\":[]}") => PostAsync(name, body, CancellationToken.None);
 
     /// <summary>A caller who hangs up when the token fires.</summary>

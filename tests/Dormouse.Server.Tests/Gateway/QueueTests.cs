@@ -145,7 +145,7 @@ public sealed class QueueTests
             await second.Task;
             await run.Context.Response.WriteAsync("two", Cancellation);
         };
-        var route = host.Add("app");
+        var route = host.Add("app", GatewayHost.Program());
 
         using var request = new HttpRequestMessage(HttpMethod.Get, "/invoke/app/stream");
         using var answer = await host.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);

@@ -147,10 +147,11 @@ public sealed class RouteTests
     {
         await using var host = await GatewayHost.StartAsync();
         host.Add("digits", tenant: "acme");
+        host.Add("app", GatewayHost.Program(), tenant: "acme");
 
         using var own = await host.Client.PostAsync("/t/acme/v2/models/digits/infer", new StringContent("{}"), Cancellation);
         using var absent = await host.InferAsync("digits");
-        using var invoke = await host.Client.GetAsync("/t/acme/invoke/digits", Cancellation);
+        using var invoke = await host.Client.GetAsync("/t/acme/invoke/app", Cancellation);
 
         Assert.Equal(HttpStatusCode.OK, own.StatusCode);
         Assert.Equal("endpoint_not_found", await absent.CodeAsync());
@@ -197,5 +198,27 @@ public sealed class RouteTests
         Assert.Equal(("digits", "1", 2), (stats.GetProperty("name").GetString(), stats.GetProperty("version").GetString(), stats.GetProperty("inference_count").GetInt32()));
         Assert.Equal(2_000_000, stats.GetProperty("inference_stats").GetProperty("compute_infer").GetProperty("ns").GetInt64());
         Assert.Equal(1, stats.GetProperty("inference_stats").GetProperty("fail").GetProperty("count").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("GET", "/invoke/pictures", 405, "POST")]
+    [InlineData("PUT", "/invoke/pictures", 405, "POST")]
+    [InlineData("POST", "/invoke/pictures/chat", 404, "POST a picture to /invoke/pictures")]
+    [InlineData("POST", "/invoke/digits", 404, "deploy")]
+    [InlineData("POST", "/invoke/labels", 415, "no picture")]
+    public async Task What_a_model_cannot_answer_is_refused_without_starting_it(string method, string path, int status, string words)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+        host.Add("pictures", GatewayHost.Spec() with { Signature = """{"picture":{"width":8,"height":8}}""" });
+        host.Add("labels", GatewayHost.Spec() with { Signature = """{"labels":{"top":3}}""" });
+
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var answer = await host.Client.SendAsync(request, Cancellation);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Contains(words, (await answer.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Equal(status == 405 ? ["POST"] : [], answer.Content.Headers.Allow);
+        Assert.Equal(0, host.Driver.Started);
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Dormouse.Protocol.Launching;
 using Dormouse.Worker.Tests.Support;
+using SkiaSharp;
 
 namespace Dormouse.Worker.Tests.Serving;
 
@@ -35,7 +36,10 @@ public sealed class PictureLimitsTests
         using var folder = new ModelFolder(Turning());
         await using var worker = await ServeAsync(folder, memoryMib: 64);
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        var white = PictureFiles.Plain(1, 1, 255);
+        using var bitmap = new SKBitmap(1, 1);
+        bitmap.Erase(SKColors.White);
+        using var encoded = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        var white = encoded.ToArray();
 
         // One runs for ever and one waits for ever; the third is refused, so both have their places.
         var endless = Enumerable.Range(0, 3).Select(_ => PostAsync(worker, white, leaving.Token)).ToList();

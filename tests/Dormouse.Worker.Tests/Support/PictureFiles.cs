@@ -16,15 +16,6 @@ internal static class PictureFiles
     internal static byte[] PngClaiming(int width, int height) =>
         [.. PngSignature, .. PngHeader(width, height), .. PngChunk("IDAT", [0x78, 0x9C, 0x63, 0, 0, 0, 1, 0, 1]), .. PngChunk("IEND", [])];
 
-    /// <summary>A whole PNG of one grey value.</summary>
-    internal static byte[] Plain(int width, int height, byte grey)
-    {
-        using var bitmap = new SkiaSharp.SKBitmap(width, height);
-        bitmap.Erase(new SkiaSharp.SKColor(grey, grey, grey));
-        using var data = bitmap.Encode(SkiaSharp.SKEncodedImageFormat.Png, 100);
-        return data.ToArray();
-    }
-
     /// <summary>Adds the chunk that says that a picture has two frames.</summary>
     internal static byte[] Animate(byte[] png)
     {
