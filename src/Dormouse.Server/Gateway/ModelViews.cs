@@ -34,7 +34,7 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
         var heaviest = route.Endpoint.Traffic.OrderByDescending(t => t.Weight).ThenByDescending(t => t.Revision).Select(t => t.Revision).FirstOrDefault();
         return route.Revisions.FirstOrDefault(r => r.Id.Number == heaviest) is { } revision
             ? new Resolution(revision, null)
-            : new Resolution(null, NotReady(route.Endpoint.Name));
+            : await resolver.NoneAsync(route.Endpoint, cancellationToken);
     }
 
     /// <summary>True when an invocation would be served: a model without an instance counts, its start is part of serving.</summary>
@@ -81,9 +81,6 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
 
         return onlyReady ? [.. rows.Where(r => r.State == "READY")] : rows.ToImmutable();
     }
-
-    private static Problem NotReady(string endpoint) => new(
-        ProblemCode.EndpointNotReady, $"Endpoint '{endpoint}' has no revision that takes traffic yet. See 'dormouse describe {endpoint}'.", TimeSpan.FromSeconds(1));
 
     private static ModelConfigTensor Tensor(TensorInfo tensor) =>
         new(tensor.Name, "TYPE_" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), tensor.Shape);

@@ -15,6 +15,9 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
     /// <summary>Named revisions without traffic that are kept in memory; when full all are dropped and read again.</summary>
     private const int NamedMax = 1024;
 
+    /// <summary>When to ask again while a first revision is being verified.</summary>
+    private static readonly TimeSpan VerifyingDelay = TimeSpan.FromSeconds(1);
+
     private readonly Lock _randomLock = new();
     private readonly ConcurrentDictionary<RevisionId, Revision> _named = new();
 
@@ -32,10 +35,24 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
             return NamedAsync(route, version, cancellationToken);
         }
 
-        return new(route.Choose(Draw(endpoint)) is { } revision
-            ? new Resolution(revision, null)
-            : new Resolution(null, new Problem(
-                ProblemCode.EndpointNotReady, $"Endpoint '{endpoint.Name}' has no revision that takes traffic yet. See 'dormouse describe {endpoint.Name}'.", TimeSpan.FromSeconds(1))));
+        return route.Choose(Draw(endpoint)) is { } revision ? new(new Resolution(revision, null)) : NoneAsync(endpoint, cancellationToken);
+    }
+
+    /// <summary>Why no revision carries traffic: one is still being verified, or none will be ready without another deploy.</summary>
+    public async ValueTask<Resolution> NoneAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    {
+        var newest = (await catalogue.RevisionsAsync(endpoint.Id, cancellationToken)).FirstOrDefault(r => r.State != RevisionState.Ready);
+        var problem = newest switch
+        {
+            { State: RevisionState.Failed } => new Problem(
+                ProblemCode.ModelInvalid,
+                $"Endpoint '{endpoint.Name}' has no revision that can be called: r{newest.Id.Number} was refused: {newest.Failure?.TrimEnd('.') ?? "its model cannot be loaded"}. Deploy it again with a model that loads."),
+            { State: RevisionState.Verifying } => new Problem(
+                ProblemCode.EndpointNotReady, $"Endpoint '{endpoint.Name}' has no revision that can be called yet: r{newest.Id.Number} is being verified. Send it again in a moment.", VerifyingDelay),
+            _ => new Problem(
+                ProblemCode.EndpointNotReady, $"Endpoint '{endpoint.Name}' has no revision that takes traffic yet. See 'dormouse describe {endpoint.Name}'.", VerifyingDelay),
+        };
+        return new Resolution(null, problem);
     }
 
     /// <summary>A ready revision by the number in a path; null when there is none.</summary>

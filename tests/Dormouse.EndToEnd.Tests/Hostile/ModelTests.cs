@@ -88,6 +88,6 @@ public sealed class ModelTests(HostileServer hostile) : HostileTests(hostile)
     private async Task RefusedAsync(byte[] model, params string[] words)
     {
         await Refusal.AssertAsync(await Server.TryDeployAsync("refused", [("model.onnx", model)], Cancelled), 422, "model_invalid", words);
-        await Refusal.AssertAsync(await InferAsync("refused", "{}"), 503, "endpoint_not_ready", "refused");
+        await Refusal.AssertAsync(await InferAsync("refused", "{}"), 422, "model_invalid", "refused");
     }
 }

@@ -221,4 +221,26 @@ public sealed class RouteTests
         Assert.Equal(status == 405 ? ["POST"] : [], answer.Content.Headers.Allow);
         Assert.Equal(0, host.Driver.Started);
     }
+
+    [Theory]
+    [InlineData(RevisionState.Failed, 422, "model_invalid", false)]
+    [InlineData(RevisionState.Verifying, 503, "endpoint_not_ready", true)]
+    public async Task An_endpoint_without_a_ready_revision_says_whether_there_will_be_one(RevisionState state, int status, string code, bool retryable)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        var route = host.Add("digits", weights: [], withoutTraffic: 1);
+        var revision = Assert.Single(await host.Catalogue.RevisionsAsync(route.Endpoint.Id, Cancellation));
+        host.Catalogue.Put(route.Endpoint, revision with { State = state, Failure = state == RevisionState.Failed ? "no such operator 'Foo'" : null });
+
+        using var infer = await host.InferAsync("digits");
+        using var metadata = await host.Client.GetAsync("/v2/models/digits", Cancellation);
+
+        foreach (var answer in (HttpResponseMessage[])[infer, metadata])
+        {
+            var problem = await answer.JsonAsync();
+            Assert.Equal((status, code, retryable), ((int)answer.StatusCode, problem.GetProperty("code").GetString(), problem.GetProperty("retryable").GetBoolean()));
+            Assert.Equal(retryable, answer.Headers.RetryAfter is not null);
+            Assert.Contains(state == RevisionState.Failed ? "r1 was refused: no such operator 'Foo'" : "r1 is being verified", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        }
+    }
 }
