@@ -14,6 +14,7 @@ internal static class DataPlaneDescriptions
         ["/v2/health/live"] = ("GET", "The server answers; no key needed"),
         ["/v2/health/ready"] = ("GET", "The server takes invocations; no key needed"),
         ["/v2/models"] = ("GET", "Names of the models"),
+        ["/v2/models/stats"] = ("GET", "Statistics of all models (Triton extension)"),
         ["/v2/models/{model}"] = ("GET", "Inputs, outputs and versions of a model; never starts an instance"),
         ["/v2/models/{model}/ready"] = ("GET", "Whether a model can be called"),
         ["/v2/models/{model}/config"] = ("GET", "Configuration of a model (Triton extension)"),

@@ -50,8 +50,7 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
 
     public async ValueTask<ModelMetadata> MetadataAsync(EndpointRoute route, ModelInterface model, CancellationToken cancellationToken)
     {
-        var revisions = await catalogue.RevisionsAsync(route.Endpoint.Id, cancellationToken);
-        var versions = revisions.Where(r => r.State == RevisionState.Ready).Select(r => r.Id.Number).Order().Select(Text).ToImmutableArray();
+        var versions = (await RevisionsAsync(route, cancellationToken)).Where(r => r.State == RevisionState.Ready).Select(r => Text(r.Id.Number)).ToImmutableArray();
         return new ModelMetadata(route.Endpoint.Name, versions, model.Platform, model.Inputs, model.Outputs);
     }
 
@@ -59,28 +58,50 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
         route.Endpoint.Name, model.Platform, "onnxruntime", 0, [.. model.Inputs.Select(Tensor)], [.. model.Outputs.Select(Tensor)],
         [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], OptimisedFiles.ModelOf(revision.Package)?.Path ?? "model.onnx");
 
-    public ModelStatistics Statistics(EndpointRoute route, IEnumerable<Revision> revisions) => new([.. revisions.Select(r => Stats(route, r))]);
+    /// <summary>Counters of one revision.</summary>
+    public ModelStatistics Statistics(EndpointRoute route, Revision revision) => new([Stats(route, revision)]);
 
-    /// <summary>One row per revision that carries traffic; one without version for an endpoint that has none.</summary>
-    public ImmutableArray<ModelIndex> Index(TenantId tenant, bool onlyReady)
+    /// <summary>Counters of every revision that can be called.</summary>
+    public async ValueTask<ModelStatistics> StatisticsAsync(EndpointRoute route, CancellationToken cancellationToken) =>
+        new([.. (await RevisionsAsync(route, cancellationToken)).Where(r => r.State == RevisionState.Ready).Select(r => Stats(route, r))]);
+
+    /// <summary>Those of all of a tenant's endpoints, in order of name.</summary>
+    public async ValueTask<ModelStatistics> StatisticsAsync(TenantId tenant, CancellationToken cancellationToken)
+    {
+        var rows = ImmutableArray.CreateBuilder<ModelStats>();
+        foreach (var route in routes.List(tenant))
+        {
+            rows.AddRange((await StatisticsAsync(route, cancellationToken)).ModelStats);
+        }
+
+        return new ModelStatistics(rows.ToImmutable());
+    }
+
+    /// <summary>A row for each revision of a tenant's endpoints, in order of name and number.</summary>
+    public async ValueTask<ImmutableArray<ModelIndex>> IndexAsync(TenantId tenant, bool onlyReady, CancellationToken cancellationToken)
     {
         var rows = ImmutableArray.CreateBuilder<ModelIndex>();
         foreach (var route in routes.List(tenant))
         {
-            var reason = route.Endpoint.IsUnloaded ? "unloaded" : "";
-            foreach (var revision in route.Revisions)
+            foreach (var revision in await RevisionsAsync(route, cancellationToken))
             {
-                rows.Add(new ModelIndex(route.Endpoint.Name, Text(revision.Id.Number), reason.Length == 0 ? "READY" : "UNAVAILABLE", reason));
-            }
-
-            if (route.Revisions.IsEmpty)
-            {
-                rows.Add(new ModelIndex(route.Endpoint.Name, null, "UNAVAILABLE", reason.Length == 0 ? "no revision is ready" : reason));
+                var (state, reason) = StateOf(route.Endpoint, revision);
+                rows.Add(new ModelIndex(route.Endpoint.Name, Text(revision.Id.Number), state, reason));
             }
         }
 
         return onlyReady ? [.. rows.Where(r => r.State == "READY")] : rows.ToImmutable();
     }
+
+    private static (string State, string Reason) StateOf(Endpoint endpoint, Revision revision) => revision.State switch
+    {
+        RevisionState.Failed => ("UNAVAILABLE", revision.Failure ?? "refused at deploy"),
+        RevisionState.Verifying => ("LOADING", "being verified"),
+        _ => endpoint.IsUnloaded ? ("UNAVAILABLE", "unloaded") : ("READY", ""),
+    };
+
+    private async ValueTask<IEnumerable<Revision>> RevisionsAsync(EndpointRoute route, CancellationToken cancellationToken) =>
+        (await catalogue.RevisionsAsync(route.Endpoint.Id, cancellationToken)).OrderBy(r => r.Id.Number);
 
     private static ModelConfigTensor Tensor(TensorInfo tensor) =>
         new(tensor.Name, "TYPE_" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), tensor.Shape);

@@ -4,44 +4,19 @@ using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Gateway;
 
-/// <summary>The small JSON body of a repository call; an absent body is an empty object.</summary>
-internal sealed class RepositoryRequest : IDisposable
+/// <summary>The small JSON body of a repository call; an absent body is an empty object. Unknown members are ignored, known ones must be of their type.</summary>
+internal sealed record RepositoryRequest
 {
-    private readonly JsonDocument? _json;
+    private const string Switch = "true and false";
 
-    private RepositoryRequest(JsonDocument? json, Problem? problem)
-    {
-        _json = json;
-        Problem = problem;
-    }
-
-    /// <summary>Why the body is no object.</summary>
-    public Problem? Problem { get; }
+    /// <summary>What is wrong with the body; null when it can be used.</summary>
+    public Problem? Problem { get; private init; }
 
     /// <summary>Index: only models that can run.</summary>
-    public bool OnlyReady => _json is not null && _json.RootElement.TryGetProperty("ready", out var ready) && ready.ValueKind == JsonValueKind.True;
+    public bool OnlyReady { get; private init; }
 
     /// <summary>Why a load with these parameters is not possible; null when it is.</summary>
-    public Problem? LoadProblem
-    {
-        get
-        {
-            if (_json is null || !_json.RootElement.TryGetProperty("parameters", out var parameters) || parameters.ValueKind != JsonValueKind.Object)
-            {
-                return null;
-            }
-
-            foreach (var parameter in parameters.EnumerateObject())
-            {
-                if (IsRefused(parameter.Name))
-                {
-                    return NotSupported(parameter.Name);
-                }
-            }
-
-            return null;
-        }
-    }
+    public Problem? LoadProblem { get; private init; }
 
     /// <summary>Models and their settings come by deploying, never by loading.</summary>
     public static bool IsRefused(string parameter) => parameter == "config" || parameter.StartsWith("file:", StringComparison.Ordinal);
@@ -54,29 +29,70 @@ internal sealed class RepositoryRequest : IDisposable
         await using var body = await RequestBody.ReadAsync(context, bytesMax, time);
         if (body.Problem is not null)
         {
-            return new RepositoryRequest(null, body.Problem);
+            return new RepositoryRequest { Problem = body.Problem };
         }
 
         if (body.KnownBytes == 0)
         {
-            return new RepositoryRequest(null, null);
+            return new RepositoryRequest();
         }
 
         try
         {
             await using var content = body.Open(deadline: null);
-            var json = await JsonDocument.ParseAsync(content, cancellationToken: context.RequestAborted);
-            return json.RootElement.ValueKind == JsonValueKind.Object
-                ? new RepositoryRequest(json, null)
-                : new RepositoryRequest(null, Invalid("it is no object"));
+            using var json = await JsonDocument.ParseAsync(content, cancellationToken: context.RequestAborted);
+            return Read(json.RootElement);
         }
         catch (JsonException fault)
         {
-            return new RepositoryRequest(null, Invalid($"line {fault.LineNumber + 1}, byte {fault.BytePositionInLine + 1}"));
+            return Invalid($"The request body is not valid JSON: line {fault.LineNumber + 1}, byte {fault.BytePositionInLine + 1}.");
         }
     }
 
-    public void Dispose() => _json?.Dispose();
+    private static RepositoryRequest Read(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            return Invalid($"The request body is {Shown(root)}; allowed is an object, such as {{}}.");
+        }
 
-    private static Problem Invalid(string where) => new(ProblemCode.RequestInvalid, $"The request body is not the JSON that this address takes: {where}.");
+        if (Member(root, "ready") is { ValueKind: not (JsonValueKind.True or JsonValueKind.False) } ready)
+        {
+            return Wrong("ready", ready, Switch);
+        }
+
+        var onlyReady = Member(root, "ready") is { ValueKind: JsonValueKind.True };
+        if (Member(root, "parameters") is not { } parameters)
+        {
+            return new RepositoryRequest { OnlyReady = onlyReady };
+        }
+
+        if (parameters.ValueKind != JsonValueKind.Object)
+        {
+            return Wrong("parameters", parameters, "an object");
+        }
+
+        if (Member(parameters, "unload_dependents") is { ValueKind: not (JsonValueKind.True or JsonValueKind.False) } dependents)
+        {
+            return Wrong("parameters.unload_dependents", dependents, Switch);
+        }
+
+        var refused = parameters.EnumerateObject().Select(p => p.Name).FirstOrDefault(IsRefused);
+        return new RepositoryRequest { OnlyReady = onlyReady, LoadProblem = refused is null ? null : NotSupported(refused) };
+    }
+
+    /// <summary>Null when it is absent, or null.</summary>
+    private static JsonElement? Member(JsonElement owner, string name) =>
+        owner.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private static RepositoryRequest Wrong(string key, JsonElement value, string allowed) => Invalid($"'{key}' is {Shown(value)}; allowed {(allowed == Switch ? "are" : "is")} {allowed}.");
+
+    private static RepositoryRequest Invalid(string detail) => new() { Problem = new Problem(ProblemCode.RequestInvalid, detail) };
+
+    private static string Shown(JsonElement value)
+    {
+        const int shownMax = 40;
+        var text = value.GetRawText();
+        return text.Length <= shownMax ? text : string.Concat(text.AsSpan(0, shownMax), "…");
+    }
 }

@@ -17,7 +17,7 @@ internal sealed record ModelList(ImmutableArray<string> Models);
 internal sealed record ModelMetadata(
     string Name, ImmutableArray<string> Versions, string Platform, ImmutableArray<TensorInfo> Inputs, ImmutableArray<TensorInfo> Outputs);
 
-internal sealed record ModelIndex(string Name, string? Version, string State, string Reason);
+internal sealed record ModelIndex(string Name, string Version, string State, string Reason);
 
 internal sealed record ModelLoaded(string Name, bool Load);
 

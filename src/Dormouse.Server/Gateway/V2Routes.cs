@@ -18,6 +18,8 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
     /// <summary>Longest body of a repository call, bytes.</summary>
     private const int RepositoryBodyBytesMax = 1 << 20;
 
+    private const string StatsWord = "stats";
+
     private delegate Task ModelHandler(HttpContext context, EndpointRoute route, string? version);
 
     public void Map(IEndpointRouteBuilder app, string prefix, List<IEndpointConventionBuilder> mapped)
@@ -32,6 +34,7 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
         Add("/v2/health/ready", "GET", ReadyAsync);
         Add("/v2/models", "GET", context => WithKeyAsync(
             context, KeyScopes.Invoke, tenant => WriteAsync(context, new ModelList(views.Names(tenant)), V2Json.Default.ModelList)));
+        Add("/v2/models/" + StatsWord, "GET", AllStatsAsync);
         foreach (var model in (string[])["/v2/models/{model}", "/v2/models/{model}/versions/{version}"])
         {
             Add(model, "GET", context => WithModelAsync(context, MetadataAsync));
@@ -154,20 +157,30 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
 
     private async Task StatsAsync(HttpContext context, EndpointRoute route, string? version)
     {
-        IEnumerable<Revision> revisions = route.Revisions;
-        if (version is not null)
+        if (version is null)
         {
-            var (revision, problem) = await views.ResolveAsync(route, version, context.RequestAborted);
-            if (revision is null)
-            {
-                await WriteAsync(context, problem ?? Problem.RevisionNotFound(route.Endpoint.Name, version));
-                return;
-            }
-
-            revisions = [revision];
+            await WriteAsync(context, await views.StatisticsAsync(route, context.RequestAborted), V2Json.Default.ModelStatistics);
+            return;
         }
 
-        await WriteAsync(context, views.Statistics(route, revisions), V2Json.Default.ModelStatistics);
+        var (revision, problem) = await views.ResolveAsync(route, version, context.RequestAborted);
+        await (revision is null
+            ? WriteAsync(context, problem ?? Problem.RevisionNotFound(route.Endpoint.Name, version))
+            : WriteAsync(context, views.Statistics(route, revision), V2Json.Default.ModelStatistics));
+    }
+
+    /// <summary>Statistics of all models; the metadata of the one called 'stats' where there is one, for its name was free.</summary>
+    private Task AllStatsAsync(HttpContext context)
+    {
+        if (routes.Find(TenantOf(context), StatsWord) is not null)
+        {
+            context.Request.RouteValues["model"] = StatsWord;
+            return WithModelAsync(context, MetadataAsync);
+        }
+
+        return WithKeyAsync(
+            context, KeyScopes.Invoke,
+            async tenant => await WriteAsync(context, await views.StatisticsAsync(tenant, context.RequestAborted), V2Json.Default.ModelStatistics));
     }
 
     private async Task IndexAsync(HttpContext context)
@@ -178,14 +191,14 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
             return;
         }
 
-        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
+        var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
         if (request.Problem is not null)
         {
             await WriteAsync(context, request.Problem);
             return;
         }
 
-        await WriteAsync(context, views.Index(tenant, request.OnlyReady), V2Json.Default.ImmutableArrayModelIndex);
+        await WriteAsync(context, await views.IndexAsync(tenant, request.OnlyReady, context.RequestAborted), V2Json.Default.ImmutableArrayModelIndex);
     }
 
     private async Task ChangeAsync(HttpContext context, bool isLoad)
@@ -196,7 +209,7 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
             return;
         }
 
-        using var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
+        var request = await RepositoryRequest.ReadAsync(context, RepositoryBodyBytesMax, pipeline.Time);
         var name = Value(context, "model");
         if ((request.Problem ?? (isLoad ? request.LoadProblem : null)) is { } refused)
         {

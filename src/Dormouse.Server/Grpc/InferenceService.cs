@@ -100,10 +100,11 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
     public async Task<RepositoryIndexResponse> RepositoryIndexAsync(RepositoryIndexRequest request, ServerCallContext context)
     {
         await DemandAsync(context, KeyScopes.Invoke);
-        var rows = views.Index(GrpcInvocations.TenantOf(context), request.Ready).Select(row => new RepositoryIndexResponse.Types.ModelIndex
+        var index = await views.IndexAsync(GrpcInvocations.TenantOf(context), request.Ready, context.CancellationToken);
+        var rows = index.Select(row => new RepositoryIndexResponse.Types.ModelIndex
         {
             Name = row.Name,
-            Version = row.Version ?? "",
+            Version = row.Version,
             State = row.State,
             Reason = row.Reason,
         });

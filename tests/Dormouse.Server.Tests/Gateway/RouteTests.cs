@@ -222,6 +222,69 @@ public sealed class RouteTests
         Assert.Equal(0, host.Driver.Started);
     }
 
+    [Fact]
+    public async Task Statistics_without_a_version_are_of_all_revisions_and_without_a_model_of_all_models()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits", withoutTraffic: 1);
+        host.Add("iris");
+        host.Add("iris", tenant: "acme");
+
+        Assert.Equal(["digits 1", "digits 2"], await RowsAsync(host, "/v2/models/digits/stats"));
+        Assert.Equal(["digits 2"], await RowsAsync(host, "/v2/models/digits/versions/2/stats"));
+        Assert.Equal(["digits 1", "digits 2", "iris 1"], await RowsAsync(host, "/v2/models/stats"));
+    }
+
+    [Fact]
+    public async Task A_model_called_stats_keeps_its_own_address()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("stats");
+
+        using var answer = await host.Client.GetAsync("/v2/models/stats", Cancellation);
+
+        Assert.Equal("onnxruntime_onnx", (await answer.JsonAsync()).GetProperty("platform").GetString());
+    }
+
+    [Fact]
+    public async Task The_index_lists_every_revision_with_its_state()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        var route = host.Add("digits", withoutTraffic: 3);
+        var revisions = await host.Catalogue.RevisionsAsync(route.Endpoint.Id, Cancellation);
+        host.Catalogue.Put(route.Endpoint, revisions.Select(r => r.Id.Number switch
+        {
+            3 => r with { State = RevisionState.Failed, Failure = "no such operator" },
+            4 => r with { State = RevisionState.Verifying },
+            _ => r,
+        }));
+
+        using var answer = await host.Client.PostAsync("/v2/repository/index", null, Cancellation);
+        using var ready = await host.Client.PostAsync("/v2/repository/index", new StringContent("""{"ready":true}"""), Cancellation);
+
+        Assert.Equal(
+            ["1 READY ", "2 READY ", "3 UNAVAILABLE no such operator", "4 LOADING being verified"],
+            (await answer.JsonAsync()).EnumerateArray().Select(m => $"{m.GetProperty("version").GetString()} {m.GetProperty("state").GetString()} {m.GetProperty("reason").GetString()}"));
+        Assert.Equal(2, (await ready.JsonAsync()).GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("index", """{"ready":"yes"}""", "'ready' is \"yes\"; allowed are true and false")]
+    [InlineData("index", """{"ready":1}""", "'ready' is 1; allowed are true and false")]
+    [InlineData("models/digits/load", """{"parameters":[]}""", "'parameters' is []; allowed is an object")]
+    [InlineData("models/digits/unload", """{"parameters":{"unload_dependents":"no"}}""", "'parameters.unload_dependents' is \"no\"; allowed are true and false")]
+    [InlineData("index", "5", "an object")]
+    public async Task A_repository_call_names_the_member_of_a_wrong_type(string call, string body, string words)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+
+        using var answer = await host.Client.PostAsync("/v2/repository/" + call, new StringContent(body), Cancellation);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains(words, (await answer.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(RevisionState.Failed, 422, "model_invalid", false)]
     [InlineData(RevisionState.Verifying, 503, "endpoint_not_ready", true)]
@@ -242,5 +305,11 @@ public sealed class RouteTests
             Assert.Equal(retryable, answer.Headers.RetryAfter is not null);
             Assert.Contains(state == RevisionState.Failed ? "r1 was refused: no such operator 'Foo'" : "r1 is being verified", problem.GetProperty("detail").GetString(), StringComparison.Ordinal);
         }
+    }
+
+    private static async Task<List<string>> RowsAsync(GatewayHost host, string path)
+    {
+        using var answer = await host.Client.GetAsync(path, Cancellation);
+        return [.. (await answer.JsonAsync()).GetProperty("model_stats").EnumerateArray().Select(m => $"{m.GetProperty("name").GetString()} {m.GetProperty("version").GetString()}")];
     }
 }
