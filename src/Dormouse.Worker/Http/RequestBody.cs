@@ -107,7 +107,7 @@ internal static class RequestBody
         catch (InvalidDataException e)
         {
             body.Dispose();
-            throw new InferenceException(ProblemCode.RequestInvalid, $"The body is not valid {encoding} data.", e);
+            throw new InferenceException(ProblemCode.RequestInvalid, $"The body is not valid {encoding} data, or it is cut off before its end. Send it whole, or without Content-Encoding.", e);
         }
         catch
         {

@@ -205,6 +205,25 @@ public sealed class InferTests
         await StillAnswersAsync(worker);
     }
 
+    [Theory]
+    [InlineData("gzip", 1)]
+    [InlineData("gzip", 8)]
+    [InlineData("gzip", 20)]
+    [InlineData("deflate", 1)]
+    [InlineData("deflate", 4)]
+    public async Task A_compressed_body_that_is_cut_off_is_refused_even_when_its_content_is_whole(string encoding, int missing)
+    {
+        using var folder = new ModelFolder(Onnx.Identity(Onnx.Float, 1));
+        await using var worker = await ServeAsync(folder);
+        var whole = Compress(encoding, """{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[8]}]}"""u8.ToArray());
+
+        var answer = await InferCall.SendAsync(worker, whole[..^missing], jsonLength: null, encoding);
+
+        Assert.Equal((HttpStatusCode.BadRequest, "request_invalid"), (answer.Response.StatusCode, answer.Code));
+        Assert.Contains("cut off", answer.Detail, StringComparison.Ordinal);
+        await StillAnswersAsync(worker);
+    }
+
     [Fact]
     public async Task Damaged_and_unknown_encodings_are_refused()
     {
