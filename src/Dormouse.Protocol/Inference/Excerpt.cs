@@ -20,6 +20,12 @@ internal static class Excerpt
         return text.Append(name.Length > LengthMax ? "…'" : "'").ToString();
     }
 
+    private static string Unquoted(ReadOnlySpan<byte> text)
+    {
+        const int shownMax = 24;
+        return Name(Encoding.UTF8.GetString(text[..Math.Min(text.Length, shownMax)]))[1..^1] + (text.Length > shownMax ? "…" : "");
+    }
+
     /// <summary>The JSON token that starts at <paramref name="position"/>, in quotes, cut after 24 bytes.</summary>
     public static string Token(ReadOnlySpan<byte> json, int position)
     {
@@ -30,6 +36,22 @@ internal static class Excerpt
         if (end == 0) end = 1;
         var token = Name(Encoding.UTF8.GetString(rest[..Math.Min(end, tokenMax)]));
         return end > tokenMax ? token[..^1] + "…'" : token;
+    }
+
+    /// <summary>The JSON value that starts at <paramref name="position"/>, for a sentence: "an object", "5", "the string "abc"".</summary>
+    public static string Value(ReadOnlySpan<byte> json, int position)
+    {
+        switch (position < json.Length ? json[position] : 0)
+        {
+            case '{': return "an object";
+            case '[': return "an array";
+            case ',' or ']' or '}': return "missing";
+            case '"':
+                var closing = json[(position + 1)..].IndexOfAny((byte)'"', (byte)'\\');
+                var content = closing < 0 ? json[(position + 1)..] : json.Slice(position + 1, closing);
+                return $"the string \"{Unquoted(content)}\"";
+            default: return Token(json, position)[1..^1];
+        }
     }
 
     /// <summary><c>[1,28,28]</c></summary>

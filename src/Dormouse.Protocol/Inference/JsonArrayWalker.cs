@@ -28,11 +28,18 @@ internal static class JsonArrayWalker
             return position;
         }
 
-        if (ByteAt(json, position) != '[') throw place.NoArray(json, position);
+        RequireArray(json, position, place);
         var inner = SkipSpace(json, position + 1);
         return shape.Length > 1 && ByteAt(json, inner) == '['
             ? WalkLevel(json, position, place, 0, 0, ref sink)
             : WalkRow(json, position, place, place.Draft.Count, 0, ref sink);
+    }
+
+    /// <summary>Refuses data that is no array.</summary>
+    public static void RequireArray(ReadOnlySpan<byte> json, int start, JsonTensorPlace place)
+    {
+        var position = SkipSpace(json, start);
+        if (ByteAt(json, position) != '[') throw place.NoArray(json, position);
     }
 
     /// <summary>An array of arrays; the depth is bounded by the rank.</summary>

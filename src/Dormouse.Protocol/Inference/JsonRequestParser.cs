@@ -41,10 +41,8 @@ internal ref struct JsonRequestParser
         catch (JsonException malformed)
         {
             // The reader's own position counts from its span; ours from the start of the document.
-            var message = malformed.Message;
-            var cut = message.IndexOf(" LineNumber", StringComparison.Ordinal);
             throw new InferenceException(ProblemCode.RequestInvalid,
-                $"the request for model '{_roster.ModelName}' is not valid JSON near byte {Position}: {(cut < 0 ? message : message[..cut])}", malformed);
+                $"the request for model '{_roster.ModelName}' is not valid JSON near byte {Position}: {JsonFault.Describe(_json, Position, _reader.CurrentDepth)}", malformed);
         }
     }
 
@@ -52,6 +50,8 @@ internal ref struct JsonRequestParser
 
     private void ReadDocument()
     {
+        if (_json.IndexOfAnyExcept(" \t\r\n"u8) < 0)
+            throw new InferenceException(ProblemCode.RequestInvalid, $"the request for model '{_roster.ModelName}' is empty; send a JSON object with 'inputs'");
         if (!_reader.Read() || _reader.TokenType != JsonTokenType.StartObject) throw Unfit("the request must be a JSON object");
         var seen = new MemberSet();
         while (NextMember())

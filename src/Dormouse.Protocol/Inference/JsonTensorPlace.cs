@@ -13,7 +13,7 @@ internal readonly struct JsonTensorPlace(InputDraft draft, string modelName)
 
     public InferenceException NoArray(ReadOnlySpan<byte> json, int position) => position >= json.Length
         ? Unclosed()
-        : Invalid($"'data' must be an array, it begins with {Excerpt.Token(json, position)} at byte {position}");
+        : Invalid($"'data' must be an array of {Elements}, it is {Excerpt.Value(json, position)} (byte {position})");
 
     /// <summary>A bracket or comma of an outer array is not where the shape wants it.</summary>
     public InferenceException BadNesting(ReadOnlySpan<byte> json, int position, int depth) => position >= json.Length
@@ -25,8 +25,20 @@ internal readonly struct JsonTensorPlace(InputDraft draft, string modelName)
     {
         if (position >= json.Length) return Unclosed();
         if (json[position] == '[') return BadNesting(json, position, Math.Max(0, draft.Shape.Length - 1));
-        return Invalid($"element {index} of 'data' is {Excerpt.Token(json, position)} at byte {position}; {draft.Datatype.Name()} takes {Expected}");
+        return Invalid($"element {index} of 'data' is {Given(json, position)} at byte {position}; {draft.Datatype.Name()} takes {Expected}");
     }
+
+    private string Elements => draft.Datatype switch
+    {
+        Datatype.Bytes => "strings",
+        Datatype.Bool => "true and false",
+        _ => "numbers",
+    };
+
+    /// <summary>A string that a text tensor did not take is one that cannot be decoded.</summary>
+    private string Given(ReadOnlySpan<byte> json, int position) => draft.Datatype == Datatype.Bytes && json[position] == '"'
+        ? "a string with an escape that is no character"
+        : Excerpt.Value(json, position);
 
     private string Expected => draft.Datatype switch
     {

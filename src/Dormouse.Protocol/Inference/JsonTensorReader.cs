@@ -20,6 +20,7 @@ internal static class JsonTensorReader
 
         // n elements take at least n digits and n - 1 commas: a shape that promises more is refused before memory is taken for it.
         var place = new JsonTensorPlace(draft, roster.ModelName);
+        if (draft.Shape.Length > 0) JsonArrayWalker.RequireArray(json, start, place);
         if (draft.Count > (json.Length - start + 1) / 2) throw place.TooFew();
         var count = (int)draft.Count;
         switch (draft.Datatype)

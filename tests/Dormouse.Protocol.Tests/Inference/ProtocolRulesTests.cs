@@ -119,9 +119,33 @@ public sealed class ProtocolRulesTests
     [InlineData("""{"outputs":[{"name":"y","parameters":{"binary_data":"yes"}}],"inputs":[]}""", "parameter 'binary_data' of output 'y' must be true or false")]
     [InlineData("""{"parameters":{"triton_x":1},"inputs":[]}""", "keys that start with 'triton_' are reserved")]
     [InlineData("""{"parameters":{"x":[1]},"inputs":[]}""", "parameter 'x' of the request must be a string, a number, true or false")]
-    [InlineData("""{"inputs":[],"x":}""", "is not valid JSON near byte 17")]
+    [InlineData("""{"inputs":[],"x":}""", "is not valid JSON near byte 17: '}' at byte 17 cannot stand there")]
+    [InlineData("", "the request for model 'm' is empty; send a JSON object with 'inputs'")]
+    [InlineData(" \n", "the request for model 'm' is empty; send a JSON object with 'inputs'")]
+    [InlineData("{", "near byte 1: the text ends before everything that it opened is closed")]
+    [InlineData("""{"inputs":[],}""", "behind the comma at byte 12 a value is missing")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":[1,2]},]}""", "behind the comma at byte 68 a value is missing")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,],"data":[1,2]}]}""", "behind the comma at byte 51 a value is missing")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":[1,]}]}""", "element 1 of 'data' is missing at byte 65; FP32 takes a finite JSON number")]
+    [InlineData("""{"inputs":[],"x":"\q"}""", "the string at byte 17 is not closed, holds a control character or a wrong escape")]
+    [InlineData("{'inputs':[]}", "cannot stand there")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":{}}]}""", "input 'a' for model 'm': 'data' must be an array of numbers, it is an object (byte 62)")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":5}]}""", "'data' must be an array of numbers, it is 5 (byte 62)")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":"1,2"}]}""", "'data' must be an array of numbers, it is the string \"1,2\" (byte 62)")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":null}]}""", "'data' must be an array of numbers, it is null (byte 62)")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[500,2],"data":5}]}""", "'data' must be an array of numbers, it is 5 (byte 64)")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":[1,{}]}]}""", "element 1 of 'data' is an object at byte 65; FP32 takes a finite JSON number")]
+    [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":[1,"2"]}]}""", "element 1 of 'data' is the string \"2\" at byte 65; FP32 takes")]
     public void A_request_that_does_not_fit_is_refused_with_what_was_expected_and_given(string json, string message) =>
         Assert.Contains(message, Requests.Refused(() => Requests.Json(json, Two)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("""["\ud800"]""", "element 0 of 'data' is a string with an escape that is no character at byte")]
+    [InlineData("""["\q"]""", "element 0 of 'data' is a string with an escape that is no character at byte")]
+    [InlineData("""[5]""", "element 0 of 'data' is 5 at byte")]
+    [InlineData("""5""", "'data' must be an array of strings, it is 5")]
+    public void What_is_no_text_is_refused_in_plain_words(string data, string message) => Assert.Contains(
+        message, Requests.Refused(() => Requests.Json(Requests.One("BYTES", "[1]", data), Requests.Model(Requests.Tensor("x", "BYTES", -1)))).Message, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("""{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"parameters":{"shared_memory_region":"r","shared_memory_byte_size":8}}]}""")]
