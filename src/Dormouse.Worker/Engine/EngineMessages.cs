@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Dormouse.Protocol.Inference;
 
 namespace Dormouse.Worker.Engine;
 
@@ -31,6 +32,11 @@ internal static partial class EngineMessages
             return "The model needs more memory to load than there is.";
         }
 
+        if (text.Contains("TensorElementType", StringComparison.Ordinal))
+        {
+            return $"An input or output has an element type that inference requests cannot carry; allowed are {Datatypes.Listing}. Convert it to one of these in the model.";
+        }
+
         if (UnknownType().Match(text) is { Success: true } type)
         {
             return $"The engine does not support the element type {type.Groups["type"].Value}.";
@@ -52,8 +58,19 @@ internal static partial class EngineMessages
         var text = ErrorCode().Replace(message, "");
         text = LoadPrefix().Replace(text, "");
         text = SourcePosition().Replace(text, "");
+        text = CallSignature().Replace(text, "");
+        text = BareSourcePosition().Replace(text, "");
+        text = InvalidModel().Replace(text, "");
+        text = NodeDescription().Replace(text, "node '${node}' (${op}): ");
+        text = NodeAndOperator().Replace(text, "node '${node}' (${op}): ");
+        text = SchemaOfNode().Replace(text, "");
+        text = Inference().Replace(text, "");
         text = NodePrefix().Replace(text, "node '${node}' (${op}): ");
         text = NestedCode().Replace(text, "");
+        text = Condition().Replace(text, "");
+        text = text.Replace("std::bad_alloc", "out of memory", StringComparison.Ordinal)
+            .Replace("Tensor shape.Size() must be >= 0", "a tensor would have a size below 0", StringComparison.Ordinal)
+            .Replace(" in TypeProto_Tensor", "", StringComparison.Ordinal);
         text = DescriptorPath().Replace(text, "the model's file");
         text = WhiteSpace().Replace(text, " ").Trim();
         return text.Length > LengthMax ? text[..LengthMax] + "…" : text;
@@ -70,6 +87,34 @@ internal static partial class EngineMessages
     // "/onnxruntime_src/onnxruntime/core/…/file.cc:123 onnxruntime::Type::Call(const Args&) "
     [GeneratedRegex(@"(?:/\S+)?/onnxruntime[\w/.-]*\.(?:cc|h|cpp|hpp):\d+ (?:[^()\n]*\([^()\n]*\)(?: const)?(?: \[with [^\]]*\])?)?\s*")]
     private static partial Regex SourcePosition();
+
+    // "matmul_helper.h:59 Compute "
+    [GeneratedRegex(@"\b\w+\.(?:cc|h|cpp|hpp):\d+ (?:[A-Za-z_]\w* )?")]
+    private static partial Regex BareSourcePosition();
+
+    // "onnxruntime::Frame::Info::Info(const std::vector<…>&, …) "
+    [GeneratedRegex(@"\bonnxruntime::[\w:<>~]+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)(?: const)?\s*")]
+    private static partial Regex CallSignature();
+
+    [GeneratedRegex(@"This is an invalid model\. (?:Error: )?")]
+    private static partial Regex InvalidModel();
+
+    // "In Node, ("n", Cast, "", -1) : ("x": tensor(float),) -> ("y": tensor(float),) , Error "
+    [GeneratedRegex(@"In Node, \(""(?<node>[^""]*)"", (?<op>[\w.-]+), ""[^""]*"", -?\d+\) : .*? -> .*? , Error (?:Node ?\([^)]*\) )?")]
+    private static partial Regex NodeDescription();
+
+    [GeneratedRegex(@"Node \((?<node>[^)]*)\) Op \((?<op>[^)]*)\) ")]
+    private static partial Regex NodeAndOperator();
+
+    [GeneratedRegex(@"with schema\([^)]*\) ")]
+    private static partial Regex SchemaOfNode();
+
+    // "input_size == requested_size was false. " before the sentence that says it in words.
+    [GeneratedRegex(@"(?<=^|: )[^:']*? was false\.\s+(?=\S)")]
+    private static partial Regex Condition();
+
+    [GeneratedRegex(@"\[\w*InferenceError\]\s*")]
+    private static partial Regex Inference();
 
     [GeneratedRegex(@"Non-zero status code returned while running (?<op>[\w.-]+) node\. Name:'(?<node>[^']*)' Status Message: ")]
     private static partial Regex NodePrefix();

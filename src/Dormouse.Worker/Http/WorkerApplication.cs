@@ -55,9 +55,9 @@ internal sealed class WorkerApplication : IHttpApplication<HttpContext>
         {
             await Answers.WriteProblemAsync(context, e.Code, e.InnerException is OutOfMemoryException ? NoMemory : e.Message, isInference, e.Times);
         }
-        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        catch (BadHttpRequestException) when (!context.Response.HasStarted)
         {
-            await Answers.WriteProblemAsync(context, ProblemCode.BodyIncomplete, "The body cannot be read: " + e.Message, isInference);
+            await Answers.WriteProblemAsync(context, ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.", isInference);
         }
         catch (OutOfMemoryException) when (!context.Response.HasStarted)
         {

@@ -36,6 +36,12 @@ internal static class ModelFileCheck
         FileKind.RefuseKnownStrangers(mapped.Bytes);
         var summary = Walk(mapped.Bytes);
         EngineLimits.Check(summary);
+        foreach (var (tensor, dimension) in summary.LargeDimensions)
+        {
+            throw new ModelRefusedException(string.Create(
+                CultureInfo.InvariantCulture, $"Tensor '{tensor}' has a fixed dimension of {dimension}; at most {OnnxWalk.DimensionMax} is possible. Export the model with a smaller or a variable one."));
+        }
+
         foreach (var tensor in summary.ExternalTensors)
         {
             CheckExternal(SessionLoader.PathOf(folder), Path.GetDirectoryName(path)!, tensor);

@@ -10,6 +10,9 @@ internal sealed class OnnxSummary
     /// <summary>Operator sets of the model and of its functions; the empty domain is ONNX's own.</summary>
     internal List<(string Domain, long Version)> OperatorSets { get; } = [];
 
+    /// <summary>Fixed dimensions of the model's own inputs and outputs that no tensor can have.</summary>
+    internal List<(string Tensor, long Dimension)> LargeDimensions { get; } = [];
+
     /// <summary>Tensors whose data lies in other files.</summary>
     internal List<ExternalTensor> ExternalTensors { get; } = [];
 }

@@ -10,6 +10,9 @@ namespace Dormouse.Worker.Inspection;
 /// </summary>
 internal static class OnnxWalk
 {
+    /// <summary>Largest fixed dimension of an input or output.</summary>
+    internal const long DimensionMax = int.MaxValue;
+
     private const int DepthMax = 64;
     private const ulong DataLocationExternal = 1;
 
@@ -112,9 +115,58 @@ internal static class OnnxWalk
                 case (5, ProtoReader.LengthDelimited):
                     Tensor(reader.Content, summary);
                     break;
+                case (11 or 12, ProtoReader.LengthDelimited) when depth == 0:
+                    Value(reader.Content, summary);
+                    break;
                 case (15, ProtoReader.LengthDelimited):
                     SparseTensor(reader.Content, summary);
                     break;
+            }
+        }
+    }
+
+    // An input or output: its name, and in type, tensor type, shape, dimension the value of each fixed dimension. The engine's own interface cuts it to 32 bits.
+    private static void Value(ReadOnlySpan<byte> message, OnnxSummary summary)
+    {
+        const int typeField = 2, tensorType = 1, shapeField = 2, dimensionField = 1, valueField = 1;
+        var name = "";
+        var largest = 0L;
+        var value = new ProtoReader(message);
+        while (value.Next())
+        {
+            switch (value.Field, value.Form)
+            {
+                case (1, ProtoReader.LengthDelimited):
+                    name = Text(value.Content);
+                    break;
+                case (typeField, ProtoReader.LengthDelimited):
+                    Descend(value.Content, [tensorType, shapeField, dimensionField], valueField, ref largest);
+                    break;
+            }
+        }
+
+        if (largest > DimensionMax)
+        {
+            summary.LargeDimensions.Add((name, largest));
+        }
+    }
+
+    /// <summary>The largest number in a field at the end of a path of messages.</summary>
+    private static void Descend(ReadOnlySpan<byte> message, ReadOnlySpan<int> path, int field, ref long largest)
+    {
+        var reader = new ProtoReader(message);
+        while (reader.Next())
+        {
+            if (path.IsEmpty)
+            {
+                if (reader.Field == field && reader.Form == ProtoReader.Varint)
+                {
+                    largest = Math.Max(largest, (long)reader.Number);
+                }
+            }
+            else if (reader.Field == path[0] && reader.Form == ProtoReader.LengthDelimited)
+            {
+                Descend(reader.Content, path[1..], field, ref largest);
             }
         }
     }

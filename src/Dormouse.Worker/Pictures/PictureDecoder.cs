@@ -67,9 +67,12 @@ internal sealed class PictureDecoder : IDisposable
 
         if (result != SKCodecResult.Success)
         {
-            throw new PictureException(result == SKCodecResult.IncompleteInput
-                ? "The picture is cut off: its data ends early."
-                : $"The picture is damaged and cannot be decoded ({result}).");
+            throw new PictureException(result switch
+            {
+                SKCodecResult.IncompleteInput => "The picture is cut off: its data ends early. Send the whole file.",
+                SKCodecResult.InvalidConversion or SKCodecResult.Unimplemented => "The picture has a kind of colours or compression that cannot be decoded; save it as a usual RGB or grey picture.",
+                _ => "The picture is damaged and cannot be decoded: what follows its header does not fit. Save it anew.",
+            });
         }
 
         return Upright(pixels, info.Width, info.Height, _codec.EncodedOrigin);

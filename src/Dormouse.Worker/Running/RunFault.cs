@@ -15,7 +15,7 @@ internal static partial class RunFault
         var text = EngineMessages.Clean(fault.Message);
         if (EngineMessages.IsOutOfMemory(text) || TooLarge().IsMatch(text))
         {
-            return new InferenceException(ProblemCode.MemoryExceeded, "The run asked for more memory than there is: " + text, fault);
+            return new InferenceException(ProblemCode.MemoryExceeded, "The run asked for more memory than there is: " + text + ". Send less at once, or deploy with more --memory.", fault);
         }
 
         // The engine does not say whose fault it is. A kernel that complains of a shape, an axis or an index does so about values that

@@ -42,6 +42,19 @@ public sealed class PictureRefusalTests
     }
 
     [Fact]
+    public void A_damaged_picture_is_refused_in_plain_words()
+    {
+        var whole = Encode(64, 64, SKEncodedImageFormat.Png);
+        var damaged = whole.ToArray();
+        Array.Fill(damaged, (byte)0x55, whole.Length / 2, 40);
+
+        var message = Refusal(damaged);
+
+        Assert.Contains("damaged", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("ErrorInInput", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void An_animated_webp_is_refused() => Assert.Contains("animated", Refusal(PictureFiles.AnimatedWebp()), StringComparison.Ordinal);
 
     [Fact]
