@@ -73,7 +73,7 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         {
             if (!TrafficRules.TryParseRevision(name, out var number))
             {
-                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'{Shorten(name)}' is no revision; they are named r1, r2 and so on.");
+                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'{UrlText.Shown(name)}' is no revision; they are named r1, r2 and so on.");
                 return;
             }
 
@@ -110,7 +110,7 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
 
         if (!TrafficRules.TryParseRevision(request.Revision, out var number))
         {
-            await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'{Shorten(request.Revision)}' is no revision; they are named r1, r2 and so on.");
+            await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'{UrlText.Shown(request.Revision)}' is no revision; they are named r1, r2 and so on.");
             return;
         }
 
@@ -166,7 +166,7 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         var known = (await catalogue.ListAsync(call.Tenant, call.Cancellation)).Select(e => e.Name);
         var near = name.Length <= EndpointName.LengthMax ? Suggestion.Nearest(name, known) : null;
         await Problems.WriteAsync(
-            call.Http, ProblemCode.EndpointNotFound, $"There is no endpoint '{Shorten(name)}'.{(near is null ? "" : $" Did you mean '{near}'?")}");
+            call.Http, ProblemCode.EndpointNotFound, $"There is no endpoint '{UrlText.Shown(name)}'.{(near is null ? "" : $" Did you mean '{near}'?")}");
         return null;
     }
 
@@ -225,6 +225,4 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
 
     private static string Names(ImmutableArray<Revision> revisions) =>
         revisions.IsEmpty ? "none" : $"r{revisions[^1].Id.Number} to r{revisions[0].Id.Number}";
-
-    private static string Shorten(string text) => text.Length <= 80 ? text : string.Concat(text.AsSpan(0, 80), "…");
 }

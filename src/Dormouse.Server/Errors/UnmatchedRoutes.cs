@@ -38,9 +38,5 @@ internal sealed class UnmatchedRoutes(RequestDelegate next)
         }
     }
 
-    private static string Printable(PathString path)
-    {
-        var text = path.ToUriComponent();
-        return text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "…");
-    }
+    private static string Printable(PathString path) => UrlText.Shown(path.Value ?? "/", lengthMax: 200);
 }

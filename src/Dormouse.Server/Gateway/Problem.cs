@@ -1,5 +1,6 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Errors;
 
 namespace Dormouse.Server.Gateway;
 
@@ -11,10 +12,10 @@ internal sealed record Problem(ProblemCode Code, string Detail, TimeSpan? RetryA
     public static readonly Problem LedgerUnavailable = new(
         ProblemCode.LedgerUnavailable, "The journal of invocations is full because receipts cannot be stored. Nothing has run. The operator finds the cause in the server's log.", TimeSpan.FromSeconds(5));
 
-    public static Problem EndpointNotFound(string name) => new(ProblemCode.EndpointNotFound, $"There is no endpoint '{Shown(name)}'.");
+    public static Problem EndpointNotFound(string name) => new(ProblemCode.EndpointNotFound, $"There is no endpoint '{UrlText.Shown(name)}'.");
 
     public static Problem RevisionNotFound(string name, string version) =>
-        new(ProblemCode.RevisionNotFound, $"Endpoint '{Shown(name)}' has no ready revision '{Shown(version)}'. Versions are revision numbers, such as 1.");
+        new(ProblemCode.RevisionNotFound, $"Endpoint '{UrlText.Shown(name)}' has no ready revision '{UrlText.Shown(version)}'. Versions are revision numbers, such as 1.");
 
     /// <summary>Why an invocation got no slot.</summary>
     public static Problem Of(in SlotRefusal refusal, bool isStopping, string endpoint)
@@ -32,7 +33,4 @@ internal sealed record Problem(ProblemCode Code, string Detail, TimeSpan? RetryA
             _ => throw new InvalidOperationException($"Refusal {refusal.Kind} has no row in the catalogue."),
         };
     }
-
-    /// <summary>A caller's own text, short enough to be shown.</summary>
-    private static string Shown(string text) => text.Length <= 80 ? text : string.Concat(text.AsSpan(0, 80), "…");
 }

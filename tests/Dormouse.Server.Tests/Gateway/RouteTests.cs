@@ -307,6 +307,27 @@ public sealed class RouteTests
         }
     }
 
+    [Theory]
+    [InlineData("POST", "/v2/models/my%20caf%C3%A9%2Fone/infer", "'my café/one'")]
+    [InlineData("GET", "/v2/models/a%2fb", "'a/b'")]
+    [InlineData("POST", "/invoke/a%2Fb", "'a/b'")]
+    [InlineData("POST", "/v2/repository/models/a%2Fb/load", "'a/b'")]
+    [InlineData("GET", "/v2/models/digits/versions/one%2Ftwo", "'one/two'")]
+    [InlineData("GET", "/api/v1/endpoints/a%2Fb", "'a/b'")]
+    [InlineData("GET", "/no%20where/caf%C3%A9%2Fx", "/no where/café/x")]
+    [InlineData("GET", "/v2/models/a%0Ab", "'a?b'")]
+    public async Task What_is_not_there_is_named_as_its_caller_meant_it(string method, string path, string words)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Add("digits");
+
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var answer = await host.Client.SendAsync(request, Cancellation);
+
+        Assert.Equal(404, (int)answer.StatusCode);
+        Assert.Contains(words, (await answer.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
+    }
+
     private static async Task<List<string>> RowsAsync(GatewayHost host, string path)
     {
         using var answer = await host.Client.GetAsync(path, Cancellation);
