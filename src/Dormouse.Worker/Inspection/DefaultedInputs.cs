@@ -36,14 +36,14 @@ internal static class DefaultedInputs
     {
         var inputs = new HashSet<string>(StringComparer.Ordinal);
         var initialisers = new HashSet<string>(StringComparer.Ordinal);
-        var reader = new ProtoReader(model);
+        var reader = new OnnxFields(model);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (1, ProtoReader.Varint) when (long)reader.Number >= FirstIrWithoutThem:
+                case (1, OnnxFields.Varint) when (long)reader.Number >= FirstIrWithoutThem:
                     return FrozenSet<string>.Empty;
-                case (7, ProtoReader.LengthDelimited):
+                case (7, OnnxFields.LengthDelimited):
                     Collect(reader.Content, inputs, initialisers);
                     break;
             }
@@ -56,15 +56,15 @@ internal static class DefaultedInputs
     private static void Collect(ReadOnlySpan<byte> graph, HashSet<string> inputs, HashSet<string> initialisers)
     {
         const int initialiserField = 5, initialiserName = 8, inputField = 11, inputName = 1;
-        var reader = new ProtoReader(graph);
+        var reader = new OnnxFields(graph);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (initialiserField, ProtoReader.LengthDelimited):
+                case (initialiserField, OnnxFields.LengthDelimited):
                     initialisers.Add(Name(reader.Content, initialiserName));
                     break;
-                case (inputField, ProtoReader.LengthDelimited):
+                case (inputField, OnnxFields.LengthDelimited):
                     inputs.Add(Name(reader.Content, inputName));
                     break;
             }
@@ -73,10 +73,10 @@ internal static class DefaultedInputs
 
     private static string Name(ReadOnlySpan<byte> message, int field)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
-            if (reader.Field == field && reader.Form == ProtoReader.LengthDelimited)
+            if (reader.Field == field && reader.Form == OnnxFields.LengthDelimited)
             {
                 return Encoding.UTF8.GetString(reader.Content);
             }

@@ -19,25 +19,25 @@ internal static class OnnxWalk
     /// <summary>Summary of the file. Throws <see cref="ProtoException"/> when it is no message and <see cref="ModelRefusedException"/> when it nests too deep.</summary>
     internal static void Model(ReadOnlySpan<byte> model, OnnxSummary summary)
     {
-        var reader = new ProtoReader(model);
+        var reader = new OnnxFields(model);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (1, ProtoReader.Varint):
+                case (1, OnnxFields.Varint):
                     summary.IrVersion = (long)reader.Number;
                     break;
-                case (7, ProtoReader.LengthDelimited):
+                case (7, OnnxFields.LengthDelimited):
                     summary.HasGraph = true;
                     Graph(reader.Content, summary, 0);
                     break;
-                case (8, ProtoReader.LengthDelimited):
+                case (8, OnnxFields.LengthDelimited):
                     OperatorSet(reader.Content, summary);
                     break;
-                case (20, ProtoReader.LengthDelimited):
+                case (20, OnnxFields.LengthDelimited):
                     Training(reader.Content, summary);
                     break;
-                case (25, ProtoReader.LengthDelimited):
+                case (25, OnnxFields.LengthDelimited):
                     Function(reader.Content, summary);
                     break;
             }
@@ -48,15 +48,15 @@ internal static class OnnxWalk
     {
         var domain = "";
         long version = 0;
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (1, ProtoReader.LengthDelimited):
+                case (1, OnnxFields.LengthDelimited):
                     domain = Text(reader.Content);
                     break;
-                case (2, ProtoReader.Varint):
+                case (2, OnnxFields.Varint):
                     version = (long)reader.Number;
                     break;
             }
@@ -67,10 +67,10 @@ internal static class OnnxWalk
 
     private static void Training(ReadOnlySpan<byte> message, OnnxSummary summary)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
-            if (reader is { Field: 1 or 2, Form: ProtoReader.LengthDelimited })
+            if (reader is { Field: 1 or 2, Form: OnnxFields.LengthDelimited })
             {
                 Graph(reader.Content, summary, 0);
             }
@@ -79,18 +79,18 @@ internal static class OnnxWalk
 
     private static void Function(ReadOnlySpan<byte> message, OnnxSummary summary)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (7, ProtoReader.LengthDelimited):
+                case (7, OnnxFields.LengthDelimited):
                     Node(reader.Content, summary, 0);
                     break;
-                case (9, ProtoReader.LengthDelimited):
+                case (9, OnnxFields.LengthDelimited):
                     OperatorSet(reader.Content, summary);
                     break;
-                case (11, ProtoReader.LengthDelimited):
+                case (11, OnnxFields.LengthDelimited):
                     Attribute(reader.Content, summary, 0);
                     break;
             }
@@ -104,21 +104,21 @@ internal static class OnnxWalk
             throw new ModelRefusedException($"The model nests graphs more than {DepthMax} deep.");
         }
 
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (1, ProtoReader.LengthDelimited):
+                case (1, OnnxFields.LengthDelimited):
                     Node(reader.Content, summary, depth);
                     break;
-                case (5, ProtoReader.LengthDelimited):
+                case (5, OnnxFields.LengthDelimited):
                     Tensor(reader.Content, summary);
                     break;
-                case (11 or 12, ProtoReader.LengthDelimited) when depth == 0:
+                case (11 or 12, OnnxFields.LengthDelimited) when depth == 0:
                     Value(reader.Content, summary);
                     break;
-                case (15, ProtoReader.LengthDelimited):
+                case (15, OnnxFields.LengthDelimited):
                     SparseTensor(reader.Content, summary);
                     break;
             }
@@ -131,15 +131,15 @@ internal static class OnnxWalk
         const int typeField = 2, tensorType = 1, shapeField = 2, dimensionField = 1, valueField = 1;
         var name = "";
         var largest = 0L;
-        var value = new ProtoReader(message);
+        var value = new OnnxFields(message);
         while (value.Next())
         {
             switch (value.Field, value.Form)
             {
-                case (1, ProtoReader.LengthDelimited):
+                case (1, OnnxFields.LengthDelimited):
                     name = Text(value.Content);
                     break;
-                case (typeField, ProtoReader.LengthDelimited):
+                case (typeField, OnnxFields.LengthDelimited):
                     Descend(value.Content, [tensorType, shapeField, dimensionField], valueField, ref largest);
                     break;
             }
@@ -154,17 +154,17 @@ internal static class OnnxWalk
     /// <summary>The largest number in a field at the end of a path of messages.</summary>
     private static void Descend(ReadOnlySpan<byte> message, ReadOnlySpan<int> path, int field, ref long largest)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             if (path.IsEmpty)
             {
-                if (reader.Field == field && reader.Form == ProtoReader.Varint)
+                if (reader.Field == field && reader.Form == OnnxFields.Varint)
                 {
                     largest = Math.Max(largest, (long)reader.Number);
                 }
             }
-            else if (reader.Field == path[0] && reader.Form == ProtoReader.LengthDelimited)
+            else if (reader.Field == path[0] && reader.Form == OnnxFields.LengthDelimited)
             {
                 Descend(reader.Content, path[1..], field, ref largest);
             }
@@ -173,10 +173,10 @@ internal static class OnnxWalk
 
     private static void Node(ReadOnlySpan<byte> message, OnnxSummary summary, int depth)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
-            if (reader is { Field: 5, Form: ProtoReader.LengthDelimited })
+            if (reader is { Field: 5, Form: OnnxFields.LengthDelimited })
             {
                 Attribute(reader.Content, summary, depth);
             }
@@ -185,18 +185,18 @@ internal static class OnnxWalk
 
     private static void Attribute(ReadOnlySpan<byte> message, OnnxSummary summary, int depth)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (5 or 10, ProtoReader.LengthDelimited):
+                case (5 or 10, OnnxFields.LengthDelimited):
                     Tensor(reader.Content, summary);
                     break;
-                case (6 or 11, ProtoReader.LengthDelimited):
+                case (6 or 11, OnnxFields.LengthDelimited):
                     Graph(reader.Content, summary, depth + 1);
                     break;
-                case (22 or 23, ProtoReader.LengthDelimited):
+                case (22 or 23, OnnxFields.LengthDelimited):
                     SparseTensor(reader.Content, summary);
                     break;
             }
@@ -205,10 +205,10 @@ internal static class OnnxWalk
 
     private static void SparseTensor(ReadOnlySpan<byte> message, OnnxSummary summary)
     {
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
-            if (reader is { Field: 1 or 2, Form: ProtoReader.LengthDelimited })
+            if (reader is { Field: 1 or 2, Form: OnnxFields.LengthDelimited })
             {
                 Tensor(reader.Content, summary);
             }
@@ -223,15 +223,15 @@ internal static class OnnxWalk
         List<string> locations = [];
         long offset = 0;
         long? length = null;
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (8, ProtoReader.LengthDelimited):
+                case (8, OnnxFields.LengthDelimited):
                     name = Text(reader.Content);
                     break;
-                case (13, ProtoReader.LengthDelimited):
+                case (13, OnnxFields.LengthDelimited):
                     var (key, value) = Entry(reader.Content);
                     isExternal = true;
                     switch (key)
@@ -248,7 +248,7 @@ internal static class OnnxWalk
                     }
 
                     break;
-                case (14, ProtoReader.Varint):
+                case (14, OnnxFields.Varint):
                     isExternal |= reader.Number == DataLocationExternal;
                     break;
             }
@@ -264,15 +264,15 @@ internal static class OnnxWalk
     {
         var key = "";
         var value = "";
-        var reader = new ProtoReader(message);
+        var reader = new OnnxFields(message);
         while (reader.Next())
         {
             switch (reader.Field, reader.Form)
             {
-                case (1, ProtoReader.LengthDelimited):
+                case (1, OnnxFields.LengthDelimited):
                     key = Text(reader.Content);
                     break;
-                case (2, ProtoReader.LengthDelimited):
+                case (2, OnnxFields.LengthDelimited):
                     value = Text(reader.Content);
                     break;
             }

@@ -5,7 +5,7 @@ namespace Dormouse.Worker.Inspection;
 /// nothing (their pages are never touched). Written by hand because the library's reader can neither recurse into a message nor skip one
 /// inside a mapped file without generated classes, which would copy the weights.
 /// </summary>
-internal ref struct ProtoReader(ReadOnlySpan<byte> message)
+internal ref struct OnnxFields(ReadOnlySpan<byte> message)
 {
     internal const int Varint = 0;
     internal const int Fixed64 = 1;
