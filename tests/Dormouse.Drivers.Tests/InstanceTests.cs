@@ -1,4 +1,5 @@
 using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
 using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Tests.Support;
 

@@ -55,7 +55,7 @@ internal sealed class InspectionRun(InspectionRequest request, ModelFiles files,
                 _session.Assign(worker, Limits, new InspectAssignment
                 {
                     FolderDescriptor = 0,
-                    ModelPath = files.Model,
+                    ModelPath = files.Model.Path,
                     OutputDescriptor = partPath is null ? null : 1,
                     Threads = request.Spec.Threads,
                     Engine = request.Spec.Engine,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
 using Dormouse.Protocol.Inference;
@@ -169,7 +170,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     {
         FolderDescriptor = 0,
         OptimisedDescriptor = hasOptimised ? 1 : null,
-        ModelPath = files.Model,
+        ModelPath = files.Model.Path,
         LabelsPath = files.Labels,
         Concurrency = spec.Concurrency,
         MemoryMib = spec.MemoryMib,

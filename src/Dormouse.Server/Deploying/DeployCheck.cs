@@ -4,7 +4,6 @@ using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
-using Dormouse.Server.Dispatch;
 
 namespace Dormouse.Server.Deploying;
 
@@ -94,9 +93,9 @@ internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
                 ProblemCode.BlobNotFound, $"Not uploaded yet: {string.Join(", ", missing.Take(NamedMax))}{more}. Send them to /api/v1/blobs first.");
         }
 
-        return OptimisedFiles.ModelOf(package) is null
+        return ModelFiles.Find(package)?.Model is null
             ? new DeployVerdict.Refused(
-                ProblemCode.PackageInvalid, "The package has no model: it needs one *.onnx file at its top, or one named model.onnx when there are several.")
+                ProblemCode.PackageInvalid, ModelFiles.MissingReason)
             : null;
     }
 

@@ -80,7 +80,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
             return;
         }
 
-        var model = OptimisedFiles.ModelOf(revision.Package);
+        var model = ModelFiles.Find(revision.Package)?.Model;
         instances.Start(new InstanceStart
         {
             Instance = instance,

@@ -16,28 +16,6 @@ internal sealed class OptimisedFiles(IDerivedFiles derived, IBlobStore blobs)
     private readonly ConcurrentDictionary<(TenantId Tenant, BlobHash Model, string Key), BlobHash> _known = new();
     private readonly ConcurrentDictionary<string, bool> _keys = new(StringComparer.Ordinal);
 
-    /// <summary>The model: the single <c>*.onnx</c> in the package's root, else <c>model.onnx</c>; null when the package has neither.</summary>
-    public static PackageFile? ModelOf(Package package)
-    {
-        PackageFile? only = null;
-        foreach (var file in package.Files)
-        {
-            if (!file.Path.EndsWith(".onnx", StringComparison.Ordinal) || file.Path.Contains('/', StringComparison.Ordinal))
-            {
-                continue;
-            }
-
-            if (only is not null)
-            {
-                return package.Files.FirstOrDefault(f => f.Path == "model.onnx");
-            }
-
-            only = file;
-        }
-
-        return only;
-    }
-
     /// <summary>Local path for an engine key, or null. Reads the database only for an engine key never seen before (once per key and model).</summary>
     public string? PathFor(TenantId tenant, PackageFile model, string key)
     {
@@ -55,7 +33,7 @@ internal sealed class OptimisedFiles(IDerivedFiles derived, IBlobStore blobs)
     /// <summary>Looks the file up for every engine key seen so far.</summary>
     public async Task PrefetchAsync(TenantId tenant, Package package, CancellationToken cancellationToken)
     {
-        if (ModelOf(package) is not { } model)
+        if (ModelFiles.Find(package)?.Model is not { } model)
         {
             return;
         }

@@ -2,9 +2,9 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
-using Dormouse.Server.Dispatch;
 using Dormouse.Server.Routing;
 
 namespace Dormouse.Server.Gateway;
@@ -56,7 +56,7 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
 
     public static ModelConfig Config(EndpointRoute route, Revision revision, ModelInterface model) => new(
         route.Endpoint.Name, model.Platform, "onnxruntime", 0, [.. model.Inputs.Select(Tensor)], [.. model.Outputs.Select(Tensor)],
-        [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], OptimisedFiles.ModelOf(revision.Package)?.Path ?? "model.onnx");
+        [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Find(revision.Package)?.Model.Path ?? "model.onnx");
 
     /// <summary>Counters of one revision.</summary>
     public ModelStatistics Statistics(EndpointRoute route, Revision revision) => new([Stats(route, revision)]);

@@ -133,16 +133,4 @@ public sealed class DispatchPartsTests
         Assert.Null(files.PathFor(new TenantId("acme"), model, "key"));
         Assert.Equal(lookups + 1, blobs.Lookups);
     }
-
-    [Theory]
-    [InlineData("net.onnx", "net.onnx", "labels.txt")]
-    [InlineData("model.onnx", "a.onnx", "model.onnx")]
-    [InlineData(null, "a.onnx", "b.onnx")]
-    [InlineData(null, "deep/model.onnx")]
-    public void The_model_is_the_only_onnx_file_of_the_root_else_the_one_named_so(string? expected, params string[] paths)
-    {
-        var package = new Package([.. paths.Select(p => new PackageFile(p, new BlobHash(new string('a', 64)), 1))]);
-
-        Assert.Equal(expected, OptimisedFiles.ModelOf(package)?.Path);
-    }
 }

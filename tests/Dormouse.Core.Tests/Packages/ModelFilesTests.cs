@@ -1,6 +1,6 @@
 using Dormouse.Core.Packages;
 
-namespace Dormouse.Drivers.Tests;
+namespace Dormouse.Core.Tests.Packages;
 
 public sealed class ModelFilesTests
 {
@@ -10,11 +10,12 @@ public sealed class ModelFilesTests
     [InlineData("a.onnx model.onnx", "model.onnx")]
     [InlineData("model.ONNX weights.bin", "model.ONNX")]
     [InlineData("a.onnx below/b.onnx", "a.onnx")]
+    [InlineData("a.onnx b.ONNX", null)]
     [InlineData("a.onnx b.onnx", null)]
     [InlineData("below/model.onnx", null)]
     [InlineData("readme.md", null)]
     public void The_model_is_the_only_onnx_file_of_the_root_or_model_onnx(string paths, string? model) =>
-        Assert.Equal(model, ModelFiles.Find(PackageOf(paths))?.Model);
+        Assert.Equal(model, ModelFiles.Find(PackageOf(paths))?.Model.Path);
 
     [Theory]
     [InlineData("a.onnx labels.txt", "labels.txt")]
