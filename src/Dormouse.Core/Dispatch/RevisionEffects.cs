@@ -115,7 +115,7 @@ public sealed class RevisionEffects
     /// </summary>
     public List<InstanceId> BecameIdle { get; } = [];
 
-    /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy(InstanceId)"/>. One that is stopped is not named.</summary>
+    /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy"/>. One that is stopped is not named.</summary>
     public List<InstanceId> BecameBusy { get; } = [];
 
     /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>

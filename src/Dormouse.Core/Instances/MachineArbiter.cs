@@ -46,7 +46,7 @@ public sealed class MachineArbiter
     /// <summary>A revision wants this instance started.</summary>
     /// <param name="instance">Asked for once; a second request is ignored.</param>
     /// <param name="memoryMib">Its memory limit, MiB; at least 0. More than the whole budget = <see cref="ArbiterEffects.Impossible"/>, and nothing is remembered.</param>
-    public void Request(InstanceId instance, int memoryMib, MonotonicTime now, ArbiterEffects effects)
+    public void Request(InstanceId instance, int memoryMib, ArbiterEffects effects)
     {
         if (_claims.ContainsKey(instance))
         {
@@ -84,7 +84,7 @@ public sealed class MachineArbiter
     }
 
     /// <summary>Its start ended (ready or failed): another may start.</summary>
-    public void StartEnded(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
+    public void StartEnded(InstanceId instance, ArbiterEffects effects)
     {
         if (_claims.TryGetValue(instance, out var claim) && claim.State == ClaimState.Starting)
         {
@@ -95,7 +95,7 @@ public sealed class MachineArbiter
     }
 
     /// <summary>It is gone, or its request was taken back: its memory is free.</summary>
-    public void Released(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
+    public void Released(InstanceId instance, ArbiterEffects effects)
     {
         if (!_claims.Remove(instance, out var claim))
         {
@@ -120,8 +120,8 @@ public sealed class MachineArbiter
         Admit(effects);
     }
 
-    /// <summary>It has no work since <paramref name="now"/> and may be taken back; its start has ended, whether or not that was said.</summary>
-    public void Idle(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
+    /// <summary>It has no work and may be taken back; its start has ended, whether or not that was said.</summary>
+    public void Idle(InstanceId instance, ArbiterEffects effects)
     {
         if (_claims.TryGetValue(instance, out var claim) && claim.State is (ClaimState.Busy or ClaimState.Starting))
         {
@@ -133,20 +133,14 @@ public sealed class MachineArbiter
         }
     }
 
-    /// <summary>It has work again. Whoever waits for its memory goes on waiting until the next call with effects.</summary>
-    public void Busy(InstanceId instance)
+    /// <summary>It has work again, also when it was told to go; then others are taken back in its place.</summary>
+    public void Busy(InstanceId instance, ArbiterEffects effects)
     {
         if (_claims.TryGetValue(instance, out var claim))
         {
             LeaveIdle(claim);
+            Admit(effects);
         }
-    }
-
-    /// <summary>It has work again, also when it was told to go; then others are taken back in its place.</summary>
-    public void Busy(InstanceId instance, MonotonicTime now, ArbiterEffects effects)
-    {
-        Busy(instance);
-        Admit(effects);
     }
 
     private void LeaveIdle(Claim claim)

@@ -1,4 +1,3 @@
-using Dormouse.Core;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Dispatch;
@@ -17,22 +16,11 @@ internal sealed class MachineBudget
 
     public long BudgetMib => _arbiter.BudgetMib;
 
-    public long UsedMib
-    {
-        get
-        {
-            lock (_arbiterLock)
-            {
-                return _arbiter.UsedMib;
-            }
-        }
-    }
-
-    public void Request(InstanceId instance, int memoryMib, MonotonicTime now, ref Aftermath? aftermath)
+    public void Request(InstanceId instance, int memoryMib, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Request(instance, memoryMib, now, _effects);
+            _arbiter.Request(instance, memoryMib, _effects);
             TakeLocked(ref aftermath);
         }
     }
@@ -46,38 +34,38 @@ internal sealed class MachineBudget
         }
     }
 
-    public void StartEnded(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    public void StartEnded(InstanceId instance, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.StartEnded(instance, now, _effects);
+            _arbiter.StartEnded(instance, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
-    public void Released(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    public void Released(InstanceId instance, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Released(instance, now, _effects);
+            _arbiter.Released(instance, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
-    public void Idle(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    public void Idle(InstanceId instance, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Idle(instance, now, _effects);
+            _arbiter.Idle(instance, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
-    public void Busy(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    public void Busy(InstanceId instance, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Busy(instance, now, _effects);
+            _arbiter.Busy(instance, _effects);
             TakeLocked(ref aftermath);
         }
     }

@@ -196,7 +196,7 @@ internal sealed class RevisionDriver
             }
 
             var now = _clock.Now;
-            _budget.StartEnded(instance, now, ref aftermath);
+            _budget.StartEnded(instance, ref aftermath);
             ApplyLocked(@event, now, ref aftermath);
         }
 
@@ -212,7 +212,7 @@ internal sealed class RevisionDriver
             if (_instances.Remove(instance))
             {
                 var now = _clock.Now;
-                _budget.Released(instance, now, ref aftermath);
+                _budget.Released(instance, ref aftermath);
                 ApplyLocked(RevisionEvent.InstanceGone(instance), now, ref aftermath);
             }
         }
@@ -287,12 +287,12 @@ internal sealed class RevisionDriver
 
         foreach (var instance in _effects.BecameBusy)
         {
-            _budget.Busy(instance, now, ref aftermath);
+            _budget.Busy(instance, ref aftermath);
         }
 
         foreach (var instance in _effects.BecameIdle)
         {
-            _budget.Idle(instance, now, ref aftermath);
+            _budget.Idle(instance, ref aftermath);
         }
 
         if (_effects.Starts.Count > 0)
@@ -358,7 +358,7 @@ internal sealed class RevisionDriver
                 continue;
             }
 
-            _budget.Request(start.Instance, Revision.Spec.MemoryMib, now, ref aftermath);
+            _budget.Request(start.Instance, Revision.Spec.MemoryMib, ref aftermath);
             entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);
         }
 

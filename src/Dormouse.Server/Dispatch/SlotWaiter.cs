@@ -5,8 +5,6 @@ internal sealed class SlotWaiter(RevisionDriver driver, long ticket)
 {
     private readonly TaskCompletionSource<SlotResult> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public long Ticket => ticket;
-
     public void Answer(SlotResult result) => _answer.TrySetResult(result);
 
     /// <summary>Waits for the answer. A caller who leaves gives up the place; an answer that won the race against it is handed out all the same.</summary>

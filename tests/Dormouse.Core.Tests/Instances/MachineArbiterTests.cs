@@ -8,7 +8,6 @@ public sealed class MachineArbiterTests
 {
     private readonly ArbiterEffects _effects = new();
     private readonly MachineArbiter _arbiter = new(1_000, 2);
-    private MonotonicTime _now;
 
     [Fact]
     public void A_start_that_fits_is_admitted_at_once()
@@ -27,7 +26,7 @@ public sealed class MachineArbiterTests
         Request(3, 100);
         Assert.Empty(_effects.Admitted);
 
-        Do(() => _arbiter.StartEnded(Id(1), _now, _effects));
+        Do(() => _arbiter.StartEnded(Id(1), _effects));
 
         Assert.Equal([Id(3)], _effects.Admitted);
     }
@@ -100,7 +99,7 @@ public sealed class MachineArbiterTests
         Request(3, 500);
         Assert.Equal([Id(1)], _effects.Evicted);
 
-        Do(() => _arbiter.Busy(Id(1), _now, _effects));
+        Do(() => _arbiter.Busy(Id(1), _effects));
 
         Assert.Equal([Id(2)], _effects.Evicted);
     }
@@ -116,7 +115,7 @@ public sealed class MachineArbiterTests
         Release(1);
 
         Assert.Equal([Id(2)], _effects.Admitted);
-        Do(() => _arbiter.StartEnded(Id(2), _now, _effects));
+        Do(() => _arbiter.StartEnded(Id(2), _effects));
         Assert.Empty(_effects.Evicted);
     }
 
@@ -152,12 +151,12 @@ public sealed class MachineArbiterTests
     {
         Request(1, 100);
         Request(1, 100);
-        Do(() => _arbiter.StartEnded(Id(1), _now, _effects));
-        Do(() => _arbiter.StartEnded(Id(1), _now, _effects));
+        Do(() => _arbiter.StartEnded(Id(1), _effects));
+        Do(() => _arbiter.StartEnded(Id(1), _effects));
         Idle(1);
         Idle(1);
         Idle(9);
-        _arbiter.Busy(Id(9));
+        Do(() => _arbiter.Busy(Id(9), _effects));
         Release(9);
         Release(1);
         Release(1);
@@ -189,21 +188,20 @@ public sealed class MachineArbiterTests
     private void Do(Action act)
     {
         _effects.Clear();
-        _now += TimeSpan.FromMilliseconds(1);
         act();
     }
 
-    private void Request(long number, int memoryMib) => Do(() => _arbiter.Request(Id(number), memoryMib, _now, _effects));
+    private void Request(long number, int memoryMib) => Do(() => _arbiter.Request(Id(number), memoryMib, _effects));
 
-    private void Release(long number) => Do(() => _arbiter.Released(Id(number), _now, _effects));
+    private void Release(long number) => Do(() => _arbiter.Released(Id(number), _effects));
 
-    private void Idle(long number) => Do(() => _arbiter.Idle(Id(number), _now, _effects));
+    private void Idle(long number) => Do(() => _arbiter.Idle(Id(number), _effects));
 
     private void Ready(long number, int memoryMib)
     {
         Request(number, memoryMib);
         Assert.Equal([Id(number)], _effects.Admitted);
-        Do(() => _arbiter.StartEnded(Id(number), _now, _effects));
+        Do(() => _arbiter.StartEnded(Id(number), _effects));
     }
 
     /// <summary>Instances that start, idle, work and go as the arbiter says, with its invariants checked after each step.</summary>
@@ -213,11 +211,9 @@ public sealed class MachineArbiterTests
         private readonly Dictionary<InstanceId, (string State, int Memory)> _instances = [];
         private readonly List<InstanceId> _order = [];
         private long _last;
-        private MonotonicTime _now;
 
         public void Step(int what, int pick, int memory)
         {
-            _now += TimeSpan.FromMilliseconds(1);
             _effects.Clear();
             var id = Id((pick % Math.Max(1, _last)) + 1);
             var (state, _) = _instances.GetValueOrDefault(id);
@@ -226,19 +222,19 @@ public sealed class MachineArbiterTests
                 case 0 or 1:
                     _instances[Id(++_last)] = ("waiting", memory);
                     _order.Add(Id(_last));
-                    arbiter.Request(Id(_last), memory, _now, _effects);
+                    arbiter.Request(Id(_last), memory, _effects);
                     break;
                 case 2 when state == "starting":
                     Set(id, "busy");
-                    arbiter.StartEnded(id, _now, _effects);
+                    arbiter.StartEnded(id, _effects);
                     break;
                 case 3 when state == "busy":
                     Set(id, "idle");
-                    arbiter.Idle(id, _now, _effects);
+                    arbiter.Idle(id, _effects);
                     break;
                 case 4 when state is "idle" or "evicting":
                     Set(id, "busy");
-                    arbiter.Busy(id, _now, _effects);
+                    arbiter.Busy(id, _effects);
                     break;
                 case 6:
                     var fits = _order.Count == 0 && _instances.Values.Count(i => i.State == "starting") < 2 && arbiter.UsedMib + memory <= arbiter.BudgetMib;
@@ -252,7 +248,7 @@ public sealed class MachineArbiterTests
                 case 5 when state is not null:
                     _instances.Remove(id);
                     _order.Remove(id);
-                    arbiter.Released(id, _now, _effects);
+                    arbiter.Released(id, _effects);
                     break;
             }
 
