@@ -14,7 +14,8 @@ internal sealed class Answer : IDisposable
     internal Answer(AnswerBacklog backlog, string contentType, PooledBuffer body, RunTimes times)
     {
         (_backlog, _body, ContentType, Times) = (backlog, body, contentType, times);
-        _heldBytes = body.Capacity;
+        // What was written: the rest of a rented array, up to as much again, has hardly been touched.
+        _heldBytes = body.Length;
         backlog.Hold(_heldBytes);
     }
 

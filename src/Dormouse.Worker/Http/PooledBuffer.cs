@@ -12,9 +12,6 @@ internal sealed class PooledBuffer : IBufferWriter<byte>, IDisposable
 
     internal int Length { get; private set; }
 
-    /// <summary>Bytes that it occupies.</summary>
-    internal int Capacity => _array.Length;
-
     internal ReadOnlyMemory<byte> Written => _array.AsMemory(0, Length);
 
     public void Advance(int count)
