@@ -2,6 +2,7 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
+using Dormouse.Server.Hosting.Connections;
 
 namespace Dormouse.Server;
 
@@ -98,5 +99,12 @@ internal static class Words
         InstanceLossKind.LauncherLost => "launcher_lost",
         InstanceLossKind.Killed => "killed",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    public static string Of(ConnectionBound bound) => bound switch
+    {
+        ConnectionBound.Total => "total",
+        ConnectionBound.PerAddress => "address",
+        _ => throw new ArgumentOutOfRangeException(nameof(bound), bound, null),
     };
 }

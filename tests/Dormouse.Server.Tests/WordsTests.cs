@@ -2,6 +2,7 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
+using Dormouse.Server.Hosting.Connections;
 
 namespace Dormouse.Server.Tests;
 
@@ -19,6 +20,7 @@ public sealed class WordsTests
         Check<InstanceState>(Words.Of);
         Check<StartFailureKind>(Words.Of);
         Check<InstanceLossKind>(Words.Of);
+        Check<ConnectionBound>(Words.Of);
     }
 
     private static void Check<T>(Func<T, string> word)

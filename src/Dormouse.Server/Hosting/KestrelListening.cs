@@ -2,12 +2,14 @@ using System.Buffers;
 using System.Net.Sockets;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Transport;
+using Dormouse.Server.Hosting.Connections;
 using Dormouse.Server.Hosting.Settings;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Hosting;
@@ -19,7 +21,15 @@ internal static class KestrelListening
     {
         // The same reason as in EventThreads.
         transport.UnsafePreferInlineScheduling = true;
-    }).ConfigureServices(static services => services.AddSingleton<IMemoryPoolFactory<byte>, BlockFactory>()).ConfigureKestrel(kestrel =>
+    }).ConfigureServices(services =>
+    {
+        services.AddSingleton<IMemoryPoolFactory<byte>, BlockFactory>();
+        services.AddSingleton(ConnectionBounds.From(settings, ConnectionBounds.OpenFilesMax()));
+        services.AddSingleton<ConnectionGate>();
+        // The last one registered is asked first.
+        services.AddSingleton<SocketTransportFactory>();
+        services.AddSingleton<IConnectionListenerFactory, BoundedTransport>();
+    }).ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.BodyLimitBytes;

@@ -11,5 +11,6 @@ internal static class TelemetrySetup
         .AddSingleton<InstanceMetrics>()
         .AddSingleton<ScalingMetrics>()
         .AddSingleton<BillingMetrics>()
+        .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

@@ -102,6 +102,7 @@ public sealed partial class DocumentationTests
         await using var server = await ControlServer.StartAsync();
         server.Services.GetRequiredService<InvocationMetrics>();
         server.Services.GetRequiredService<BillingMetrics>();
+        server.Services.GetRequiredService<ConnectionMetrics>();
 
         var documented = Instrument().Matches(Page("metrics.md")).Select(m => m.Groups[1].Value).Distinct();
 

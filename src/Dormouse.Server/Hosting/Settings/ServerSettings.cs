@@ -120,6 +120,12 @@ internal sealed record HostingSettings
     /// <summary>Absolute path of the folder for bodies over 1 MiB that wait for a slot. Default: the system's folder for temporary files.</summary>
     public required string SpoolFolder { get; init; }
 
+    /// <summary>Callers connected at once, 16 to 1,000,000. Null = as many as the limit of open files is enough for, at most 20,000.</summary>
+    public int? ConnectionsMax { get; init; }
+
+    /// <summary>Connections from one address that is not this machine's, 1 to 1,000,000. Null = a quarter of all.</summary>
+    public int? ConnectionsPerAddressMax { get; init; }
+
     /// <summary>How long a stop waits for running invocations. Default 30 s, 0 to 10 min.</summary>
     public required TimeSpan ShutdownTimeout { get; init; }
 
@@ -142,6 +148,8 @@ internal sealed record HostingSettings
             DataFolder = Path.GetFullPath(folder ?? set ?? defaultFolder),
             BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
             SpoolFolder = Path.GetFullPath(reader.ParseText("server.spool_folder", Path.GetTempPath(), text => Directory.Exists(text) ? text : null, "a folder that is there")),
+            ConnectionsMax = reader.Number("server.connections_max", 16, 1_000_000),
+            ConnectionsPerAddressMax = reader.Number("server.connections_per_address_max", 1, 1_000_000),
             ShutdownTimeout = reader.Duration("server.shutdown_timeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };
     }

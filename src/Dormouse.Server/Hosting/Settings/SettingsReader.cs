@@ -32,6 +32,9 @@ internal sealed class SettingsReader
         text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var n) && n >= min && n <= max ? n : null,
         $"a whole number from {min} to {max}");
 
+    /// <summary>Null when it is not set: then its default depends on more than settings.</summary>
+    public int? Number(string key, int min, int max) => Text(key) is null ? null : Number(key, min, min, max);
+
     public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan min, TimeSpan max) => Parse(
         key, fallback,
         text => Durations.TryParse(text, out var d) && d >= min && d <= max ? d : null,
