@@ -18,10 +18,12 @@ internal readonly record struct GrpcOutcome(GrpcMessage? Answer, Problem? Proble
 internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner)
 {
     /// <summary>Metadata entry that names the tenant; without it the default one is meant.</summary>
-    private const string TenantHeader = "dormouse-tenant";
+    public const string TenantHeader = "dormouse-tenant";
 
     public static TenantId TenantOf(ServerCallContext context) =>
-        context.RequestHeaders.GetValue(TenantHeader) is { Length: > 0 } tenant ? new TenantId(tenant) : TenantId.Default;
+        TenantOf(context.RequestHeaders.GetValue(TenantHeader));
+
+    public static TenantId TenantOf(string? named) => string.IsNullOrEmpty(named) ? TenantId.Default : new TenantId(named);
 
     /// <summary>Null when the caller may; also finds the route, whose absence only a caller with a key learns.</summary>
     public async ValueTask<Problem?> CheckAsync(ServerCallContext context, KeyScopes needed, EndpointRoute? route = null)

@@ -29,6 +29,9 @@ internal static class GrpcRegistration
         services.AddSingleton<GrpcInvocations>();
         services.AddSingleton<InferenceService>();
         services.AddSingleton<HealthServiceImpl>();
+        services.AddSingleton<CallGuard>();
+        services.AddSingleton(provider => MessageMemory.For(
+            GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, Math.Min(provider.GetRequiredService<GatewaySettings>().BodyLimitBytes, int.MaxValue) + 1024));
         return services;
     }
 
@@ -45,8 +48,9 @@ internal static class GrpcRegistration
             health.SetStatus(InferenceMethods.ServiceName, HealthCheckResponse.Types.ServingStatus.NotServing);
         };
 
+        var guard = app.ServiceProvider.GetRequiredService<CallGuard>();
         // A message has a few bytes of framing beside it.
-        app.MapGrpcService<InferenceService>().WithMetadata(new BodyLimit(settings.BodyLimitBytes + 1024));
-        app.MapGrpcService<HealthServiceImpl>();
+        guard.Watch(app.MapGrpcService<InferenceService>().WithMetadata(new BodyLimit(settings.BodyLimitBytes + 1024)));
+        guard.Watch(app.MapGrpcService<HealthServiceImpl>());
     }
 }

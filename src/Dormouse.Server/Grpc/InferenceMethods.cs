@@ -10,6 +10,15 @@ internal sealed class InferenceMethods : IServiceMethodProvider<InferenceService
 {
     public const string ServiceName = "inference.GRPCInferenceService";
 
+    /// <summary>It needs no key.</summary>
+    public static bool IsOpen(string method) => method is "ServerLive" or "ServerReady";
+
+    /// <summary>It carries tensors.</summary>
+    public static bool IsInference(string method) => method is "ModelInfer" or "ModelStreamInfer";
+
+    /// <summary>It needs no key when the endpoint that its message names is public.</summary>
+    public static bool MayBePublic(string method) => IsInference(method) || method is "ModelReady" or "ModelMetadata";
+
     public void OnServiceMethodDiscovery(ServiceMethodProviderContext<InferenceService> context)
     {
         Unary(context, "ServerLive", ServerLiveRequest.Parser, ServerLiveResponse.Parser, static (_, r, c) => InferenceService.ServerLiveAsync(r, c));

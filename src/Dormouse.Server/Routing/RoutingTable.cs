@@ -41,6 +41,7 @@ public sealed class RoutingTable
     private readonly ConcurrentDictionary<EndpointId, string> _names = new();
     private ImmutableDictionary<(TenantId Tenant, string Name), EndpointRoute> _routes =
         ImmutableDictionary<(TenantId, string), EndpointRoute>.Empty;
+    private readonly ConcurrentDictionary<TenantId, int> _publicCounts = new();
     private long _removals;
 
     /// <summary>How many endpoints have been removed so far: a change of it says that a name may be gone.</summary>
@@ -48,6 +49,9 @@ public sealed class RoutingTable
 
     public EndpointRoute? Find(TenantId tenant, string name) =>
         Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
+
+    /// <summary>Some endpoint of this tenant needs no key.</summary>
+    public bool HasPublic(TenantId tenant) => _publicCounts.GetValueOrDefault(tenant) > 0;
 
     /// <summary>Name of an endpoint that has a route; null when it is gone.</summary>
     public string? NameOf(EndpointId endpoint) => _names.GetValueOrDefault(endpoint);
@@ -66,9 +70,11 @@ public sealed class RoutingTable
         lock (_writing)
         {
             _names.Clear();
+            _publicCounts.Clear();
             foreach (var route in loaded.Values)
             {
                 _names[route.Endpoint.Id] = route.Endpoint.Name;
+                CountPublicLocked(route.Endpoint, 1);
             }
 
             Volatile.Write(ref _routes, loaded);
@@ -82,7 +88,14 @@ public sealed class RoutingTable
         lock (_writing)
         {
             _names[route.Endpoint.Id] = route.Endpoint.Name;
-            Volatile.Write(ref _routes, _routes.SetItem((route.Endpoint.Tenant, route.Endpoint.Name), route));
+            var key = (route.Endpoint.Tenant, route.Endpoint.Name);
+            if (_routes.TryGetValue(key, out var before))
+            {
+                CountPublicLocked(before.Endpoint, -1);
+            }
+
+            CountPublicLocked(route.Endpoint, 1);
+            Volatile.Write(ref _routes, _routes.SetItem(key, route));
         }
     }
 
@@ -95,9 +108,18 @@ public sealed class RoutingTable
             if (_routes.TryGetValue(key, out var route) && route.Endpoint.Id == endpoint.Id)
             {
                 _names.TryRemove(endpoint.Id, out _);
+                CountPublicLocked(route.Endpoint, -1);
                 Volatile.Write(ref _routes, _routes.Remove(key));
                 Volatile.Write(ref _removals, _removals + 1);
             }
+        }
+    }
+
+    private void CountPublicLocked(Endpoint endpoint, int change)
+    {
+        if (endpoint.IsPublic)
+        {
+            _publicCounts[endpoint.Tenant] = _publicCounts.GetValueOrDefault(endpoint.Tenant) + change;
         }
     }
 }
