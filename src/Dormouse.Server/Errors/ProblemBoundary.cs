@@ -1,5 +1,6 @@
 using Dormouse.Protocol.Problems;
 using Dormouse.Storage;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -26,6 +27,11 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
         }
         catch (IOException) when (context.RequestAborted.IsCancellationRequested)
         {
+            MarkCallerLeft(context);
+        }
+        catch (ConnectionResetException)
+        {
+            await CallerLeaving.WhenKnownAsync(context.RequestAborted);
             MarkCallerLeft(context);
         }
         catch (BadHttpRequestException e)

@@ -22,11 +22,28 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
     /// <exception cref="BadHttpRequestException">The caller is too slow: 408.</exception>
     public async ValueTask<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancellationToken)
     {
-        if (reader.TryRead(out var ready))
+        while (true)
         {
-            return ready;
-        }
+            if (reader.TryRead(out var ready))
+            {
+                if (!ready.IsCanceled)
+                {
+                    return ready;
+                }
 
+                reader.AdvanceTo(ready.Buffer.Start);
+            }
+
+            if (await WaitAsync(reader, cancellationToken) is { } read)
+            {
+                return read;
+            }
+        }
+    }
+
+    /// <summary>Null when somebody ended an earlier read just after it had ended by itself.</summary>
+    private async ValueTask<ReadResult?> WaitAsync(PipeReader reader, CancellationToken cancellationToken)
+    {
         if (_waited >= PartLimit)
         {
             throw TooSlow();
@@ -34,20 +51,22 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
 
         // One for all waits: a body comes in pieces of 4 KB, and most of them are waited for.
         _limit ??= new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _limit.CancelAfter(PartLimit - _waited);
+        // Before the limit begins: what fires meanwhile would be lost, and a read must be ended properly, or the web server cannot take in the rest.
+        await using var slow = _limit.Token.UnsafeRegister(static read => ((PipeReader)read!).CancelPendingRead(), reader);
+        await using var left = cancellationToken.UnsafeRegister(static read => ((PipeReader)read!).CancelPendingRead(), reader);
         var before = time.GetTimestamp();
-        try
+        _limit.CancelAfter(PartLimit - _waited);
+        var read = await reader.ReadAsync(CancellationToken.None);
+        _limit.CancelAfter(Timeout.InfiniteTimeSpan);
+        _waited += time.GetElapsedTime(before);
+        if (!read.IsCanceled)
         {
-            using var left = cancellationToken.UnsafeRegister(static limit => ((CancellationTokenSource)limit!).Cancel(), _limit);
-            var read = await reader.ReadAsync(_limit.Token);
-            _limit.CancelAfter(Timeout.InfiniteTimeSpan);
-            _waited += time.GetElapsedTime(before);
             return read;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw TooSlow();
-        }
+
+        reader.AdvanceTo(read.Buffer.Start);
+        cancellationToken.ThrowIfCancellationRequested();
+        return _limit.IsCancellationRequested ? throw TooSlow() : null;
     }
 
     public void Dispose() => _limit?.Dispose();

@@ -27,8 +27,9 @@ internal sealed class RequestBody : IAsyncDisposable
     private long _readBytes;
     private bool _isRead;
 
-    private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes, BodyPace pace)
+    private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes, BodyPace pace, CancellationToken callerLeft)
     {
+        CallerLeft = callerLeft;
         _pace = pace;
         _reader = reader;
         _limitBytes = limitBytes;
@@ -37,6 +38,9 @@ internal sealed class RequestBody : IAsyncDisposable
 
     /// <summary>Content-Length of the request; null when it is chunked.</summary>
     public long? DeclaredBytes { get; }
+
+    /// <summary>Fires when the connection or stream that it comes over has ended.</summary>
+    public CancellationToken CallerLeft { get; }
 
     /// <summary>Its length as far as it is known.</summary>
     public long KnownBytes => _isRead ? _readBytes : Math.Max(DeclaredBytes ?? 0, _readBytes);
@@ -62,7 +66,7 @@ internal sealed class RequestBody : IAsyncDisposable
             size.MaxRequestBodySize = null;
         }
 
-        var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes, new BodyPace(time));
+        var body = new RequestBody(request.BodyReader, request.ContentLength, limitBytes, new BodyPace(time), context.RequestAborted);
         var canHaveBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
         if (!canHaveBody || request.ContentLength == 0)
         {
@@ -97,7 +101,7 @@ internal sealed class RequestBody : IAsyncDisposable
                 return false;
             }
 
-            await GuardAsync(token => SpoolAsync(grant, _spool, token), callerLeft);
+            await GuardAsync(() => SpoolAsync(grant, _spool), callerLeft);
         }
 
         return Problem is null;
@@ -163,11 +167,12 @@ internal sealed class RequestBody : IAsyncDisposable
     private static Problem TooLarge(long limitBytes) =>
         new(ProblemCode.BodyTooLarge, $"The request body is larger than the {limitBytes} bytes that this server takes. Send less, or let the operator raise server.body_limit.");
 
-    private async ValueTask GuardAsync(Func<CancellationToken, ValueTask> read, CancellationToken callerLeft)
+    /// <summary>Reads without the caller's token: the web server ends a read when the caller leaves, and one that is abandoned instead keeps it from taking in the rest.</summary>
+    private async ValueTask GuardAsync(Func<ValueTask> read, CancellationToken callerLeft)
     {
         try
         {
-            await read(callerLeft);
+            await read();
         }
         catch (BadHttpRequestException fault)
         {
@@ -180,6 +185,7 @@ internal sealed class RequestBody : IAsyncDisposable
         }
         catch (ConnectionResetException)
         {
+            await CallerLeaving.WhenKnownAsync(callerLeft);
             Problem = new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
         }
         catch (IOException) when (_spool is { HasFailed: true })
@@ -190,13 +196,13 @@ internal sealed class RequestBody : IAsyncDisposable
         }
     }
 
-    private async ValueTask KeepAsync(CancellationToken cancellationToken)
+    private async ValueTask KeepAsync()
     {
         var expected = (int)Math.Min(DeclaredBytes ?? 16 * 1024, KeptBytesMax);
         _kept = ArrayPool<byte>.Shared.Rent(expected);
         while (true)
         {
-            var read = await _pace.ReadAsync(_reader, cancellationToken);
+            var read = await _pace.ReadAsync(_reader, CancellationToken.None);
             var buffer = read.Buffer;
             var room = buffer.Slice(0, Math.Min(buffer.Length, KeptBytesMax - _keptBytes));
             Keep(room);
@@ -239,11 +245,11 @@ internal sealed class RequestBody : IAsyncDisposable
         _keptBytes = length;
     }
 
-    private async ValueTask SpoolAsync(Task grant, SpoolFile spool, CancellationToken cancellationToken)
+    private async ValueTask SpoolAsync(Task grant, SpoolFile spool)
     {
         while (!grant.IsCompleted)
         {
-            var reading = _reader.ReadAsync(cancellationToken).AsTask();
+            var reading = _reader.ReadAsync(CancellationToken.None).AsTask();
             if (!reading.IsCompleted)
             {
                 await Task.WhenAny(reading, grant);

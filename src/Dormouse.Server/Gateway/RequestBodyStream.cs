@@ -1,3 +1,5 @@
+using Dormouse.Server.Errors;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Gateway;
@@ -42,6 +44,11 @@ internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? sp
         }
         catch (Exception fault) when (fault is BadHttpRequestException or IOException)
         {
+            if (fault is ConnectionResetException)
+            {
+                await CallerLeaving.WhenKnownAsync(rest.CallerLeft);
+            }
+
             Fault = fault;
             throw;
         }

@@ -29,7 +29,8 @@ internal sealed class MessageReader(PipeReader body, MessageRules rules, Message
     {
         try
         {
-            return Hold(_held == 0 && rules.MayPause ? await body.ReadAsync(cancellationToken) : await _pace.ReadAsync(body, cancellationToken));
+            // The web server ends a read itself when the caller leaves.
+            return Hold(_held == 0 && rules.MayPause ? await body.ReadAsync(cancellationToken) : await _pace.ReadAsync(body, CancellationToken.None));
         }
         catch (BadHttpRequestException fault) when (fault.StatusCode == StatusCodes.Status408RequestTimeout)
         {

@@ -7,15 +7,26 @@ namespace Dormouse.Server.Tests.Gateway;
 internal sealed class CallersLeft : IStartupFilter
 {
     private int _count;
+    private int _ended;
 
     public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Requests that have ended.</summary>
+    public int Ended => Volatile.Read(ref _ended);
 
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
         app.Use(async (context, rest) =>
         {
             using var left = context.RequestAborted.Register(() => Interlocked.Increment(ref _count));
-            await rest(context);
+            try
+            {
+                await rest(context);
+            }
+            finally
+            {
+                Interlocked.Increment(ref _ended);
+            }
         });
         next(app);
     };

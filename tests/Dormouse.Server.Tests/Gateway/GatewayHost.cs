@@ -10,6 +10,7 @@ using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Dormouse.Server.Tests.Gateway;
@@ -25,8 +26,9 @@ internal sealed class GatewayHost : IAsyncDisposable
     private readonly string _folder;
     private bool _isStopped;
 
-    private GatewayHost(WebApplication app, string folder, FakeDriver driver, InMemoryJournal journal, InMemoryCatalogue catalogue, NamedBlobs blobs, FakeTimeProvider time, InMemoryKeys keys, ServerSettings settings)
+    private GatewayHost(WebApplication app, string folder, FakeDriver driver, InMemoryJournal journal, InMemoryCatalogue catalogue, NamedBlobs blobs, FakeTimeProvider time, InMemoryKeys keys, ServerSettings settings, ErrorLog errors)
     {
+        Errors = errors;
         _app = app;
         _folder = folder;
         Driver = driver;
@@ -52,6 +54,9 @@ internal sealed class GatewayHost : IAsyncDisposable
     public FakeTimeProvider Time { get; }
 
     public InMemoryKeys Keys { get; }
+
+    /// <summary>What any part of the server has logged as an error.</summary>
+    public ErrorLog Errors { get; }
 
     public Uri Http { get; }
 
@@ -93,13 +98,14 @@ internal sealed class GatewayHost : IAsyncDisposable
             Inspector = _ => new NoInspector(),
             AdminKey = AdminKey,
         };
+        var errors = new ErrorLog();
         var app = ServerComposition.Build(settings, parts, host =>
         {
             KestrelListening.Use(host, settings.Server);
-            host.ConfigureServices(services => services.AddSingleton<CallersLeft>().AddSingleton<IStartupFilter>(p => p.GetRequiredService<CallersLeft>()));
+            host.ConfigureServices(services => services.AddSingleton<ILoggerProvider>(errors).AddSingleton<CallersLeft>().AddSingleton<IStartupFilter>(p => p.GetRequiredService<CallersLeft>()));
         });
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, settings);
+        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, settings, errors);
     }
 
     public HttpClient NewClient()
