@@ -19,16 +19,17 @@ internal sealed partial class EndpointChanges(
     private readonly SemaphoreSlim[] _stripes = [.. Enumerable.Range(0, StripesCount).Select(_ => new SemaphoreSlim(1))];
 
     /// <summary>Adds a revision, and the endpoint when the name is free. It carries no traffic yet.</summary>
+    /// <remarks>What is stored is routed: the token counts until then only.</remarks>
     public async Task<AddedRevision> AddAsync(NewRevision revision, EndpointId newEndpointId, CancellationToken cancellationToken)
     {
         var entry = await catalogue.AddRevisionAsync(revision, newEndpointId, time.GetUtcNow(), cancellationToken);
         var added = entry.Revisions.MaxBy(r => r.Id.Number) ?? throw new InvalidOperationException("The catalogue answered without the revision that it added.");
         var stripe = Stripe(entry.Endpoint.Id);
-        await stripe.WaitAsync(cancellationToken);
+        await stripe.WaitAsync(CancellationToken.None);
         try
         {
             // Read again under the lock: another change may have come between, and routing must not fall behind it.
-            if (await catalogue.FindAsync(revision.Tenant, revision.EndpointName, cancellationToken) is { } now && now.Id == entry.Endpoint.Id)
+            if (await catalogue.FindAsync(revision.Tenant, revision.EndpointName, CancellationToken.None) is { } now && now.Id == entry.Endpoint.Id)
             {
                 var route = routing.Find(now.Tenant, now.Name);
                 routing.Put(new EndpointRoute(now, route is not null && route.Endpoint.Id == now.Id ? route.Revisions : []));

@@ -50,16 +50,17 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
                     },
                     new EndpointId(ids.NewId()),
                     cancellationToken);
-                return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added, cancellationToken);
+                return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added);
 
             default:
                 throw new InvalidOperationException("A deploy is fine or refused.");
         }
     }
 
-    private async Task<Deployment> GoLiveAsync(AddedRevision added, CancellationToken cancellationToken)
+    // From here on the revision is stored: it is brought to its end whether or not the caller stays, or it would be "verifying" until the next start.
+    private async Task<Deployment> GoLiveAsync(AddedRevision added)
     {
-        var entry = await changes.CompleteAsync(added.Revision, RevisionState.Ready, null, null, giveTraffic: true, cancellationToken);
+        var entry = await changes.CompleteAsync(added.Revision, RevisionState.Ready, null, null, giveTraffic: true, CancellationToken.None);
         if (entry is null)
         {
             return Gone(added);
@@ -69,12 +70,13 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
         return new Deployment.Live(entry, added.Revision);
     }
 
+    /// <param name="cancellationToken">Ends the wait, not the verifying.</param>
     private async Task<Deployment> VerifyAsync(AddedRevision added, bool wait, CancellationToken cancellationToken)
     {
         if (verifier.TryEnqueue(added.Revision) is not { } verifying)
         {
             await changes.CompleteAsync(
-                added.Revision, RevisionState.Failed, null, "Verifying could not run: too many deploys waited.", giveTraffic: false, cancellationToken);
+                added.Revision, RevisionState.Failed, null, "Verifying could not run: too many deploys waited.", giveTraffic: false, CancellationToken.None);
             return TooMany();
         }
 

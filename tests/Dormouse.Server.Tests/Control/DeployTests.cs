@@ -1,11 +1,18 @@
 using System.Net;
+using Dormouse.Core;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Logs;
+using Dormouse.Server.Routing;
 using Dormouse.Server.Tests.Fakes;
+using Dormouse.Server.Tests.Gateway;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dormouse.Server.Tests.Control;
 
@@ -50,6 +57,31 @@ public sealed class DeployTests
         Assert.Equal(model, known.Package.Files[0].Hash);
         Assert.True(await optimised.IsShownAsync(known, Cancellation));
         Assert.False(await optimised.ExistsAsync(known, Cancellation));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_caller_who_leaves_when_the_revision_is_stored_leaves_it_to_the_server(bool verify)
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync("model.onnx", "good");
+        using var leaving = new CancellationTokenSource();
+        var services = server.Services;
+        var changes = new EndpointChanges(
+            LeavingAtAdd.Around(server.Storage.Catalogue, leaving), services.GetRequiredService<RoutingTable>(), services.GetRequiredService<DispatchService>(),
+            services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
+        var deployer = new Deployer(
+            services.GetRequiredService<DeployCheck>(), changes, services.GetRequiredService<Verifier>(), services.GetRequiredService<OptimiseQueue>(), services.GetRequiredService<IIdSource>());
+
+        var deploy = deployer.DeployAsync(
+            TenantId.Default, "digits", new DeployRequest { Files = [file], Settings = new RevisionSettings(), Verify = verify }, wait: true, leaving.Token);
+        await Task.WhenAny(deploy);
+
+        Assert.True(leaving.IsCancellationRequested);
+        var states = services.GetRequiredService<RoutingTable>();
+        await Conditions.UntilAsync(() => states.Find(TenantId.Default, "digits") is { Revisions.Length: 1 }, "the revision has the traffic");
+        Assert.Equal("idle", (await server.EndpointAsync("digits")).Status);
     }
 
     [Fact]
@@ -324,4 +356,32 @@ public sealed class DeployTests
 
     private static async Task<EndpointList> ListAsync(ControlServer server) =>
         await ControlServer.ReadAsync(await server.Admin.GetAsync("/api/v1/endpoints", Cancellation), ControlJson.Default.EndpointList);
+
+    /// <summary>The catalogue of a server whose caller hangs up at the very moment in which its revision is stored.</summary>
+    public class LeavingAtAdd : System.Reflection.DispatchProxy
+    {
+        private ICatalogue? _catalogue;
+        private CancellationTokenSource? _leaving;
+
+        public static ICatalogue Around(ICatalogue catalogue, CancellationTokenSource leaving)
+        {
+            var proxy = Create<ICatalogue, LeavingAtAdd>();
+            ((LeavingAtAdd)(object)proxy)._catalogue = catalogue;
+            ((LeavingAtAdd)(object)proxy)._leaving = leaving;
+            return proxy;
+        }
+
+        protected override object? Invoke(System.Reflection.MethodInfo? targetMethod, object?[]? args)
+        {
+            var result = targetMethod!.Invoke(_catalogue, args);
+            return result is Task<CatalogueEntry> added ? LeaveAsync(added) : result;
+        }
+
+        private async Task<CatalogueEntry> LeaveAsync(Task<CatalogueEntry> added)
+        {
+            var entry = await added;
+            await _leaving!.CancelAsync();
+            return entry;
+        }
+    }
 }
