@@ -10,7 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Hosting;
 
-/// <summary>Addresses for those who watch the server: health (open), the OpenAPI document (open), metrics (any valid key).</summary>
+/// <summary>Addresses for those who watch the server: health (open), the OpenAPI document (open), metrics (scope admin: they show the endpoints of every tenant).</summary>
 internal static class OperationRoutes
 {
     private static readonly byte[] Healthy = "{\"status\":\"ok\"}"u8.ToArray();
@@ -27,14 +27,14 @@ internal static class OperationRoutes
             return WriteJsonAsync(context, document);
         }).WithDisplayName("This document; no key needed");
 
-        app.MapMethods("/metrics", ["GET"], ScrapeAsync).WithDisplayName("Metrics in the Prometheus text form; any valid key");
+        app.MapMethods("/metrics", ["GET"], ScrapeAsync).WithDisplayName("Metrics in the Prometheus text form; scope admin");
     }
 
     private static Task HealthAsync(HttpContext context) => WriteJsonAsync(context, Healthy);
 
     private static async Task ScrapeAsync(HttpContext context)
     {
-        if (await context.RequestServices.GetRequiredService<AccessGate>().CheckAsync(context, KeyScopes.Invoke, TenantId.Default) is not null)
+        if (await context.RequestServices.GetRequiredService<AccessGate>().CheckAsync(context, KeyScopes.Admin, TenantId.Default) is not null)
         {
             await context.RequestServices.GetRequiredService<MetricsExport>().ScrapeAsync(context);
         }

@@ -39,7 +39,6 @@ public sealed class AccessTests
     [Theory]
     [InlineData("GET", "/api/v1/version", 200)]
     [InlineData("GET", "/api/v1/invocations/0190a8e0-0000-7000-8000-000000000000", 404)]
-    [InlineData("GET", "/metrics", 200)]
     [InlineData("GET", "/v2/models", 200)]
     [InlineData("GET", "/api/v1/endpoints", 403)]
     [InlineData("GET", "/api/v1/endpoints/a", 403)]
@@ -52,6 +51,7 @@ public sealed class AccessTests
     [InlineData("POST", "/api/v1/keys", 403)]
     [InlineData("GET", "/api/v1/usage", 403)]
     [InlineData("GET", "/api/v1/doctor", 403)]
+    [InlineData("GET", "/metrics", 403)]
     public async Task A_key_for_invoking_reaches_no_more_than_it_must(string method, string path, int status)
     {
         await using var server = await ControlServer.StartAsync();
