@@ -51,6 +51,9 @@ public abstract record BlobAppend
     /// <summary>All bytes came but their hash differs; what was sent is gone.</summary>
     public sealed record WrongHash(BlobHash Actual) : BlobAppend;
 
+    /// <summary>A file may have at most <paramref name="BytesMax"/> bytes; nothing was read.</summary>
+    public sealed record TooLarge(long BytesMax) : BlobAppend;
+
     /// <summary>The disk (or quota) is full; what arrived stays, <paramref name="Offset"/> bytes.</summary>
     public sealed record NoSpace(long Offset) : BlobAppend;
 }

@@ -79,6 +79,11 @@ internal sealed class BlobsApi(IBlobStore blobs)
                     $"What arrived has the SHA-256 {wrong.Actual}, not {hash}; it was dropped. Send the file again from its first byte.");
                 break;
 
+            case BlobAppend.TooLarge tooLarge:
+                await Problems.WriteAsync(
+                    call.Http, ProblemCode.BodyTooLarge, $"The file has {range.SizeBytes} bytes; a file may have at most {tooLarge.BytesMax} bytes.");
+                break;
+
             case BlobAppend.NoSpace noSpace:
                 SetOffset(call, noSpace.Offset);
                 await Problems.WriteAsync(

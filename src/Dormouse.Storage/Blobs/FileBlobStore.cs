@@ -38,12 +38,13 @@ internal sealed class FileBlobStore : IBlobStore
 
     /// <inheritdoc/>
     /// <remarks>Of two callers at once the second waits for the first, and then goes on from where that one ended. Bytes beyond <paramref name="sizeBytes"/> are not read.</remarks>
-    /// <exception cref="ArgumentException">The size is negative or above the limit, or a name cannot be one.</exception>
+    /// <exception cref="ArgumentException">The size is negative, or a name cannot be one.</exception>
     public async Task<BlobAppend> AppendAsync(TenantId tenant, BlobHash hash, long sizeBytes, long offset, Stream content, CancellationToken cancellationToken)
     {
-        if (sizeBytes < 0 || sizeBytes > _bytesMax)
+        ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        if (sizeBytes > _bytesMax)
         {
-            throw new ArgumentException($"A file of {sizeBytes} bytes is not allowed; 0 to {_bytesMax} bytes are.", nameof(sizeBytes));
+            return new BlobAppend.TooLarge(_bytesMax);
         }
 
         var path = _folders.Upload(tenant, hash);

@@ -55,6 +55,21 @@ public sealed class UploadTests
         Assert.Equal(201, (int)second.StatusCode);
     }
 
+    [Theory]
+    [InlineData("Upload-Offset", "0", "Upload-Length", "68719476737")]
+    [InlineData("Upload-Offset", "0", "Upload-Length", "9223372036854775807")]
+    [InlineData("Content-Range", "bytes 0-15/68719476737", "X-None", "")]
+    public async Task A_file_over_the_stores_bound_is_refused_with_it(string header, string value, string other, string otherValue)
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await PutAsync(server, Content, (header, value), (other, otherValue));
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.BodyTooLarge);
+        Assert.Contains("68719476736 bytes", problem.Detail, StringComparison.Ordinal);
+        Assert.Equal((404, "0"), await HeadAsync(server));
+    }
+
     [Fact]
     public async Task A_file_that_is_there_is_not_read_again()
     {
