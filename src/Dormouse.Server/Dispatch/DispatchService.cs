@@ -168,6 +168,9 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>Wall time of a point on the clock that samples use.</summary>
     public DateTimeOffset WallTime(Core.MonotonicTime time) => machine.Clock.Time.GetUtcNow() - (machine.Clock.Now - time);
 
+    /// <summary>False when the instance is gone, before anybody hears of it, or was never here.</summary>
+    public bool IsThere(InstanceId instance) => _drivers.TryGetValue(instance.Revision, out var driver) && driver.IsThere(instance);
+
     void IInstanceObserver.Ready(InstanceId instance, InstanceReady ready)
     {
         if (!_drivers.TryGetValue(instance.Revision, out var driver) || !driver.Report(instance, RevisionEvent.InstanceReady(instance, ready)))

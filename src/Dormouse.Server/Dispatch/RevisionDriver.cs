@@ -169,6 +169,14 @@ internal sealed class RevisionDriver
         }
     }
 
+    public bool IsThere(InstanceId instance)
+    {
+        lock (_engineLock)
+        {
+            return _instances.ContainsKey(instance);
+        }
+    }
+
     /// <summary>The driver was told to start it: from here on stops go straight to the driver. Returns a stop that came before.</summary>
     public StopReason? ConfirmStarted(InstanceId instance)
     {

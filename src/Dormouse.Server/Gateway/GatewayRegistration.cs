@@ -26,7 +26,8 @@ internal static class GatewayRegistration
         services.AddSingleton<RevisionStatistics>();
         services.AddSingleton<InvocationCounts>();
         services.AddSingleton<InvocationRecorder>();
-        services.AddSingleton<InstanceConnections>();
+        services.AddSingleton(provider => new InstanceConnections(
+            provider.GetRequiredService<DispatchEvents>(), provider.GetRequiredService<DispatchService>().IsThere));
         services.AddSingleton<InvocationRunner>();
         services.AddSingleton<RevisionResolver>();
         services.AddSingleton<ModelViews>();

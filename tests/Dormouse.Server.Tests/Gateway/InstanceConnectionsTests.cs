@@ -14,7 +14,11 @@ public sealed class InstanceConnectionsTests : IDisposable
     private const string Refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\nDormouse-Run: 0\r\n\r\ntoo much";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dmic").FullName;
-    private readonly InstanceConnections _connections = new(new DispatchEvents());
+    private readonly DispatchEvents _events = new();
+    private readonly InstanceConnections _connections;
+    private bool _isThere = true;
+
+    public InstanceConnectionsTests() => _connections = new InstanceConnections(_events, _ => _isThere);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -77,6 +81,24 @@ public sealed class InstanceConnectionsTests : IDisposable
         var fault = await Assert.ThrowsAsync<HttpRequestException>(() => Invoker().SendAsync(request, Cancellation));
 
         Assert.True(InstanceConnections.IsUnreachable(fault));
+    }
+
+    [Fact]
+    public async Task An_instance_that_is_gone_leaves_nothing_behind_and_is_unreachable()
+    {
+        using var listener = Listen();
+        var instance = new InstanceId(new RevisionId(new EndpointId(Guid.Empty), 1), 1);
+        _ = Invoker();
+
+        _isThere = false;
+        _events.RaiseGone(instance);
+        // A run whose slot was granted just before asks for its connections just after.
+        var late = Invoker();
+        using var request = Request(isDeclared: true);
+        var fault = await Assert.ThrowsAsync<HttpRequestException>(() => late.SendAsync(request, Cancellation));
+
+        Assert.True(InstanceConnections.IsUnreachable(fault));
+        Assert.Equal(0, _connections.Count);
     }
 
     /// <summary>Takes the first bytes of one request, answers, and closes on the rest of its body.</summary>
