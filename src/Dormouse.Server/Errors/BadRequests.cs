@@ -1,4 +1,5 @@
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Gateway;
 using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Errors;
@@ -10,6 +11,7 @@ internal static class BadRequests
     {
         StatusCodes.Status413PayloadTooLarge =>
             (ProblemCode.BodyTooLarge, "The request body is larger than this address takes. Send less, or let the operator raise server.body_limit."),
+        StatusCodes.Status408RequestTimeout when exception is BodyTooSlowException => (ProblemCode.BodyTooSlow, exception.Message),
         StatusCodes.Status408RequestTimeout =>
             (ProblemCode.BodyTooSlow, "The request body came more slowly than 240 bytes a second. Send it again over a faster connection."),
         _ when exception.Message.Contains("Unexpected end of request content", StringComparison.Ordinal) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 
@@ -5,7 +6,7 @@ namespace Dormouse.Server.Gateway;
 
 /// <summary>
 /// Refuses a caller who sends more slowly than 240 bytes a second. Only time spent waiting for the caller counts, and what came fast before earns no
-/// credit: Kestrel's own limit is an average, so after a megabyte at once it lets a caller hold a slot for an hour.
+/// credit: Kestrel's own limit is an average, so after a megabyte at once it lets a caller hold a slot for an hour. Whoever holds a slot while it sends is also bounded in all.
 /// </summary>
 internal sealed class BodyPace(TimeProvider time) : IDisposable
 {
@@ -15,9 +16,17 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
     /// <summary>…within this time.</summary>
     private static readonly TimeSpan PartLimit = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a caller with a slot is waited for in all, unless the run itself may take longer.</summary>
+    private static readonly TimeSpan SlotLimit = TimeSpan.FromMinutes(5);
+
     private CancellationTokenSource? _limit;
+    private TimeSpan? _slotLimit;
+    private TimeSpan _slotWaited;
     private long _bytes;
     private TimeSpan _waited;
+
+    /// <summary>A slot is held from now on, for a run of so much time.</summary>
+    public void HoldsSlot(TimeSpan runLimit) => _slotLimit ??= runLimit > SlotLimit ? runLimit : SlotLimit;
 
     /// <exception cref="BadHttpRequestException">The caller is too slow: 408.</exception>
     public async ValueTask<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancellationToken)
@@ -44,7 +53,7 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
     /// <summary>Null when somebody ended an earlier read just after it had ended by itself.</summary>
     private async ValueTask<ReadResult?> WaitAsync(PipeReader reader, CancellationToken cancellationToken)
     {
-        if (_waited >= PartLimit)
+        if (Left() is var limit && limit <= TimeSpan.Zero)
         {
             throw TooSlow();
         }
@@ -55,10 +64,12 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
         await using var slow = _limit.Token.UnsafeRegister(static read => ((PipeReader)read!).CancelPendingRead(), reader);
         await using var left = cancellationToken.UnsafeRegister(static read => ((PipeReader)read!).CancelPendingRead(), reader);
         var before = time.GetTimestamp();
-        _limit.CancelAfter(PartLimit - _waited);
+        _limit.CancelAfter(limit);
         var read = await reader.ReadAsync(CancellationToken.None);
         _limit.CancelAfter(Timeout.InfiniteTimeSpan);
-        _waited += time.GetElapsedTime(before);
+        var waited = time.GetElapsedTime(before);
+        _waited += waited;
+        _slotWaited += _slotLimit is null ? TimeSpan.Zero : waited;
         if (!read.IsCanceled)
         {
             return read;
@@ -82,5 +93,18 @@ internal sealed class BodyPace(TimeProvider time) : IDisposable
         }
     }
 
-    private static BadHttpRequestException TooSlow() => new("The request body comes too slowly.", StatusCodes.Status408RequestTimeout);
+    /// <summary>How long the caller may still be waited for.</summary>
+    private TimeSpan Left()
+    {
+        var part = PartLimit - _waited;
+        return _slotLimit - _slotWaited is { } slot && slot < part ? slot : part;
+    }
+
+    private BodyTooSlowException TooSlow() => new(
+        _slotWaited >= _slotLimit
+            ? string.Create(CultureInfo.InvariantCulture, $"The rest of the request body was waited for for {_slotLimit.Value.TotalSeconds:0.#} s in all while its slot was held. Send it again over a faster connection, or let the owner raise the endpoint's timeout.")
+            : "The request body came more slowly than 240 bytes a second. Send it again over a faster connection.");
 }
+
+/// <summary>A caller sends too slowly; the message is for him.</summary>
+internal sealed class BodyTooSlowException(string message) : BadHttpRequestException(message, StatusCodes.Status408RequestTimeout);

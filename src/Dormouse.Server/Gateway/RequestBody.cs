@@ -109,7 +109,15 @@ internal sealed class RequestBody : IAsyncDisposable
 
     /// <summary>The whole body from its start. Once only, unless <see cref="IsKept"/>.</summary>
     /// <param name="deadline">Stands still while the rest is waited for; null when there is none.</param>
-    public RequestBodyStream Open(RunDeadline? deadline) => new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
+    public RequestBodyStream Open(RunDeadline? deadline)
+    {
+        if (deadline is not null)
+        {
+            _pace.HoldsSlot(deadline.Limit);
+        }
+
+        return new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
+    }
 
     /// <summary>The rest that was never read, straight from the caller.</summary>
     public async ValueTask<int> ReadRestAsync(Memory<byte> destination, CancellationToken cancellationToken)

@@ -2,7 +2,8 @@ namespace Dormouse.Server.Gateway;
 
 /// <summary>
 /// The time that one run may take. It stands still while the gateway waits for bytes of the caller: a slow sender is <see cref="BodyPace"/>'s to judge,
-/// and his time is not the run's. After the run it bounds how long its answer may keep the instance from being idle.
+/// and his time is not the run's, which he may stretch by five minutes or its own length in all. After the run it bounds how long its answer may keep the
+/// instance from being idle.
 /// </summary>
 internal sealed class RunDeadline : IDisposable
 {
@@ -20,11 +21,15 @@ internal sealed class RunDeadline : IDisposable
     public RunDeadline(TimeSpan limit, TimeProvider time)
     {
         _time = time;
+        Limit = limit;
         _left = limit;
         _runsSince = time.GetTimestamp();
         _source = new CancellationTokenSource(limit, time);
         Token = _source.Token;
     }
+
+    /// <summary>The time of the run.</summary>
+    public TimeSpan Limit { get; }
 
     /// <summary>Fires when the time is up.</summary>
     public CancellationToken Token { get; }

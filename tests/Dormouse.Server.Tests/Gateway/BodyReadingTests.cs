@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -64,7 +65,7 @@ public sealed class BodyReadingTests
         var read = stream.ReadAsync(new byte[1], Cancellation).AsTask();
         _time.Advance(TimeSpan.FromSeconds(5));
 
-        var refusal = await Assert.ThrowsAsync<BadHttpRequestException>(() => read);
+        var refusal = await Assert.ThrowsAnyAsync<BadHttpRequestException>(() => read);
         Assert.Equal(StatusCodes.Status408RequestTimeout, refusal.StatusCode);
     }
 
@@ -86,6 +87,35 @@ public sealed class BodyReadingTests
         Assert.False(deadline.HasPassed);
         _time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.True(deadline.HasPassed);
+    }
+
+    [Theory]
+    [InlineData(2, 300)]
+    [InlineData(600, 600)]
+    public async Task A_caller_with_a_slot_is_waited_for_five_minutes_or_the_runs_time_in_all(int timeoutSeconds, int waitSeconds)
+    {
+        await _pipe.Writer.WriteAsync(new byte[Size], Cancellation);
+        await using var body = await RequestBody.ReadAsync(Context(), long.MaxValue, _time);
+        using var deadline = new RunDeadline(TimeSpan.FromSeconds(timeoutSeconds), _time);
+        await using var stream = body.Open(deadline);
+        await stream.ReadExactlyAsync(new byte[Size], Cancellation);
+
+        // Fast enough for the pace, for as long as it likes.
+        for (var second = 0; second < waitSeconds - 1; second++)
+        {
+            var part = stream.ReadAsync(new byte[1300], Cancellation);
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await _pipe.Writer.WriteAsync(new byte[1300], Cancellation);
+            Assert.Equal(1300, await part);
+        }
+
+        var last = stream.ReadAsync(new byte[1300], Cancellation).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        var refusal = await Assert.ThrowsAnyAsync<BadHttpRequestException>(() => last);
+        Assert.Equal(StatusCodes.Status408RequestTimeout, refusal.StatusCode);
+        Assert.Contains($"{waitSeconds} s", BadRequests.Describe(refusal).Detail, StringComparison.Ordinal);
+        Assert.False(deadline.HasPassed);
     }
 
     [Fact]
@@ -112,7 +142,7 @@ public sealed class BodyReadingTests
             await NextSecondAsync(pace, 300);
         }
 
-        await Assert.ThrowsAsync<BadHttpRequestException>(async () =>
+        await Assert.ThrowsAnyAsync<BadHttpRequestException>(async () =>
         {
             for (var second = 0; second < 6; second++)
             {
