@@ -41,7 +41,7 @@ internal sealed class AnswerCompression
         Stream compressing = encoding == "gzip"
             ? new GZipStream(caller, CompressionLevel.Fastest, leaveOpen: true)
             : new ZLibStream(caller, CompressionLevel.Fastest, leaveOpen: true);
-        response.Body = compressing;
+        response.Body = new PoolStream(compressing);
         return new AnswerCompression(caller, compressing);
     }
 
@@ -115,6 +115,47 @@ internal sealed class AnswerCompression
             WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
         public override Task FlushAsync(CancellationToken cancellationToken) => IsCut ? Task.CompletedTask : body.FlushAsync(cancellationToken);
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("Answers are written asynchronously.");
+    }
+
+    /// <summary>Compresses on a thread of the pool: it takes a millisecond for some hundred kilobytes, and the forwarder comes on a thread that waits for all sockets.</summary>
+    private sealed class PoolStream(Stream compressing) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            await compressing.WriteAsync(buffer, cancellationToken);
+        }
+
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => compressing.FlushAsync(cancellationToken);
 
         public override void Flush()
         {

@@ -2,7 +2,8 @@ namespace Dormouse.Server.Hosting;
 
 /// <summary>
 /// The runtime hands every socket event from the thread that waits for it to a pool thread, and Kestrel once more to another; a call through the gateway
-/// waits for four such wake-ups. The server never blocks a thread on the way of a call, so the waiting thread can do the work itself (decision 0016).
+/// waits for four such wake-ups. Nothing on the way of a call blocks its thread for long, so the waiting thread can do the work itself (decision 0016);
+/// what does block (writing, flushing and hashing uploads, laying out a package, compressing an answer) goes to a thread of the pool first.
 /// </summary>
 internal static class EventThreads
 {

@@ -30,6 +30,7 @@ internal sealed class FileBlobStore : IBlobStore
 
     public async Task<BlobStatus> StatusAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken)
     {
+        await PoolThread.Go();
         var upload = new FileInfo(_folders.Upload(tenant, hash));
         return await CompleteSizeAsync(tenant, hash, cancellationToken) is { } size
             ? new BlobStatus(true, size)
@@ -54,6 +55,7 @@ internal sealed class FileBlobStore : IBlobStore
             return new BlobAppend.Complete();
         }
 
+        await PoolThread.Go();
         try
         {
             using var upload = UploadFile.Open(path);
@@ -82,6 +84,7 @@ internal sealed class FileBlobStore : IBlobStore
     public async Task<PackageFile> AdoptAsync(TenantId tenant, string localPath, string name, CancellationToken cancellationToken)
     {
         _ = _folders.UploadFolder(tenant);
+        await PoolThread.Go();
         BlobHash hash;
         long size;
         try

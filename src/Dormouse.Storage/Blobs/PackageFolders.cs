@@ -27,6 +27,11 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
 
         var name = PackageName.Of(package.Files);
         using var turn = await _gate.EnterAsync(name, cancellationToken);
+        if (!Directory.Exists(folders.Package(name)))
+        {
+            await PoolThread.Go();
+        }
+
         return Materialise(package, name);
     }
 

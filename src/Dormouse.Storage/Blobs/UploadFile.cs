@@ -52,6 +52,7 @@ internal sealed class UploadFile : IDisposable
             {
                 var wanted = (int)Math.Min(BufferBytes, size - Length);
                 var read = await content.ReadAsync(buffer.AsMemory(0, wanted), cancellationToken);
+                await PoolThread.Go();
                 if (read == 0)
                 {
                     break;

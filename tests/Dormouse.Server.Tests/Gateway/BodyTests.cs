@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Dormouse.Server.Gateway;
+using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -222,6 +223,29 @@ public sealed class BodyTests
     }
 
     [Fact]
+    public async Task An_answer_is_compressed_on_another_thread_than_the_one_that_brings_it()
+    {
+        var sink = new ThreadSink();
+        var context = new DefaultHttpContext { Response = { Body = sink } };
+        context.Request.Headers.AcceptEncoding = "gzip";
+        using var answer = new HttpResponseMessage { Content = new ByteArrayContent(Random(500_000)) };
+        answer.Content.Headers.ContentType = new("application/json");
+        var compression = AnswerCompression.Begin(context, answer);
+        var bytes = await answer.Content.ReadAsByteArrayAsync(Cancellation);
+        Task? writing = null;
+
+        var bringing = new Thread(() => writing = context.Response.Body.WriteAsync(bytes, Cancellation).AsTask());
+        bringing.Start();
+        bringing.Join();
+        await writing!;
+        await compression!.FinishAsync(context, isWhole: true);
+
+        Assert.NotEmpty(sink.Writers);
+        Assert.DoesNotContain(bringing, sink.Writers);
+        Assert.Same(sink, context.Response.Body);
+    }
+
+    [Fact]
     public void The_encoding_is_chosen_by_name_and_weight()
     {
         Assert.Equal("gzip", AnswerCompression.Choose("deflate, gzip;q=0.5"));
@@ -235,6 +259,17 @@ public sealed class BodyTests
         var bytes = new byte[size];
         new Random(size).NextBytes(bytes);
         return bytes;
+    }
+
+    private sealed class ThreadSink : MemoryStream
+    {
+        public List<Thread> Writers { get; } = [];
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Writers.Add(Thread.CurrentThread);
+            return base.WriteAsync(buffer, cancellationToken);
+        }
     }
 
     private sealed class Unseekable(byte[] bytes) : ReadOnlyTestStream(bytes);
