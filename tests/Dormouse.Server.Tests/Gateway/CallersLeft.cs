@@ -7,9 +7,13 @@ namespace Dormouse.Server.Tests.Gateway;
 internal sealed class CallersLeft : IStartupFilter
 {
     private int _count;
+    private int _begun;
     private int _ended;
 
     public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Requests that have begun.</summary>
+    public int Begun => Volatile.Read(ref _begun);
 
     /// <summary>Requests that have ended.</summary>
     public int Ended => Volatile.Read(ref _ended);
@@ -18,6 +22,7 @@ internal sealed class CallersLeft : IStartupFilter
     {
         app.Use(async (context, rest) =>
         {
+            Interlocked.Increment(ref _begun);
             using var left = context.RequestAborted.Register(() => Interlocked.Increment(ref _count));
             try
             {

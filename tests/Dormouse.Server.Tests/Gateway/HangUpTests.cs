@@ -88,6 +88,8 @@ public sealed class HangUpTests
     {
         using var client = await SendAsync(host, declared, sent);
         await before();
+        // A reset takes back what the server has not read yet, its head, too.
+        await Conditions.UntilAsync(() => host.Service<CallersLeft>().Begun == 1, "the request has begun");
         if (isReset)
         {
             client.LingerState = new LingerOption(true, 0);
