@@ -25,6 +25,21 @@ public static unsafe partial class RunFolder
         return "dormouse-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)).AsSpan(0, 6));
     }
 
+    /// <summary>It is a folder, no link, and belongs to this user.</summary>
+    internal static bool IsOfThisUser(string path)
+    {
+        const int KindMask = 0xF000, Folder = 0x4000;
+        try
+        {
+            var (user, mode) = Status(path);
+            return user == EffectiveUser() && (mode & KindMask) == Folder;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
     internal static string For(string dataFolder, string? runtimeFolder, string temporaryFolder)
     {
         var name = NameFor(dataFolder);
@@ -38,11 +53,17 @@ public static unsafe partial class RunFolder
         return Secure(Path.Combine(temporaryFolder, name.Replace("dormouse-", $"dormouse-{EffectiveUser()}-", StringComparison.Ordinal)));
     }
 
-    private static string Secure(string path)
+    /// <summary>Makes it when it is not there.</summary>
+    internal static void Make(string path)
     {
         if (OperatingSystem.IsWindows())
             throw new PlatformNotSupportedException("Workers are started on Linux only.");
         Directory.CreateDirectory(path, OwnerOnly);
+    }
+
+    private static string Secure(string path)
+    {
+        Make(path);
         // Anyone can make a folder of this name in /tmp, or a link: what it is now is what counts.
         var (user, mode) = Status(path);
         const int KindMask = 0xF000, Folder = 0x4000, OthersMayWrite = 0x12;
@@ -52,7 +73,8 @@ public static unsafe partial class RunFolder
                 $"The run folder {path} is not a folder of this user alone (owner {user}, mode {Convert.ToString(mode & 0xFFF, 8)}). Remove it, or set XDG_RUNTIME_DIR to a folder of your own.");
         }
 
-        File.SetUnixFileMode(path, OwnerOnly);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, OwnerOnly);
         return path;
     }
 

@@ -13,10 +13,12 @@ namespace Dormouse.Server.Hosting;
 internal sealed class ServerStores : IAsyncDisposable
 {
     private readonly StorageSet _storage;
+    private readonly OwnedRunFolder? _runFolder;
 
-    private ServerStores(StorageSet storage, ServerParts parts)
+    private ServerStores(StorageSet storage, OwnedRunFolder? runFolder, ServerParts parts)
     {
         _storage = storage;
+        _runFolder = runFolder;
         Parts = parts;
     }
 
@@ -30,8 +32,11 @@ internal sealed class ServerStores : IAsyncDisposable
         var faults = new StoreFaults();
         var driver = Driver(settings);
         var storage = await OpenStorageAsync(settings, time, ids, faults, cancellationToken);
+        // The data folder is this process's now, and with it the run folder.
+        var runFolder = OwnedRunFolder.TryOwn(driver.RunFolder);
         try
         {
+            OwnedRunFolder.Sweep(driver.RunFolder);
             var parts = new ServerParts
             {
                 Time = time,
@@ -51,16 +56,21 @@ internal sealed class ServerStores : IAsyncDisposable
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
-            return new ServerStores(storage, parts);
+            return new ServerStores(storage, runFolder, parts);
         }
         catch
         {
+            runFolder?.Dispose();
             await storage.DisposeAsync();
             throw;
         }
     }
 
-    public ValueTask DisposeAsync() => _storage.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        _runFolder?.Dispose();
+        await _storage.DisposeAsync();
+    }
 
     private static ProcessDriverOptions Driver(ServerSettings settings)
     {
