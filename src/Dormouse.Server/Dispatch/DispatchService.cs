@@ -169,7 +169,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     public DateTimeOffset WallTime(Core.MonotonicTime time) => machine.Clock.Time.GetUtcNow() - (machine.Clock.Now - time);
 
     /// <summary>False when the instance is gone, before anybody hears of it, or was never here.</summary>
-    public bool IsThere(InstanceId instance) => _drivers.TryGetValue(instance.Revision, out var driver) && driver.IsThere(instance);
+    public bool IsThere(InstanceId instance) => _drivers.TryGetValue(instance.Revision, out var driver) && driver.Look(instance).IsThere;
 
     void IInstanceObserver.Ready(InstanceId instance, InstanceReady ready)
     {

@@ -74,7 +74,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
             return;
         }
 
-        if (!driver.IsStillWanted(instance))
+        if (!driver.Look(instance).IsStillWanted)
         {
             observer.Gone(instance);
             return;

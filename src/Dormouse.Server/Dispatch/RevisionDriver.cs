@@ -160,20 +160,12 @@ internal sealed class RevisionDriver
         return true;
     }
 
-    /// <summary>Its files are laid out. False when it was stopped meanwhile: then the driver never hears of it.</summary>
-    public bool IsStillWanted(InstanceId instance)
+    /// <summary>Whether an instance is here, and still wanted: one that was stopped before its files were laid out the driver never hears of.</summary>
+    public (bool IsThere, bool IsStillWanted) Look(InstanceId instance)
     {
         lock (_engineLock)
         {
-            return _instances.TryGetValue(instance, out var entry) && entry.StopWanted is null;
-        }
-    }
-
-    public bool IsThere(InstanceId instance)
-    {
-        lock (_engineLock)
-        {
-            return _instances.ContainsKey(instance);
+            return _instances.TryGetValue(instance, out var entry) ? (true, entry.StopWanted is null) : default;
         }
     }
 
