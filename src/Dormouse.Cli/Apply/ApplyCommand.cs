@@ -3,6 +3,7 @@ using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Apply;
@@ -21,7 +22,7 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            foreach (var wanted in WantedStateReader.Read(parsed.GetRequiredValue(file)).Endpoints)
+            foreach (var wanted in (await ReadAsync(parsed, file, cancellationToken)).Endpoints)
             {
                 changes.Add(await planner.WithPlanAsync(wanted, plan => ApplyAsync(session, planner, plan, cancellationToken), cancellationToken));
             }
@@ -41,7 +42,7 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            foreach (var wanted in WantedStateReader.Read(parsed.GetRequiredValue(file)).Endpoints)
+            foreach (var wanted in (await ReadAsync(parsed, file, cancellationToken)).Endpoints)
             {
                 changes.Add(await planner.WithPlanAsync(wanted, plan => Task.FromResult(Document(plan, null)), cancellationToken));
             }
@@ -58,6 +59,9 @@ internal static class ApplyCommand
             return changes.All(c => c.Differences.IsEmpty) ? ExitCodes.Done : ExitCodes.Failed;
         });
     }
+
+    private static Task<WantedState> ReadAsync(ParseResult parsed, Option<string> file, CancellationToken cancellationToken) =>
+        LocalFile.RunAsync(() => WantedStateReader.Read(parsed.GetRequiredValue(file)), cancellationToken);
 
     private static async Task<ChangeDocument> ApplyAsync(Session session, EndpointPlanner planner, EndpointPlan plan, CancellationToken cancellationToken)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.LocalFiles;
 
 namespace Dormouse.Cli.Apply;
 
@@ -15,7 +16,7 @@ internal sealed class EndpointPlanner(Session session)
         using var fetched = RemoteSource.IsAddress(wanted.Source)
             ? await RemoteSource.FetchAsync(session, wanted.Source, RemoteSource.BytesMax, cancellationToken)
             : null;
-        var source = SourceReader.Read(fetched?.File ?? wanted.Source);
+        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? wanted.Source), cancellationToken);
         return await use(await PlanAsync(wanted, source, cancellationToken));
     }
 

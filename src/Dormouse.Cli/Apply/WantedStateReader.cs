@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 using YamlDotNet.RepresentationModel;
@@ -27,13 +28,13 @@ internal sealed class WantedStateReader
 
     public static WantedState Read(string path)
     {
-        if (!File.Exists(path))
+        if (LocalFile.KindOf(path) == LocalKind.Missing)
         {
-            throw CommandException.BadSource($"There is no file '{path}'. docs/spec/apply.md shows what it looks like.");
+            throw CommandException.BadSource($"There is no file '{path}'.{LocalFile.Near(path)} docs/spec/apply.md shows what it looks like.");
         }
 
         var places = new YamlPlaces(path);
-        var root = YamlPlaces.Load(path, File.ReadAllText(path));
+        var root = YamlPlaces.Load(path, LocalFile.ReadText(path, "file"));
         var reader = new WantedStateReader(Path.GetDirectoryName(Path.GetFullPath(path))!, places);
         var state = reader.Root(root);
         places.ThrowIfAny();
@@ -137,13 +138,15 @@ internal sealed class WantedStateReader
         }
 
         var path = Path.GetFullPath(file, _folder);
-        if (File.Exists(path))
+        try
         {
-            return YamlJson.Of(YamlPlaces.Load(path, File.ReadAllText(path)))?.ToJsonString();
+            return YamlJson.Of(YamlPlaces.Load(path, LocalFile.ReadText(path, "file")))?.ToJsonString();
         }
-
-        _places.Add(value, at, $"There is no file '{file}'.");
-        return null;
+        catch (CommandException e)
+        {
+            _places.Add(value, at, e.Message);
+            return null;
+        }
     }
 
     private ImmutableSortedDictionary<string, int> Traffic(YamlNode node, string at)

@@ -19,7 +19,9 @@ internal sealed class CliCommand : Command
     /// <summary>What the command does; every exception becomes an exit code and a sentence in one place.</summary>
     public CliCommand Runs(GlobalOptions globals, Func<Session, ParseResult, CancellationToken, Task<int>> body)
     {
-        SetAction((parsed, cancellationToken) => CommandRunner.RunAsync(globals.Open(parsed), session => body(session, parsed, cancellationToken), cancellationToken));
+        // Off the first thread: that one waits for Ctrl-C too, and must be free to end the program when a body blocks.
+        SetAction((parsed, cancellationToken) => Task.Run(
+            () => CommandRunner.RunAsync(globals.Open(parsed), session => body(session, parsed, cancellationToken), cancellationToken), CancellationToken.None));
         return this;
     }
 

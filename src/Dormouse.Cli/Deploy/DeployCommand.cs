@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Deploy;
@@ -40,11 +41,11 @@ internal sealed class DeployCommand
     {
         var address = parsed.GetRequiredValue(_source);
         var settings = _settings.Read(parsed);
-        var (signature, added) = _signature.Read(parsed);
+        var (signature, added) = await LocalFile.RunAsync(() => _signature.Read(parsed), cancellationToken);
         using var fetched = RemoteSource.IsAddress(address)
             ? await RemoteSource.FetchAsync(session, address, RemoteSource.BytesMax, cancellationToken)
             : null;
-        var source = SourceReader.Read(fetched?.File ?? address);
+        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address), cancellationToken);
         var name = parsed.GetValue(_name) ?? EndpointNames.From(source.Name);
         foreach (var hint in source.Hints)
         {

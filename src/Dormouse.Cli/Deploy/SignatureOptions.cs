@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Signatures;
 
@@ -58,8 +59,7 @@ internal sealed class SignatureOptions
     }
 
     /// <summary>Text of a signature file; a missing one is named.</summary>
-    public static string ReadFile(string path) =>
-        File.Exists(path) ? File.ReadAllText(path) : throw CommandException.BadSource($"There is no signature file '{path}'.");
+    public static string ReadFile(string path) => LocalFile.ReadText(path, "signature file");
 
     private PictureInput Picture(ParseResult parsed)
     {
@@ -89,9 +89,13 @@ internal sealed class SignatureOptions
         return file is null ? labels : labels with { File = file.Path };
     }
 
-    private static SourceFile LabelsFile(string path) => File.Exists(path)
-        ? new SourceFile(Path.GetFileName(path), Path.GetFullPath(path))
-        : throw CommandException.BadSource($"There is no labels file '{path}'.");
+    private static SourceFile LabelsFile(string path)
+    {
+        LocalFile.ThrowUnlessReadable(path, "labels file");
+        var file = new SourceFile(Path.GetFileName(path), Path.GetFullPath(path));
+        SourceChecks.Check(file);
+        return file;
+    }
 
     private static ImmutableArray<double> Values(ParseResult parsed, Option<string?> option, double otherwise)
     {

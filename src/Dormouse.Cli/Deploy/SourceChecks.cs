@@ -1,3 +1,4 @@
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Deploy;
@@ -9,6 +10,13 @@ internal static class SourceChecks
 
     public static void Check(SourceFile file)
     {
+        if (LocalFile.KindOf(file.LocalPath) is not LocalKind.File and var kind)
+        {
+            throw CommandException.BadSource(kind == LocalKind.Missing
+                ? $"'{file.LocalPath}' is a link to nothing. Remove it or put the file there."
+                : $"'{file.LocalPath}' is {LocalFile.Word(kind)}, not a file, and cannot be part of a package. Remove it, or name the model's file alone.");
+        }
+
         using var stream = File.OpenRead(file.LocalPath);
         if (stream.Length == 0 && file.Path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
         {

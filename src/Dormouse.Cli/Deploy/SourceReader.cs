@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Deploy;
@@ -20,7 +21,14 @@ internal static class SourceReader
     public static PackageSource Read(string source)
     {
         var path = Path.GetFullPath(source);
-        var found = File.Exists(path) ? OfFile(path) : Directory.Exists(path) ? OfFolder(path) : throw Missing(source, path);
+        var found = LocalFile.KindOf(path) switch
+        {
+            LocalKind.File => OfFile(path),
+            LocalKind.Folder => OfFolder(path),
+            LocalKind.Missing => throw CommandException.BadSource($"There is no file or folder '{source}'.{LocalFile.Near(path)}"),
+            var kind => throw CommandException.BadSource(
+                $"'{source}' is {LocalFile.Word(kind)}, and a model is read more than once. Write it into a file, such as model.onnx, and deploy that."),
+        };
         foreach (var file in found.Versions.SelectMany(v => v.Files).DistinctBy(f => f.LocalPath))
         {
             SourceChecks.Check(file);
@@ -102,14 +110,5 @@ internal static class SourceReader
         return found.Length <= FilesMax
             ? found
             : throw CommandException.BadSource($"'{folder}' holds more than {FilesMax} files. Name the folder of one model.");
-    }
-
-    private static CommandException Missing(string source, string path)
-    {
-        var folder = Path.GetDirectoryName(path);
-        var near = folder is not null && Directory.Exists(folder)
-            ? Suggestions.Question(Path.GetFileName(path), Directory.EnumerateFileSystemEntries(folder).Take(FilesMax).Select(e => Path.GetFileName(e)!))
-            : "";
-        return CommandException.BadSource($"There is no file or folder '{source}'.{near}");
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Invoke;
@@ -9,6 +10,9 @@ namespace Dormouse.Cli.Invoke;
 /// <summary><c>dormouse invoke N</c>.</summary>
 internal sealed class InvokeCommand
 {
+    /// <summary>Most bytes of a pipe that are sent; a longer body is put into a file, which is streamed.</summary>
+    private const long PipeBytesMax = 256L << 20;
+
     private readonly Argument<string> _endpoint = Arguments.Endpoint();
     private readonly Option<string?> _file = new("--file", "-f") { HelpName = "file", Description = "Send this file (a picture, text, anything) to /invoke; '-' = standard input." };
     private readonly Option<string?> _json = new("--json") { HelpName = "text|@file", Description = "Send this inference request (Open Inference Protocol) to /v2. Without --json and --file it is read from standard input." };
@@ -68,7 +72,7 @@ internal sealed class InvokeCommand
             throw CommandException.Usage("--revision works with inference requests (--json or standard input), not with --file, --path or --method.");
         }
 
-        var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : FileBody(session, file);
+        var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
         var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
         return await session.Client.Invocations.InvokeAsync(endpoint, method, parsed.GetValue(_path) ?? "", content, headers, cancellationToken);
     }
@@ -85,12 +89,13 @@ internal sealed class InvokeCommand
 
             using var input = session.Surroundings.OpenInput();
             using var buffer = new MemoryStream();
-            await input.CopyToAsync(buffer, cancellationToken);
+            // Standard input does not heed the token by itself.
+            await input.CopyToAsync(buffer, cancellationToken).WaitAsync(cancellationToken);
             body = buffer.ToArray();
         }
         else if (json.StartsWith('@'))
         {
-            body = File.Exists(json[1..]) ? await File.ReadAllBytesAsync(json[1..], cancellationToken) : throw CommandException.BadSource($"There is no file '{json[1..]}'.");
+            body = await LocalFile.RunAsync(() => LocalFile.ReadBytes(json[1..], "file", LocalFile.TextBytesMax), cancellationToken);
         }
         else
         {
@@ -105,26 +110,28 @@ internal sealed class InvokeCommand
         return new ByteArrayContent(body) { Headers = { ContentType = new(ContentTypes.Json) } };
     }
 
-    private static StreamContent FileBody(Session session, string file)
+    private static async Task<HttpContent> FileBodyAsync(Session session, string file, CancellationToken cancellationToken)
     {
         if (file == "-")
         {
             return Typed(new StreamContent(session.Surroundings.OpenInput()), ContentTypes.Bytes);
         }
 
-        if (!File.Exists(file))
+        LocalFile.ThrowUnlessReadable(file, "file");
+        if (LocalFile.KindOf(file) != LocalKind.File)
         {
-            throw CommandException.BadSource($"There is no file '{file}'.");
+            var whole = await LocalFile.RunAsync(() => LocalFile.ReadBytes(file, "file", PipeBytesMax), cancellationToken);
+            return Typed(new ByteArrayContent(whole), ContentTypes.Of(whole.AsSpan(0, Math.Min(whole.Length, ContentTypes.HeadLength)), file));
         }
 
         var stream = File.OpenRead(file);
-        Span<byte> head = stackalloc byte[ContentTypes.HeadLength];
-        var length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        var head = new byte[ContentTypes.HeadLength];
+        var length = await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, cancellationToken);
         stream.Position = 0;
-        return Typed(new StreamContent(stream), ContentTypes.Of(head[..length], file));
+        return Typed(new StreamContent(stream), ContentTypes.Of(head.AsSpan(0, length), file));
     }
 
-    private static StreamContent Typed(StreamContent content, string mediaType)
+    private static HttpContent Typed(HttpContent content, string mediaType)
     {
         content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(mediaType);
         return content;

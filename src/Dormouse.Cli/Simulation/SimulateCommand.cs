@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Simulation.Knative;
 
@@ -41,7 +42,7 @@ internal static class SimulateCommand
     {
         try
         {
-            var recording = KnativeRecording.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
+            var recording = KnativeRecording.Parse(await LocalFile.RunAsync(() => LocalFile.ReadBytes(file, "recording", LocalFile.TextBytesMax), cancellationToken));
             var result = KnativeReplay.Run(recording);
             return new ReplayDocument(file, recording.Name, result.Ticks, result.FirstDifference);
         }

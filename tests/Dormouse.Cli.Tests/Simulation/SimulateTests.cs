@@ -59,6 +59,6 @@ public sealed class SimulateTests : IDisposable
         var result = await _shell.RunAsync("simulate", "--kpa", "nowhere.json");
 
         Assert.Equal(ExitCodes.Refused, result.Code);
-        Assert.Contains("nowhere.json cannot be read", result.Error, StringComparison.Ordinal);
+        Assert.Contains("There is no recording 'nowhere.json'", result.Error, StringComparison.Ordinal);
     }
 }
