@@ -22,9 +22,10 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            foreach (var wanted in (await ReadAsync(parsed, file, cancellationToken)).Endpoints)
+            using var planned = await planner.PlanAsync(await ReadAsync(parsed, file, cancellationToken), cancellationToken);
+            foreach (var plan in planned.Plans)
             {
-                changes.Add(await planner.WithPlanAsync(wanted, plan => ApplyAsync(session, planner, plan, cancellationToken), cancellationToken));
+                changes.Add(await ApplyAsync(session, planner, plan, cancellationToken));
             }
 
             if (session.Screen.IsJson)
@@ -42,10 +43,8 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            foreach (var wanted in (await ReadAsync(parsed, file, cancellationToken)).Endpoints)
-            {
-                changes.Add(await planner.WithPlanAsync(wanted, plan => Task.FromResult(Document(plan, null)), cancellationToken));
-            }
+            using var planned = await planner.PlanAsync(await ReadAsync(parsed, file, cancellationToken), cancellationToken);
+            changes.AddRange(planned.Plans.Select(plan => Document(plan, null)));
 
             if (session.Screen.IsJson)
             {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Cli.Deploy;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Apply;
@@ -14,10 +15,40 @@ internal sealed record EndpointPlan(
 {
     public bool IsNothing => Differences.IsEmpty;
 
+    /// <summary>Wanted revisions that neither exist nor are made by this plan.</summary>
+    public ImmutableArray<(string Revision, string Sentence)> TrafficFaults { get; private init; } = [];
+
     /// <param name="versions">The source's versions, hashed, ascending.</param>
     /// <param name="packageSignature">Canonical signature of the newest version's own signature.yaml, or null.</param>
     /// <param name="actual">The endpoint as it is; null = there is none.</param>
     public static EndpointPlan Make(WantedEndpoint wanted, ImmutableArray<HashedVersion> versions, string? packageSignature, EndpointInfo? actual)
+    {
+        var plan = Changes(wanted, versions, packageSignature, actual);
+        return plan with { TrafficFaults = Faults(plan, actual?.Revisions ?? []) };
+    }
+
+    private static ImmutableArray<(string, string)> Faults(EndpointPlan plan, ImmutableArray<RevisionInfo> revisions)
+    {
+        var newest = revisions.Select(r => r.Number).DefaultIfEmpty(0).Max();
+        var faults = ImmutableArray.CreateBuilder<(string, string)>();
+        foreach (var name in plan.Wanted.Traffic?.Keys ?? [])
+        {
+            var revision = revisions.FirstOrDefault(r => r.Name == name);
+            if (revision?.State == "failed")
+            {
+                faults.Add((name, "This revision failed verifying and cannot carry traffic."));
+            }
+            else if (revision is null && (!TrafficRules.TryParseRevision(name, out var number) || number <= newest || number > newest + plan.Deploys.Length))
+            {
+                var known = revisions.OrderByDescending(r => r.Number).Take(5).Select(r => r.Name).ToArray();
+                faults.Add((name, $"There is no such revision{(known.Length == 0 ? "; the endpoint is new" : "; the newest are " + string.Join(", ", known))}."));
+            }
+        }
+
+        return faults.ToImmutable();
+    }
+
+    private static EndpointPlan Changes(WantedEndpoint wanted, ImmutableArray<HashedVersion> versions, string? packageSignature, EndpointInfo? actual)
     {
         var current = actual?.Revisions.Where(r => r.State != "failed").MaxBy(r => r.Number);
         if (actual is null || current is null)

@@ -2,22 +2,49 @@ using System.Collections.Immutable;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.LocalFiles;
+using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Apply;
 
-/// <summary>Reads a wanted endpoint's source and the server's state, and plans.</summary>
+/// <summary>Reads the wanted endpoints' sources and the server's state, and plans. Nothing is changed before every endpoint has its plan.</summary>
 internal sealed class EndpointPlanner(Session session)
 {
-    private static readonly string[] SignatureFiles = ["signature.yaml", "signature.yml"];
-
-    /// <summary>The source must stay on disk until the plan is carried out: <paramref name="use"/> does that.</summary>
-    public async Task<T> WithPlanAsync<T>(WantedEndpoint wanted, Func<EndpointPlan, Task<T>> use, CancellationToken cancellationToken)
+    /// <summary>Plans of all endpoints, in the file's order.</summary>
+    /// <exception cref="CommandException">Something of the file cannot be: all such mistakes, each with its place.</exception>
+    public async Task<PlannedState> PlanAsync(WantedState state, CancellationToken cancellationToken)
     {
-        using var fetched = RemoteSource.IsAddress(wanted.Source)
-            ? await RemoteSource.FetchAsync(session, wanted.Source, RemoteSource.BytesMax, cancellationToken)
-            : null;
-        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? wanted.Source), cancellationToken);
-        return await use(await PlanAsync(wanted, source, cancellationToken));
+        var planned = new PlannedState();
+        try
+        {
+            var sources = new List<(WantedEndpoint Wanted, PackageSource Source)>();
+            foreach (var wanted in state.Endpoints)
+            {
+                if ((wanted.Package ?? await FetchAsync(planned, state.Places, wanted, cancellationToken)) is { } source)
+                {
+                    sources.Add((wanted, source));
+                }
+            }
+
+            state.Places.ThrowIfAny();
+            foreach (var (wanted, source) in sources)
+            {
+                var plan = await PlanAsync(wanted, source, cancellationToken);
+                foreach (var (revision, fault) in plan.TrafficFaults)
+                {
+                    state.Places.Add(wanted, "traffic", $"{revision}: {fault}");
+                }
+
+                planned.Plans.Add(plan);
+            }
+
+            state.Places.ThrowIfAny();
+            return planned;
+        }
+        catch
+        {
+            planned.Dispose();
+            throw;
+        }
     }
 
     public async Task<EndpointPlan> PlanAsync(WantedEndpoint wanted, PackageSource source, CancellationToken cancellationToken)
@@ -30,13 +57,8 @@ internal sealed class EndpointPlanner(Session session)
         }
 
         var actual = await session.Client.Endpoints.FindAsync(wanted.Name, cancellationToken);
-        return EndpointPlan.Make(wanted, versions.ToImmutable(), PackageSignature(source.Versions[^1]), actual);
+        return EndpointPlan.Make(wanted, versions.ToImmutable(), PackageSignature.Of(source.Versions[^1]), actual);
     }
-
-    private static string? PackageSignature(SourceVersion version) =>
-        version.Files.FirstOrDefault(f => SignatureFiles.Contains(f.Path)) is { } file
-            ? YamlJson.Of(YamlPlaces.Load(file.LocalPath, File.ReadAllText(file.LocalPath)))?.ToJsonString()
-            : null;
 
     /// <summary>Carries a plan out; the last revision made, or null when none was.</summary>
     public async Task<Deployed?> CarryOutAsync(EndpointPlan plan, CancellationToken cancellationToken)
@@ -59,5 +81,36 @@ internal sealed class EndpointPlanner(Session session)
         }
 
         return last;
+    }
+
+    private async Task<PackageSource?> FetchAsync(PlannedState planned, YamlPlaces places, WantedEndpoint wanted, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var fetched = await RemoteSource.FetchAsync(session, wanted.Source, RemoteSource.BytesMax, cancellationToken);
+            planned.Fetched.Add(fetched);
+            return await LocalFile.RunAsync(() => SourceReader.Read(fetched.File), cancellationToken);
+        }
+        catch (CommandException e)
+        {
+            places.Add(wanted, "source", e.Message);
+            return null;
+        }
+    }
+}
+
+/// <summary>Plans, and the fetched files that they need until they are carried out.</summary>
+internal sealed class PlannedState : IDisposable
+{
+    public List<EndpointPlan> Plans { get; } = [];
+
+    public List<RemoteSource> Fetched { get; } = [];
+
+    public void Dispose()
+    {
+        foreach (var source in Fetched)
+        {
+            source.Dispose();
+        }
     }
 }

@@ -1,12 +1,24 @@
 using System.Collections.Immutable;
+using Dormouse.Cli.Deploy;
 using Dormouse.Protocol.Control;
+using YamlDotNet.RepresentationModel;
 
 namespace Dormouse.Cli.Apply;
 
 /// <summary>What <c>dormouse.yaml</c> asks for, in the file's order.</summary>
-internal sealed record WantedState(ImmutableArray<WantedEndpoint> Endpoints);
+/// <param name="Places">Takes mistakes that show only later, against the server's state.</param>
+internal sealed record WantedState(ImmutableArray<WantedEndpoint> Endpoints, YamlPlaces Places);
 
 /// <param name="Source">Path (relative ones are made absolute by the file's folder) or https address.</param>
 /// <param name="Settings">What was written; null where nothing was. <see cref="RevisionSettings.Signature"/> is JSON text.</param>
-/// <param name="Traffic">Null = the newest revision gets all.</param>
-internal sealed record WantedEndpoint(string Name, string Source, RevisionSettings Settings, bool Verify, ImmutableSortedDictionary<string, int>? Traffic);
+/// <param name="Traffic">Null = the newest revision gets all. Without weights of 0.</param>
+internal sealed record WantedEndpoint(string Name, string Source, RevisionSettings Settings, bool Verify, ImmutableSortedDictionary<string, int>? Traffic)
+{
+    /// <summary>The source's files; null when it is an address and still to be fetched.</summary>
+    public PackageSource? Package { get; init; }
+
+    /// <summary>Where each key stands in the file.</summary>
+    public ImmutableDictionary<string, YamlNode> Nodes { get; init; } = ImmutableDictionary<string, YamlNode>.Empty;
+
+    public string Path => "endpoints." + Name;
+}

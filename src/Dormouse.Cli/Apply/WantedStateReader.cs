@@ -3,6 +3,7 @@ using System.Globalization;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using YamlDotNet.RepresentationModel;
 
@@ -44,6 +45,11 @@ internal sealed class WantedStateReader
     private WantedState Root(YamlNode root)
     {
         var endpoints = ImmutableArray.CreateBuilder<WantedEndpoint>();
+        if (root is YamlMappingNode { Children: var sections } && !sections.ContainsKey(new YamlScalarNode("endpoints")))
+        {
+            _places.Add(root, "endpoints", "Missing: name the endpoints under it.");
+        }
+
         foreach (var (key, keyNode, value) in Entries(root, ""))
         {
             if (key != "endpoints")
@@ -52,8 +58,13 @@ internal sealed class WantedStateReader
                 continue;
             }
 
-            foreach (var (name, _, body) in Entries(value, key))
+            foreach (var (name, nameNode, body) in Entries(value, key))
             {
+                if (EndpointName.Refusal(name) is { } refusal)
+                {
+                    _places.Add(nameNode, key + "." + name, refusal);
+                }
+
                 if (Endpoint(name, body) is { } endpoint)
                 {
                     endpoints.Add(endpoint);
@@ -61,7 +72,7 @@ internal sealed class WantedStateReader
             }
         }
 
-        return new WantedState(endpoints.ToImmutable());
+        return new WantedState(endpoints.ToImmutable(), _places);
     }
 
     private WantedEndpoint? Endpoint(string name, YamlNode body)
@@ -71,9 +82,11 @@ internal sealed class WantedStateReader
         var settings = new RevisionSettings();
         var verify = true;
         ImmutableSortedDictionary<string, int>? traffic = null;
+        var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
         foreach (var (key, keyNode, value) in Entries(body, path))
         {
             var at = path + "." + key;
+            nodes[key] = value;
             switch (key)
             {
                 case "source":
@@ -94,13 +107,47 @@ internal sealed class WantedStateReader
             }
         }
 
+        foreach (var (key, sentence) in SettingsCheck.Faults(settings))
+        {
+            _places.Add(nodes.GetValueOrDefault(key, body), path + "." + key, sentence);
+        }
+
         if (source is null)
         {
-            _places.Add(body, path + ".source", "Missing: name the model's file, folder or https address.");
+            if (body is YamlMappingNode && !nodes.ContainsKey("source"))
+            {
+                _places.Add(body, path + ".source", "Missing: name the model's file, folder or https address.");
+            }
+
             return null;
         }
 
-        return new WantedEndpoint(name, RemoteSource.IsAddress(source) ? source : Path.GetFullPath(source, _folder), settings, verify, traffic);
+        var isAddress = RemoteSource.IsAddress(source);
+        var full = isAddress ? source : Path.GetFullPath(source, _folder);
+        return new WantedEndpoint(name, full, settings, verify, traffic)
+        {
+            Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
+            Nodes = nodes.ToImmutable(),
+        };
+    }
+
+    private PackageSource? Package(string source, RevisionSettings settings, YamlNode node, string at)
+    {
+        try
+        {
+            var package = SourceReader.Read(source);
+            foreach (var fault in settings.Signature is null ? PackageSignature.Faults(package) : [])
+            {
+                _places.Add(node, at, fault);
+            }
+
+            return package;
+        }
+        catch (Exception e) when (e is CommandException or IOException or UnauthorizedAccessException)
+        {
+            _places.Add(node, at, e.Message);
+            return null;
+        }
     }
 
     private RevisionSettings Setting(RevisionSettings settings, string key, YamlNode value, string at) => key switch
@@ -142,7 +189,7 @@ internal sealed class WantedStateReader
         {
             return YamlJson.Of(YamlPlaces.Load(path, LocalFile.ReadText(path, "file")))?.ToJsonString();
         }
-        catch (CommandException e)
+        catch (Exception e) when (e is CommandException or IOException or UnauthorizedAccessException)
         {
             _places.Add(value, at, e.Message);
             return null;
@@ -154,7 +201,7 @@ internal sealed class WantedStateReader
         var traffic = ImmutableSortedDictionary.CreateBuilder<string, int>(StringComparer.Ordinal);
         foreach (var (revision, keyNode, value) in Entries(node, at))
         {
-            if (!revision.StartsWith('r') || !int.TryParse(revision.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            if (!TrafficRules.TryParseRevision(revision, out _))
             {
                 _places.Add(keyNode, at + "." + revision, "This is no revision; write it like r3.");
             }
@@ -164,11 +211,13 @@ internal sealed class WantedStateReader
             }
         }
 
-        if (traffic.Values.Sum() is var sum && sum != 100)
+        if (node is YamlMappingNode && traffic.Values.Sum(w => (long)w) is var sum && sum != 100)
         {
             _places.Add(node, at, $"The weights sum to {sum}; they must sum to 100.");
         }
 
+        // As the server keeps them: a weight of 0 is the same as none.
+        traffic.RemoveRange(traffic.Where(t => t.Value == 0).Select(t => t.Key).ToArray());
         return traffic.ToImmutable();
     }
 

@@ -7,15 +7,19 @@ namespace Dormouse.Cli.Apply;
 /// <summary>Collects what is wrong in a YAML file, each with file, line and key; all is told at once.</summary>
 internal sealed class YamlPlaces(string file)
 {
-    private readonly List<string> _errors = [];
+    private readonly List<(long Line, string Text)> _errors = [];
 
-    public void Add(YamlNode node, string key, string sentence) => _errors.Add($"{file}:{node.Start.Line}: {(key.Length == 0 ? "" : key + ": ")}{sentence}");
+    public void Add(YamlNode node, string key, string sentence) =>
+        _errors.Add((node.Start.Line, $"{file}:{node.Start.Line}: {(key.Length == 0 ? "" : key + ": ")}{sentence.ReplaceLineEndings(" ")}"));
+
+    /// <summary>A mistake in a value of an endpoint.</summary>
+    public void Add(WantedEndpoint endpoint, string key, string sentence) => Add(endpoint.Nodes[key], endpoint.Path + "." + key, sentence);
 
     public void ThrowIfAny()
     {
         if (_errors.Count > 0)
         {
-            throw new CommandException(ExitCodes.Refused, "file_invalid", string.Join(Environment.NewLine, _errors));
+            throw new CommandException(ExitCodes.Refused, "file_invalid", string.Join(Environment.NewLine, _errors.OrderBy(e => e.Line).Select(e => e.Text)));
         }
     }
 

@@ -160,6 +160,98 @@ public sealed class ApplyTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("apply")]
+    [InlineData("diff")]
+    public async Task Mistakes_of_every_entry_are_found_before_anything_is_changed(string command)
+    {
+        _shell.Write("empty/readme.md", "no model");
+        _shell.Write("odd/model.onnx", "model");
+        _shell.Write("odd/signature.yaml", "labels: { top: none }");
+        Directory.CreateDirectory(Path.Combine(_shell.Folder, "hollow"));
+        var file = File(
+            """
+            endpoints:
+              digits:
+                source: digits
+              lost:
+                source: nowhere.onnx
+              Bad_Name:
+                source: digits
+              broken:
+                source: digits
+                memory: a lot
+                cpu: 0
+                timeout: 2 fortnights
+                min_instances: 5
+                max_instances: 2
+                env: { 1A: x }
+                signature: missing.yaml
+                traffic: { r1: 2000000000, r2: 2000000000 }
+              small:
+                source: hollow
+                memory: 1MiB
+                signature: { labels: { topp: 1 } }
+              odd:
+                source: odd
+            """);
+
+        var result = await _shell.RunAsync(command, "-f", file);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        string[] expected =
+        [
+            $"{file}:5: endpoints.lost.source: There is no file or folder '{_shell.Folder}/nowhere.onnx'.",
+            $"{file}:6: endpoints.Bad_Name: The name 'Bad_Name' may hold only a-z, 0-9 and '-'; it holds",
+            $"{file}:10: endpoints.broken.memory: memory is 'a lot'; allowed is",
+            $"{file}:11: endpoints.broken.cpu: cpu is 0; a number from 0.1 to the machine's cores is needed.",
+            $"{file}:12: endpoints.broken.timeout: timeout is '2 fortnights'; allowed is",
+            $"{file}:13: endpoints.broken.min_instances: min_instances is 5; allowed are 0 to max_instances, which is 2.",
+            $"{file}:15: endpoints.broken.env: environment has the name '1A'",
+            $"{file}:16: endpoints.broken.signature: There is no file '{_shell.Folder}/missing.yaml'.",
+            $"{file}:17: endpoints.broken.traffic: The weights sum to 4000000000; they must sum to 100.",
+            $"{file}:19: endpoints.small.source: '{_shell.Folder}/hollow' holds no file.",
+            $"{file}:20: endpoints.small.memory: memory is 1MiB; at least 64MiB",
+            $"{file}:21: endpoints.small.signature: The signature cannot be read",
+            $"{file}:23: endpoints.odd.source: {_shell.Folder}/odd/signature.yaml: The signature cannot be read",
+        ];
+        var lines = result.Error["error: ".Length..].Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(expected.Length, lines.Length);
+        Assert.All(expected.Zip(lines), pair => Assert.StartsWith(pair.First, pair.Second, StringComparison.Ordinal));
+        Assert.Empty(_server.Requests);
+    }
+
+    [Theory]
+    [InlineData("apply")]
+    [InlineData("diff")]
+    public async Task What_only_the_server_and_the_network_know_is_found_before_anything_is_changed_too(string command)
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        var uploaded = _server.UploadedBytes;
+        _shell.Write("new/model.onnx", "new model");
+
+        var far = await _shell.RunAsync(command, "-f", File($"endpoints:\n  new: {{ source: new }}\n  far: {{ source: '{_server.Address}invoke/none/model.onnx' }}\n"));
+        var weights = await _shell.RunAsync(
+            command, "-f", File("endpoints:\n  new:\n    source: new\n    traffic: { r2: 100 }\n  digits:\n    source: digits\n    traffic: { r1: 50, r7: 50 }\n"));
+
+        Assert.Equal((ExitCodes.Refused, ExitCodes.Refused), (far.Code, weights.Code));
+        Assert.Contains("dormouse.yaml:3: endpoints.far.source: ", far.Error, StringComparison.Ordinal);
+        Assert.Contains("dormouse.yaml:4: endpoints.new.traffic: r2: There is no such revision; the endpoint is new.", weights.Error, StringComparison.Ordinal);
+        Assert.Contains("dormouse.yaml:7: endpoints.digits.traffic: r7: There is no such revision; the newest are r1.", weights.Error, StringComparison.Ordinal);
+        Assert.Equal(uploaded, _server.UploadedBytes);
+        Assert.DoesNotContain(_server.Requests, r => r.StartsWith("POST /api/v1/endpoints/new", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_weight_of_0_is_the_same_as_none()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
+
+        (await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, traffic: { r1: 0, r2: 100 } } }"))).Done();
+    }
+
+    [Theory]
+    [InlineData("{}", "dormouse.yaml:1: endpoints: Missing: name the endpoints under it.")]
     [InlineData("a: 1\nendpoints: [x\n", "dormouse.yaml:3: ")]
     [InlineData("", "0 YAML documents")]
     [InlineData("a: 1\n---\nb: 2\n", "2 YAML documents")]

@@ -1,0 +1,56 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Signatures;
+
+namespace Dormouse.Cli.Deploy;
+
+/// <summary>What is wrong with settings whatever the server's machine is: seen before anything is sent. The machine's own bounds are the server's to check.</summary>
+internal static class SettingsCheck
+{
+    /// <summary>Larger than any machine, so that only the rules speak.</summary>
+    private static readonly MachineFacts AnyMachine = new(1 << 20, int.MaxValue);
+
+    /// <summary>One fault a setting, by its key in <c>dormouse.yaml</c>; none when all is well.</summary>
+    public static ImmutableArray<(string Key, string Sentence)> Faults(RevisionSettings settings)
+    {
+        var faults = ImmutableArray.CreateBuilder<(string, string)>();
+        if (SpecRules.Apply(Wishes(settings), AnyMachine) is SpecOutcome.Refused refused)
+        {
+            faults.AddRange(refused.Errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
+        }
+
+        if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var errors) is null)
+        {
+            faults.AddRange(errors.Select(e => ("signature", e)));
+        }
+
+        return faults.ToImmutable();
+    }
+
+    /// <summary>The two bounds that are a machine's, without a number that no machine has.</summary>
+    private static string Sentence(SpecError error) => error.Setting switch
+    {
+        "cpu" => $"cpu is {error.Value}; a number from {SpecRules.CpuMin.ToString(System.Globalization.CultureInfo.InvariantCulture)} to the machine's cores is needed.",
+        "memory" when Sizes.TryParse(error.Value, out _) => $"memory is {error.Value}; at least {SpecRules.MemoryMibMin}MiB and at most what the machine has is needed.",
+        _ => error.Message,
+    };
+
+    private static RevisionWishes Wishes(RevisionSettings settings) => new()
+    {
+        Runtime = settings.Runtime,
+        Memory = settings.Memory,
+        Cpu = settings.Cpu,
+        Concurrency = settings.Concurrency,
+        MinInstances = settings.MinInstances,
+        MaxInstances = settings.MaxInstances,
+        IdleTimeout = settings.IdleTimeout,
+        Timeout = settings.Timeout,
+        StartTimeout = settings.StartTimeout,
+        QueueTimeout = settings.QueueTimeout,
+        QueueLimit = settings.QueueLimit,
+        QueueLimitBytes = settings.QueueLimitBytes,
+        Environment = settings.Environment,
+        Engine = settings.Engine,
+    };
+}
