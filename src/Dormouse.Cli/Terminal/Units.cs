@@ -37,6 +37,10 @@ internal static class Units
         return local.ToString(local.Date == time.GetLocalNow().Date ? "HH:mm:ss" : "yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Local date and time, the date whatever day it is: for what is copied out or compared.</summary>
+    public static string DateTime(DateTimeOffset at, TimeProvider time) =>
+        TimeZoneInfo.ConvertTime(at, time.LocalTimeZone).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+
     /// <summary><c>image float32[n,1,28,28]</c>; several unknown sizes stay apart by their own letters only where the model gives none: all are n.</summary>
     public static string Tensor(TensorInfo tensor) => tensor.Name + " " + TensorType(tensor);
 

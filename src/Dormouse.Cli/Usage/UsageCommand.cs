@@ -71,7 +71,7 @@ internal static class UsageCommand
     private static void Write(Session session, UsageReport report, bool byHour)
     {
         var time = session.Surroundings.Time;
-        session.Screen.Line($"{Units.Time(report.From, time)} to {Units.Time(report.To, time)}");
+        session.Screen.Line($"{Units.DateTime(report.From, time)} to {Units.DateTime(report.To, time)}");
         session.Screen.Line();
         session.Screen.Table(
             byHour
@@ -91,6 +91,6 @@ internal static class UsageCommand
             title, Units.Count(row.Invocations), Units.Count(row.ColdStarts), Units.Count(row.Failures), Units.Number(row.RunMs, "#,0.0"), Units.Number(row.CpuMs, "#,0.0"),
             Units.Count(row.BilledMs), Units.Number(row.GbSeconds, "0.######"), row.Price,
         ];
-        return byHour ? [row.Hour is { } hour ? Units.Time(hour, time) : title == "total" ? "" : "", .. cells] : cells;
+        return byHour ? [row.Hour is { } hour ? Units.DateTime(hour, time) : "", .. cells] : cells;
     }
 }

@@ -144,6 +144,19 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Usage_names_both_dates_of_its_period_also_when_it_ends_today()
+    {
+        var total = new UsageRow(null, null, null, 0, 0, 0, 0, 0, 0, 0, "0", "0", "0");
+        var hour = total with { Endpoint = "digits", Hour = _shell.Time.GetUtcNow().AddHours(-1) };
+        _server.Usage = new UsageReport { From = _shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = _shell.Time.GetUtcNow(), Currency = "USD", Rows = [hour], Total = total };
+
+        var result = (await _shell.RunAsync("usage", "--by", "hour")).Done();
+
+        Assert.StartsWith("2026-11-23 14:00:00 to 2026-11-24 14:00:00\n", result.Out, StringComparison.Ordinal);
+        Assert.Contains("2026-11-24 13:00:00", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Usage_ends_with_the_total()
     {
         var row = new UsageRow("digits", "e", null, 3, 1, 0, 1.25, 0.5, 4, 0.002, "1024", "33333", "0.000000033333");
