@@ -31,7 +31,7 @@ internal sealed record VersionDocument(string Client, VersionInfo? Server);
 
 internal sealed record DoctorDocument(string Address, string AddressFrom, string KeyFrom, DoctorReport Server);
 
-/// <param name="Done">What was done: "stopped", "deleted", "revoked".</param>
+/// <param name="Done">What was done: "stopped", "loaded", "deleted", "revoked".</param>
 internal sealed record DoneDocument(string Name, string Done);
 
 internal sealed record RevisionsDocument(string Endpoint, ImmutableArray<RevisionInfo> Revisions);

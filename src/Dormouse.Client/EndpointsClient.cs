@@ -81,6 +81,10 @@ public sealed class EndpointsClient
     public Task StopAsync(string name, CancellationToken cancellationToken = default) =>
         _client.SendAsync(HttpMethod.Post, Path(name) + "/stop", cancellationToken);
 
+    /// <summary>Serves an endpoint again that was unloaded; nothing happens to one that was not.</summary>
+    public Task LoadAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Post, $"v2/repository/models/{DormouseClient.Escape(name)}/load", cancellationToken);
+
     public Task DeleteAsync(string name, CancellationToken cancellationToken = default) =>
         _client.SendAsync(HttpMethod.Delete, Path(name), cancellationToken);
 

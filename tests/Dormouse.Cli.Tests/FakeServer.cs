@@ -87,6 +87,14 @@ internal sealed class FakeServer : IAsyncDisposable
     {
         var path = context.Request.Path.Value!.Trim('/').Split('/');
         Requests.Enqueue($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}");
+        if (path is ["v2", "repository", "models", var loaded, "load"])
+        {
+            await (_endpoints.TryGetValue(loaded, out var unloaded)
+                ? Task.Run(() => Put(unloaded with { Status = "idle" }))
+                : ProblemAsync(context, ProblemCode.EndpointNotFound, $"There is no endpoint '{loaded}'."));
+            return;
+        }
+
         if (path is ["invoke" or "v2", ..])
         {
             var name = path[0] == "invoke" ? path[1] : path[2];

@@ -74,6 +74,11 @@ internal static class ApplyCommand
             }
         }
 
+        if (plan.IsUnloaded)
+        {
+            session.Screen.Note($"note: {plan.Wanted.Name} is unloaded and refuses calls ('dormouse load {plan.Wanted.Name}' makes it serve again)");
+        }
+
         return Document(plan, deployed?.Revision.Name);
     }
 

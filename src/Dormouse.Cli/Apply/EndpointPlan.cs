@@ -15,6 +15,9 @@ internal sealed record EndpointPlan(
 {
     public bool IsNothing => Differences.IsEmpty;
 
+    /// <summary>The endpoint refuses calls until it is loaded, which the wanted state does not speak of.</summary>
+    public bool IsUnloaded { get; private init; }
+
     /// <summary>Wanted revisions that neither exist nor are made by this plan.</summary>
     public ImmutableArray<(string Revision, string Sentence)> TrafficFaults { get; private init; } = [];
 
@@ -24,7 +27,7 @@ internal sealed record EndpointPlan(
     public static EndpointPlan Make(WantedEndpoint wanted, ImmutableArray<HashedVersion> versions, string? packageSignature, EndpointInfo? actual)
     {
         var plan = Changes(wanted, versions, packageSignature, actual);
-        return plan with { TrafficFaults = Faults(plan, actual?.Revisions ?? []) };
+        return plan with { TrafficFaults = Faults(plan, actual?.Revisions ?? []), IsUnloaded = actual?.Status == "unloaded" };
     }
 
     private static ImmutableArray<(string, string)> Faults(EndpointPlan plan, ImmutableArray<RevisionInfo> revisions)

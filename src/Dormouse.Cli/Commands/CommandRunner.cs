@@ -54,6 +54,7 @@ internal static class CommandRunner
         ServerUnreachableException => "Start one with 'dormouse serve', or say where it is with --server or DORMOUSE_SERVER.",
         { Problem.Code: "key_missing" } => "Give a key with --key or DORMOUSE_API_KEY. The local server's own key is used when its data folder (DORMOUSE_DATA) can be read.",
         { Problem.Code: "key_invalid" } => $"The key came from: {session.Location.KeyFrom}.",
+        { Problem.Code: "endpoint_unloaded" } => "'dormouse load NAME' makes it serve again.",
         { RetryAfter: { } wait } when wait > TimeSpan.Zero => $"Try again in {Units.Number(Math.Ceiling(wait.TotalSeconds))} s.",
         _ => null,
     };

@@ -47,6 +47,7 @@ internal static class CommandTree
             TrafficCommand.Create(globals),
             TrafficCommand.CreateRollback(globals),
             StopCommand.Create(globals),
+            StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),

@@ -42,6 +42,11 @@ internal static class DeployReport
             return $"{endpoint.Name} {revision.Name} is being verified and goes live at {endpoint.Url} ('dormouse describe {endpoint.Name}' shows when)";
         }
 
+        if (Unloaded(endpoint) is { } unloaded)
+        {
+            return $"{endpoint.Name} {revision.Name} is ready; {unloaded}";
+        }
+
         if (endpoint.Traffic.GetValueOrDefault(revision.Name) == 0)
         {
             return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";
@@ -50,6 +55,10 @@ internal static class DeployReport
         var nothing = revision.Settings.MinInstances is null or 0 && endpoint.Instances.IsEmpty;
         return $"{endpoint.Name} {revision.Name} is live at {endpoint.Url}{(nothing ? " (nothing runs until it is called)" : "")}";
     }
+
+    /// <summary>Why nobody can call the endpoint and what mends it; null when it is not unloaded.</summary>
+    public static string? Unloaded(EndpointInfo endpoint) =>
+        endpoint.Status == "unloaded" ? $"{endpoint.Name} is unloaded and refuses calls ('dormouse load {endpoint.Name}' makes it serve again)" : null;
 
     public static string Model(ModelInterface model) => Tensors(model.Inputs) + " → " + Tensors(model.Outputs);
 

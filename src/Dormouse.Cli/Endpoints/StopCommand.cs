@@ -5,7 +5,7 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Endpoints;
 
-/// <summary><c>dormouse stop N</c> and <c>dormouse delete N</c>.</summary>
+/// <summary><c>dormouse stop N</c>, <c>dormouse load N</c> and <c>dormouse delete N</c>.</summary>
 internal static class StopCommand
 {
     public static Command Create(GlobalOptions globals)
@@ -21,6 +21,18 @@ internal static class StopCommand
                 return true;
             });
             Report(session, endpoint, "stopped", $"{endpoint} is stopped: nothing of it runs until the next call");
+        });
+    }
+
+    public static Command CreateLoad(GlobalOptions globals)
+    {
+        var name = Arguments.Endpoint();
+        var command = new CliCommand("load", "Serve an endpoint again that was unloaded through the inference protocol.", "dormouse load digits") { name };
+        return command.Runs(globals, async (session, parsed, cancellationToken) =>
+        {
+            var endpoint = parsed.GetRequiredValue(name);
+            await session.Client.Endpoints.LoadAsync(endpoint, cancellationToken);
+            Report(session, endpoint, "loaded", $"{endpoint} is loaded: it takes calls");
         });
     }
 

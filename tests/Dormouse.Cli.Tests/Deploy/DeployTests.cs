@@ -54,6 +54,24 @@ public sealed class DeployTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_deploy_to_an_unloaded_endpoint_says_so_and_what_loads_it()
+    {
+        var file = _shell.Write("digits.onnx", "model");
+        (await _shell.RunAsync("deploy", file)).Done();
+        _server.Put(_server.Endpoint("digits") with { Status = "unloaded" });
+
+        var deployed = (await _shell.RunAsync("deploy", file)).Done();
+        var applied = (await _shell.RunAsync("apply", "-f", _shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits.onnx } }"))).Done();
+        var loaded = (await _shell.RunAsync("load", "digits")).Done();
+
+        Assert.EndsWith("digits r2 is ready; digits is unloaded and refuses calls ('dormouse load digits' makes it serve again)\n", deployed.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("live", deployed.Out, StringComparison.Ordinal);
+        Assert.Contains("digits is unloaded and refuses calls", applied.Error, StringComparison.Ordinal);
+        Assert.Equal("digits is loaded: it takes calls\n", loaded.Out);
+        Assert.Equal("idle", _server.Endpoint("digits").Status);
+    }
+
+    [Fact]
     public async Task Every_setting_reaches_the_server()
     {
         var file = _shell.Write("digits.onnx", "model");
