@@ -32,6 +32,9 @@ internal sealed class Shell : IDisposable
 
     public string Typed { get; set; } = "";
 
+    /// <summary>Standard output is looked at by a person.</summary>
+    public bool IsOutputTerminal { get; set; }
+
     /// <summary>Writes a file into the folder and returns its path.</summary>
     public string Write(string path, byte[] content)
     {
@@ -60,7 +63,7 @@ internal sealed class Shell : IDisposable
         OpenInput = () => new MemoryStream(Encoding.UTF8.GetBytes(Piped ?? "")),
         OpenOutput = () => new KeptOpen(bytes),
         IsInputTerminal = Piped is null,
-        IsOutputTerminal = false,
+        IsOutputTerminal = IsOutputTerminal,
         IsErrorTerminal = false,
         Variable = Environment.GetValueOrDefault,
         Time = Time,

@@ -44,7 +44,7 @@ internal static class DescribeCommand
         Pair(screen, "address", endpoint.Url + (endpoint.Public ? " (public)" : ""));
         Pair(screen, "traffic", ListCommand.Traffic(endpoint));
         Pair(screen, "made", Units.Time(endpoint.CreatedAt, time));
-        if (Shown(endpoint) is { } revision)
+        if (Busiest(endpoint) is { } revision)
         {
             WriteRevision(session, revision);
         }
@@ -114,7 +114,7 @@ internal static class DescribeCommand
     }
 
     /// <summary>The revision with most traffic, else the newest.</summary>
-    private static RevisionInfo? Shown(EndpointInfo endpoint) =>
+    private static RevisionInfo? Busiest(EndpointInfo endpoint) =>
         endpoint.Revisions.OrderByDescending(r => r.Weight).ThenByDescending(r => r.Number).FirstOrDefault();
 
     private static void WriteScaling(Session session, EndpointInfo endpoint)
@@ -130,5 +130,5 @@ internal static class DescribeCommand
         }
     }
 
-    private static void Pair(Screen screen, string name, string value) => screen.Line($"{name,-18}{value}");
+    private static void Pair(Screen screen, string name, string value) => screen.Line($"{Shown.Line(name),-18}{Shown.Line(value)}");
 }

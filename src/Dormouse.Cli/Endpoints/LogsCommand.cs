@@ -25,7 +25,7 @@ internal static class LogsCommand
                 }
                 else
                 {
-                    session.Screen.Line($"{Units.Time(line.At, session.Surroundings.Time)}  {line.Source}  {line.Text}");
+                    session.Screen.Line($"{Units.Time(line.At, session.Surroundings.Time)}  {Shown.Line(line.Source)}  {Shown.Line(line.Text)}");
                 }
 
                 await session.Surroundings.Out.FlushAsync(cancellationToken);

@@ -64,7 +64,7 @@ internal static class StopCommand
         }
 
         var found = await session.Client.Endpoints.GetAsync(endpoint, cancellationToken);
-        await session.Surroundings.Error.WriteAsync($"Delete {endpoint} and its {found.Revisions.Length} revision(s)? [y/N] ");
+        await session.Surroundings.Error.WriteAsync($"Delete {Shown.Line(endpoint)} and its {found.Revisions.Length} revision(s)? [y/N] ");
         await session.Surroundings.Error.FlushAsync(cancellationToken);
         var answer = await session.Surroundings.In.ReadLineAsync(cancellationToken);
         return answer?.Trim() is { } text && (text.Equals("y", StringComparison.OrdinalIgnoreCase) || text.Equals("yes", StringComparison.OrdinalIgnoreCase));

@@ -40,7 +40,7 @@ internal static class InvokeReport
 
     /// <summary><c>7  0.998   1  0.001   9  0.001</c></summary>
     public static string Labels(LabelsAnswer answer) =>
-        string.Join("   ", answer.Labels.Select(l => l.Label + "  " + l.Score.ToString("0.000", CultureInfo.InvariantCulture)));
+        string.Join("   ", answer.Labels.Select(l => Shown.Line(l.Label) + "  " + l.Score.ToString("0.000", CultureInfo.InvariantCulture)));
 
     /// <summary><c>cold (first call): queue 0.1 · start 2.9 · load 0.4 · run 0.3 ms · billed 1 ms × 512 MiB = 0.000000008 USD</c></summary>
     public static string Summary(InvocationTrace trace, ReceiptInfo? receipt)
@@ -116,7 +116,15 @@ internal static class InvokeReport
 
     private static void WriteJson(Session session, byte[] body)
     {
-        session.Screen.Line(TryLabels(body) is { } labels ? Labels(labels) : Encoding.UTF8.GetString(body).TrimEnd());
+        if (TryLabels(body) is { } labels)
+        {
+            session.Screen.Line(Labels(labels));
+            return;
+        }
+
+        // As it is for a program that reads it; a terminal gets nothing that it would obey.
+        var text = Encoding.UTF8.GetString(body).TrimEnd();
+        session.Surroundings.Out.WriteLine(session.Surroundings.IsOutputTerminal ? Shown.Lines(text) : text);
     }
 
     private static LabelsAnswer? TryLabels(byte[] body)
@@ -143,9 +151,28 @@ internal static class InvokeReport
         }
 
         await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        if (session.Surroundings.IsOutputTerminal)
+        {
+            await ShowAsync(session.Surroundings.Out, body, cancellationToken);
+            return;
+        }
+
         await session.Surroundings.Out.FlushAsync(cancellationToken);
         await using var output = session.Surroundings.OpenOutput();
         await body.CopyToAsync(output, cancellationToken);
+    }
+
+    /// <summary>Text on a terminal, each part as it comes.</summary>
+    private static async Task ShowAsync(TextWriter terminal, Stream body, CancellationToken cancellationToken)
+    {
+        using var reader = new StreamReader(body, Encoding.UTF8);
+        var buffer = new char[4096];
+        int read;
+        while ((read = await reader.ReadAsync(buffer, cancellationToken)) > 0)
+        {
+            await terminal.WriteAsync(Shown.Lines(new string(buffer, 0, read)).AsMemory(), cancellationToken);
+            await terminal.FlushAsync(cancellationToken);
+        }
     }
 
     private static async Task WriteDocumentAsync(Session session, HttpResponseMessage response, InvocationTrace trace, string media, CancellationToken cancellationToken)

@@ -10,6 +10,7 @@ internal sealed class Activity(Surroundings surroundings, bool isSilent)
     /// <param name="title">"uploading digits", without the size.</param>
     public async Task<T> RunAsync<T>(string title, long totalBytes, Func<IProgress<long>, Task<T>> work)
     {
+        title = Shown.Line(title);
         if (isSilent || totalBytes < BytesMin)
         {
             return await work(new Silence());
@@ -22,7 +23,7 @@ internal sealed class Activity(Surroundings surroundings, bool isSilent)
 
     /// <summary>Runs work of unknown length: a spinner on a terminal, else nothing.</summary>
     public async Task<T> RunAsync<T>(string title, Func<Task<T>> work) =>
-        isSilent || !surroundings.IsErrorTerminal ? await work() : await SpectreActivity.SpinnerAsync(surroundings.Error, title, work);
+        isSilent || !surroundings.IsErrorTerminal ? await work() : await SpectreActivity.SpinnerAsync(surroundings.Error, Shown.Line(title), work);
 
     private sealed class Silence : IProgress<long>
     {

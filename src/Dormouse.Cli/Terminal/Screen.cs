@@ -20,20 +20,20 @@ internal sealed class Screen(Surroundings surroundings, OutputFormat format)
 
     public bool IsJson { get; } = format == OutputFormat.Json;
 
-    /// <summary>A line of the result. Not for JSON output.</summary>
-    public void Line(string text = "") => surroundings.Out.WriteLine(text);
+    /// <summary>A line of the result. Not for JSON output. What a terminal would obey is written out here and in all that follows.</summary>
+    public void Line(string text = "") => surroundings.Out.WriteLine(Shown.Lines(text));
 
     /// <summary>A line beside the result, left out of JSON output.</summary>
     public void Note(string text)
     {
         if (!IsJson)
         {
-            surroundings.Error.WriteLine(text);
+            surroundings.Error.WriteLine(Shown.Lines(text));
         }
     }
 
     /// <summary>A line that a person should see in any format.</summary>
-    public void Warn(string text) => surroundings.Error.WriteLine(text);
+    public void Warn(string text) => surroundings.Error.WriteLine(Shown.Lines(text));
 
     public void Json<T>(T value, JsonTypeInfo<T> type) => surroundings.Out.WriteLine(ToText(value, type, Indented));
 
@@ -42,7 +42,7 @@ internal sealed class Screen(Surroundings surroundings, OutputFormat format)
 
     /// <summary>Columns under headings; a heading that begins with '&gt;' is a column of numbers, set to the right.</summary>
     public void Table(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows) =>
-        SpectreTables.Write(surroundings.Out, surroundings.IsOutputTerminal, headings, rows);
+        SpectreTables.Write(surroundings.Out, surroundings.IsOutputTerminal, [.. headings.Select(Shown.Line)], rows.Select(r => r.Select(Shown.Line).ToArray()));
 
     /// <summary>An error, on standard error: sentences, or a problem document with JSON output.</summary>
     public void Error(ProblemDocument problem, string? hint = null)
@@ -53,10 +53,10 @@ internal sealed class Screen(Surroundings surroundings, OutputFormat format)
             return;
         }
 
-        surroundings.Error.WriteLine("error: " + (problem.Detail ?? problem.Title));
+        surroundings.Error.WriteLine("error: " + Shown.Lines(problem.Detail ?? problem.Title ?? "The command failed."));
         if (hint is not null)
         {
-            surroundings.Error.WriteLine(hint);
+            surroundings.Error.WriteLine(Shown.Lines(hint));
         }
     }
 

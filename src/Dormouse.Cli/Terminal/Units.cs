@@ -42,7 +42,7 @@ internal static class Units
         TimeZoneInfo.ConvertTime(at, time.LocalTimeZone).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     /// <summary><c>image float32[n,1,28,28]</c>; several unknown sizes stay apart by their own letters only where the model gives none: all are n.</summary>
-    public static string Tensor(TensorInfo tensor) => tensor.Name + " " + TensorType(tensor);
+    public static string Tensor(TensorInfo tensor) => Shown.Line(tensor.Name) + " " + TensorType(tensor);
 
     public static string TensorType(TensorInfo tensor) =>
         Datatype(tensor.Datatype) + "[" + string.Join(',', tensor.Shape.Select(s => s < 0 ? "n" : s.ToString(CultureInfo.InvariantCulture))) + "]";
