@@ -11,7 +11,44 @@ internal static class Arguments
     {
         var argument = new Argument<string>("name") { Description = "Name of the endpoint.", HelpName = "name" };
         RefuseOptions(argument);
+        RefuseDots(argument);
         return argument;
+    }
+
+    /// <summary>As a part of an address these would name another one.</summary>
+    public static void RefuseDots(Argument<string> argument) => argument.Validators.Add(result =>
+    {
+        if (result.Tokens.FirstOrDefault(t => t.Value is "." or "..") is { } dots)
+        {
+            result.AddError($"'{dots.Value}' is no {argument.Name}.");
+        }
+    });
+
+    /// <summary>No argument or option of these commands may be empty, except those whose empty value has a meaning.</summary>
+    public static void RefuseEmpty(Command command, IReadOnlyCollection<string> mayBeEmpty)
+    {
+        foreach (var argument in command.Arguments)
+        {
+            argument.Validators.Add(result => RefuseEmpty(result, argument.HelpName ?? argument.Name));
+        }
+
+        foreach (var option in command.Options.Where(o => !mayBeEmpty.Contains(o.Name)))
+        {
+            option.Validators.Add(result => RefuseEmpty(result, option.Name));
+        }
+
+        foreach (var child in command.Subcommands)
+        {
+            RefuseEmpty(child, mayBeEmpty);
+        }
+    }
+
+    private static void RefuseEmpty(SymbolResult result, string what)
+    {
+        if (result.Tokens.Any(t => string.IsNullOrWhiteSpace(t.Value)))
+        {
+            result.AddError($"{what} is empty.");
+        }
     }
 
     /// <summary>A mistyped option before the argument would else be taken for it.</summary>

@@ -60,8 +60,12 @@ internal static class CommandTree
             root.Add(command);
         }
 
+        Arguments.RefuseEmpty(root, ["--path", "--json"]);
         foreach (var option in root.Options.OfType<HelpOption>())
         {
+            // The library's other spellings (-?, /h, /?) would be offered by completion.
+            option.Aliases.Clear();
+            option.Aliases.Add("-h");
             option.Action = new ExampleHelp((HelpAction)option.Action!);
         }
 

@@ -12,16 +12,15 @@ internal static class UsageErrors
 
     public static int Report(ParseResult parsed, Screen screen)
     {
-        var command = parsed.CommandResult.Command;
+        var command = parsed.UnmatchedTokens is [var first, ..] ? CommandBefore(parsed, first) : parsed.CommandResult.Command;
         screen.Error(
             new ProblemDocument { Title = "The command line is not right", Detail = string.Join(' ', Sentences(parsed).Distinct()), Code = "usage_invalid" },
-            $"See '{Path(parsed.CommandResult)} --help'{(command is CliCommand { Examples: [var example, ..] } ? $", for example: {example}" : "")}.");
+            $"See '{Path(command)} --help'{(command is CliCommand { Examples: [var example, ..] } ? $", for example: {example}" : "")}.");
         return ExitCodes.Usage;
     }
 
     private static IEnumerable<string> Sentences(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command;
         if (parsed.Errors.FirstOrDefault(e => e.Message.StartsWith(UnknownOption, StringComparison.Ordinal)) is { } taken)
         {
             yield return taken.Message;
@@ -31,7 +30,7 @@ internal static class UsageErrors
         if (parsed.UnmatchedTokens is [var first, ..])
         {
             // The others are mostly the mistyped word's own values: naming them too would hide the cause.
-            yield return Unknown(command, first);
+            yield return FlagBefore(parsed, first) is { } flag ? NoFlag(flag, first) : Unknown(CommandBefore(parsed, first), first);
             yield break;
         }
 
@@ -39,6 +38,39 @@ internal static class UsageErrors
         {
             yield return Sentence(error, parsed.CommandResult);
         }
+    }
+
+    /// <summary>The command that a word was written after: in <c>kye list</c> the library goes on to find <c>list</c>, and <c>kye</c> is the mistake.</summary>
+    private static Command CommandBefore(ParseResult parsed, string word)
+    {
+        Command at = parsed.RootCommandResult.Command;
+        foreach (var token in parsed.Tokens)
+        {
+            if (token.Type == TokenType.Command && at.Subcommands.FirstOrDefault(c => c.Name == token.Value || c.Aliases.Contains(token.Value)) is { } next)
+            {
+                at = next;
+            }
+            else if (token.Value == word)
+            {
+                break;
+            }
+        }
+
+        return at;
+    }
+
+    /// <summary>The option that takes true or false and that a word was written after: the library gives it no other word.</summary>
+    private static Option? FlagBefore(ParseResult parsed, string word)
+    {
+        for (var i = 1; i < parsed.Tokens.Count; i++)
+        {
+            if (parsed.Tokens[i].Value == word && parsed.Tokens[i - 1] is { Type: TokenType.Option } before)
+            {
+                return parsed.CommandResult.Command.Options.FirstOrDefault(o => IsFlag(o.ValueType) && (o.Name == before.Value || o.Aliases.Contains(before.Value)));
+            }
+        }
+
+        return null;
     }
 
     public static string Unknown(Command command, string word)
@@ -64,6 +96,10 @@ internal static class UsageErrors
 
     private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var t && (t == typeof(int) || t == typeof(double));
 
+    private static bool IsFlag(Type type) => (Nullable.GetUnderlyingType(type) ?? type) == typeof(bool);
+
+    private static string NoFlag(Option option, string value) => $"{option.Name} is '{value}'; true or false is needed, and nothing means true.";
+
     private static IEnumerable<string> OptionNames(Command command)
     {
         for (Symbol? symbol = command; symbol is Command c; symbol = c.Parents.FirstOrDefault())
@@ -75,10 +111,12 @@ internal static class UsageErrors
         }
     }
 
-    private static string Path(CommandResult command)
+    private static string Path(CommandResult command) => Path(command.Command);
+
+    private static string Path(Command command)
     {
         var words = new List<string>();
-        for (SymbolResult? at = command; at is CommandResult { Command: var c }; at = at.Parent)
+        for (Symbol? at = command; at is Command c; at = c.Parents.FirstOrDefault())
         {
             words.Insert(0, c is RootCommand ? CommandTree.Name : c.Name);
         }

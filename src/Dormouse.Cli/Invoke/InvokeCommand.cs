@@ -4,6 +4,8 @@ using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Client;
+using Dormouse.Protocol.Problems;
 
 namespace Dormouse.Cli.Invoke;
 
@@ -43,7 +45,16 @@ internal sealed class InvokeCommand
     private async Task<int> RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(session, parsed, cancellationToken);
-        await session.Client.Invocations.EnsureSuccessAsync(response, cancellationToken);
+        try
+        {
+            await session.Client.Invocations.EnsureSuccessAsync(response, cancellationToken);
+        }
+        catch (DormouseException e) when (e.Problem.Code == ProblemCode.EndpointNotFound.Code)
+        {
+            // The data plane tells nobody which names there are; a key that may list them gets a hint.
+            throw new DormouseException(e.Problem with { Detail = e.Problem.Detail + await NearAsync(session, parsed.GetRequiredValue(_endpoint), cancellationToken) }, e);
+        }
+
         await InvokeReport.WriteAsync(session, response, cancellationToken);
         return ExitCodes.Done;
     }
@@ -75,6 +86,19 @@ internal sealed class InvokeCommand
         var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
         var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
         return await session.Client.Invocations.InvokeAsync(endpoint, method, parsed.GetValue(_path) ?? "", content, headers, cancellationToken);
+    }
+
+    private static async Task<string> NearAsync(Session session, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Suggestions.Question(name, (await session.Client.Endpoints.ListAsync(cancellationToken)).Endpoints.Select(e => e.Name));
+        }
+        catch (DormouseException)
+        {
+            // Only a hint: the answer that there is no such endpoint stays what it is.
+            return "";
+        }
     }
 
     private static async Task<HttpContent> JsonBodyAsync(Session session, string? json, CancellationToken cancellationToken)

@@ -50,6 +50,7 @@ internal static class KeyCommand
     {
         var id = new Argument<string>("id") { HelpName = "id", Description = "Id of the key, as 'key list' shows it." };
         Arguments.RefuseOptions(id);
+        Arguments.RefuseDots(id);
         return new CliCommand("revoke", "End a key at once.", "dormouse key revoke k3v9x2m4p7qa") { id }.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             var key = parsed.GetRequiredValue(id);

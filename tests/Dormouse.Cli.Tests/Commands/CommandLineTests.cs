@@ -66,6 +66,12 @@ public sealed class CommandLineTests : IDisposable
 
     [Theory]
     [InlineData("deplo x.onnx", "Unknown command 'deplo'. Did you mean 'deploy'?")]
+    [InlineData("kye list", "Unknown command 'kye'. Did you mean 'key'?")]
+    [InlineData("--ouput json list", "Unknown option '--ouput'. Did you mean '--output'?")]
+    [InlineData("key lst", "Unknown command 'lst'. Did you mean 'list'?")]
+    [InlineData("deploy x.onnx --public maybe", "--public is 'maybe'; true or false is needed")]
+    [InlineData("deploy x.onnx --public=maybe", "--public is 'maybe'; true or false is needed")]
+    [InlineData("describe digits --scaling perhaps", "--scaling is 'perhaps'; true or false is needed")]
     [InlineData("key revok x", "Unknown command 'revok'. Did you mean 'revoke'?")]
     [InlineData("deploy x.onnx --memroy 1GiB", "Unknown option '--memroy'. Did you mean '--memory'?")]
     [InlineData("deploy --memroy 1GiB x.onnx", "Unknown option '--memroy'. Did you mean '--memory'?")]
@@ -89,6 +95,27 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
         Assert.Empty(result.Out);
+    }
+
+    [Theory]
+    [InlineData("describe", "")]
+    [InlineData("describe", " ")]
+    [InlineData("describe", "..")]
+    [InlineData("delete --yes", ".")]
+    [InlineData("key create", "")]
+    [InlineData("key revoke", "..")]
+    [InlineData("deploy", "")]
+    [InlineData("usage", "")]
+    [InlineData("list --server", "")]
+    [InlineData("deploy x.onnx --name", "")]
+    [InlineData("invoke digits --file", "")]
+    [InlineData("apply -f", "")]
+    public async Task An_empty_name_is_refused_before_anything_is_asked(string line, string name)
+    {
+        var result = await _shell.RunAsync([.. line.Split(' '), name, "--key", "k"]);
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains(name.Trim().Length == 0 ? " is empty." : $"'{name}' is no ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

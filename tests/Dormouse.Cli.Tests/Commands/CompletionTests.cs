@@ -20,6 +20,18 @@ public sealed class CompletionTests : IDisposable
         Assert.Contains(expected, result.Out.Split('\n', StringSplitOptions.TrimEntries));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("deploy x ")]
+    [InlineData("key ")]
+    public async Task No_spelling_of_help_is_offered_that_nobody_types(string line)
+    {
+        var offered = (await _shell.RunAsync($"[suggest:{line.Length}]", line)).Done().Out.Split('\n', StringSplitOptions.TrimEntries);
+
+        Assert.Contains("--help", offered);
+        Assert.DoesNotContain(offered, o => o.Contains('?', StringComparison.Ordinal) || o.StartsWith('/'));
+    }
+
     [Fact]
     public async Task The_bash_script_completes_through_the_program()
     {

@@ -47,6 +47,20 @@ public sealed class InvokeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_mistyped_endpoint_is_answered_with_the_one_that_may_have_been_meant()
+    {
+        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"))).Done();
+
+        var near = await _shell.RunAsync("invoke", "digit", "--json", "{}");
+        _shell.Environment["DORMOUSE_API_KEY"] = "may-only-invoke";
+        var unknown = await _shell.RunAsync("invoke", "digit", "--json", "{}");
+
+        Assert.Equal((ExitCodes.NotFound, ExitCodes.NotFound), (near.Code, unknown.Code));
+        Assert.Equal("error: There is no endpoint 'digit'. Did you mean 'digits'?\n", near.Error);
+        Assert.Equal("error: There is no endpoint 'digit'.\n", unknown.Error);
+    }
+
+    [Fact]
     public async Task A_warm_call_names_only_its_run_and_a_key_without_receipts_gets_no_price()
     {
         _server.Handlers["digits"] = context => AnswerAsync(context, "warm", "run;dur=0.2", Labels);
