@@ -71,7 +71,7 @@ public sealed class SettingsTests
     [Theory]
     [InlineData("server: [1, 2]", "section")]
     [InlineData("just text", "mapping of sections")]
-    [InlineData("server: {listen: {a: b}}", "plain value")]
+    [InlineData("server: {listen: {a: b}}", "server.listen is a mapping; one plain value")]
     [InlineData("server: {listen: ", "not valid YAML")]
     public void A_file_that_is_no_settings_file_is_refused(string text, string reason)
     {

@@ -83,11 +83,16 @@ internal sealed record ServerSettings
     private static string? DefaultFile(string folder)
     {
         var path = Path.Combine(folder, "server.yaml");
-        return File.Exists(path) ? path : null;
+        return File.Exists(path) || Directory.Exists(path) ? path : null;
     }
 
     private static string ReadFile(string path)
     {
+        if (Directory.Exists(path))
+        {
+            throw new ServerStartException(ServerStartFailure.Settings, $"The settings file {path} is a folder. Name the file in it, such as {Path.Combine(path, "server.yaml")}.");
+        }
+
         try
         {
             return File.ReadAllText(path);

@@ -97,7 +97,15 @@ internal sealed class SettingsReader
     {
         foreach (var setting in _settings.Values.Where(s => !_known.ContainsKey(s.Key)))
         {
-            var near = Suggestion.Nearest(setting.Key, _known.Keys);
+            if (_known.Keys.FirstOrDefault(k => k.StartsWith(setting.Key + ".", StringComparison.Ordinal)) is { } inside)
+            {
+                _faults.Add($"{setting.Written} ({setting.Origin}) is a section; put its keys under it, indented, such as {_known[inside][(setting.Written.Length + 1)..]}.");
+                continue;
+            }
+
+            // A key without its section is most likely meant where a key of that name is.
+            var near = Suggestion.Nearest(setting.Key, _known.Keys)
+                ?? (setting.Key.Contains('.', StringComparison.Ordinal) ? null : _known.Keys.FirstOrDefault(k => Suggestion.Nearest(setting.Key, [k[(k.IndexOf('.', StringComparison.Ordinal) + 1)..]]) is not null));
             _faults.Add($"{setting.Written} ({setting.Origin}) is not a setting.{(near is null ? "" : $" Did you mean {_known[near]}?")}");
         }
 

@@ -49,21 +49,28 @@ internal static class YamlSettings
             return;
         }
 
+        if (node is YamlScalarNode { Value: { } text })
+        {
+            // A key outside of its section, or a section with a value: whoever knows the keys says which.
+            settings.Add(new Setting(Setting.Canonical(section), section, text, $"{fileName} line {Line(node)}"));
+            return;
+        }
+
         if (node is not YamlMappingNode keys)
         {
-            throw Invalid($"{fileName} line {Line(node)}: '{section}' is a section; put its keys under it, indented.");
+            throw Invalid($"{fileName} line {Line(node)}: '{section}' is a section and holds a list; put keys with one value each under it, indented.");
         }
 
         foreach (var (name, value) in keys.Children)
         {
             var written = section + "." + Scalar(name, fileName);
-            settings.Add(new Setting(Setting.Canonical(written), written, Scalar(value, fileName), $"{fileName} line {Line(value)}"));
+            settings.Add(new Setting(Setting.Canonical(written), written, Scalar(value, fileName, written), $"{fileName} line {Line(value)}"));
         }
     }
 
-    private static string Scalar(YamlNode node, string fileName) => node is YamlScalarNode { Value: { } value }
+    private static string Scalar(YamlNode node, string fileName, string? key = null) => node is YamlScalarNode { Value: { } value }
         ? value
-        : throw Invalid($"{fileName} line {Line(node)}: a plain value is expected here.");
+        : throw Invalid($"{fileName} line {Line(node)}: {key ?? "a name"} is {(node is YamlMappingNode ? "a mapping" : "a list")}; one plain value is needed here.");
 
     private static string Line(YamlNode node) => node.Start.Line.ToString(CultureInfo.InvariantCulture);
 
