@@ -123,7 +123,9 @@ public sealed class DormouseClient : IDisposable
         }
     }
 
-    internal static string Escape(string segment) => Uri.EscapeDataString(segment);
+    /// <summary>One part of an address; an empty one or dots would name another address whatever their escaping.</summary>
+    internal static string Escape(string segment) =>
+        segment is "" or "." or ".." ? throw new ArgumentException($"'{segment}' is no name.", nameof(segment)) : Uri.EscapeDataString(segment);
 
     internal static string Escape(DateTimeOffset time) => Uri.EscapeDataString(time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture));
 }

@@ -22,12 +22,18 @@ public sealed class InvocationsClient
     /// <summary>Any HTTP request to <c>/invoke/{endpoint}/{path}</c>.</summary>
     /// <param name="path">Path and query after the endpoint's name, without the leading slash.</param>
     /// <param name="headers">Sent as they are.</param>
+    /// <exception cref="ArgumentException"><paramref name="path"/> leads out of the endpoint's own address ("../").</exception>
     public Task<HttpResponseMessage> InvokeAsync(
         string endpoint, HttpMethod method, string path, HttpContent? body, IEnumerable<KeyValuePair<string, string>>? headers = null, CancellationToken cancellationToken = default)
     {
         var rest = path.TrimStart('/');
         var address = "invoke/" + DormouseClient.Escape(endpoint) + (rest.Length == 0 ? "" : rest[0] == '?' ? rest : "/" + rest);
-        return SendAsync(method, address, body, headers ?? [], cancellationToken);
+        // As it will be asked for: dots, also encoded ones, and backslashes are resolved by the address, not by the server.
+        var own = new Uri(_client.Server, "invoke/" + DormouseClient.Escape(endpoint)).AbsolutePath;
+        var asked = new Uri(_client.Server, address).AbsolutePath;
+        return asked == own || asked.StartsWith(own + "/", StringComparison.Ordinal)
+            ? SendAsync(method, address, body, headers ?? [], cancellationToken)
+            : throw new ArgumentException($"'{path}' leads out of the endpoint's own address.", nameof(path));
     }
 
     /// <summary>Throws the problem of an answer that is no success.</summary>

@@ -85,7 +85,15 @@ internal sealed class InvokeCommand
 
         var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
         var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
-        return await session.Client.Invocations.InvokeAsync(endpoint, method, parsed.GetValue(_path) ?? "", content, headers, cancellationToken);
+        var path = parsed.GetValue(_path) ?? "";
+        try
+        {
+            return await session.Client.Invocations.InvokeAsync(endpoint, method, path, content, headers, cancellationToken);
+        }
+        catch (ArgumentException e) when (e.ParamName == "path")
+        {
+            throw CommandException.Usage($"--path is '{path}', which leads out of the address of '{endpoint}'. Write it without '..'.");
+        }
     }
 
     private static async Task<string> NearAsync(Session session, string name, CancellationToken cancellationToken)

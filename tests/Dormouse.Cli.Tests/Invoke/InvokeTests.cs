@@ -46,6 +46,37 @@ public sealed class InvokeTests : IAsyncLifetime
         Assert.Contains("POST /invoke/digits", _server.Requests);
     }
 
+    [Theory]
+    [InlineData("../../api/v1/endpoints")]
+    [InlineData("../other")]
+    [InlineData("..")]
+    [InlineData("a/../../other")]
+    [InlineData("%2e%2e/other")]
+    [InlineData("..\\other")]
+    public async Task A_path_cannot_leave_the_endpoint(string path)
+    {
+        _server.Handlers["other"] = context => context.Response.WriteAsync("other");
+
+        var result = await _shell.RunAsync("invoke", "digits", "--path", path);
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains("leads out of the address of 'digits'", result.Error, StringComparison.Ordinal);
+        Assert.Empty(_server.Requests);
+    }
+
+    [Theory]
+    [InlineData("a/../b?x=../c", "GET /invoke/digits/b?x=../c")]
+    [InlineData("", "GET /invoke/digits")]
+    [InlineData("?x=1", "GET /invoke/digits?x=1")]
+    public async Task A_path_within_the_endpoint_is_asked_for(string path, string request)
+    {
+        _server.Handlers["digits"] = context => context.Response.WriteAsync("fine");
+
+        (await _shell.RunAsync("invoke", "digits", "--path", path)).Done();
+
+        Assert.Equal(request, Assert.Single(_server.Requests));
+    }
+
     [Fact]
     public async Task A_mistyped_endpoint_is_answered_with_the_one_that_may_have_been_meant()
     {
