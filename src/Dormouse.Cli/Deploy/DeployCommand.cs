@@ -3,6 +3,8 @@ using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
+using Dormouse.Cli.Terminal;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Deploy;
@@ -42,11 +44,21 @@ internal sealed class DeployCommand
         var address = parsed.GetRequiredValue(_source);
         var settings = _settings.Read(parsed);
         var (signature, added) = await LocalFile.RunAsync(() => _signature.Read(parsed), cancellationToken);
+        if (SettingsCheck.Faults(settings) is { IsEmpty: false } faults)
+        {
+            throw new CommandException(ExitCodes.Refused, "spec_invalid", string.Join(' ', faults.Select(f => f.Sentence)));
+        }
+
         using var fetched = RemoteSource.IsAddress(address)
             ? await RemoteSource.FetchAsync(session, address, RemoteSource.BytesMax, cancellationToken)
             : null;
         var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address), cancellationToken);
         var name = parsed.GetValue(_name) ?? EndpointNames.From(source.Name);
+        if (EndpointName.Refusal(name) is { } refusal)
+        {
+            throw new CommandException(ExitCodes.Refused, "name_invalid", refusal);
+        }
+
         foreach (var hint in source.Hints)
         {
             session.Screen.Note("note: " + hint);

@@ -1,11 +1,14 @@
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Packages;
 
 namespace Dormouse.Cli.Deploy;
 
 /// <summary>Mistakes that can be seen before anything is sent.</summary>
 internal static class SourceChecks
 {
+    private const string Model = "model.onnx";
+
     private static ReadOnlySpan<byte> LfsPointer => "version https://git-lfs.github.com/spec/"u8;
 
     public static void Check(SourceFile file)
@@ -29,4 +32,27 @@ internal static class SourceChecks
             throw CommandException.BadSource($"'{file.LocalPath}' is a Git LFS pointer, not the file itself. Run 'git lfs pull' in its repository, then deploy again.");
         }
     }
+
+    /// <summary>A version has a model where the server looks for it, and paths that it takes.</summary>
+    public static void CheckPackage(SourceVersion version, string source)
+    {
+        if (version.Files.Select(f => PackageRules.PathRefusal(f.Path)).FirstOrDefault(r => r is not null) is { } refusal)
+        {
+            throw CommandException.BadSource(refusal);
+        }
+
+        var models = version.Files.Where(f => f.Path.EndsWith(".onnx", StringComparison.Ordinal) && !f.Path.Contains('/', StringComparison.Ordinal)).Select(f => f.Path).ToArray();
+        if (models.Length == 1 || models.Contains(Model))
+        {
+            return;
+        }
+
+        var place = version.Version is { } number ? $"Version {number} of '{source}'" : $"'{source}'";
+        throw CommandException.BadSource(models.Length > 1
+            ? $"{place} holds {models.Length} models ({string.Join(", ", models.Take(3))}{(models.Length > 3 ? ", …" : "")}). Name one of them, or call the one that is meant {Model}."
+            : $"{place} {(version.Files.Length == 1 ? "is no model" : "holds no model at its top")}: a file that ends in .onnx is needed.{Deeper(version)}");
+    }
+
+    private static string Deeper(SourceVersion version) =>
+        version.Files.FirstOrDefault(f => f.Path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase)) is { } other ? $" There is {other.Path}." : "";
 }

@@ -34,6 +34,11 @@ internal static class SourceReader
             SourceChecks.Check(file);
         }
 
+        foreach (var version in found.Versions)
+        {
+            SourceChecks.CheckPackage(version, source);
+        }
+
         return found;
     }
 

@@ -189,6 +189,31 @@ public sealed class DeployTests : IAsyncLifetime
         Assert.Empty(_server.Requests);
     }
 
+    [Theory]
+    [InlineData("readme --name x", "is no model: a file that ends in .onnx is needed.")]
+    [InlineData("nested", "is no model: a file that ends in .onnx is needed. There is sub/model.onnx.")]
+    [InlineData("two", "holds 2 models (a.onnx, b.onnx). Name one of them, or call the one that is meant model.onnx.")]
+    [InlineData("triton", "Version 2 of")]
+    [InlineData("two/a.onnx --name Not_Good", "The name 'Not_Good' may hold only")]
+    [InlineData("two/a.onnx --name models", "is reserved")]
+    [InlineData("two/a.onnx --memory lots", "memory is 'lots'; allowed is")]
+    [InlineData("two/a.onnx --timeout 0s --min-instances 3 --max-instances 2", "timeout is 0s; allowed are")]
+    public async Task What_cannot_be_deployed_is_refused_before_anything_is_sent(string line, string sentence)
+    {
+        _shell.Write("readme", "words");
+        _shell.Write("nested/sub/model.onnx", "model");
+        _shell.Write("two/a.onnx", "a");
+        _shell.Write("two/b.onnx", "b");
+        _shell.Write("triton/1/model.onnx", "one");
+        _shell.Write("triton/2/model.txt", "two");
+
+        var result = await _shell.RunAsync(["deploy", Path.Combine(_shell.Folder, line.Split(' ')[0]), .. line.Split(' ')[1..]]);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
+        Assert.Empty(_server.Requests);
+    }
+
     [Fact]
     public async Task A_missing_file_is_named_with_what_may_have_been_meant()
     {
