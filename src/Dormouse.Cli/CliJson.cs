@@ -18,6 +18,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(ChangesDocument))]
 [JsonSerializable(typeof(QuickstartDocument))]
 [JsonSerializable(typeof(ReplaysDocument))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>

@@ -42,7 +42,7 @@ internal static class CommandRunner
                 {
                     Title = "Something went wrong",
                     Detail = $"Unexpected {e.GetType().Name}: {e.Message}",
-                    Code = ProblemCode.Internal.Code,
+                    Code = "command_failed",
                 });
                 return ExitCodes.Failed;
             }

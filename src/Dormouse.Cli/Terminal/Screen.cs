@@ -49,7 +49,14 @@ internal sealed class Screen(Surroundings surroundings, OutputFormat format)
     {
         if (IsJson)
         {
-            surroundings.Error.WriteLine(ToText(problem, ProblemJson.Default.ProblemDocument, Indented));
+            var document = JsonSerializer.SerializeToNode(problem with { Type = problem.Type ?? "urn:dormouse:problem:" + problem.Code }, ProblemJson.Default.ProblemDocument)!.AsObject();
+            if (problem.Status == 0)
+            {
+                // Nothing answered: there is no status.
+                document.Remove("status");
+            }
+
+            surroundings.Error.WriteLine(ToText(document, CliJson.Default.JsonObject, Indented));
             return;
         }
 

@@ -125,6 +125,8 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Equal("usage_invalid", result.ErrorJson.GetProperty("code").GetString());
+        Assert.Equal("urn:dormouse:problem:usage_invalid", result.ErrorJson.GetProperty("type").GetString());
+        Assert.False(result.ErrorJson.TryGetProperty("status", out _));
         Assert.Empty(result.Out);
     }
 
