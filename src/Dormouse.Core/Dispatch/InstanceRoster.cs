@@ -23,6 +23,9 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public bool IsDraining { get; set; }
 
+    /// <summary>Meaningful while <see cref="IsDraining"/>.</summary>
+    public DrainReason DrainReason { get; set; }
+
     public bool IsRetired { get; set; }
 
     /// <summary>Instances kept without work.</summary>
@@ -163,7 +166,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         {
             _causes.Stopped();
             var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
-                : IsDraining ? (StopReason.Requested, Sentences.Drained())
+                : IsDraining ? (StopReason.Requested, Sentences.Drained(DrainReason))
                 : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
             Stop(slot, reason, sentence, now, effects);
         }

@@ -95,6 +95,7 @@ public sealed class RevisionEngine
                 break;
             case RevisionEventKind.Drain:
                 _roster.IsDraining = true;
+                _roster.DrainReason = @event.Why;
                 break;
             case RevisionEventKind.Resume:
                 _roster.IsDraining = false;

@@ -50,6 +50,19 @@ public enum RevisionEventKind
     Retire,
 }
 
+/// <summary>Why no new invocations will come.</summary>
+public enum DrainReason
+{
+    /// <summary>The revision has no traffic any more.</summary>
+    NoTraffic,
+
+    /// <summary>The user stopped the endpoint; the next invocation starts it again.</summary>
+    Stopped,
+
+    /// <summary>The user unloaded the endpoint.</summary>
+    Unloaded,
+}
+
 /// <summary>How a slot came free.</summary>
 public enum SlotEnd
 {
@@ -92,6 +105,8 @@ public readonly record struct RevisionEvent
 
     public SlotEnd End { get; private init; }
 
+    public DrainReason Why { get; private init; }
+
     public InstanceReady? Ready { get; private init; }
 
     public StartFailure? Failure { get; private init; }
@@ -127,6 +142,8 @@ public readonly record struct RevisionEvent
     public static RevisionEvent InstanceDeclined(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceDeclined, Instance = instance };
 
     public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
+
+    public static RevisionEvent Drain(DrainReason why) => new() { Kind = RevisionEventKind.Drain, Why = why };
 
     public static RevisionEvent Evict(InstanceId instance) => new() { Kind = RevisionEventKind.Evict, Instance = instance };
 

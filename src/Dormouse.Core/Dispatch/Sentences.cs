@@ -22,7 +22,12 @@ internal static class Sentences
 
     public static string NotNeeded() => "nobody waits for it any more";
 
-    public static string Drained() => "drained: no traffic comes any more";
+    public static string Drained(DrainReason reason) => reason switch
+    {
+        DrainReason.Stopped => "the endpoint was stopped; the next call starts it again",
+        DrainReason.Unloaded => "the endpoint was unloaded",
+        _ => "drained: no traffic comes any more",
+    };
 
     public static string Retired() => "the endpoint is deleted or the server stops";
 

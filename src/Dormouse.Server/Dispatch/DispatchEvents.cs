@@ -1,6 +1,7 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Server.Dispatch;
 
@@ -12,6 +13,9 @@ internal sealed class DispatchEvents
 
     /// <summary>The engine ends an instance.</summary>
     public event Action<Revision, InstanceToStop>? StopDecided;
+
+    /// <summary>The number of instances of a revision changed, and why.</summary>
+    public event Action<Revision, ScalingChange>? Changed;
 
     public event Action<Revision, InstanceId, InstanceReady>? Ready;
 
@@ -28,6 +32,8 @@ internal sealed class DispatchEvents
     public void RaiseStartDecided(Revision revision, InstanceToStart start) => StartDecided?.Invoke(revision, start);
 
     public void RaiseStopDecided(Revision revision, InstanceToStop stop) => StopDecided?.Invoke(revision, stop);
+
+    public void RaiseChanged(Revision revision, ScalingChange change) => Changed?.Invoke(revision, change);
 
     public void RaiseReady(Revision revision, InstanceId instance, InstanceReady ready) => Ready?.Invoke(revision, instance, ready);
 

@@ -67,7 +67,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         foreach (var driver in DriversOf(endpoint.Id))
         {
             var carries = !endpoint.IsUnloaded && carrying.Any(r => r.Id == driver.Revision.Id);
-            driver.Apply(RevisionEvent.Of(carries ? RevisionEventKind.Resume : RevisionEventKind.Drain));
+            driver.Apply(carries ? RevisionEvent.Of(RevisionEventKind.Resume) : RevisionEvent.Drain(endpoint.IsUnloaded ? DrainReason.Unloaded : DrainReason.NoTraffic));
         }
 
         if (endpoint.IsUnloaded)
@@ -87,7 +87,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     /// <summary>Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again.</summary>
     public Task StopAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
-        EndAsync(endpoint, RevisionEventKind.Drain, cancellationToken);
+        EndAsync(endpoint, RevisionEvent.Drain(DrainReason.Stopped), cancellationToken);
 
     /// <summary>The endpoint is deleted: refuses what waits, finishes what runs, stops all, then forgets it.</summary>
     public async Task RemoveAsync(EndpointId endpoint, CancellationToken cancellationToken)
@@ -104,20 +104,11 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             }
         }
 
-        await EndAsync(endpoint, RevisionEventKind.Retire, cancellationToken);
+        await EndAsync(endpoint, RevisionEvent.Of(RevisionEventKind.Retire), cancellationToken);
         scaling.Forget(endpoint);
         lock (_creating)
         {
             _history.Forget(endpoint);
-        }
-    }
-
-    /// <summary>Begins to drain the endpoint and does not wait.</summary>
-    public void Drain(EndpointId endpoint)
-    {
-        foreach (var driver in DriversOf(endpoint))
-        {
-            driver.Apply(RevisionEvent.Of(RevisionEventKind.Drain));
         }
     }
 
@@ -218,12 +209,12 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
 
-    private async Task EndAsync(EndpointId endpoint, RevisionEventKind how, CancellationToken cancellationToken)
+    private async Task EndAsync(EndpointId endpoint, RevisionEvent how, CancellationToken cancellationToken)
     {
         var drivers = DriversOf(endpoint).ToList();
         foreach (var driver in drivers)
         {
-            driver.Apply(RevisionEvent.Of(how));
+            driver.Apply(how);
         }
 
         await Task.WhenAll(drivers.Select(d => d.Dropped)).WaitAsync(cancellationToken);
@@ -255,6 +246,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         foreach (var change in aftermath.Changes)
         {
             scaling.Add(driver.Revision.Id.Endpoint, change);
+            events.RaiseChanged(driver.Revision, change);
         }
 
         foreach (var start in aftermath.Starts)

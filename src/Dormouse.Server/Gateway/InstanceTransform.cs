@@ -63,7 +63,7 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         headers.Remove(DormouseHeaders.CpuMicroseconds);
         var runMicroseconds = InstanceHeaders.Microseconds(proxyResponse, DormouseHeaders.RunMicroseconds);
         var receipt = runMicroseconds is { } known
-            ? run.RunEnded(Status, known, InstanceHeaders.Microseconds(proxyResponse, DormouseHeaders.CpuMicroseconds) ?? 0)
+            ? run.RunEnded(Status, proxyResponse.Content.Headers.ContentLength ?? 0, known, InstanceHeaders.Microseconds(proxyResponse, DormouseHeaders.CpuMicroseconds) ?? 0)
             : null;
         AnswerHeaders.Set(headers, run.Invocation, receipt);
         if (await InstanceProblem.ReadAsync(proxyResponse, run.Invocation, target, cancellationToken) is { } problem)

@@ -25,9 +25,10 @@ internal sealed class InvocationRun(
     /// <summary>
     /// The instance answered and says that its run ended: the slot is free before the caller has read a byte, the instance stays until <see cref="AnswerRead"/>.
     /// </summary>
-    public Receipt RunEnded(int status, long runMicroseconds, long cpuMicroseconds)
+    /// <param name="answerBytes">Length of the answer's body; 0 = not known.</param>
+    public Receipt RunEnded(int status, long answerBytes, long runMicroseconds, long cpuMicroseconds)
     {
-        Deadline.BeginTransfer();
+        Deadline.BeginTransfer(answerBytes);
         _isAnswering |= invocation.HoldsSlot;
         return Close(SlotEnd.Answering, OutcomeOf(status), HasCallerLeft ? 0 : status, runMicroseconds, cpuMicroseconds);
     }
@@ -35,7 +36,7 @@ internal sealed class InvocationRun(
     /// <summary>The last byte of an answer came whose instance does not measure its runs: the gateway measured it.</summary>
     public Receipt AnswerEnded(int status)
     {
-        Deadline.BeginTransfer();
+        Deadline.BeginTransfer(0);
         return Close(SlotEnd.Completed, OutcomeOf(status), HasCallerLeft ? 0 : status, recorder.ElapsedMicroseconds(invocation), 0);
     }
 

@@ -239,7 +239,7 @@ internal sealed class InvocationRunner(
         {
             // The run had ended well; its answer was lost on the way.
             var lost = run.Deadline.HasPassed
-                ? new Problem(ProblemCode.DeadlineExceeded, $"The answer was not read within {Seconds(RunDeadline.TransferLimit)} of the end of its run.")
+                ? new Problem(ProblemCode.DeadlineExceeded, "The answer was read too slowly: its caller was cut off, so that the instance could go.")
                 : Crashed(invocation, "The instance ended while its answer was being sent.");
             return Ended(run, end, lost);
         }

@@ -7,8 +7,11 @@ namespace Dormouse.Server.Gateway;
 /// </summary>
 internal sealed class RunDeadline : IDisposable
 {
-    /// <summary>How long a caller may take to read an answer after its run has ended.</summary>
-    public static readonly TimeSpan TransferLimit = TimeSpan.FromMinutes(10);
+    /// <summary>How long a caller may take to read an answer after its run has ended, besides the time for its length.</summary>
+    private static readonly TimeSpan TransferBase = TimeSpan.FromMinutes(10);
+
+    /// <summary>The pace that a long answer must be read at, bytes a second.</summary>
+    private const long TransferBytesPerSecond = 64 << 10;
 
     private readonly Lock _state = new();
     private readonly CancellationTokenSource _source;
@@ -64,15 +67,18 @@ internal sealed class RunDeadline : IDisposable
         }
     }
 
+    /// <summary>How long a caller may take to read an answer of so many bytes after its run has ended.</summary>
+    public static TimeSpan TransferLimit(long answerBytes) => TransferBase + TimeSpan.FromSeconds(answerBytes / TransferBytesPerSecond);
+
     /// <summary>The run has ended: from now on <see cref="TransferLimit"/> counts.</summary>
-    public void BeginTransfer()
+    public void BeginTransfer(long answerBytes)
     {
         lock (_state)
         {
             if (!_hasRunEnded)
             {
                 _hasRunEnded = true;
-                _source.CancelAfter(TransferLimit);
+                _source.CancelAfter(TransferLimit(answerBytes));
             }
         }
     }

@@ -63,7 +63,7 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
         Receipt? receipt = null;
         if (InstanceHeaders.Microseconds(response, DormouseHeaders.RunMicroseconds) is { } known)
         {
-            receipt = run.RunEnded(status, known, InstanceHeaders.Microseconds(response, DormouseHeaders.CpuMicroseconds) ?? 0);
+            receipt = run.RunEnded(status, response.Content.Headers.ContentLength ?? 0, known, InstanceHeaders.Microseconds(response, DormouseHeaders.CpuMicroseconds) ?? 0);
         }
 
         GrpcMessage body;

@@ -5,6 +5,7 @@ using Dormouse.Server.Logs;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Hosting;
 
@@ -19,6 +20,7 @@ internal static class ServerTelemetry
         var instances = services.GetRequiredService<InstanceMetrics>();
         var scaling = services.GetRequiredService<ScalingMetrics>();
         var dispatch = services.GetRequiredService<DispatchService>();
+        var logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Dormouse.Scaling");
 
         events.StartDecided += (revision, start) => scaling.StartDecided(NameOf(revision), start.Cause);
         events.StopDecided += (revision, stop) => scaling.StopDecided(NameOf(revision), stop.Reason);
@@ -28,15 +30,13 @@ internal static class ServerTelemetry
             logs.Append(revision.Id.Endpoint, LogStore.ServerSource, string.Create(
                 CultureInfo.InvariantCulture, $"{instance} is ready (start {ready.StartTime.TotalMilliseconds:0.0} ms, load {ready.LoadTime.TotalMilliseconds:0.0} ms)"));
         };
-        events.Failed += (revision, instance, failure) =>
+        // Why starts failed and instances were lost is in the change that follows from it.
+        events.Failed += (revision, _, failure) => instances.StartFailed(NameOf(revision), failure.Kind);
+        events.Lost += (revision, _, loss) => instances.Lost(NameOf(revision), loss.Kind);
+        events.Changed += (revision, change) =>
         {
-            instances.StartFailed(NameOf(revision), failure.Kind);
-            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, $"{instance} did not start: {failure.Reason}");
-        };
-        events.Lost += (revision, instance, loss) =>
-        {
-            instances.Lost(NameOf(revision), loss.Kind);
-            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, $"{instance} was lost: {loss.Detail}");
+            logs.Append(revision.Id.Endpoint, LogStore.ServerSource, $"r{change.Revision} {change.From} → {change.To}: {change.Reason}");
+            ScalingEvents.Changed(logger, NameOf(revision), change.Revision, change.From, change.To, change.Reason);
         };
         events.Wrote += (instance, line) => logs.Append(instance.Revision.Endpoint, instance.ToString(), line);
         instances.Observe(() => dispatch.CountInstances().Select(c => new InstanceCount(NameOf(c.Revision), c.State, c.Count)));

@@ -49,6 +49,18 @@ public sealed class KeepAliveTests
         Assert.Equal(cause, Assert.Single(world.Effects.Starts).Cause);
     }
 
+    [Theory]
+    [InlineData(DrainReason.NoTraffic, "drained: no traffic comes any more")]
+    [InlineData(DrainReason.Stopped, "the endpoint was stopped; the next call starts it again")]
+    [InlineData(DrainReason.Unloaded, "the endpoint was unloaded")]
+    public void A_drain_says_why(DrainReason why, string sentence)
+    {
+        var world = new EngineHarness();
+        world.WarmUp();
+
+        Assert.Equal(sentence, Assert.Single(world.Apply(RevisionEvent.Drain(why)).Changes).Reason);
+    }
+
     [Fact]
     public void An_instance_whose_answer_is_still_being_read_takes_calls_and_is_not_idle()
     {

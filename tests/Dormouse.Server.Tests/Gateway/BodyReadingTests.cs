@@ -124,9 +124,10 @@ public sealed class BodyReadingTests
         using var deadline = new RunDeadline(TimeSpan.FromSeconds(2), _time);
 
         deadline.Pause();
-        deadline.BeginTransfer();
+        deadline.BeginTransfer(100 << 20);
         deadline.Resume();
-        _time.Advance(RunDeadline.TransferLimit - TimeSpan.FromMilliseconds(1));
+        Assert.Equal(TimeSpan.FromSeconds(600 + 1600), RunDeadline.TransferLimit(100 << 20));
+        _time.Advance(RunDeadline.TransferLimit(100 << 20) - TimeSpan.FromMilliseconds(1));
 
         Assert.False(deadline.HasPassed);
         _time.Advance(TimeSpan.FromMilliseconds(1));

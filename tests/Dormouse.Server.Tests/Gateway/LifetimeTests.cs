@@ -98,7 +98,7 @@ public sealed class LifetimeTests
         var stop = host.Dispatch.StopAsync(route.Endpoint.Id, Cancellation);
         Assert.False(stop.IsCompleted);
 
-        host.Time.Advance(RunDeadline.TransferLimit);
+        host.Time.Advance(RunDeadline.TransferLimit(0));
 
         await stop;
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsByteArrayAsync(Cancellation));

@@ -3,6 +3,8 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
+using Dormouse.Server.Hosting;
+using Dormouse.Server.Logs;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -33,6 +35,21 @@ public sealed class StartTests
         using var expected = await CallAsync(host);
 
         Assert.Equal("warm", expected.Header("Dormouse-Start"));
+    }
+
+    [Fact]
+    public async Task Every_change_of_the_count_is_in_the_log_with_its_reason()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        ServerTelemetry.Connect(host.Service<IServiceProvider>());
+        var route = host.Add("digits");
+        using var answer = await host.InferAsync("digits");
+        await host.Dispatch.StopAsync(route.Endpoint.Id, Cancellation);
+
+        var lines = await host.Service<LogStore>().ReadAsync(route.Endpoint.Id, 10, follow: false, Cancellation).Select(l => l.Text).ToListAsync(Cancellation);
+
+        Assert.Equal("r1 0 → 1: 1 waiting and none runs: first call", lines[0]);
+        Assert.Equal("r1 1 → 0: the endpoint was stopped; the next call starts it again", lines[^1]);
     }
 
     /// <summary>Over a connection of its own: in the time that passes between calls the web server ends idle ones.</summary>
