@@ -1,0 +1,129 @@
+using Dormouse.Core;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Usage;
+
+namespace Dormouse.Simulation.Results;
+
+/// <summary>What a run of a world came to.</summary>
+public sealed class WorldTotals(TimeSpan duration)
+{
+    private static readonly int Kinds = Enum.GetValues<RefusalKind>().Length;
+
+    private readonly long[] _refusals = new long[Kinds];
+    private readonly MonotonicTime _end = new(duration.Ticks);
+
+    public Timeline Timeline { get; } = new(duration);
+
+    /// <summary>From arrival to answer, of those that were answered.</summary>
+    public LatencyHistogram Latency { get; } = new();
+
+    /// <summary>From arrival to the slot, of those that were answered.</summary>
+    public LatencyHistogram Waiting { get; } = new();
+
+    public long Invocations { get; private set; }
+
+    public long Answered => Latency.Count;
+
+    public long Crashed { get; set; }
+
+    public long TimedOut { get; set; }
+
+    public long CallersLeft { get; set; }
+
+    public long Refused => _refusals.Sum();
+
+    /// <summary>Slots given, also for another try.</summary>
+    public long Grants { get; private set; }
+
+    /// <summary>Of <see cref="Grants"/>: those that waited for a start.</summary>
+    public long ColdGrants { get; private set; }
+
+    /// <summary>Of <see cref="Grants"/>: those that waited for a slot of an instance that was there.</summary>
+    public long QueuedGrants { get; private set; }
+
+    public long Retries { get; set; }
+
+    /// <summary>Starts that the machine admitted.</summary>
+    public long Starts { get; set; }
+
+    public long FailedStarts { get; set; }
+
+    public long Evictions { get; private set; }
+
+    public long IdleStops { get; private set; }
+
+    /// <summary>Σ from admission to gone, up to the end of the load.</summary>
+    public TimeSpan InstanceTime { get; private set; }
+
+    /// <summary>Σ memory class × that time, MiB × ticks of 100 ns.</summary>
+    public Int128 MibTicks { get; private set; }
+
+    /// <summary>Σ metered time of all runs, µs.</summary>
+    public long MeteredMicroseconds { get; private set; }
+
+    /// <summary>What the callers pay, 10⁻¹² of the price book's currency.</summary>
+    public Int128 PricePico { get; private set; }
+
+    /// <summary>Events handled.</summary>
+    public long Events { get; set; }
+
+    /// <summary>Most engines that were there at once.</summary>
+    public int EnginesMax { get; set; }
+
+    public double GibSeconds => (double)MibTicks / (1024.0 * TimeSpan.TicksPerSecond);
+
+    /// <summary>Share of the slots given for which somebody waited for a start, 0 to 1.</summary>
+    public double ColdShare => Grants == 0 ? 0 : (double)ColdGrants / Grants;
+
+    public long Refusals(RefusalKind kind) => _refusals[(int)kind];
+
+    public void Arrived(MonotonicTime at)
+    {
+        Invocations++;
+        Timeline.Arrived(at);
+    }
+
+    public void Granted(StartKind kind, MonotonicTime at)
+    {
+        Grants++;
+        switch (kind)
+        {
+            case StartKind.Cold:
+                ColdGrants++;
+                Timeline.StartedCold(at);
+                break;
+            case StartKind.Queued:
+                QueuedGrants++;
+                break;
+            case StartKind.Warm:
+                break;
+        }
+    }
+
+    public void RefusedFor(RefusalKind kind) => _refusals[(int)kind]++;
+
+    public void Stopped(StopReason reason)
+    {
+        Evictions += reason == StopReason.Evicted ? 1 : 0;
+        IdleStops += reason == StopReason.Idle ? 1 : 0;
+    }
+
+    public void Metered(long microseconds) => MeteredMicroseconds += microseconds;
+
+    /// <summary>An invocation ended after a run: it pays for its last one, as its receipt says.</summary>
+    public void Billed(PriceBook book, long meteredMicroseconds, int memoryMib) =>
+        PricePico += Pricing.PricePico(book, Pricing.BilledMilliseconds(meteredMicroseconds), memoryMib);
+
+    /// <summary>An instance held memory.</summary>
+    public void Held(MonotonicTime from, MonotonicTime to, int memoryMib)
+    {
+        var end = to < _end ? to : _end;
+        if (from < end)
+        {
+            InstanceTime += end - from;
+            MibTicks += (Int128)(end - from).Ticks * memoryMib;
+            Timeline.Held(from, end, memoryMib);
+        }
+    }
+}

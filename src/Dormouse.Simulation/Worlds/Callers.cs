@@ -1,0 +1,163 @@
+using Dormouse.Core.Dispatch;
+
+namespace Dormouse.Simulation.Worlds;
+
+/// <summary>Plays the callers and the gateway: invocations that come, wait, run, end, are tried again, or leave.</summary>
+internal sealed class Callers(WorldState world, Dispatch dispatch)
+{
+    private long _lastSerial;
+
+    /// <summary>The endpoint's next invocation comes.</summary>
+    public void Arrive(SimulatedEndpoint endpoint)
+    {
+        var arrival = endpoint.Next;
+        ScheduleNext(endpoint);
+        var place = world.Invocations.Open(endpoint.Index, ++_lastSerial, arrival.At, arrival.RunTime);
+        world.Totals.Arrived(arrival.At);
+        world.Watch?.Came(_lastSerial, endpoint.Index, world.Now);
+        var faults = world.Plan.Faults;
+        if (endpoint.Machine.Random.Happens(faults.ImpatientCallers))
+        {
+            var patience = faults.Patience.Draw(ref endpoint.Machine.Random);
+            world.Events.Add(world.Now + patience, new WorldEvent(EventKind.CallerLeaves, place, world.Invocations[place].Generation));
+        }
+
+        dispatch.Feed(endpoint, Ask(endpoint, place, isRetry: false));
+    }
+
+    /// <summary>Reads the endpoint's next arrival and schedules it.</summary>
+    public void ScheduleNext(SimulatedEndpoint endpoint)
+    {
+        if (endpoint.Plan.Arrivals.TryNext(out var next))
+        {
+            endpoint.Next = next;
+            world.Events.Add(next.At, new WorldEvent(EventKind.Arrival, endpoint.Index, 0));
+        }
+    }
+
+    public void Granted(SimulatedEndpoint endpoint, in SlotGrant grant)
+    {
+        var place = InvocationTable.Place(grant.Ticket);
+        ref var invocation = ref world.Invocations[place];
+        var instance = endpoint.Find(grant.Lease.Instance) ?? throw new InvalidOperationException($"{grant.Lease.Instance} got work and is not there.");
+        invocation.Generation++;
+        invocation.Waited += world.Now - invocation.WaitsSince;
+        invocation.Instance = instance;
+        invocation.Lease = grant.Lease;
+        instance.Runs.Add(place);
+        world.Totals.Granted(grant.Kind, world.Now);
+        if (instance.Phase == InstancePhase.Ready)
+        {
+            var run = invocation.RunTime < endpoint.Spec.Timeout ? invocation.RunTime : endpoint.Spec.Timeout;
+            world.Events.Add(world.Now + run, new WorldEvent(EventKind.RunEnds, place, invocation.Generation));
+        }
+        else
+        {
+            // It crashed and the engine has not heard of it: the connection breaks at once.
+            BreakRun(place);
+        }
+    }
+
+    public void Refused(in SlotRefusal refusal)
+    {
+        world.Totals.RefusedFor(refusal.Kind);
+        End(InvocationTable.Place(refusal.Ticket), InvocationOutcome.Refused);
+    }
+
+    /// <summary>A run is over, by itself or because it exceeded its limit.</summary>
+    public void RunEnds(int place, long generation)
+    {
+        ref var invocation = ref world.Invocations[place];
+        if (!invocation.IsOpen || invocation.Generation != generation || invocation.Instance is not { } instance)
+        {
+            return;
+        }
+
+        var endpoint = instance.Endpoint;
+        var isLate = invocation.RunTime > endpoint.Spec.Timeout;
+        var answer = endpoint.Machine.Plan.AnswerTime.Draw(ref endpoint.Machine.Random);
+        var end = isLate ? SlotEnd.TimedOut : answer > TimeSpan.Zero ? SlotEnd.Answering : SlotEnd.Completed;
+        var lease = invocation.Lease;
+        instance.Runs.Remove(place);
+        if (isLate)
+        {
+            world.Totals.TimedOut++;
+        }
+        else
+        {
+            world.Totals.Latency.Record(world.Now + answer - invocation.ArrivedAt);
+            world.Totals.Waiting.Record(invocation.Waited);
+        }
+
+        End(place, isLate ? InvocationOutcome.TimedOut : InvocationOutcome.Answered);
+        if (end == SlotEnd.Answering)
+        {
+            world.Events.Add(world.Now + answer, new WorldEvent(EventKind.AnswerLeft, endpoint.Index, 0, instance));
+        }
+
+        dispatch.Feed(endpoint, RevisionEvent.Ended(lease, end));
+    }
+
+    public void AnswerLeft(SimulatedInstance instance) => dispatch.Feed(instance.Endpoint, RevisionEvent.AnswerLeft(instance.Id));
+
+    /// <summary>A caller who still waits hangs up; one whose invocation runs stays.</summary>
+    public void Leave(int place, long generation)
+    {
+        ref var invocation = ref world.Invocations[place];
+        if (invocation.IsOpen && invocation.Generation == generation && invocation.Instance is null)
+        {
+            var (endpoint, ticket) = (world.Endpoints[invocation.Endpoint], world.Invocations.Ticket(place));
+            world.Totals.CallersLeft++;
+            End(place, InvocationOutcome.CallerLeft);
+            dispatch.Feed(endpoint, RevisionEvent.CallerLeft(ticket));
+        }
+    }
+
+    /// <summary>The connections to an instance break.</summary>
+    public void Break(SimulatedInstance instance)
+    {
+        while (instance.Runs is [.., var place])
+        {
+            BreakRun(place);
+        }
+    }
+
+    private void BreakRun(int place)
+    {
+        ref var invocation = ref world.Invocations[place];
+        var (instance, lease) = (invocation.Instance!, invocation.Lease);
+        var endpoint = instance.Endpoint;
+        instance.Runs.Remove(place);
+        invocation.Instance = null;
+        invocation.Generation++;
+        invocation.Attempts = invocation.Attempts.With(wasInterrupted: false);
+        var mayFollow = invocation.Attempts.MayFollow(invocation.Waited, endpoint.Spec.QueueTimeout);
+        if (!mayFollow)
+        {
+            world.Totals.Crashed++;
+            End(place, InvocationOutcome.Crashed);
+        }
+
+        dispatch.Follow(endpoint, RevisionEvent.Ended(lease, SlotEnd.Broken));
+        if (mayFollow)
+        {
+            world.Totals.Retries++;
+            dispatch.Follow(endpoint, Ask(endpoint, place, isRetry: true));
+        }
+    }
+
+    private RevisionEvent Ask(SimulatedEndpoint endpoint, int place, bool isRetry)
+    {
+        ref var invocation = ref world.Invocations[place];
+        invocation.WaitsSince = world.Now;
+        var ticket = world.Invocations.Ticket(place);
+        world.Watch?.Waits(invocation.Serial, ticket);
+        return RevisionEvent.Arrived(ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry);
+    }
+
+    private void End(int place, InvocationOutcome outcome)
+    {
+        world.Watch?.Ended(world.Invocations[place].Serial, outcome, world.Now);
+        world.Invocations.Close(place);
+    }
+}

@@ -1,0 +1,26 @@
+using Dormouse.Core;
+using Dormouse.Core.Instances;
+using Dormouse.Simulation.Models;
+
+namespace Dormouse.Simulation.Worlds;
+
+/// <summary>One machine: its budget, its luck, its clock.</summary>
+internal sealed class SimulatedMachine(int index, MachinePlan plan, ulong seed)
+{
+    /// <summary>Streams below it belong to endpoints.</summary>
+    private const ulong FirstStream = 1UL << 32;
+
+    /// <summary>Draws start times and faults.</summary>
+    private SeededRandom _random = SeededRandom.For(seed, FirstStream + (ulong)index);
+
+    public int Index => index;
+
+    public MachinePlan Plan => plan;
+
+    public MachineArbiter Arbiter { get; } = new(plan.BudgetMib, plan.StartsAtOnceMax);
+
+    public ref SeededRandom Random => ref _random;
+
+    /// <summary>What falls due before it is handled then.</summary>
+    public MonotonicTime FrozenUntil { get; set; }
+}

@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
+using Dormouse.Simulation.Load;
+using Dormouse.Simulation.Models;
+
+namespace Dormouse.Simulation.Worlds;
+
+/// <summary>All that a world is made of. The same plan gives the same run, event by event.</summary>
+public sealed record WorldPlan
+{
+    public required ulong Seed { get; init; }
+
+    /// <summary>At least one; an endpoint's place is its index.</summary>
+    public required ImmutableArray<EndpointPlan> Endpoints { get; init; }
+
+    /// <summary>When load ends: what instances hold after it is not counted. Whoever still waits or runs then is served.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    public MachinePlan Machine { get; init; } = new();
+
+    /// <summary>Machines alike, each a server of its own with its own budget; endpoints are dealt out in turn.</summary>
+    public int Machines { get; init; } = 1;
+
+    public PriceBook Prices { get; init; } = PriceBook.Default;
+
+    public FaultPlan Faults { get; init; } = FaultPlan.None;
+}
+
+/// <param name="Name">For reports.</param>
+/// <param name="Spec">A valid spec; runtime, limits and policy.</param>
+/// <param name="Arrivals">A fresh stream: a world reads it once.</param>
+public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream Arrivals);
+
+/// <summary>What one machine has and how long things take on it.</summary>
+public sealed record MachinePlan
+{
+    /// <summary>Memory that all instances may have together, MiB.</summary>
+    public long BudgetMib { get; init; } = 24 * 1024;
+
+    /// <summary>Starts under way at once.</summary>
+    public int StartsAtOnceMax { get; init; } = 8;
+
+    /// <summary>From the machine's admission until the model begins to load.</summary>
+    public Spread StartTime { get; init; } = new Spread.Lognormal(TimeSpan.FromMilliseconds(25), 0.4);
+
+    public Spread LoadTime { get; init; } = new Spread.Lognormal(TimeSpan.FromMilliseconds(5), 0.4);
+
+    /// <summary>From the order to stop, or a crash, until nothing is left.</summary>
+    public Spread StopTime { get; init; } = new Spread.Always(TimeSpan.FromMilliseconds(2));
+
+    /// <summary>From the end of a run until its answer has left the instance; zero = at once.</summary>
+    public Spread AnswerTime { get; init; } = new Spread.Always(TimeSpan.Zero);
+}
