@@ -1,0 +1,226 @@
+using Dormouse.Core;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+
+namespace Dormouse.Simulation.Promises;
+
+/// <summary>
+/// A plain account of one endpoint, kept from what its engine is told and what it answers, and compared after every event. It shares no code with the engine.
+/// </summary>
+internal sealed class EndpointBook(RevisionSpec spec)
+{
+    private readonly List<Waiter> _waiting = [];
+    private readonly Dictionary<long, Run> _runs = [];
+    private readonly Dictionary<long, InstanceBook> _instances = [];
+    private MonotonicTime _last;
+
+    public bool IsAtRest => _waiting.Count == 0 && _runs.Count == 0;
+
+    public int InstanceCount => _instances.Count;
+
+    /// <summary>Returns what is broken, or null.</summary>
+    public string? Apply(in RevisionEvent @event, MonotonicTime now, RevisionEffects effects)
+    {
+        if (now < _last)
+        {
+            return $"time went back from {_last.Ticks} to {now.Ticks}";
+        }
+
+        _last = now;
+        var ended = Hear(@event, now);
+        return Metered(ended, now, effects) ?? Refusals(effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
+            ?? Gone(@event) ?? Rest(now, effects);
+    }
+
+    private Run? Hear(in RevisionEvent @event, MonotonicTime now)
+    {
+        var instance = _instances.GetValueOrDefault(@event.Instance.Number);
+        switch (@event.Kind)
+        {
+            case RevisionEventKind.Arrived:
+                var waiter = new Waiter(@event.Ticket, @event.QueueDeadline, @event.IsRetry);
+                _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
+                break;
+            case RevisionEventKind.CallerLeft:
+                var left = @event.Ticket;
+                _waiting.RemoveAll(w => w.Ticket == left);
+                break;
+            case RevisionEventKind.Ended when _runs.Remove(@event.Lease.Id, out var run):
+                End(run, @event.End, now);
+                return run;
+            case RevisionEventKind.InstanceReady when instance?.State == BookedState.Starting:
+                instance.State = BookedState.Ready;
+                break;
+            case RevisionEventKind.InstanceDeclined when instance is not null:
+                _instances.Remove(instance.Number);
+                break;
+            case RevisionEventKind.InstanceFailed or RevisionEventKind.InstanceLost or RevisionEventKind.InstanceGone:
+                instance?.End(now);
+                break;
+        }
+
+        return null;
+    }
+
+    private static void End(Run run, SlotEnd end, MonotonicTime now)
+    {
+        var instance = run.Instance;
+        instance.OpenLeases--;
+        instance.EndedRuns++;
+        if (instance.State != BookedState.Over)
+        {
+            instance.Change(-1, now);
+            instance.State = end == SlotEnd.Broken && instance.State == BookedState.Ready ? BookedState.Draining : instance.State;
+        }
+    }
+
+    private static string? Metered(Run? ended, MonotonicTime now, RevisionEffects effects)
+    {
+        if (ended is null)
+        {
+            return effects.Metered.Count == 0 ? null : "a run was metered that had not ended, or twice";
+        }
+
+        if (effects.Metered.Count != 1)
+        {
+            return $"the run of lease {ended.Lease} ended and was metered {effects.Metered.Count} times";
+        }
+
+        var metered = effects.Metered[0].MeteredMicroseconds;
+        ended.Instance.MeteredMicroseconds += metered;
+        var longest = (now - ended.StartedAt).Ticks / TimeSpan.TicksPerMicrosecond;
+        return metered < 0 || metered > longest ? $"a run of {longest} µs was metered {metered} µs"
+            : ended.Instance.MeteredMicroseconds * TimeSpan.TicksPerMicrosecond > ended.Instance.Busy.Ticks
+                ? $"instance {ended.Instance.Number} was busy for {ended.Instance.Busy.TotalMicroseconds} µs and metered {ended.Instance.MeteredMicroseconds}: time is billed twice"
+                : null;
+    }
+
+    private string? Refusals(RevisionEffects effects)
+    {
+        foreach (var refusal in effects.Refusals)
+        {
+            if (_waiting.RemoveAll(w => w.Ticket == refusal.Ticket) != 1)
+            {
+                return $"ticket {refusal.Ticket} was refused and did not wait";
+            }
+        }
+
+        return null;
+    }
+
+    private string? Grants(MonotonicTime now, RevisionEffects effects)
+    {
+        foreach (var grant in effects.Grants)
+        {
+            if (_waiting.Count == 0 || _waiting[0].Ticket != grant.Ticket)
+            {
+                return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "was not the first in the queue" : "did not wait")}";
+            }
+
+            _waiting.RemoveAt(0);
+            var instance = _instances.GetValueOrDefault(grant.Lease.Instance.Number);
+            if (instance is not { State: BookedState.Ready })
+            {
+                return $"a slot was given on instance {grant.Lease.Instance.Number}, which is {instance?.State.ToString() ?? "not there"}";
+            }
+
+            instance.Change(1, now);
+            instance.OpenLeases++;
+            if (instance.Running > spec.Concurrency)
+            {
+                return $"instance {instance.Number} runs {instance.Running} invocations; its concurrency is {spec.Concurrency}";
+            }
+
+            if (!_runs.TryAdd(grant.Lease.Id, new Run(grant.Lease.Id, instance, now)))
+            {
+                return $"lease {grant.Lease.Id} was given twice";
+            }
+        }
+
+        return null;
+    }
+
+    private string? Stops(MonotonicTime now, RevisionEffects effects)
+    {
+        foreach (var stop in effects.Stops)
+        {
+            if (_instances.GetValueOrDefault(stop.Instance.Number) is not { } instance || instance.State == BookedState.Over)
+            {
+                return $"instance {stop.Instance.Number} was stopped and is over";
+            }
+
+            if (instance.Running > 0 && stop.Reason is StopReason.Idle or StopReason.Evicted)
+            {
+                return $"instance {instance.Number} was stopped ({stop.Reason}) while {instance.Running} ran on it";
+            }
+
+            instance.End(now);
+        }
+
+        return null;
+    }
+
+    private string? Starts(RevisionEffects effects)
+    {
+        foreach (var start in effects.Starts)
+        {
+            if (!_instances.TryAdd(start.Instance.Number, new InstanceBook(start.Instance.Number)))
+            {
+                return $"instance {start.Instance.Number} was started twice";
+            }
+        }
+
+        var count = _instances.Values.Count(i => i.CountsForMax);
+        return count > spec.MaxInstances ? $"{count} instances start, serve or drain; max-instances is {spec.MaxInstances}" : null;
+    }
+
+    /// <summary>When nothing more can be metered on an instance, all its busy time must have been.</summary>
+    private string? Gone(in RevisionEvent @event)
+    {
+        if (@event.Kind is not (RevisionEventKind.InstanceGone or RevisionEventKind.Ended) || _instances.GetValueOrDefault(@event.Instance.Number) is not { } instance)
+        {
+            return null;
+        }
+
+        instance.IsGone |= @event.Kind == RevisionEventKind.InstanceGone;
+        if (!instance.IsGone || instance.OpenLeases > 0)
+        {
+            return null;
+        }
+
+        _instances.Remove(instance.Number);
+        // Each share is rounded down to a whole microsecond.
+        var missed = (instance.Busy.Ticks / TimeSpan.TicksPerMicrosecond) - instance.MeteredMicroseconds;
+        return missed > instance.EndedRuns + 1 ? $"instance {instance.Number} was busy {missed} µs more than was metered over {instance.EndedRuns} runs: time is not billed" : null;
+    }
+
+    private string? Rest(MonotonicTime now, RevisionEffects effects)
+    {
+        if (effects.WakeAt <= now)
+        {
+            return $"the engine wants to wake at {effects.WakeAt.Ticks}, now is {now.Ticks}";
+        }
+
+        if (_waiting.Count == 0)
+        {
+            return null;
+        }
+
+        if (_waiting.Count(w => !w.IsRetry) > spec.QueueLimit)
+        {
+            return $"{_waiting.Count} wait; the queue's limit is {spec.QueueLimit}";
+        }
+
+        var first = _waiting.Min(w => w.Deadline);
+        return first <= now ? "a caller waits longer than the queue time-out"
+            : effects.WakeAt > first ? "the engine sleeps longer than a caller may wait"
+            : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Concurrency) ? "a caller waits though a slot is free"
+            : _instances.Values.Any(i => i.CountsForMax) ? null
+            : "a caller waits and no instance is there, starts or drains";
+    }
+
+    private sealed record Waiter(long Ticket, MonotonicTime Deadline, bool IsRetry);
+
+    private sealed record Run(long Lease, InstanceBook Instance, MonotonicTime StartedAt);
+}

@@ -1,0 +1,158 @@
+using System.Collections.Immutable;
+using Dormouse.Core;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Simulation.Load;
+using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Worlds;
+
+namespace Dormouse.Simulation.Promises;
+
+/// <summary>Small worlds full of trouble, one for each seed: few endpoints with odd policies on machines that are too small, bursts, crashes, bad starts, frozen clocks.</summary>
+public static class RandomWorlds
+{
+    /// <summary>Far more than any of these worlds needs.</summary>
+    private const int EventsMax = 1_000_000;
+
+    /// <summary>Longer than every time-out.</summary>
+    private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(10);
+
+    private static readonly int[] IdleMs = [0, 20, 500, 5_000, 60_000];
+    private static readonly int[] TimeoutMs = [5, 60, 2_000, 60_000];
+    private static readonly int[] WaitMs = [30, 300, 5_000, 60_000];
+
+    /// <summary>Runs the world of a seed to its end and checks every promise on the way.</summary>
+    /// <param name="distort">Tests break engines with it; null = the product as it is.</param>
+    /// <returns>Events that were checked.</returns>
+    /// <exception cref="BrokenPromiseException">A promise was broken; the message names the seed.</exception>
+    internal static long Check(ulong seed, Action<int, RevisionEvent, RevisionEffects>? distort)
+    {
+        var plan = Make(seed);
+        var watch = new PromiseWatch(plan);
+        try
+        {
+            var world = new World(plan, watch);
+            world.State.Distort = distort;
+            var kept = plan.Endpoints.Sum(e => e.Spec.MinInstances);
+            // Instances that are to be kept and never start in time are tried for ever.
+            var end = kept > 0 ? new MonotonicTime((plan.Duration + Afterwards).Ticks) : MonotonicTime.Never;
+            while (world.Now < end && world.Step())
+            {
+                if (world.Totals.Events > EventsMax)
+                {
+                    throw new BrokenPromiseException($"after {EventsMax} events the world has not come to rest.");
+                }
+            }
+
+            watch.CheckRest(world.Now, kept);
+            return world.Totals.Events;
+        }
+        catch (BrokenPromiseException e)
+        {
+            throw new BrokenPromiseException($"Seed {seed}: {e.Message}");
+        }
+    }
+
+    /// <inheritdoc cref="Check(ulong, Action{int, RevisionEvent, RevisionEffects}?)"/>
+    public static long Check(ulong seed) => Check(seed, null);
+
+    /// <summary>The plan of a seed.</summary>
+    public static WorldPlan Make(ulong seed)
+    {
+        var random = SeededRandom.For(seed, 0);
+        var isQuiet = random.Happens(0.2);
+        var duration = isQuiet ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1 + random.Below(20));
+        var count = 1 + random.Below(5);
+        var endpoints = ImmutableArray.CreateBuilder<EndpointPlan>(count);
+        for (var i = 0; i < count; i++)
+        {
+            var spec = Spec(ref random);
+            endpoints.Add(new EndpointPlan($"e{i}", spec, new RecordedArrivals(isQuiet ? Regular(duration, ref random) : Arrivals(duration, ref random))));
+        }
+
+        return new WorldPlan
+        {
+            Seed = seed,
+            Endpoints = endpoints.DrainToImmutable(),
+            Duration = duration,
+            Machines = 1 + random.Below(2),
+            Machine = Machine(ref random),
+            Faults = isQuiet ? FaultPlan.None : Faults(ref random),
+        };
+    }
+
+    /// <summary>Calls of a timer, nearly: what keep-alive learns from.</summary>
+    private static List<Arrival> Regular(TimeSpan duration, ref SeededRandom random)
+    {
+        var arrivals = new List<Arrival>();
+        var period = TimeSpan.FromSeconds(15 + random.Below(180));
+        for (var at = period * random.Unit(); at < duration; at += period * (0.97 + (0.06 * random.Unit())))
+        {
+            arrivals.Add(new Arrival(new MonotonicTime(at.Ticks), TimeSpan.FromMilliseconds(1 + random.Below(3_000))));
+        }
+
+        return arrivals;
+    }
+
+    private static RevisionSpec Spec(ref SeededRandom random)
+    {
+        var max = 1 + random.Below(4);
+        return new RevisionSpec
+        {
+            Runtime = SpecRules.OnnxRuntime,
+            MemoryMib = 64 * (1 + random.Below(8)),
+            Concurrency = 1 + random.Below(4),
+            MaxInstances = max,
+            MinInstances = random.Happens(0.2) ? random.Below(max + 1) : 0,
+            IdleTimeout = Pick(IdleMs, ref random),
+            KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
+            Timeout = Pick(TimeoutMs, ref random),
+            StartTimeout = Pick(WaitMs, ref random),
+            QueueTimeout = Pick(WaitMs, ref random),
+            QueueLimit = 1 + random.Below(40),
+        };
+    }
+
+    /// <summary>Single calls and bursts with pauses between them.</summary>
+    private static List<Arrival> Arrivals(TimeSpan duration, ref SeededRandom random)
+    {
+        var arrivals = new List<Arrival>();
+        var pause = TimeSpan.FromMilliseconds(1 + random.Below(800));
+        var run = new Spread.Lognormal(TimeSpan.FromMilliseconds(0.2 + random.Below(60)), 1);
+        var burstShare = random.Unit() * 0.3;
+        for (var at = pause * random.Exponential(); at < duration; at += pause * random.Exponential())
+        {
+            var count = random.Happens(burstShare) ? 1 + random.Below(60) : 1;
+            for (var i = 0; i < count; i++)
+            {
+                arrivals.Add(new Arrival(new MonotonicTime(at.Ticks), run.Draw(ref random)));
+            }
+        }
+
+        return arrivals;
+    }
+
+    private static MachinePlan Machine(ref SeededRandom random) => new()
+    {
+        BudgetMib = 256 + (64 * random.Below(24)),
+        StartsAtOnceMax = 1 + random.Below(4),
+        StartTime = new Spread.Lognormal(TimeSpan.FromMilliseconds(1 + random.Below(60)), 0.6),
+        LoadTime = new Spread.Lognormal(TimeSpan.FromMilliseconds(1 + random.Below(10)), 0.6),
+        StopTime = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(1 + random.Below(30))),
+        AnswerTime = random.Happens(0.5) ? new Spread.Even(TimeSpan.FromMilliseconds(0.1), TimeSpan.FromMilliseconds(20)) : new Spread.Always(TimeSpan.Zero),
+    };
+
+    private static FaultPlan Faults(ref SeededRandom random) => new()
+    {
+        CrashEvery = random.Happens(0.6) ? TimeSpan.FromMilliseconds(50 + random.Below(5_000)) : TimeSpan.Zero,
+        FailedStarts = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
+        SlowStarts = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
+        LostReadiness = random.Happens(0.4) ? random.Unit() * 0.3 : 0,
+        ClockJumpEvery = random.Happens(0.4) ? TimeSpan.FromMilliseconds(200 + random.Below(5_000)) : TimeSpan.Zero,
+        ClockJump = new Spread.Even(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(10)),
+        ImpatientCallers = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
+        Patience = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(500)),
+    };
+
+    private static TimeSpan Pick(int[] milliseconds, ref SeededRandom random) => TimeSpan.FromMilliseconds(milliseconds[random.Below(milliseconds.Length)]);
+}
