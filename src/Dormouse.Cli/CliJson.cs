@@ -19,6 +19,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(QuickstartDocument))]
 [JsonSerializable(typeof(ReplaysDocument))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
+[JsonSerializable(typeof(ComparisonDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Simulation.Comparing;
 using Dormouse.Simulation.Knative;
 
 namespace Dormouse.Cli.Simulation;
@@ -17,17 +19,41 @@ internal static class SimulateCommand
         {
             HelpName = "file",
             Description = "Replay a load that was recorded with Knative's decisions (format kpa-trace-1) on our autoscaler, and show where they first differ. May be given more than once.",
-            Required = true,
         };
+        var policies = new Option<string[]>("--policy")
+        {
+            HelpName = "file",
+            Description = "Settings to run the load with, as YAML; may be given more than once. Default: the product's own beside a fixed keep-alive of 10 minutes.",
+        };
+        var load = new LoadOptions();
+        var grounds = new GroundsOptions();
         var command = new CliCommand(
             "simulate",
-            "Run the product's own scaling decisions on recorded load, without a server. Ends with 1 when a decision differs.",
-            "dormouse simulate --kpa step.json",
-            "dormouse simulate --kpa step.json --kpa ramp.json --output json") { kpa };
+            "Run the product's own decisions on recorded or made-up load, on virtual time and without a server, and compare policies. With --kpa it ends with 1 when a decision differs.",
+            "dormouse simulate --trace azure-functions-2019/",
+            "dormouse simulate --trace arrivals.csv --policy quick.yaml --policy patient.yaml",
+            "dormouse simulate --profile bursty --endpoints 1000 --rate 100 --duration 24h",
+            "dormouse simulate --kpa step.json --kpa ramp.json --output json");
+        load.AddTo(command);
+        command.Add(policies);
+        grounds.AddTo(command);
+        command.Add(kpa);
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
         {
+            var recordings = parsed.GetValue(kpa) ?? [];
+            if (load.IsGiven(parsed) == recordings.Length > 0)
+            {
+                throw CommandException.Usage("One of --trace, --profile and --kpa is needed, and no two of them.");
+            }
+
+            if (recordings.Length == 0)
+            {
+                await CompareAsync(session, load, grounds, parsed.GetValue(policies) ?? [], parsed, cancellationToken);
+                return ExitCodes.Done;
+            }
+
             var replays = ImmutableArray.CreateBuilder<ReplayDocument>();
-            foreach (var file in parsed.GetRequiredValue(kpa))
+            foreach (var file in recordings)
             {
                 replays.Add(await ReplayAsync(file, cancellationToken));
             }
@@ -36,6 +62,29 @@ internal static class SimulateCommand
             Write(session.Screen, done);
             return done.Replays.All(r => r.FirstDifference is null) ? ExitCodes.Done : ExitCodes.Failed;
         });
+    }
+
+    private static async Task CompareAsync(
+        Session session, LoadOptions load, GroundsOptions grounds, string[] files, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var ground = grounds.Read(parsed);
+        ImmutableArray<Policy> policies = files.Length == 0 ? Policy.BuiltIn : [.. files.Select(PolicyFile.Read)];
+        var plan = await session.Activity.RunAsync("reading the load", () => Task.Run(() => load.Read(parsed), cancellationToken));
+        try
+        {
+            foreach (var policy in policies)
+            {
+                // All are judged before the first one runs, which may take long.
+                Comparison.Specs(plan, policy, ground);
+            }
+        }
+        catch (PolicyException e)
+        {
+            throw CommandException.BadSource(e.Message);
+        }
+
+        var results = await ComparisonRun.RunAsync(session, plan, ground, policies, cancellationToken);
+        ComparisonRun.Write(session.Screen, ComparisonDocument.Of(plan, ground, results));
     }
 
     private static async Task<ReplayDocument> ReplayAsync(string file, CancellationToken cancellationToken)

@@ -76,6 +76,9 @@ public sealed class WorldTotals(TimeSpan duration)
     /// <summary>Share of the slots given for which somebody waited for a start, 0 to 1.</summary>
     public double ColdShare => Grants == 0 ? 0 : (double)ColdGrants / Grants;
 
+    /// <summary>Share of <see cref="InstanceTime"/> in which something ran, 0 to 1; runs after the end of the load count too.</summary>
+    public double BusyShare => InstanceTime == TimeSpan.Zero ? 0 : Math.Min(1, MeteredMicroseconds / InstanceTime.TotalMicroseconds);
+
     public long Refusals(RefusalKind kind) => _refusals[(int)kind];
 
     public void Arrived(MonotonicTime at)

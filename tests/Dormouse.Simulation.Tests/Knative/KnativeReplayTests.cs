@@ -80,20 +80,9 @@ public sealed class KnativeReplayTests
     {
         public const string None = "none";
 
-        public static string Folder { get; } = Path.GetFullPath(Path.Combine(Root(), "..", "shared", "data", "oracle", "knative-kpa"));
+        public static string Folder { get; } = Path.Combine(SharedData.Folder, "oracle", "knative-kpa");
 
         public static IEnumerable<string> Recordings =>
             Directory.Exists(Folder) ? Directory.EnumerateFiles(Folder, "*.json").Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal) : [None];
-
-        private static string Root()
-        {
-            var folder = AppContext.BaseDirectory;
-            while (!File.Exists(Path.Combine(folder, "Dormouse.slnx")))
-            {
-                folder = Path.GetDirectoryName(folder.TrimEnd('/')) ?? throw new InvalidOperationException("The tests do not run inside a checkout.");
-            }
-
-            return folder;
-        }
     }
 }

@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Usage;
+using Dormouse.Simulation.Comparing;
+using Dormouse.Simulation.Load;
+using Dormouse.Simulation.Results;
+
+namespace Dormouse.Cli.Simulation;
+
+/// <summary>What <c>simulate --output json</c> prints of a comparison.</summary>
+/// <param name="Currency">Of every price.</param>
+internal sealed record ComparisonDocument(
+    string Load, double DurationS, int Endpoints, ulong Seed, int Machines, int Cores, long MachineMemoryMib, string Currency, ImmutableArray<string> Notes, ImmutableArray<PolicyDocument> Policies)
+{
+    public static ComparisonDocument Of(LoadPlan load, Grounds grounds, IEnumerable<PolicyResult> results) => new(
+        load.Name, load.Duration.TotalSeconds, load.Endpoints.Length, grounds.Seed, grounds.Machines, grounds.Cores, grounds.Machine.BudgetMib, PriceBook.Default.Currency, load.Notes,
+        [.. results.Select(PolicyDocument.Of)]);
+}
+
+/// <param name="ColdShare">Share of the slots given for which somebody waited for a start, 0 to 1.</param>
+/// <param name="InstanceS">Σ time that instances were there, s.</param>
+/// <param name="GbSeconds">Σ memory that they held × time (1 GB = 1,024 MB).</param>
+/// <param name="BusyShare">Share of <paramref name="InstanceS"/> in which something ran.</param>
+/// <param name="Price">What callers pay.</param>
+internal sealed record PolicyDocument(
+    string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long Retries, long ColdStarts, long Queued, double ColdShare,
+    double P50Ms, double P95Ms, double P99Ms, double MaxMs, double WaitP99Ms, long Starts, long FailedStarts, long Evictions, long IdleStops,
+    double InstanceS, double GbSeconds, double BusyShare, string Price)
+{
+    public static PolicyDocument Of(PolicyResult result)
+    {
+        var totals = result.Totals;
+        return new PolicyDocument(
+            result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.Retries, totals.ColdGrants, totals.QueuedGrants, totals.ColdShare,
+            Ms(totals.Latency.Percentile(0.5)), Ms(totals.Latency.Percentile(0.95)), Ms(totals.Latency.Percentile(0.99)), Ms(totals.Latency.Max), Ms(totals.Waiting.Percentile(0.99)),
+            totals.Starts, totals.FailedStarts, totals.Evictions, totals.IdleStops,
+            totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico));
+    }
+
+    private static double Ms(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);
+}
+
+internal sealed record RefusalsDocument(long QueueFull, long QueueTimeout, long StartTimeout, long StartFailed, long NoCapacity)
+{
+    public long Total() => QueueFull + QueueTimeout + StartTimeout + StartFailed + NoCapacity;
+
+    public static RefusalsDocument Of(WorldTotals totals) => new(
+        totals.Refusals(RefusalKind.QueueFull), totals.Refusals(RefusalKind.QueueTimeout), totals.Refusals(RefusalKind.StartTimeout),
+        totals.Refusals(RefusalKind.StartFailed), totals.Refusals(RefusalKind.NoCapacity));
+}

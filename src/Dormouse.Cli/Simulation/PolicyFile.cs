@@ -1,0 +1,89 @@
+using System.Globalization;
+using Dormouse.Cli.Apply;
+using Dormouse.Cli.Terminal;
+using Dormouse.Core.Endpoints;
+using Dormouse.Simulation.Comparing;
+using YamlDotNet.RepresentationModel;
+
+namespace Dormouse.Cli.Simulation;
+
+/// <summary>Reads a policy: settings as in <c>dormouse.yaml</c>, and a <c>name</c>. Every mistake is found in one go.</summary>
+internal static class PolicyFile
+{
+    private static readonly string[] Keys =
+    [
+        "name", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+    ];
+
+    public static Policy Read(string file)
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw CommandException.BadSource($"{file} cannot be read: {e.Message}");
+        }
+
+        var places = new YamlPlaces(file);
+        var policy = new Policy(Path.GetFileNameWithoutExtension(file), new RevisionWishes());
+        if (YamlPlaces.Load(file, text) is YamlMappingNode root)
+        {
+            foreach (var (keyNode, value) in root.Children)
+            {
+                policy = Take(policy, (keyNode as YamlScalarNode)?.Value ?? "", keyNode, (value as YamlScalarNode)?.Value, value, places);
+            }
+        }
+        else
+        {
+            throw CommandException.BadSource($"{file}:1: A policy is a mapping of settings, such as 'idle_timeout: 30s'.");
+        }
+
+        places.ThrowIfAny();
+        return policy;
+    }
+
+    private static Policy Take(Policy policy, string key, YamlNode keyNode, string? text, YamlNode value, YamlPlaces places)
+    {
+        var wishes = policy.Wishes;
+        if (!Keys.Contains(key))
+        {
+            places.Add(keyNode, key, "Unknown key." + Suggestions.Question(key, Keys) + $" Allowed are {string.Join(", ", Keys)}.");
+            return policy;
+        }
+
+        if (text is not { Length: > 0 })
+        {
+            places.Add(value, key, "A single value is needed here.");
+            return policy;
+        }
+
+        int? Whole() => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : Refuse("A whole number is needed here.");
+        double? Number() => double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) ? number : Refuse("A number is needed here.");
+        int? Refuse(string sentence)
+        {
+            places.Add(value, key, $"{sentence} It is '{text}'.");
+            return null;
+        }
+
+        return key == "name" ? policy with { Name = text } : policy with
+        {
+            Wishes = key switch
+            {
+                "memory" => wishes with { Memory = text },
+                "cpu" => wishes with { Cpu = Number() },
+                "concurrency" => wishes with { Concurrency = Whole() },
+                "min_instances" => wishes with { MinInstances = Whole() },
+                "max_instances" => wishes with { MaxInstances = Whole() },
+                "idle_timeout" => wishes with { IdleTimeout = text },
+                "keep_alive" => wishes with { KeepAlive = text },
+                "timeout" => wishes with { Timeout = text },
+                "start_timeout" => wishes with { StartTimeout = text },
+                "queue_timeout" => wishes with { QueueTimeout = text },
+                _ => wishes with { QueueLimit = Whole() },
+            },
+        };
+    }
+}

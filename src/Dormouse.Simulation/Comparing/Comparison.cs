@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Simulation.Load;
+using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Results;
+using Dormouse.Simulation.Worlds;
+
+namespace Dormouse.Simulation.Comparing;
+
+/// <summary>What policies are compared on, beside the load.</summary>
+public sealed record Grounds
+{
+    public required ulong Seed { get; init; }
+
+    public int Machines { get; init; } = 1;
+
+    /// <summary>Cores of one machine: what defaults of concurrency and instances go by.</summary>
+    public int Cores { get; init; } = 8;
+
+    public MachinePlan Machine { get; init; } = new();
+
+    public FaultPlan Faults { get; init; } = FaultPlan.None;
+}
+
+public sealed record PolicyResult(Policy Policy, WorldTotals Totals);
+
+/// <summary>Runs one load under several policies. All get the same arrivals with the same run times, and machines with the same luck.</summary>
+public static class Comparison
+{
+    /// <summary>The spec of every endpoint under a policy; endpoints alike share one.</summary>
+    /// <exception cref="PolicyException">A setting is not allowed.</exception>
+    public static ImmutableArray<RevisionSpec> Specs(LoadPlan load, Policy policy, Grounds grounds)
+    {
+        var facts = new MachineFacts(grounds.Cores, (int)Math.Min(int.MaxValue, grounds.Machine.BudgetMib));
+        var byMemory = new Dictionary<int, RevisionSpec>();
+        var specs = ImmutableArray.CreateBuilder<RevisionSpec>(load.Endpoints.Length);
+        foreach (var endpoint in load.Endpoints)
+        {
+            var mib = Math.Max(endpoint.MemoryMib ?? 0, endpoint.MemoryMib is null ? 0 : SpecRules.MemoryMibMin);
+            if (!byMemory.TryGetValue(mib, out var spec))
+            {
+                var wishes = policy.Wishes with { Memory = policy.Wishes.Memory ?? (mib == 0 ? null : $"{mib}MiB") };
+                spec = SpecRules.Apply(wishes, facts) switch
+                {
+                    SpecOutcome.Accepted accepted => accepted.Spec,
+                    SpecOutcome.Refused refused => throw new PolicyException(policy.Name, refused.Errors),
+                    _ => throw new InvalidOperationException("A third outcome."),
+                };
+                byMemory.Add(mib, spec);
+            }
+
+            specs.Add(spec);
+        }
+
+        return specs.DrainToImmutable();
+    }
+
+    /// <summary>Runs the load under one policy.</summary>
+    /// <param name="progress">Hears how much virtual time has passed.</param>
+    public static PolicyResult Run(LoadPlan load, Policy policy, Grounds grounds, IProgress<TimeSpan>? progress, CancellationToken cancellationToken)
+    {
+        var specs = Specs(load, policy, grounds);
+        var world = new World(new WorldPlan
+        {
+            Seed = grounds.Seed,
+            Duration = load.Duration,
+            Machines = grounds.Machines,
+            Machine = grounds.Machine,
+            Faults = grounds.Faults,
+            Endpoints = [.. load.Endpoints.Select((e, i) => new EndpointPlan(e.Name, specs[i], e.Open(grounds.Seed)))],
+        });
+        return new PolicyResult(policy, world.Run(progress, cancellationToken));
+    }
+}

@@ -1,0 +1,122 @@
+using Dormouse.Cli.Terminal;
+
+namespace Dormouse.Cli.Tests.Simulation;
+
+public sealed class CompareTests : IDisposable
+{
+    private const string Arrivals = "time_s,endpoint,run_ms\n0,a,100\n100,a,100\n200,b,100\n1000,a,100\n";
+
+    private readonly Shell _shell = new();
+
+    public void Dispose() => _shell.Dispose();
+
+    [Fact]
+    public async Task The_default_is_compared_with_a_fixed_keep_alive()
+    {
+        var result = (await _shell.RunAsync("simulate", "--trace", _shell.Write("load.csv", Arrivals), "--output", "json")).Done();
+
+        Assert.Equal(("load.csv", 2, "USD"), (result.Json.GetProperty("load").GetString(), result.Json.GetProperty("endpoints").GetInt32(), result.Json.GetProperty("currency").GetString()));
+        var policies = result.Json.GetProperty("policies").EnumerateArray().ToList();
+        Assert.Equal(["dormouse default", "fixed 10-minute keep-alive"], policies.Select(p => p.GetProperty("policy").GetString()));
+        Assert.Equal([4, 3], policies.Select(p => p.GetProperty("cold_starts").GetInt32()));
+        Assert.All(policies, p => Assert.Equal(4, p.GetProperty("answered").GetInt32()));
+        Assert.All(policies, p => Assert.Equal("0.00000333334", p.GetProperty("price").GetString()));
+    }
+
+    [Fact]
+    public async Task Policies_of_files_stand_side_by_side()
+    {
+        var load = _shell.Write("load.csv", Arrivals);
+        var quick = _shell.Write("quick.yaml", "idle_timeout: 10s\nmemory: 128MiB\n");
+        var warm = _shell.Write("warm.yaml", "name: always warm\nmin_instances: 1\n");
+
+        var result = (await _shell.RunAsync("simulate", "--trace", load, "--policy", quick, "--policy", warm)).Done();
+
+        var lines = result.Out.Split('\n');
+        Assert.Contains("load.csv: 4 invocations of 2 endpoints in 16.7 min, 1 machine of 8 cores and 24GiB, seed 1", lines[0], StringComparison.Ordinal);
+        Assert.Contains(lines, l => l.StartsWith("quick", StringComparison.Ordinal) && l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1] == "4");
+        Assert.Contains(lines, l => l.StartsWith("always warm", StringComparison.Ordinal) && l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2] == "1"); // The one at 0 s.
+    }
+
+    [Fact]
+    public async Task A_profile_needs_no_file()
+    {
+        var result = (await _shell.RunAsync("simulate", "--profile", "bursty", "--endpoints", "5", "--rate", "2", "--duration", "10m", "--output", "json")).Done();
+
+        Assert.Equal("bursty", result.Json.GetProperty("load").GetString());
+        Assert.True(result.Json.GetProperty("policies")[0].GetProperty("invocations").GetInt64() > 500);
+    }
+
+    [Fact]
+    public async Task A_seed_gives_the_same_words_again()
+    {
+        string[] command = ["simulate", "--profile", "steady", "--endpoints", "5", "--rate", "2", "--duration", "10m", "--seed"];
+
+        Assert.Equal((await _shell.RunAsync([.. command, "7"])).Out, (await _shell.RunAsync([.. command, "7"])).Out);
+        Assert.NotEqual((await _shell.RunAsync([.. command, "7"])).Out, (await _shell.RunAsync([.. command, "8"])).Out);
+    }
+
+    [Theory]
+    [InlineData("time_s,endpoint\n2,a\n1,a\n", ":3: time_s is 1, after 2: time goes forward.")]
+    [InlineData("", ": It is empty")]
+    public async Task A_bad_trace_is_refused_with_its_place(string text, string message)
+    {
+        var file = _shell.Write("load.csv", text);
+
+        var result = await _shell.RunAsync("simulate", "--trace", file);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains(file + message, result.Error, StringComparison.Ordinal);
+        Assert.Empty(result.Out);
+    }
+
+    [Theory]
+    [InlineData("idle_timout: 30s", ":1: idle_timout: Unknown key. Did you mean 'idle_timeout'?")]
+    [InlineData("concurrency: many", ":1: concurrency: A whole number is needed here. It is 'many'.")]
+    [InlineData("concurrency: [1]", ":1: concurrency: A single value is needed here.")]
+    [InlineData("- 1", ":1: A policy is a mapping of settings")]
+    public async Task A_bad_policy_is_refused_with_its_place(string text, string message)
+    {
+        var file = _shell.Write("policy.yaml", text);
+
+        var result = await _shell.RunAsync("simulate", "--profile", "steady", "--policy", file);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains(file + message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("max_instances: 5\nmin_instances: 6", "min_instances is 6; allowed are 0 to max_instances, which is 5.")]
+    [InlineData("idle_timeout: 2d", "idle_timeout is 2d; allowed are 0s to 24h.")]
+    public async Task Settings_that_are_not_allowed_are_named(string text, string message)
+    {
+        var result = await _shell.RunAsync("simulate", "--profile", "steady", "--policy", _shell.Write("policy.yaml", text));
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains("The policy 'policy' cannot be used. " + message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("One of --trace, --profile and --kpa is needed")]
+    [InlineData("--trace and --profile were both given", "--trace", "x.csv", "--profile", "steady")]
+    [InlineData("--endpoints is 0; allowed are 1 to 1000000", "--profile", "steady", "--endpoints", "0")]
+    [InlineData("--duration is 'long'; allowed is a number with", "--profile", "steady", "--duration", "long")]
+    [InlineData("--machine-memory is 1MiB; allowed are 64MiB to", "--profile", "steady", "--machine-memory", "1MiB")]
+    [InlineData("more than 10,000,000,000 invocations", "--profile", "steady", "--rate", "1000000", "--duration", "100d")]
+    public async Task A_wrong_command_line_is_told(string message, params string[] arguments)
+    {
+        var result = await _shell.RunAsync(["simulate", .. arguments]);
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_trace_that_is_not_there_is_named()
+    {
+        var result = await _shell.RunAsync("simulate", "--trace", "nowhere.csv");
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains("nowhere.csv cannot be read", result.Error, StringComparison.Ordinal);
+    }
+}
