@@ -7,6 +7,7 @@ using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Simulation.Comparing;
 using Dormouse.Simulation.Knative;
+using Dormouse.Simulation.Reports;
 
 namespace Dormouse.Cli.Simulation;
 
@@ -25,6 +26,7 @@ internal static class SimulateCommand
             HelpName = "file",
             Description = "Settings to run the load with, as YAML; may be given more than once. Default: the product's own beside a fixed keep-alive of 10 minutes.",
         };
+        var report = new Option<string?>("--report") { HelpName = "file", Description = "Also write the comparison as an HTML page with charts: one file, nothing from the network." };
         var load = new LoadOptions();
         var grounds = new GroundsOptions();
         var command = new CliCommand(
@@ -32,10 +34,11 @@ internal static class SimulateCommand
             "Run the product's own decisions on recorded or made-up load, on virtual time and without a server, and compare policies. With --kpa it ends with 1 when a decision differs.",
             "dormouse simulate --trace azure-functions-2019/",
             "dormouse simulate --trace arrivals.csv --policy quick.yaml --policy patient.yaml",
-            "dormouse simulate --profile bursty --endpoints 1000 --rate 100 --duration 24h",
+            "dormouse simulate --profile bursty --endpoints 1000 --rate 100 --duration 24h --report bursty.html",
             "dormouse simulate --kpa step.json --kpa ramp.json --output json");
         load.AddTo(command);
         command.Add(policies);
+        command.Add(report);
         grounds.AddTo(command);
         command.Add(kpa);
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
@@ -48,7 +51,7 @@ internal static class SimulateCommand
 
             if (recordings.Length == 0)
             {
-                await CompareAsync(session, load, grounds, parsed.GetValue(policies) ?? [], parsed, cancellationToken);
+                await CompareAsync(session, load, grounds, parsed.GetValue(policies) ?? [], parsed.GetValue(report), parsed, cancellationToken);
                 return ExitCodes.Done;
             }
 
@@ -65,9 +68,15 @@ internal static class SimulateCommand
     }
 
     private static async Task CompareAsync(
-        Session session, LoadOptions load, GroundsOptions grounds, string[] files, ParseResult parsed, CancellationToken cancellationToken)
+        Session session, LoadOptions load, GroundsOptions grounds, string[] files, string? report, ParseResult parsed, CancellationToken cancellationToken)
     {
         var ground = grounds.Read(parsed);
+        if (report is not null && Path.GetDirectoryName(Path.GetFullPath(report)) is { } folder && !Directory.Exists(folder))
+        {
+            // Said before a run that may take long.
+            throw CommandException.BadSource($"--report is {report}, and there is no folder {folder}.");
+        }
+
         ImmutableArray<Policy> policies = files.Length == 0 ? Policy.BuiltIn : [.. files.Select(PolicyFile.Read)];
         var plan = await session.Activity.RunAsync("reading the load", () => Task.Run(() => load.Read(parsed), cancellationToken));
         try
@@ -85,6 +94,11 @@ internal static class SimulateCommand
 
         var results = await ComparisonRun.RunAsync(session, plan, ground, policies, cancellationToken);
         ComparisonRun.Write(session.Screen, ComparisonDocument.Of(plan, ground, results));
+        if (report is not null)
+        {
+            await File.WriteAllTextAsync(report, HtmlReport.Write(plan, ground, results), cancellationToken);
+            session.Screen.Note($"The report is in {report}.");
+        }
     }
 
     private static async Task<ReplayDocument> ReplayAsync(string file, CancellationToken cancellationToken)

@@ -48,6 +48,37 @@ public sealed class CompareTests : IDisposable
     }
 
     [Fact]
+    public async Task A_report_is_one_page_that_asks_for_nothing()
+    {
+        var policy = _shell.Write("odd.yaml", "name: <b>odd & co</b>\n");
+        var page = Path.Combine(_shell.Folder, "report.html");
+
+        (await _shell.RunAsync("simulate", "--trace", _shell.Write("load.csv", Arrivals), "--policy", policy, "--report", page)).Done();
+
+        var html = await File.ReadAllTextAsync(page, TestContext.Current.CancellationToken);
+        Assert.Equal(5, html.Split("<svg ").Length - 1);
+        Assert.Contains("&lt;b&gt;odd &amp; co&lt;/b&gt;", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<b>odd", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("http", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", html, StringComparison.Ordinal);
+        // What was written is also well-formed but for the head: each chart is XML.
+        foreach (var chart in html.Split("<svg ").Skip(1))
+        {
+            System.Xml.Linq.XElement.Parse("<svg " + chart[..(chart.IndexOf("</svg>", StringComparison.Ordinal) + 6)]);
+        }
+    }
+
+    [Fact]
+    public async Task A_report_that_cannot_be_written_is_told_before_the_run()
+    {
+        var result = await _shell.RunAsync("simulate", "--profile", "steady", "--report", Path.Combine(_shell.Folder, "nowhere", "r.html"));
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains("there is no folder", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_seed_gives_the_same_words_again()
     {
         string[] command = ["simulate", "--profile", "steady", "--endpoints", "5", "--rate", "2", "--duration", "10m", "--seed"];
