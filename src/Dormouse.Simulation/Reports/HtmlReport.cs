@@ -15,8 +15,8 @@ public static class HtmlReport
     private const string Style = """
         body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 960px; margin: 2rem auto; padding: 0 1rem }
         h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.05rem; margin: 0 0 .3rem } .facts { color: #555 }
-        table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums } .wide { overflow-x: auto; margin: 1.2rem 0 }
-        th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap } th { font-weight: 600 } th:first-child, td:first-child { text-align: left }
+        table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums } .wide { overflow-x: auto; margin: 1.2rem 0 }
+        th, td { padding: .3rem .4rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap } th { font-weight: 600 } th:first-child, td:first-child { text-align: left }
         td i, figcaption i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px }
         figure { margin: 1.8rem 0 } svg { width: 100%; height: auto; display: block } svg text { font-size: 12px; fill: #444 } svg .axis { fill: #666 }
         .grid { stroke: #e4e4e4 } .mark { stroke: #999 } figcaption span { margin-right: 1.2em; font-size: .9rem }
@@ -32,7 +32,7 @@ public static class HtmlReport
         html.Append("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">");
         html.Append($"<title>Simulation of {Encode(load.Name)}</title>\n<style>\n{Style}\n</style></head><body>\n<h1>Simulation of {Encode(load.Name)}</h1>\n<p class=\"facts\">");
         html.Append($"{Count(first.Invocations)} invocations of {Count(load.Endpoints.Length)} endpoints in {Durations.Words(load.Duration)}; ");
-        html.Append($"{Count(grounds.Machines)} machine(s) of {grounds.Cores} cores and {Sizes.Format(grounds.Machine.BudgetMib * Sizes.BytesPerMib)}; seed {grounds.Seed}.");
+        html.Append($"{(grounds.Machines == 1 ? "1 machine" : Count(grounds.Machines) + " machines")} of {grounds.Cores} cores and {Sizes.Format(grounds.Machine.BudgetMib * Sizes.BytesPerMib)}; seed {grounds.Seed}.");
         html.Append($"{string.Concat(load.Notes.Select(n => " " + Encode(n)))}</p>\n{Table(results)}");
         html.Append(Trade(results)).Append(Latency(results));
         html.Append(OverTime("Memory held by instances", "GiB", load, results, t => [.. t.HeldMib.Select(m => m / 1024)]));

@@ -13,12 +13,12 @@ internal sealed class SvgChart(string title, string xTitle, string yTitle, Chart
     private const int Width = 900;
     private const int Height = 300;
     private const int Left = 76;
-    private const int Right = 16;
+    private const int Right = 30;
     private const int Top = 14;
     private const int Bottom = 46;
 
-    /// <summary>Told apart also by people who see few colours (Okabe and Ito).</summary>
-    private static readonly string[] Colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+    /// <summary>Told apart also by people who see few colours (Okabe and Ito), and one more.</summary>
+    private static readonly string[] Colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b"];
 
     private readonly StringBuilder _svg = new();
 

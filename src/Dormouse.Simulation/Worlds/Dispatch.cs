@@ -219,6 +219,11 @@ internal sealed class Dispatch(WorldState world)
 
     private void CarryOutWanted()
     {
+        if (_wanted.Admitted.Count + _wanted.Evicted.Count + _wanted.Impossible.Count == 0)
+        {
+            return;
+        }
+
         foreach (var id in _wanted.Admitted)
         {
             if (Owner(id).Find(id) is { Phase: InstancePhase.Requested } instance)

@@ -112,6 +112,55 @@ public sealed class WorldTests
     }
 
     [Fact]
+    public void A_steady_load_allocates_nothing()
+    {
+        var world = new World(Plan(1_000, new EndpointPlan("busy", Spec, new Endless())));
+        while (world.Totals.Answered < 10_000)
+        {
+            world.Step();
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        while (world.Totals.Answered < 110_000)
+        {
+            world.Step();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    /// <summary>Another way to the same numbers: one start, then a plain queue before as many servers as there are slots.</summary>
+    [Fact]
+    public void A_kept_instance_is_a_queue_with_as_many_servers_as_slots()
+    {
+        var random = SeededRandom.For(3, 3);
+        var (arrivals, at) = (new List<Arrival>(), 1.0);
+        for (var i = 0; i < 5_000; i++)
+        {
+            at += 0.03 * random.Exponential();
+            arrivals.Add(new Arrival(new MonotonicTime((long)(at * TimeSpan.TicksPerSecond)), TimeSpan.FromSeconds(0.1 * random.Exponential())));
+        }
+
+        var spec = Spec with { Concurrency = 4, MinInstances = 1, QueueLimit = 10_000 };
+        var totals = Run(Plan(at, new EndpointPlan("q", spec, new RecordedArrivals(arrivals))));
+
+        var servers = new PriorityQueue<int, long>(Enumerable.Repeat((0, 0L), 4));
+        var latencies = new List<TimeSpan>();
+        foreach (var arrival in arrivals)
+        {
+            servers.TryDequeue(out _, out var free);
+            var end = Math.Max(free, arrival.At.Ticks) + arrival.RunTime.Ticks;
+            servers.Enqueue(0, end);
+            latencies.Add(new TimeSpan(end - arrival.At.Ticks));
+        }
+
+        latencies.Sort();
+        Assert.Equal(latencies[^1], totals.Latency.Max);
+        Assert.InRange(totals.Latency.Percentile(0.5) / latencies[2_499], 1, 1.033);
+        Assert.InRange(totals.Latency.Percentile(0.99) / latencies[4_949], 1, 1.033);
+    }
+
+    [Fact]
     public void A_run_can_be_cancelled()
     {
         var endpoint = new EndpointPlan("busy", Spec, new Endless());
