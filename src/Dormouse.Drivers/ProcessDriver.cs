@@ -104,6 +104,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     public long? MemoryBytes(InstanceId instance) =>
         _processes.TryGetValue(instance, out var processId) ? ProcessMemory.PrivateBytes(processId) : null;
 
+    public int? ProcessId(InstanceId instance) => _processes.TryGetValue(instance, out var processId) ? processId : null;
+
     /// <summary>Kills every instance, waits until nothing of them is left, and says Gone for each.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -16,14 +16,17 @@ public sealed class InstanceTests
         var process = DriverFixture.ProcessOf(ready.Address);
         var answer = await DriverFixture.AskAsync(ready.Address, "hello");
         var memory = fixture.Driver.MemoryBytes(instance);
+        var shown = fixture.Driver.ProcessId(instance);
         fixture.Driver.Stop(instance, StopReason.Idle);
         await fixture.Observer.WaitForGoneAsync(instance);
 
         Assert.Equal("model|", answer);
+        Assert.Equal(process, shown);
         Assert.InRange(memory ?? 0, 1 << 20, 256 << 20);
         Assert.False(Machine.IsRunning(process));
         Assert.False(File.Exists(ready.Address));
         Assert.Null(fixture.Driver.MemoryBytes(instance));
+        Assert.Null(fixture.Driver.ProcessId(instance));
         Assert.Equal([typeof(InstanceReady), typeof(RecordingObserver.GoneMark)], fixture.Observer.Told(instance).Select(told => told.GetType()));
     }
 

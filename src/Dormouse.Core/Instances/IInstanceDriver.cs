@@ -26,6 +26,9 @@ public interface IInstanceDriver : IAsyncDisposable
 
     /// <summary>Measured memory of a running instance in bytes (private), or null when unknown.</summary>
     long? MemoryBytes(InstanceId instance);
+
+    /// <summary>Process of a running instance on this machine, or null when it has none of its own or is unknown.</summary>
+    int? ProcessId(InstanceId instance) => null;
 }
 
 public interface IInstanceObserver

@@ -125,7 +125,9 @@ public sealed record RevisionInfo
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
-public sealed record InstanceInfo(string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes);
+/// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>
+public sealed record InstanceInfo(
+    string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes, int? ProcessId = null);
 
 public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
 

@@ -116,5 +116,6 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         sample.Running,
         dispatch.WallTime(sample.StartedAt),
         sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,
-        driver.MemoryBytes(sample.Instance));
+        driver.MemoryBytes(sample.Instance),
+        driver.ProcessId(sample.Instance));
 }

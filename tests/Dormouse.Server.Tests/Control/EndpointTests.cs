@@ -132,7 +132,7 @@ public sealed class EndpointTests
 
         Assert.Equal("ready", running.Status);
         Assert.Equal(2, running.Instances.Length);
-        Assert.All(running.Instances, i => Assert.Equal(("r1", "ready", 12_345_678L), (i.Revision, i.State, i.MemoryBytes)));
+        Assert.All(running.Instances, i => Assert.Equal(("r1", "ready", 12_345_678L, 4711), (i.Revision, i.State, i.MemoryBytes, i.ProcessId)));
         Assert.NotEmpty(running.Scaling);
         Assert.Empty((await ControlServer.ReadAsync(stopped, ControlJson.Default.EndpointInfo)).Instances);
     }

@@ -39,6 +39,8 @@ internal sealed class ControlDriver : IInstanceDriver
 
     public long? MemoryBytes(InstanceId instance) => 12_345_678;
 
+    public int? ProcessId(InstanceId instance) => 4711;
+
     public ValueTask DisposeAsync()
     {
         foreach (var instance in _running.Keys)
