@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dormouse.Cli.Drill;
 using Dormouse.Cli.Simulation;
 using Dormouse.Protocol.Control;
 
@@ -18,6 +19,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(ChangesDocument))]
 [JsonSerializable(typeof(QuickstartDocument))]
 [JsonSerializable(typeof(ReplaysDocument))]
+[JsonSerializable(typeof(DrillReport))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ComparisonDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;

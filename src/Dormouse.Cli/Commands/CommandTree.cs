@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Dormouse.Cli.Apply;
 using Dormouse.Cli.Completion;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Drill;
 using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Hosting;
 using Dormouse.Cli.Invoke;
@@ -52,6 +53,7 @@ internal static class CommandTree
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),
             SimulateCommand.Create(globals),
+            DrillCommand.Create(globals),
             DoctorCommand.Create(globals),
             VersionCommand.Create(globals),
             CompletionCommand.Create(globals),

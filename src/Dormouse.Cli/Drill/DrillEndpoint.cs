@@ -1,0 +1,126 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Security.Cryptography;
+using Dormouse.Cli.Connection;
+using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Terminal;
+using Dormouse.Client;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Cli.Drill;
+
+/// <summary>The throw-away endpoint: every change of it is written into the traffic's history before and after.</summary>
+internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : IAsyncDisposable
+{
+    private const int InstancesMax = 4;
+    private static readonly TimeSpan ZeroLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan DeleteLimit = TimeSpan.FromSeconds(30);
+
+    private static readonly RevisionSettings Settings = new()
+    {
+        Memory = "128MiB",
+        Cpu = 1,
+        Concurrency = 1,
+        MaxInstances = InstancesMax,
+        IdleTimeout = "1s",
+    };
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dormouse-drill-");
+    private bool _mayExist;
+
+    public string Name { get; } = "drill-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
+
+    /// <summary>Number of the newest one; 0 = none.</summary>
+    public int Revisions { get; private set; }
+
+    private TimeProvider Time => session.Surroundings.Time;
+
+    /// <summary>Makes the next revision, which takes all traffic.</summary>
+    public async Task DeployAsync(CancellationToken cancellationToken)
+    {
+        var number = Revisions + 1;
+        var file = Path.Combine(_folder.FullName, $"{number}.onnx");
+        await File.WriteAllBytesAsync(file, DrillModel.File(number), cancellationToken);
+        var deployer = new Deployer(session);
+        var version = await deployer.HashAsync(new SourceVersion(null, [new SourceFile("model.onnx", file)]), cancellationToken);
+        _mayExist = true;
+        await ChangeAsync([number], async () =>
+        {
+            var deployed = await deployer.DeployAsync(Name, version, Settings, verify: true, wait: true, cancellationToken);
+            Revisions = deployed.Revision.Number;
+        });
+        if (Revisions != number)
+        {
+            throw CommandException.Failed("drill_disturbed", $"Somebody else deploys to {Name}: r{Revisions} was made where r{number} was to come.");
+        }
+    }
+
+    /// <summary>Half of the traffic to each of the two newest revisions.</summary>
+    public Task SplitAsync(CancellationToken cancellationToken) => ChangeAsync(
+        [Revisions - 1, Revisions],
+        () => session.Client.Endpoints.SetTrafficAsync(
+            Name, ImmutableSortedDictionary<string, int>.Empty.Add(NameOf(Revisions - 1), 50).Add(NameOf(Revisions), 50), cancellationToken));
+
+    /// <summary>All traffic to the revision before the newest.</summary>
+    public Task RollBackAsync(CancellationToken cancellationToken) => ChangeAsync(
+        [Revisions - 1], () => session.Client.Endpoints.RollbackAsync(Name, NameOf(Revisions - 1), cancellationToken));
+
+    public Task StopAsync(CancellationToken cancellationToken) => session.Client.Endpoints.StopAsync(Name, cancellationToken);
+
+    /// <summary>Kills every instance's process.</summary>
+    /// <returns>How many were killed; how many there were.</returns>
+    public async Task<(int Killed, int Seen)> KillAsync(CancellationToken cancellationToken)
+    {
+        var instances = (await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Instances;
+        return (instances.Count(i => i.ProcessId is { } process && InstanceProcess.Kill(process)), instances.Length);
+    }
+
+    /// <summary>Returns when nothing of the endpoint runs any more.</summary>
+    public async Task UntilZeroAsync(CancellationToken cancellationToken)
+    {
+        var start = Time.GetTimestamp();
+        while ((await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Instances is { IsEmpty: false } left)
+        {
+            if (Time.GetElapsedTime(start) > ZeroLimit)
+            {
+                throw CommandException.Failed("not_idle", $"{Name} still has {left.Length} instance(s) after {Units.Number(ZeroLimit.TotalSeconds)} s without a call.");
+            }
+
+            await Task.Delay(LookAgain, Time, cancellationToken);
+        }
+    }
+
+    /// <summary>Deletes it, also after a deploy that failed and when the drill was interrupted.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _folder.Delete(recursive: true);
+        if (!_mayExist)
+        {
+            return;
+        }
+
+        using var limit = new CancellationTokenSource(DeleteLimit, Time);
+        try
+        {
+            await session.Client.Endpoints.DeleteAsync(Name, limit.Token);
+        }
+        catch (DormouseException e) when (e.IsNotFound)
+        {
+            // The first deploy did not come so far.
+        }
+        catch (Exception e) when (e is DormouseException or OperationCanceledException)
+        {
+            session.Screen.Warn($"{Name} could not be deleted: {e.Message} 'dormouse delete {Name} --yes' does it.");
+        }
+    }
+
+    private static string NameOf(int revision) => "r" + revision.ToString(CultureInfo.InvariantCulture);
+
+    private async Task ChangeAsync(ImmutableArray<int> revisions, Func<Task> change)
+    {
+        traffic.Changing(revisions, Time.GetTimestamp());
+        await change();
+        traffic.Changed(Time.GetTimestamp());
+    }
+}

@@ -1,0 +1,167 @@
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Dormouse.Cli.Tests.Drill;
+
+/// <summary>Whatever a server does to one of many calls, a drill notices it.</summary>
+public sealed class DrillFaultTests
+{
+    private readonly DrillBench _bench = new();
+
+    [Fact]
+    public async Task Right_answers_are_right_and_agree_with_the_ledger()
+    {
+        await _bench.CallAsync(20);
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal((20, 20, 0, 0, 0), (_bench.Counts.Sent, _bench.Counts.Right, _bench.Counts.Lost, _bench.Counts.Wrong, _bench.Counts.Late));
+        Assert.Equal((20, 0, 0, 20 * 8_333L, null), (accounts.Receipts, accounts.Duplicated, accounts.Unaccounted, accounts.PricePico, accounts.Difference));
+        Assert.Empty(_bench.Faults);
+    }
+
+    [Fact]
+    public async Task A_broken_connection_is_a_lost_call()
+    {
+        await _bench.CallAsync(3);
+        _bench.Server.BreaksNext = true;
+        await _bench.CallAsync(3);
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal((6, 5, 1), (_bench.Counts.Sent, _bench.Counts.Right, _bench.Counts.Lost));
+        Assert.Contains("call-4: no answer", Assert.Single(_bench.Faults), StringComparison.Ordinal);
+        // Its receipt is that of the lost call, not a second one of another.
+        Assert.Equal((6, 0), (accounts.Receipts, accounts.Duplicated));
+    }
+
+    [Theory]
+    [InlineData(HttpStatusCode.BadGateway, "worker_crashed")]
+    [InlineData(HttpStatusCode.ServiceUnavailable, "start_failed")]
+    [InlineData(HttpStatusCode.InternalServerError, "internal")]
+    [InlineData(HttpStatusCode.NotFound, "endpoint_not_found")]
+    public async Task An_error_that_is_no_back_pressure_is_a_lost_call(HttpStatusCode status, string code)
+    {
+        _bench.Server.Problem = (status, code);
+        await _bench.CallAsync(2);
+
+        Assert.Equal((1, 1, 0), (_bench.Counts.Right, _bench.Counts.Lost, _bench.Counts.Refused));
+        Assert.Contains(code, Assert.Single(_bench.Faults), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(HttpStatusCode.TooManyRequests, "concurrency_limit_reached")]
+    [InlineData(HttpStatusCode.ServiceUnavailable, "queue_timeout")]
+    [InlineData(HttpStatusCode.ServiceUnavailable, "capacity_exhausted")]
+    public async Task Back_pressure_is_counted_apart(HttpStatusCode status, string code)
+    {
+        _bench.Server.Problem = (status, code);
+        await _bench.CallAsync(2);
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal((1, 0, 1), (_bench.Counts.Right, _bench.Counts.Lost, _bench.Counts.Refused));
+        Assert.Equal((1, 0, 0), (accounts.Receipts, accounts.Duplicated, accounts.Unaccounted));
+        Assert.Empty(_bench.Faults);
+    }
+
+    [Theory]
+    [InlineData("id", "\"call-1\"")]
+    [InlineData("model_name", "\"another\"")]
+    [InlineData("model_version", "\"2\"")]
+    [InlineData("model_version", "\"no number\"")]
+    [InlineData("outputs", "[]")]
+    [InlineData("outputs", """[{"name":"total","shape":[1],"datatype":"INT64","data":[1000000010]}]""")]
+    [InlineData("outputs", """[{"name":"total","shape":[1],"datatype":"INT64","data":["text"]}]""")]
+    public async Task An_answer_of_another_request_or_revision_is_wrong(string member, string value)
+    {
+        await _bench.CallAsync();
+        _bench.Server.Garble = answer => answer[member] = JsonNode.Parse(value);
+        await _bench.CallAsync();
+
+        Assert.Equal((1, 1), (_bench.Counts.Right, _bench.Counts.Wrong));
+        Assert.Single(_bench.Faults);
+    }
+
+    [Fact]
+    public async Task A_right_answer_after_the_deadline_is_late()
+    {
+        _bench.Server.Duration = TimeSpan.FromMilliseconds(2_000);
+        await _bench.CallAsync();
+        _bench.Server.Duration = TimeSpan.FromMilliseconds(2_001);
+        await _bench.CallAsync();
+
+        Assert.Equal((1, 1, 2_001), (_bench.Counts.Right, _bench.Counts.Late, _bench.Counts.SlowestMs));
+    }
+
+    [Fact]
+    public async Task A_second_receipt_of_a_call_is_a_duplicate()
+    {
+        await _bench.CallAsync(3);
+        _bench.Server.ReceiptsOfNext = 2;
+        await _bench.CallAsync();
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal((5, 1), (accounts.Receipts, accounts.Duplicated));
+        Assert.Equal(4, _bench.Counts.Right);
+    }
+
+    [Fact]
+    public async Task An_answer_without_a_receipt_is_unaccounted()
+    {
+        await _bench.CallAsync(3);
+        _bench.Server.ReceiptsOfNext = 0;
+        await _bench.CallAsync();
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal((3, 0, 1), (accounts.Receipts, accounts.Duplicated, accounts.Unaccounted));
+    }
+
+    [Fact]
+    public async Task Totals_that_are_not_the_sum_of_the_receipts_are_told()
+    {
+        await _bench.CallAsync(2);
+        _bench.Server.TotalsBeyond = 1;
+        var accounts = await _bench.AccountsAsync();
+
+        Assert.Equal("invocations is 3 in the totals and 2 in the receipts", accounts.Difference);
+    }
+
+    [Fact]
+    public async Task A_revision_that_lost_its_traffic_may_not_answer_what_is_sent_later()
+    {
+        _bench.Traffic.Changing([2], Tick());
+        await _bench.CallAsync();
+        _bench.Server.Revision = 2;
+        await _bench.CallAsync();
+        _bench.Traffic.Changed(Tick());
+        await _bench.CallAsync();
+        Tick();
+        _bench.Server.Revision = 1;
+        await _bench.CallAsync();
+
+        Assert.Equal((3, 1), (_bench.Counts.Right, _bench.Counts.Wrong));
+        Assert.Contains("revision 1 answered while traffic was on r2", Assert.Single(_bench.Faults), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_call_that_was_under_way_while_traffic_moved_may_be_answered_by_either()
+    {
+        var traffic = new Dormouse.Cli.Drill.TrafficHistory();
+        traffic.Changing([1], 10);
+        traffic.Changed(11);
+        traffic.Changing([1, 2], 20);
+        traffic.Changed(30);
+
+        Assert.Equal([1], traffic.Between(12, 19).Order());
+        Assert.Equal([1, 2], traffic.Between(12, 20).Order());
+        Assert.Equal([1, 2], traffic.Between(31, 32).Order());
+        traffic.Changing([3], 40);
+        Assert.Equal([1, 2, 3], traffic.Between(41, 42).Order());
+        traffic.Changed(43);
+        Assert.Equal([3], traffic.Between(44, 45).Order());
+    }
+
+    private long Tick()
+    {
+        _bench.Server.Time.Advance(TimeSpan.FromMilliseconds(1));
+        return _bench.Server.Time.GetTimestamp();
+    }
+}
