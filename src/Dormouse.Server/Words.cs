@@ -1,6 +1,7 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting.Connections;
 
@@ -72,6 +73,16 @@ internal static class Words
         RevisionState.Verifying => "verifying",
         RevisionState.Ready => "ready",
         RevisionState.Failed => "failed",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(CanaryState state) => state switch
+    {
+        CanaryState.Waiting => "waiting",
+        CanaryState.Running => "running",
+        CanaryState.Promoted => "promoted",
+        CanaryState.RolledBack => "rolled_back",
+        CanaryState.Ended => "ended",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
     };
 

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage;
@@ -68,4 +69,11 @@ internal static class Codes
         (RevisionState.Verifying, 1, "verifying"),
         (RevisionState.Ready, 2, "ready"),
         (RevisionState.Failed, 3, "failed"));
+
+    public static readonly EnumCodes<CanaryState> CanaryStates = new(
+        (CanaryState.Waiting, 1, "waiting"),
+        (CanaryState.Running, 2, "running"),
+        (CanaryState.Promoted, 3, "promoted"),
+        (CanaryState.RolledBack, 4, "rolled_back"),
+        (CanaryState.Ended, 5, "ended"));
 }

@@ -37,7 +37,7 @@ public sealed class ReleasedFolderTests : IDisposable
         Assert.Equal("ci", Assert.Single(await storage.Keys.ListAsync(TenantId.Default, Cancellation)).Name);
         Assert.Null(entry.Revisions[0].LoadTime);
         var load = new ModelLoad("{}", TimeSpan.FromMicroseconds(1500));
-        var loaded = await storage.Catalogue.CompleteRevisionAsync(entry.Revisions[0].Id, RevisionState.Ready, load, null, giveTraffic: false, Cancellation);
+        var loaded = await storage.Catalogue.CompleteRevisionAsync(entry.Revisions[0].Id, RevisionState.Ready, load, null, giveTraffic: false, Samples.Noon, Cancellation);
         Assert.Equal(load.Time, loaded!.Revisions[0].LoadTime);
         var receipts = await storage.Ledger.RecentAsync(TenantId.Default, null, 10, Cancellation);
         Assert.Equal([Outcome.ServerLost, Outcome.Completed, Outcome.Completed], receipts.Select(r => r.Outcome));
@@ -55,7 +55,7 @@ public sealed class ReleasedFolderTests : IDisposable
         await storage.Blobs.AppendAsync(TenantId.Default, file.Hash, file.SizeBytes, 0, content, Cancellation);
         var revision = Samples.Revision() with { Package = new Package([file]), Interface = "{\"inputs\":[],\"outputs\":[]}" };
         var first = await storage.Catalogue.AddRevisionAsync(revision, Samples.Endpoint, Samples.Noon, Cancellation);
-        await storage.Catalogue.CompleteRevisionAsync(first.Revisions[0].Id, RevisionState.Ready, null, null, giveTraffic: true, Cancellation);
+        await storage.Catalogue.CompleteRevisionAsync(first.Revisions[0].Id, RevisionState.Ready, null, null, giveTraffic: true, Samples.Noon, Cancellation);
         await storage.Catalogue.AddRevisionAsync(revision with { State = RevisionState.Verifying }, Samples.Endpoint, Samples.Noon, Cancellation);
         await storage.Keys.AddAsync(new AccessKey(TenantId.Default, "abcdefghijkl", "ci", KeyScopes.Invoke, [.. new byte[32]], Samples.Noon), Cancellation);
         Close(storage, Samples.Opening(1));

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Core.Endpoints;
 
@@ -23,6 +24,9 @@ public sealed record Endpoint
 
     /// <summary>The traffic before the last change; what <c>rollback</c> returns to. Empty when there was none.</summary>
     public ImmutableArray<TrafficShare> PreviousTraffic { get; init; } = [];
+
+    /// <summary>The canary that waits or runs, or how the last one ended; null when there was none.</summary>
+    public Canary? Canary { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }

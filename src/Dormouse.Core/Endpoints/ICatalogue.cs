@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Core.Endpoints;
 
@@ -28,24 +29,29 @@ public interface ICatalogue
     /// <summary>
     /// Adds a revision; creates the endpoint with <paramref name="newEndpointId"/> when the name is free. The number is the highest so far plus one,
     /// so deploys at once get numbers of their own. <see cref="NewRevision.IsPublic"/> null keeps what the endpoint has. Traffic stays as it is;
-    /// the entry holds the new revision besides those that routing needs.
+    /// the entry holds the new revision besides those that routing needs. With <see cref="NewRevision.Canary"/> the endpoint's canary waits for it.
     /// </summary>
+    /// <exception cref="ArgumentException"><see cref="CanaryRules.Refusal"/> refuses the canary.</exception>
     Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
     /// Verifying ended: stores state, what loading showed, and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
-    /// unless a higher number already has some (a slower, older deploy must not win). A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
+    /// unless a higher number already has some (a slower, older deploy must not win); an endpoint's waiting canary for this revision gives it its share instead. A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
     /// the entry holds the revision besides those that routing needs.
     /// </summary>
-    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken);
+    Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal.
+    /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal, and ends a canary that runs.
     /// </summary>
     /// <exception cref="ArgumentException">Weights break their rule, or a revision is missing or not ready (also when it became so just now).</exception>
-    Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken);
+    Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken);
 
-    Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken);
+    /// <summary><see cref="CanaryFlow.Apply"/>; null when the endpoint is gone.</summary>
+    Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Unloading rolls a canary back that runs.</summary>
+    Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken);
 
     Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken);
 
@@ -75,4 +81,7 @@ public sealed record NewRevision
 
     /// <summary>See <see cref="Revision.Interface"/>.</summary>
     public string? Interface { get; init; }
+
+    /// <summary>It begins as a canary; null = it takes all traffic when it is ready.</summary>
+    public CanaryPolicy? Canary { get; init; }
 }

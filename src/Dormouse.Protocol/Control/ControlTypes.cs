@@ -14,7 +14,45 @@ public sealed record DeployRequest
 
     /// <summary>Load the model once before it may serve. Default true.</summary>
     public bool Verify { get; set; } = true;
+
+    /// <summary>Give the revision this share only, watch it against the old, and promote it or roll it back; null = all traffic at once.</summary>
+    public CanarySettings? Canary { get; init; }
 }
+
+/// <param name="Percent">Per cent of the invocations, 1 to 99.</param>
+/// <param name="Min">Invocations of each side before it may be promoted, 20 to 100,000; null = 100.</param>
+/// <param name="For">Time limit such as "30m", 1 min to 7 days; null = 30 min.</param>
+public sealed record CanarySettings(int Percent, int? Min = null, string? For = null);
+
+/// <summary>The canary of an endpoint, or how its last one ended.</summary>
+public sealed record CanaryInfo
+{
+    /// <summary>The new revision, "r4".</summary>
+    public required string Revision { get; init; }
+
+    /// <summary>"waiting" (the revision is being verified), "running", "promoted", "rolled_back", "ended".</summary>
+    public required string State { get; init; }
+
+    public required CanarySettings Settings { get; init; }
+
+    /// <summary>Why it ended; null before.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Looks taken at the counts, of five.</summary>
+    public int Looks { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>What is counted of the new revision since the canary or the server started; null unless it runs.</summary>
+    public CanaryCountsInfo? New { get; init; }
+
+    /// <summary>The same of the other revisions together.</summary>
+    public CanaryCountsInfo? Old { get; init; }
+}
+
+public sealed record CanaryCountsInfo(int Calls, int Failed, int Rejected, double MedianMs, double P95Ms);
 
 public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes);
 
@@ -84,6 +122,9 @@ public sealed record EndpointInfo
 
     /// <summary>Invocations waiting now.</summary>
     public int Queued { get; init; }
+
+    /// <summary>Null when there never was one.</summary>
+    public CanaryInfo? Canary { get; init; }
 
     /// <summary>The last changes of the instance count, newest first.</summary>
     public ImmutableArray<ScalingInfo> Scaling { get; set; } = [];

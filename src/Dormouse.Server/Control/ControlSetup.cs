@@ -4,6 +4,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
@@ -37,10 +38,12 @@ internal static class ControlSetup
         .AddSingleton<OptimisedModels>()
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
+            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(),
+            new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()
         .AddSingleton<LoadedModels>()
+        .AddSingleton<CanaryLoop>()
         .AddSingleton<UploadSweeper>();
 }

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Microsoft.Extensions.Logging;
 
@@ -12,7 +14,7 @@ namespace Dormouse.Server.Control;
 /// shows an older state than the catalogue. Nothing else may put routes.
 /// </summary>
 internal sealed partial class EndpointChanges(
-    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
+    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, CanaryWatches canaries, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
 {
     private const int StripesCount = 64;
 
@@ -50,26 +52,30 @@ internal sealed partial class EndpointChanges(
         ChangeAsync(
             revision.Id.Endpoint,
             $"r{revision.Id.Number} is {(state == RevisionState.Ready ? "ready" : "refused: " + failure)}",
-            token => catalogue.CompleteRevisionAsync(revision.Id, state, load, failure, giveTraffic, token),
+            token => catalogue.CompleteRevisionAsync(revision.Id, state, load, failure, giveTraffic, time.GetUtcNow(), token),
             cancellationToken);
 
     /// <summary>A ready model was loaded: what that showed is kept.</summary>
     public Task<CatalogueEntry?> KeepLoadAsync(Revision revision, ModelLoad load, CancellationToken cancellationToken) =>
         ChangeAsync(
             revision.Id.Endpoint, null,
-            token => catalogue.CompleteRevisionAsync(revision.Id, RevisionState.Ready, load, null, giveTraffic: false, token),
+            token => catalogue.CompleteRevisionAsync(revision.Id, RevisionState.Ready, load, null, giveTraffic: false, time.GetUtcNow(), token),
             cancellationToken);
 
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>
         ChangeAsync(
             endpoint, "traffic is " + string.Join(' ', traffic.Select(t => $"r{t.Revision}={t.Weight}")),
-            token => catalogue.SetTrafficAsync(endpoint, traffic, token),
+            token => catalogue.SetTrafficAsync(endpoint, traffic, time.GetUtcNow(), token),
             cancellationToken);
+
+    /// <summary>Carries out what was decided of the canary of this revision; nothing when it has ended meanwhile.</summary>
+    public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, CancellationToken cancellationToken) =>
+        ChangeAsync(revision.Endpoint, null, token => catalogue.ApplyCanaryAsync(revision, decision, time.GetUtcNow(), token), cancellationToken);
 
     public Task<CatalogueEntry?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
         ChangeAsync(
             endpoint, isUnloaded ? "unloaded" : "loaded",
-            async token => WithRoute(await catalogue.SetUnloadedAsync(endpoint, isUnloaded, token)),
+            async token => WithRoute(await catalogue.SetUnloadedAsync(endpoint, isUnloaded, time.GetUtcNow(), token)),
             cancellationToken);
 
     public Task<CatalogueEntry?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
@@ -88,6 +94,7 @@ internal sealed partial class EndpointChanges(
         {
             isDeleted = await catalogue.DeleteAsync(endpoint.Id, cancellationToken);
             routing.Remove(endpoint);
+            canaries.Forget(endpoint.Id);
         }
         finally
         {
@@ -116,13 +123,17 @@ internal sealed partial class EndpointChanges(
                 return null;
             }
 
+            var before = routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Endpoint.Canary;
             routing.Put(entry);
+            canaries.Follow(entry.Endpoint);
             dispatch.TrafficChanged(entry.Endpoint, routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Revisions ?? []);
             if (news is not null)
             {
                 logs.Append(endpoint, LogStore.ServerSource, news);
                 LogChanged(entry.Endpoint.Name, entry.Endpoint.Tenant, news);
             }
+
+            TellCanary(entry.Endpoint, before);
 
             return entry;
         }
@@ -132,7 +143,21 @@ internal sealed partial class EndpointChanges(
         }
     }
 
-    /// <summary>The revisions that carry traffic do not change with these settings: they are those of the route.</summary>
+    private void TellCanary(Endpoint endpoint, Canary? before)
+    {
+        if (endpoint.Canary is not { } canary || canary.State == before?.State && canary.Revision == before.Revision)
+        {
+            return;
+        }
+
+        var news = canary.State == CanaryState.Running
+            ? $"canary r{canary.Revision} gets {canary.Policy.Percent} % of the traffic"
+            : $"canary r{canary.Revision} is {Words.Of(canary.State).Replace('_', ' ')}: {canary.Reason}";
+        logs.Append(endpoint.Id, LogStore.ServerSource, news);
+        LogChanged(endpoint.Name, endpoint.Tenant, news);
+    }
+
+    /// <summary>These settings give no revision traffic that has none: those of the route are enough.</summary>
     private CatalogueEntry? WithRoute(Endpoint? endpoint) =>
         endpoint is null ? null : new CatalogueEntry(endpoint, routing.Find(endpoint.Tenant, endpoint.Name)?.Revisions ?? []);
 

@@ -5,13 +5,14 @@ using Dormouse.Core.Instances;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Control;
 
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
-internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispatch, IInstanceDriver driver, OptimisedModels optimised)
+internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, IInstanceDriver driver, OptimisedModels optimised)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -89,7 +90,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         };
     }
 
-    private static EndpointInfo Head(
+    private EndpointInfo Head(
         Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples, HttpRequest request) => new()
         {
             Name = endpoint.Name,
@@ -100,6 +101,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
             Public = endpoint.IsPublic,
             Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
             Queued = samples.Sum(s => s.Sample.Queued),
+            Canary = endpoint.Canary is { } canary ? CanaryViews.Info(canary, canaries.Find(endpoint.Id)) : null,
             CreatedAt = endpoint.CreatedAt,
         };
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
@@ -14,13 +15,13 @@ internal abstract record DeployVerdict
     {
     }
 
-    public sealed record Fine(Package Package, RevisionSpec Spec) : DeployVerdict;
+    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null) : DeployVerdict;
 
     public sealed record Refused(ProblemCode Code, string Detail) : DeployVerdict;
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
+internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -39,12 +40,18 @@ internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
             return new DeployVerdict.Refused(ProblemCode.RequestInvalid, incomplete);
         }
 
+        var (canary, canaryRefusal) = await CanaryAsync(tenant, name, request.Canary, cancellationToken);
+        if (canaryRefusal is not null)
+        {
+            return canaryRefusal;
+        }
+
         var files = request.Files.Select(f => new PackageFile(f.Path, new BlobHash(f.Sha256), f.SizeBytes)).ToList();
         return PackageRules.Check(files) switch
         {
             PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
             PackageOutcome.Accepted { Package: var package } =>
-                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(request, package, cancellationToken),
+                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(request, package, canary, cancellationToken),
             _ => throw new InvalidOperationException("A package is accepted or refused."),
         };
     }
@@ -99,7 +106,7 @@ internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
             : null;
     }
 
-    private async Task<DeployVerdict> SpecAsync(DeployRequest request, Package package, CancellationToken cancellationToken)
+    private async Task<DeployVerdict> SpecAsync(DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
     {
         ImmutableArray<string> signatureErrors = [];
         string? signature = null;
@@ -112,9 +119,33 @@ internal sealed class DeployCheck(IBlobStore blobs, MachineFacts machine)
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
-            SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec),
+            SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };
+    }
+
+    private async Task<(CanaryPolicy? Policy, DeployVerdict.Refused? Refusal)> CanaryAsync(
+        TenantId tenant, string name, CanarySettings? settings, CancellationToken cancellationToken)
+    {
+        if (settings is null)
+        {
+            return (null, null);
+        }
+
+        switch (CanaryRules.Apply(settings.Percent, settings.Min, settings.For))
+        {
+            case CanaryOutcome.Refused refused:
+                return (null, Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message)]));
+
+            case CanaryOutcome.Accepted { Policy: var policy }:
+                var endpoint = await catalogue.FindAsync(tenant, name, cancellationToken);
+                return CanaryRules.Refusal(endpoint, name, policy) is { } refusal
+                    ? (null, new DeployVerdict.Refused(endpoint?.Canary?.IsOpen is true ? ProblemCode.Conflict : ProblemCode.SpecInvalid, refusal))
+                    : (policy, null);
+
+            default:
+                throw new InvalidOperationException("A canary is accepted or refused.");
+        }
     }
 
     private async Task<string?> SignatureAsync(RevisionSettings settings, Package package, CancellationToken cancellationToken)

@@ -38,23 +38,40 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
                 return TooMany();
 
             case DeployVerdict.Fine fine:
-                var added = await changes.AddAsync(
-                    new NewRevision
-                    {
-                        Tenant = tenant,
-                        EndpointName = name,
-                        IsPublic = request.Settings.Public,
-                        State = request.Verify ? RevisionState.Verifying : RevisionState.Ready,
-                        Package = fine.Package,
-                        Spec = fine.Spec,
-                    },
-                    new EndpointId(ids.NewId()),
-                    cancellationToken);
-                return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added);
+                return await AddAsync(tenant, name, request, fine, wait, cancellationToken);
 
             default:
                 throw new InvalidOperationException("A deploy is fine or refused.");
         }
+    }
+
+    private async Task<Deployment> AddAsync(
+        TenantId tenant, string name, DeployRequest request, DeployVerdict.Fine fine, bool wait, CancellationToken cancellationToken)
+    {
+        AddedRevision added;
+        try
+        {
+            added = await changes.AddAsync(
+                new NewRevision
+                {
+                    Tenant = tenant,
+                    EndpointName = name,
+                    IsPublic = request.Settings.Public,
+                    State = request.Verify ? RevisionState.Verifying : RevisionState.Ready,
+                    Package = fine.Package,
+                    Spec = fine.Spec,
+                    Canary = fine.Canary,
+                },
+                new EndpointId(ids.NewId()),
+                cancellationToken);
+        }
+        catch (ArgumentException) when (fine.Canary is not null)
+        {
+            // The catalogue checks again inside its transaction; it was all right a moment ago.
+            return new Deployment.Refused(ProblemCode.Conflict, $"'{name}' changed meanwhile, its canary cannot begin. Look at it and try again.");
+        }
+
+        return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added);
     }
 
     // From here on the revision is stored: it is brought to its end whether or not the caller stays, or it would be "verifying" until the next start.

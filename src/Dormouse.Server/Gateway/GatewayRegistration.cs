@@ -1,6 +1,7 @@
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Usage;
+using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
@@ -24,6 +25,7 @@ internal static class GatewayRegistration
         // The forwarder writes two lines a request at Information.
         services.AddLogging(logging => logging.AddFilter("Yarp", LogLevel.Error));
         services.AddSingleton<RevisionStatistics>();
+        services.AddSingleton<CanaryWatches>();
         services.AddSingleton<InvocationCounts>();
         services.AddSingleton<InvocationRecorder>();
         services.AddSingleton(provider => new InstanceConnections(

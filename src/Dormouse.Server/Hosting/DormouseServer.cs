@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Telemetry;
 using Dormouse.Server.Uploads;
@@ -123,6 +124,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<Verifier>().Start();
         services.GetRequiredService<OptimiseQueue>().Start();
         services.GetRequiredService<LoadedModels>().Start();
+        services.GetRequiredService<CanaryLoop>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -161,6 +163,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await WhenOpenedAsync();
         var services = _app.Services;
         await _app.StopAsync();
+        await services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();

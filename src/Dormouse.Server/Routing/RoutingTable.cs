@@ -59,6 +59,9 @@ public sealed class RoutingTable
     /// <summary>Every name that an endpoint of some tenant has.</summary>
     public IReadOnlySet<string> Names() => Volatile.Read(ref _routes).Keys.Select(k => k.Name).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>Every endpoint of every tenant.</summary>
+    public IEnumerable<Endpoint> Endpoints() => Volatile.Read(ref _routes).Values.Select(r => r.Endpoint);
+
     /// <summary>All routes of a tenant, in order of name.</summary>
     public IEnumerable<EndpointRoute> List(TenantId tenant) =>
         Volatile.Read(ref _routes).Values.Where(r => r.Endpoint.Tenant == tenant).OrderBy(r => r.Endpoint.Name, StringComparer.Ordinal);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Storage.Sqlite;
 
@@ -14,6 +15,11 @@ internal static class CatalogueChanges
         }
 
         var endpoint = SqliteCatalogue.FindByName(session, revision.Tenant, revision.EndpointName);
+        if (revision.Canary is { } policy && CanaryRules.Refusal(endpoint, revision.EndpointName, policy) is { } refusal)
+        {
+            throw new ArgumentException(refusal, nameof(revision));
+        }
+
         if (endpoint is null)
         {
             endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, IsPublic = revision.IsPublic ?? false, CreatedAt = now };
@@ -29,10 +35,15 @@ internal static class CatalogueChanges
         AddRow(session, new RevisionId(endpoint.Id, number), revision, now);
         AddFiles(session, new RevisionId(endpoint.Id, number), revision);
         Route(session, endpoint);
+        if (revision.Canary is not null)
+        {
+            Save(session, endpoint, endpoint with { Canary = new Canary { Revision = number, Policy = revision.Canary, State = CanaryState.Waiting } });
+        }
+
         return Entry(session, endpoint.Id, number);
     }
 
-    public static CatalogueEntry? Complete(SqliteSession session, RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic)
+    public static CatalogueEntry? Complete(SqliteSession session, RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now)
     {
         var changed = session.Execute(
             """
@@ -50,15 +61,11 @@ internal static class CatalogueChanges
             return null;
         }
 
-        if (giveTraffic && state == RevisionState.Ready && endpoint.Traffic.All(s => s.Revision <= id.Number))
-        {
-            ReplaceTraffic(session, endpoint, [new TrafficShare(id.Number, 100)]);
-        }
-
+        Save(session, endpoint, CanaryFlow.Completed(endpoint, id.Number, state, giveTraffic, now));
         return Entry(session, id.Endpoint, id.Number);
     }
 
-    public static CatalogueEntry? SetTraffic(SqliteSession session, EndpointId id, ImmutableArray<TrafficShare> traffic)
+    public static CatalogueEntry? SetTraffic(SqliteSession session, EndpointId id, ImmutableArray<TrafficShare> traffic, DateTimeOffset now)
     {
         if (SqliteCatalogue.FindById(session, id) is not { } endpoint)
         {
@@ -78,7 +85,19 @@ internal static class CatalogueChanges
             }
         }
 
-        ReplaceTraffic(session, endpoint, traffic);
+        Save(session, endpoint, CanaryFlow.TrafficSet(endpoint, traffic, "the traffic was changed", now));
+        return Entry(session, id, 0);
+    }
+
+    /// <summary>Stores what a rule makes of the endpoint; null when it is gone.</summary>
+    public static CatalogueEntry? Change(SqliteSession session, EndpointId id, Func<Endpoint, Endpoint> rule)
+    {
+        if (SqliteCatalogue.FindById(session, id) is not { } endpoint)
+        {
+            return null;
+        }
+
+        Save(session, endpoint, rule(endpoint));
         return Entry(session, id, 0);
     }
 
@@ -140,18 +159,21 @@ internal static class CatalogueChanges
     }
 
     /// <summary>Setting what is already set keeps the previous value, so that a repeated command does not take the way back.</summary>
-    private static void ReplaceTraffic(SqliteSession session, Endpoint endpoint, ImmutableArray<TrafficShare> traffic)
+    private static void Save(SqliteSession session, Endpoint before, Endpoint after)
     {
-        if (traffic.SequenceEqual(endpoint.Traffic))
+        if (after == before)
         {
             return;
         }
 
         session.Execute(
-            "UPDATE endpoints SET previous_traffic = traffic, traffic = $traffic WHERE id = $id",
-            ("$traffic", TrafficText.Write(traffic)),
-            ("$id", StoredValues.Bytes(endpoint.Id.Value)));
-        Route(session, endpoint with { Traffic = traffic });
+            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary WHERE id = $id",
+            ("$traffic", TrafficText.Write(after.Traffic)),
+            ("$previous", TrafficText.Write(after.PreviousTraffic)),
+            ("$unloaded", after.IsUnloaded ? 1 : 0),
+            ("$canary", CanaryJson.Write(after.Canary)),
+            ("$id", StoredValues.Bytes(after.Id.Value)));
+        Route(session, after);
     }
 
     /// <summary>Marks the revisions that carry traffic, or the newest while none does.</summary>

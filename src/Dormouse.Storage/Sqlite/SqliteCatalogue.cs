@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Storage.Sqlite;
 
@@ -75,22 +76,29 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
         writer.RunAsync(s => CatalogueChanges.Add(s, revision, newEndpointId, now), cancellationToken);
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic),
+            s => CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic, now),
             cancellationToken);
 
-    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.SetTraffic(s, endpoint, traffic), cancellationToken);
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.SetTraffic(s, endpoint, traffic, now), cancellationToken);
 
-    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
+    public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => SetFlag(s, "UPDATE endpoints SET is_unloaded = $flag WHERE id = $id", endpoint, isUnloaded),
+            s => CatalogueChanges.Change(s, revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)),
             cancellationToken);
+
+    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.Change(s, endpoint, e => CanaryFlow.Unloaded(e, isUnloaded, now))?.Endpoint, cancellationToken);
 
     public Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => SetFlag(s, "UPDATE endpoints SET is_public = $flag WHERE id = $id", endpoint, isPublic),
+            s =>
+            {
+                s.Execute("UPDATE endpoints SET is_public = $flag WHERE id = $id", ("$flag", isPublic ? 1 : 0), ("$id", StoredValues.Bytes(endpoint.Value)));
+                return FindById(s, endpoint);
+            },
             cancellationToken);
 
     public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
@@ -128,11 +136,5 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
 
         // Read to the end: the enumerator stops behind the endpoint's last row.
         return new CatalogueRows().Entries(reader).SingleOrDefault();
-    }
-
-    private static Endpoint? SetFlag(SqliteSession session, string sql, EndpointId id, bool flag)
-    {
-        session.Execute(sql, ("$flag", flag ? 1 : 0), ("$id", StoredValues.Bytes(id.Value)));
-        return FindById(session, id);
     }
 }

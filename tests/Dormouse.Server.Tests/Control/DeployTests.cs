@@ -8,6 +8,7 @@ using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Tests.Fakes;
 using Dormouse.Server.Tests.Gateway;
@@ -70,7 +71,7 @@ public sealed class DeployTests
         var services = server.Services;
         var changes = new EndpointChanges(
             LeavingAtAdd.Around(server.Storage.Catalogue, leaving), services.GetRequiredService<RoutingTable>(), services.GetRequiredService<DispatchService>(),
-            services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
+            services.GetRequiredService<CanaryWatches>(), services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
         var deployer = new Deployer(
             services.GetRequiredService<DeployCheck>(), changes, services.GetRequiredService<Verifier>(), services.GetRequiredService<OptimiseQueue>(), services.GetRequiredService<IIdSource>());
 

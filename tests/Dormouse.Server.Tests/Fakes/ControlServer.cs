@@ -9,6 +9,7 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Storage;
 using Microsoft.AspNetCore.Builder;
@@ -90,6 +91,7 @@ internal sealed class ControlServer : IAsyncDisposable
         app.Services.GetRequiredService<Verifier>().Start();
         app.Services.GetRequiredService<OptimiseQueue>().Start();
         app.Services.GetRequiredService<LoadedModels>().Start();
+        app.Services.GetRequiredService<CanaryLoop>().Start();
         return new ControlServer(folder, storage, app, driver, inspector);
     }
 
@@ -156,6 +158,7 @@ internal sealed class ControlServer : IAsyncDisposable
     {
         Inspector.Release();
         await _app.StopAsync(CancellationToken.None);
+        await _app.Services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await _app.Services.GetRequiredService<Verifier>().DisposeAsync();
         await _app.Services.GetRequiredService<LoadedModels>().DisposeAsync();
         await _app.Services.GetRequiredService<OptimiseQueue>().DisposeAsync();

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -77,7 +78,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
         throw new NotSupportedException("The data plane adds no revisions.");
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken)
     {
         lock (_all)
         {
@@ -91,7 +92,7 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
-    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken)
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken)
     {
         lock (_all)
         {
@@ -104,7 +105,10 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
-    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken)
+    public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("The data plane decides no canary.");
+
+    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken)
     {
         lock (_all)
         {

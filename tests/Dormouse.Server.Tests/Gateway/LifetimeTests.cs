@@ -115,7 +115,7 @@ public sealed class LifetimeTests
         var second = host.InferAsync("digits");
         await Conditions.UntilAsync(() => host.Dispatch.Samples(old.Endpoint.Id) is [{ Sample.Queued: 1 }], "one waits");
 
-        var entry = await host.Catalogue.SetTrafficAsync(old.Endpoint.Id, [new TrafficShare(2, 100)], Cancellation);
+        var entry = await host.Catalogue.SetTrafficAsync(old.Endpoint.Id, [new TrafficShare(2, 100)], DateTimeOffset.UnixEpoch, Cancellation);
         host.Routes.Put(entry!);
         var now = host.Routes.Find(TenantId.Default, "digits")!;
         host.Dispatch.TrafficChanged(now.Endpoint, now.Revisions);

@@ -47,7 +47,7 @@ public sealed class SqliteCatalogueTests : IDisposable
         var entry = await CompleteAsync(storage, first, RevisionState.Failed);
 
         Assert.Empty(entry!.Endpoint.Traffic);
-        await Assert.ThrowsAsync<ArgumentException>(() => storage.Catalogue.SetTrafficAsync(first.Endpoint, [new(1, 100)], Cancellation));
+        await Assert.ThrowsAsync<ArgumentException>(() => storage.Catalogue.SetTrafficAsync(first.Endpoint, [new(1, 100)], Samples.Noon, Cancellation));
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class SqliteCatalogueTests : IDisposable
     }
 
     private static Task<CatalogueEntry?> CompleteAsync(StorageSet storage, RevisionId id, RevisionState state) =>
-        storage.Catalogue.CompleteRevisionAsync(id, state, new ModelLoad("{}", TimeSpan.FromMilliseconds(1.5)), null, giveTraffic: true, Cancellation);
+        storage.Catalogue.CompleteRevisionAsync(id, state, new ModelLoad("{}", TimeSpan.FromMilliseconds(1.5)), null, giveTraffic: true, Samples.Noon, Cancellation);
 
     private static async Task<RevisionId> AddAsync(StorageSet storage, RevisionState state)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Storage.Tests.Support;
 
@@ -37,6 +38,11 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     public async Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var endpoint = await FindAsync(revision.Tenant, revision.EndpointName, cancellationToken);
+        if (revision.Canary is { } policy && CanaryRules.Refusal(endpoint, revision.EndpointName, policy) is { } refusal)
+        {
+            throw new ArgumentException(refusal, nameof(revision));
+        }
+
         if (endpoint is null)
         {
             endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, CreatedAt = now };
@@ -44,8 +50,12 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
             nameGiven(newEndpointId, endpoint.Name);
         }
 
-        Put(endpoint with { IsPublic = revision.IsPublic ?? endpoint.IsPublic });
         var number = _revisions[endpoint.Id].Count + 1;
+        Put(endpoint with
+        {
+            IsPublic = revision.IsPublic ?? endpoint.IsPublic,
+            Canary = revision.Canary is null ? endpoint.Canary : new Canary { Revision = number, Policy = revision.Canary, State = CanaryState.Waiting },
+        });
         _revisions[endpoint.Id].Add(new Revision
         {
             Id = new RevisionId(endpoint.Id, number),
@@ -60,7 +70,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
     }
 
     public async Task<CatalogueEntry?> CompleteRevisionAsync(
-        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken)
+        RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken)
     {
         if (await FindRevisionAsync(id, cancellationToken) is not { } revision)
         {
@@ -68,16 +78,11 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
         }
 
         _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
-        var endpoint = Get(id.Endpoint);
-        if (giveTraffic && state == RevisionState.Ready && !endpoint.Traffic.Any(s => s.Revision > id.Number))
-        {
-            Replace(endpoint, [new TrafficShare(id.Number, 100)]);
-        }
-
+        Put(CanaryFlow.Completed(Get(id.Endpoint), id.Number, state, giveTraffic, now));
         return Entry(id.Endpoint, id.Number);
     }
 
-    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, CancellationToken cancellationToken)
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken)
     {
         if (!_revisions.TryGetValue(endpoint, out var revisions))
         {
@@ -91,12 +96,15 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
             throw new ArgumentException("Not allowed.", nameof(traffic));
         }
 
-        Replace(Get(endpoint), traffic);
+        Put(CanaryFlow.TrafficSet(Get(endpoint), traffic, "the traffic was changed", now));
         return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
     }
 
-    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
-        Change(endpoint, e => e with { IsUnloaded = isUnloaded });
+    public async Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await Change(revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)) is null ? null : Entry(revision.Endpoint, 0);
+
+    public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken) =>
+        Change(endpoint, e => CanaryFlow.Unloaded(e, isUnloaded, now));
 
     public Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
         Change(endpoint, e => e with { IsPublic = isPublic });
@@ -118,14 +126,6 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
         }
 
         return Task.FromResult(_endpoints.GetValueOrDefault(id.ToString()));
-    }
-
-    private void Replace(Endpoint endpoint, ImmutableArray<TrafficShare> traffic)
-    {
-        if (!traffic.SequenceEqual(endpoint.Traffic))
-        {
-            Put(endpoint with { PreviousTraffic = endpoint.Traffic, Traffic = traffic });
-        }
     }
 
     private CatalogueEntry Entry(EndpointId id, int changed)

@@ -5,6 +5,7 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage.Tests.Support;
@@ -14,6 +15,7 @@ internal enum StepKind
     Deploy,
     Complete,
     SetTraffic,
+    DecideCanary,
     SetUnloaded,
     SetPublic,
     Delete,
@@ -94,6 +96,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         IsPublic = (step.Choice % 3) switch { 0 => null, 1 => true, _ => false },
         State = (RevisionState)(step.Number % 3),
         Interface = step.Choice % 2 == 0 ? null : "{\"inputs\":[]}",
+        Canary = step.Choice % 2 == 1 && step.Amount % 3 == 0 ? new CanaryPolicy(1 + (step.Number % 99), 20 + step.Choice, TimeSpan.FromMinutes(1 + step.Number)) : null,
         Package = new Package([.. Enumerable.Range(0, 1 + (step.Number % 3)).Select(i => Samples.File($"f{i}.bin", $"{step.Choice} {i}"))]),
         Spec = new RevisionSpec
         {
@@ -101,6 +104,13 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
             MemoryMib = 16 + step.Number,
             Environment = step.Choice % 2 == 0 ? ImmutableSortedDictionary<string, string>.Empty : ImmutableSortedDictionary<string, string>.Empty.Add("K", "ü \"1\""),
         },
+    };
+
+    private static CanaryDecision Decision(Step step) => (step.Choice % 3) switch
+    {
+        0 => new CanaryDecision.Continue(step.Number % 5),
+        1 => new CanaryDecision.Promote("no worse \"ü\""),
+        _ => new CanaryDecision.RollBack("slower"),
     };
 
     private static ImmutableArray<TrafficShare> Traffic(Step step) => (step.Choice % 5) switch
@@ -150,11 +160,13 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                 return await catalogue.AddRevisionAsync(Revision(step), Endpoint(index), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.Complete:
                 return await catalogue.CompleteRevisionAsync(
-                    new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : new ModelLoad("{}", TimeSpan.FromMicroseconds(step.Number)), step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, cancellationToken);
+                    new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : new ModelLoad("{}", TimeSpan.FromMicroseconds(step.Number)), step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetTraffic:
-                return await catalogue.SetTrafficAsync(id, Traffic(step), cancellationToken);
+                return await catalogue.SetTrafficAsync(id, Traffic(step), Samples.Noon.AddSeconds(index), cancellationToken);
+            case StepKind.DecideCanary:
+                return await catalogue.ApplyCanaryAsync(new RevisionId(id, known?.Canary?.Revision ?? step.Number), Decision(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetUnloaded:
-                return await catalogue.SetUnloadedAsync(id, step.Choice % 2 == 0, cancellationToken);
+                return await catalogue.SetUnloadedAsync(id, step.Choice % 2 == 0, Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetPublic:
                 return await catalogue.SetPublicAsync(id, step.Choice % 2 == 0, cancellationToken);
             case StepKind.Delete:
