@@ -284,6 +284,26 @@ internal sealed class FakeServer : IAsyncDisposable
             CreatedAt = DateTimeOffset.UnixEpoch,
         };
         endpoint = endpoint with { Revisions = [revision, .. endpoint.Revisions], Public = request.Settings.Public ?? endpoint.Public };
+        if (request.Canary is { } canary)
+        {
+            // It takes its share of the one revision that has all.
+            var shares = endpoint.Traffic.ToImmutableSortedDictionary(t => t.Key, _ => 100 - canary.Percent).Add(revision.Name, canary.Percent);
+            Put(WithTraffic(endpoint, shares) with
+            {
+                Canary = new CanaryInfo
+                {
+                    Revision = revision.Name,
+                    State = "running",
+                    Settings = new CanarySettings(canary.Percent, canary.Min ?? 100, canary.For ?? "30m"),
+                    New = new CanaryCountsInfo(12, 1, 0, 0.31, 0.5),
+                    Old = new CanaryCountsInfo(108, 0, 2, 0.3, 0.5),
+                },
+            });
+            context.Response.StatusCode = 201;
+            await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
+            return;
+        }
+
         Put(revision.State == "ready" ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
         context.Response.StatusCode = 201;
         await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);

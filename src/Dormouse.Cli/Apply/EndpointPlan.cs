@@ -73,7 +73,9 @@ internal sealed record EndpointPlan(
 
         // A file without traffic wants its model to serve: all to the newest revision (after a rollback it is not).
         var traffic = wanted.Traffic ?? ImmutableSortedDictionary<string, int>.Empty.Add(current.Name, 100);
-        var isTraffic = current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
+        // What a canary of the newest revision does to the traffic, or has decided, stands until the file says otherwise.
+        var isLeftToCanary = wanted.Traffic is null && actual.Canary is { State: "waiting" or "running" or "rolled_back" } canary && canary.Revision == current.Name;
+        var isTraffic = !isLeftToCanary && current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
         var access = AccessDifference(wanted, actual);
         return new EndpointPlan(
             wanted, false, [], isTraffic ? traffic : null, access.IsEmpty ? null : wanted.Settings.Public,

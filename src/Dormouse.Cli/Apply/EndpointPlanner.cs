@@ -67,7 +67,7 @@ internal sealed class EndpointPlanner(Session session)
         Deployed? last = null;
         foreach (var version in plan.Deploys)
         {
-            last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, plan.Wanted.Verify, wait: true, cancellationToken);
+            last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, plan.IsNew ? null : plan.Wanted.Canary, plan.Wanted.Verify, wait: true, cancellationToken);
         }
 
         if (plan.Public is { } isPublic)

@@ -20,5 +20,8 @@ internal sealed record WantedEndpoint(string Name, string Source, RevisionSettin
     /// <summary>Where each key stands in the file.</summary>
     public ImmutableDictionary<string, YamlNode> Nodes { get; init; } = ImmutableDictionary<string, YamlNode>.Empty;
 
+    /// <summary>How a changed source begins; null = with all traffic. The first revision of an endpoint cannot be one.</summary>
+    public CanarySettings? Canary { get; init; }
+
     public string Path => "endpoints." + Name;
 }

@@ -4,6 +4,7 @@ using Dormouse.Cli.Deploy;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using YamlDotNet.RepresentationModel;
 
@@ -15,7 +16,7 @@ internal sealed class WantedStateReader
     private static readonly string[] Keys =
     [
         "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic",
+        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
     private readonly string _folder;
@@ -82,6 +83,7 @@ internal sealed class WantedStateReader
         var settings = new RevisionSettings();
         var verify = true;
         ImmutableSortedDictionary<string, int>? traffic = null;
+        CanarySettings? canary = null;
         var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
         foreach (var (key, keyNode, value) in Entries(body, path))
         {
@@ -98,6 +100,9 @@ internal sealed class WantedStateReader
                 case "traffic":
                     traffic = Traffic(value, at);
                     break;
+                case "canary":
+                    canary = Canary(value, at);
+                    break;
                 case var _ when Keys.Contains(key):
                     settings = Setting(settings, key, value, at);
                     break;
@@ -105,6 +110,11 @@ internal sealed class WantedStateReader
                     _places.Add(keyNode, at, "Unknown key." + Suggestions.Question(key, Keys));
                     break;
             }
+        }
+
+        if (canary is not null && traffic is not null)
+        {
+            _places.Add(nodes["canary"], path + ".canary", "A canary shares the traffic out itself: write either 'canary' or 'traffic'.");
         }
 
         foreach (var (key, sentence) in SettingsCheck.Faults(settings))
@@ -127,6 +137,7 @@ internal sealed class WantedStateReader
         return new WantedEndpoint(name, full, settings, verify, traffic)
         {
             Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
+            Canary = canary,
             Nodes = nodes.ToImmutable(),
         };
     }
@@ -254,6 +265,56 @@ internal sealed class WantedStateReader
                 _places.Add(keyNode, at, "A key must be a word.");
             }
         }
+    }
+
+    /// <summary>A per cent, or a mapping of <c>percent</c>, <c>min</c> and <c>for</c>.</summary>
+    private CanarySettings? Canary(YamlNode node, string at)
+    {
+        int? percent = null;
+        int? min = null;
+        string? limit = null;
+        if (node is YamlScalarNode)
+        {
+            percent = Whole(node, at);
+        }
+        else
+        {
+            foreach (var (key, keyNode, value) in Entries(node, at))
+            {
+                switch (key)
+                {
+                    case "percent":
+                        percent = Whole(value, at + "." + key);
+                        break;
+                    case "min":
+                        min = Whole(value, at + "." + key);
+                        break;
+                    case "for":
+                        limit = Text(value, at + "." + key);
+                        break;
+                    default:
+                        _places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, ["percent", "min", "for"]));
+                        break;
+                }
+            }
+
+            if (percent is null)
+            {
+                _places.Add(node, at + ".percent", "Missing: a whole number from 1 to 99.");
+            }
+        }
+
+        if (percent is not { } share)
+        {
+            return null;
+        }
+
+        foreach (var error in CanaryRules.Apply(share, min, limit) is CanaryOutcome.Refused refused ? refused.Errors : [])
+        {
+            _places.Add(node, at, error.Message);
+        }
+
+        return new CanarySettings(share, min, limit);
     }
 
     private string? Text(YamlNode node, string at) => node is YamlScalarNode { Value: { Length: > 0 } value } ? value : Refuse(node, at, "A text is needed here.");

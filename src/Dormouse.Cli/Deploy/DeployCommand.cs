@@ -18,6 +18,7 @@ internal sealed class DeployCommand
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not load the model once before it may serve." };
     private readonly SettingsOptions _settings = new();
     private readonly SignatureOptions _signature = new();
+    private readonly CanaryOptions _canary = new();
 
     public static Command Create(GlobalOptions globals)
     {
@@ -28,12 +29,14 @@ internal sealed class DeployCommand
             "dormouse deploy digits.onnx --name digits",
             "dormouse deploy ./mobilenet --name mobilenet --memory 1GiB --idle-timeout 5m",
             "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
-            "dormouse deploy https://example.org/models/resnet50.onnx --public");
+            "dormouse deploy https://example.org/models/resnet50.onnx --public",
+            "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h");
         Arguments.RefuseOptions(deploy._source);
         command.Add(deploy._source);
         command.Add(deploy._name);
         deploy._settings.AddTo(command);
         deploy._signature.AddTo(command);
+        deploy._canary.AddTo(command);
         command.Add(deploy._noVerify);
         command.Add(deploy._noWait);
         return command.Runs(globals, deploy.RunAsync);
@@ -43,6 +46,7 @@ internal sealed class DeployCommand
     {
         var address = parsed.GetRequiredValue(_source);
         var settings = _settings.Read(parsed);
+        var canary = _canary.Read(parsed);
         var (signature, added) = await LocalFile.RunAsync(() => _signature.Read(parsed), cancellationToken);
         if (SettingsCheck.Faults(settings) is { IsEmpty: false } faults)
         {
@@ -59,6 +63,11 @@ internal sealed class DeployCommand
             throw new CommandException(ExitCodes.Refused, "name_invalid", refusal);
         }
 
+        if (canary is not null && source.Versions.Length > 1)
+        {
+            throw new CommandException(ExitCodes.Refused, "spec_invalid", $"--canary is {canary.Percent}, but the source has {source.Versions.Length} versions; allowed is one. Deploy the folder of the newest by itself.");
+        }
+
         foreach (var hint in source.Hints)
         {
             session.Screen.Note("note: " + hint);
@@ -70,7 +79,7 @@ internal sealed class DeployCommand
         {
             var hashed = await deployer.HashAsync(With(version, added), cancellationToken);
             var deployed = await deployer.DeployAsync(
-                name, hashed, settings with { Signature = signature }, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait), cancellationToken);
+                name, hashed, settings with { Signature = signature }, canary, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait), cancellationToken);
             results.Add(deployed);
             if (!session.Screen.IsJson)
             {

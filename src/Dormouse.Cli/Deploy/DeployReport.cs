@@ -47,6 +47,12 @@ internal static class DeployReport
             return $"{endpoint.Name} {revision.Name} is ready; {unloaded}";
         }
 
+        if (endpoint.Canary is { State: "running" } canary && canary.Revision == revision.Name)
+        {
+            return $"{endpoint.Name} {revision.Name} is a canary with {canary.Settings.Percent} % of the calls: after {canary.Settings.Min} of each side it is promoted or rolled back,"
+                + $" at the latest in {canary.Settings.For} ('dormouse describe {endpoint.Name}' shows how it stands)";
+        }
+
         if (endpoint.Traffic.GetValueOrDefault(revision.Name) == 0)
         {
             return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";

@@ -43,6 +43,11 @@ internal static class DescribeCommand
         Pair(screen, "endpoint", $"{endpoint.Name} is {endpoint.Status}{(endpoint.Queued > 0 ? $", {endpoint.Queued} waiting" : "")}");
         Pair(screen, "address", endpoint.Url + (endpoint.Public ? " (public)" : ""));
         Pair(screen, "traffic", ListCommand.Traffic(endpoint));
+        if (endpoint.Canary is { } canary)
+        {
+            Pair(screen, "canary", Canary(canary));
+        }
+
         Pair(screen, "made", Units.Time(endpoint.CreatedAt, time));
         if (Busiest(endpoint) is { } revision)
         {
@@ -64,6 +69,21 @@ internal static class DescribeCommand
                 Units.Time(i.StartedAt, time), i.IdleSince is { } since ? Units.Time(since, time) : "",
             }));
     }
+
+    private static string Canary(CanaryInfo canary)
+    {
+        var state = $"{canary.Revision} is {canary.State.Replace('_', ' ')}";
+        return canary switch
+        {
+            { Reason: { } reason } => $"{state}: {reason}",
+            { New: { } newer, Old: { } older } =>
+                $"{state} with {canary.Settings.Percent} %: {Counts(newer)} against {Counts(older)}; decided after {canary.Settings.Min} of each, within {canary.Settings.For}",
+            _ => state,
+        };
+    }
+
+    private static string Counts(CanaryCountsInfo counts) =>
+        $"{counts.Calls} {(counts.Calls == 1 ? "call" : "calls")}, {counts.Failed} failed, {counts.Rejected} rejected, median {Units.Milliseconds(counts.MedianMs)} ms";
 
     private static void WriteRevision(Session session, RevisionInfo revision)
     {
