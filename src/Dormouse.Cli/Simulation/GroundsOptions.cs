@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Dormouse.Simulation.Comparing;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Worlds;
 
 namespace Dormouse.Cli.Simulation;

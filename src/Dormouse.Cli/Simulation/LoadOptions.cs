@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Dormouse.Cli.Terminal;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Traces;
 
 namespace Dormouse.Cli.Simulation;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Results;
 using Dormouse.Simulation.Worlds;
 

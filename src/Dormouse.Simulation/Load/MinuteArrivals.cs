@@ -1,5 +1,5 @@
 using Dormouse.Core;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Load;
 

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Traces;
 

@@ -1,4 +1,4 @@
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Traces;
 

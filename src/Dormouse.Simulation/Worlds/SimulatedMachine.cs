@@ -1,6 +1,6 @@
 using Dormouse.Core;
 using Dormouse.Core.Instances;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Worlds;
 

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Worlds;
 

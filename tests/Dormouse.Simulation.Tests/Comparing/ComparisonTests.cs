@@ -1,7 +1,7 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Simulation.Comparing;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Tests.Comparing;
 

@@ -1,5 +1,5 @@
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 
 namespace Dormouse.Simulation.Tests.Load;
 

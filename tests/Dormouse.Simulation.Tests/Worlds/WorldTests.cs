@@ -2,7 +2,7 @@ using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Simulation.Load;
-using Dormouse.Simulation.Models;
+using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Worlds;
 
 namespace Dormouse.Simulation.Tests.Worlds;

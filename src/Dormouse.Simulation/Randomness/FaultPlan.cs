@@ -1,4 +1,4 @@
-namespace Dormouse.Simulation.Models;
+namespace Dormouse.Simulation.Randomness;
 
 /// <summary>What goes wrong while load comes, and how often. All zero: nothing.</summary>
 public sealed record FaultPlan

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Dormouse.Simulation.Models;
+namespace Dormouse.Simulation.Randomness;
 
 /// <summary>How a duration is spread. Draws are at least zero.</summary>
 public abstract record Spread

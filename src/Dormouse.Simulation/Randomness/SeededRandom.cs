@@ -1,4 +1,4 @@
-namespace Dormouse.Simulation.Models;
+namespace Dormouse.Simulation.Randomness;
 
 /// <summary>
 /// Numbers that follow from a seed, the same on every machine and release (SplitMix64, Steele and others, OOPSLA 2014). Eight bytes, so that each endpoint
