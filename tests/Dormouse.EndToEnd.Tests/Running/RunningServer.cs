@@ -83,7 +83,7 @@ internal sealed class RunningServer : IAsyncDisposable
     public Task<JsonNode> DeployAsync(string endpoint, string modelPath, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true) =>
         DeployAsync(endpoint, [("model.onnx", File.ReadAllBytes(modelPath))], cancellationToken, settings, verify);
 
-    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true)
+    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true, JsonObject? canary = null)
     {
         var list = new JsonArray();
         foreach (var (path, content) in files)
@@ -95,7 +95,8 @@ internal sealed class RunningServer : IAsyncDisposable
             list.Add(new JsonObject { ["path"] = path, ["sha256"] = hash, ["size_bytes"] = content.Length });
         }
 
-        return await PostAsync($"/api/v1/endpoints/{endpoint}/revisions?wait=true", new JsonObject { ["files"] = list, ["settings"] = settings?.DeepClone() ?? new JsonObject(), ["verify"] = verify }, cancellationToken);
+        var request = new JsonObject { ["files"] = list, ["settings"] = settings?.DeepClone() ?? new JsonObject(), ["verify"] = verify, ["canary"] = canary };
+        return await PostAsync($"/api/v1/endpoints/{endpoint}/revisions?wait=true", request, cancellationToken);
     }
 
     public Task<HttpResponseMessage> PostAsync(string path, JsonNode? body, CancellationToken cancellationToken)

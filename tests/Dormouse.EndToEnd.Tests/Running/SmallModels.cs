@@ -12,6 +12,13 @@ internal static class SmallModels
         Onnx.Input("x", Onnx.Float, "n"),
         Onnx.Output("y", Onnx.Float, "n")));
 
+    /// <summary>Loads like <see cref="Plus"/>, and fails at the run of every x whose length is neither 1 nor 7.</summary>
+    public static byte[] PlusSeven() => Onnx.Model(Onnx.Graph(
+        Onnx.Initialiser("term", Onnx.Float, [1, 1, 1, 1, 1, 1, 1], 7),
+        Onnx.Node("Add", ["x", "term"], ["y"]),
+        Onnx.Input("x", Onnx.Float, "n"),
+        Onnx.Output("y", Onnx.Float, "m")));
+
     /// <summary>Numbers (x → y) and texts (t → u) that come back as they are.</summary>
     public static byte[] Echo() => Onnx.Model(Onnx.Graph(
         Onnx.Node("Identity", ["x"], ["y"]),
