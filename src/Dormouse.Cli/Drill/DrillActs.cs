@@ -74,21 +74,9 @@ internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen s
         }
     }
 
-    /// <summary>The server answers a stop at the first moment in which nothing waits or runs: that is waited for when the load is over.</summary>
-    private async Task DrainAsync(string act, CancellationToken cancellationToken)
-    {
-        var stopped = Task.CompletedTask;
-        await UnderLoadAsync(
-            act,
-            LongTrips,
-            cancelled =>
-            {
-                stopped = endpoint.StopAsync(cancelled);
-                return Task.CompletedTask;
-            },
-            cancellationToken);
-        await stopped;
-    }
+    /// <summary>The server answers a stop, in the middle of the load, when the instances that were there have finished and are gone.</summary>
+    private Task DrainAsync(string act, CancellationToken cancellationToken) =>
+        UnderLoadAsync(act, LongTrips, endpoint.StopAsync, cancellationToken);
 
     private async Task KillAsync(CancellationToken cancellationToken)
     {

@@ -101,7 +101,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 break;
             case SlotEnd.Broken when slot.State == InstanceState.Ready:
                 var before = Table.Counts().Live;
-                slot.Drain();
+                slot.Drain(StopReason.Suspect);
                 _causes.Ended(StartCause.Crash);
                 Changed(before, before - 1, Sentences.Suspect(slot.Id), now, effects);
                 break;
@@ -169,6 +169,26 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 : IsDraining ? (StopReason.Requested, Sentences.Drained(DrainReason))
                 : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
             Stop(slot, reason, sentence, now, effects);
+        }
+    }
+
+    /// <summary>Those that serve take no more: idle ones are stopped, others when they have finished.</summary>
+    public void DrainAll(MonotonicTime now, RevisionEffects effects)
+    {
+        _causes.Stopped();
+        for (var i = 0; i < Table.Count; i++)
+        {
+            var slot = Table[i];
+            if (slot.IsIdle)
+            {
+                Stop(slot, StopReason.Requested, Sentences.Drained(DrainReason.Stopped), now, effects);
+            }
+            else if (slot.State == InstanceState.Ready)
+            {
+                var before = Table.Counts().Live;
+                slot.Drain(StopReason.Requested);
+                Changed(before, before - 1, Sentences.Drained(DrainReason.Stopped), now, effects);
+            }
         }
     }
 
@@ -264,7 +284,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         if (slot.State == InstanceState.Draining && !slot.IsOccupied)
         {
             slot.Stop(now);
-            effects.Stops.Add(new InstanceToStop(slot.Id, StopReason.Suspect));
+            effects.Stops.Add(new InstanceToStop(slot.Id, slot.DrainedFor));
         }
     }
 

@@ -109,8 +109,15 @@ internal sealed class InstanceSlot
         _meter.Advance(at, 0);
     }
 
+    /// <summary>Why it is stopped when it has drained.</summary>
+    public StopReason DrainedFor { get; private set; }
+
     /// <summary>No new invocations; those that run go on and are metered on.</summary>
-    public void Drain() => State = InstanceState.Draining;
+    public void Drain(StopReason reason)
+    {
+        State = InstanceState.Draining;
+        DrainedFor = reason;
+    }
 
     /// <summary>Killed, lost or failed: its leases are void and the meter stands still from now on.</summary>
     public void Stop(MonotonicTime at)

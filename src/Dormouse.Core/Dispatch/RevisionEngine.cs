@@ -61,6 +61,9 @@ public sealed class RevisionEngine
         init => _roster.KeepAlive.Memory = value;
     }
 
+    /// <summary>The user stopped the endpoint and no invocation has come since.</summary>
+    public bool IsStopped => _roster is { IsDraining: true, DrainReason: DrainReason.Stopped };
+
     /// <summary>The number that its next instance would get.</summary>
     public long NextInstanceNumber => _roster.NextNumber;
 
@@ -96,6 +99,14 @@ public sealed class RevisionEngine
             case RevisionEventKind.Drain:
                 _roster.IsDraining = true;
                 _roster.DrainReason = @event.Why;
+                break;
+            case RevisionEventKind.Stop:
+                if (!_roster.IsDraining)
+                {
+                    (_roster.IsDraining, _roster.DrainReason) = (true, DrainReason.Stopped);
+                }
+
+                _roster.DrainAll(now, effects);
                 break;
             case RevisionEventKind.Resume:
                 _roster.IsDraining = false;
@@ -141,6 +152,11 @@ public sealed class RevisionEngine
         {
             effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null));
             return;
+        }
+
+        if (IsStopped)
+        {
+            _roster.IsDraining = false;
         }
 
         var waiter = new Waiter(arrival.Ticket, now, _sequence, arrival.QueueDeadline, arrival.BodyBytes, arrival.IsRetry, arrival.Wishes);

@@ -43,6 +43,11 @@ public enum RevisionEventKind
     /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all.</summary>
     Drain,
 
+    /// <summary>
+    /// The user stops the endpoint: the instances that serve take no more, finish and go. Who waits or comes afterwards is served by new ones; an invocation that comes ends it.
+    /// </summary>
+    Stop,
+
     /// <summary>Drain is over: the revision has traffic again.</summary>
     Resume,
 

@@ -85,9 +85,12 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
     }
 
-    /// <summary>Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again.</summary>
+    /// <summary>
+    /// Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again. While calls go on coming only the instances that
+    /// were there are waited for.
+    /// </summary>
     public Task StopAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
-        EndAsync(endpoint, RevisionEvent.Drain(DrainReason.Stopped), cancellationToken);
+        Task.WhenAll(DriversOf(endpoint).Select(d => d.StopAsync()).ToList()).WaitAsync(cancellationToken);
 
     /// <summary>The endpoint is deleted: refuses what waits, finishes what runs, stops all, then forgets it.</summary>
     public async Task RemoveAsync(EndpointId endpoint, CancellationToken cancellationToken)
@@ -104,7 +107,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             }
         }
 
-        await EndAsync(endpoint, RevisionEvent.Of(RevisionEventKind.Retire), cancellationToken);
+        await EndAsync(endpoint, cancellationToken);
         scaling.Forget(endpoint);
         lock (_creating)
         {
@@ -209,12 +212,12 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
 
-    private async Task EndAsync(EndpointId endpoint, RevisionEvent how, CancellationToken cancellationToken)
+    private async Task EndAsync(EndpointId endpoint, CancellationToken cancellationToken)
     {
         var drivers = DriversOf(endpoint).ToList();
         foreach (var driver in drivers)
         {
-            driver.Apply(how);
+            driver.Apply(RevisionEvent.Of(RevisionEventKind.Retire));
         }
 
         await Task.WhenAll(drivers.Select(d => d.Dropped)).WaitAsync(cancellationToken);
@@ -331,8 +334,8 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         {
             if (_drivers.TryRemove(KeyValuePair.Create(driver.Revision.Id, driver)))
             {
-                _nextInstanceNumber = Math.Max(_nextInstanceNumber, driver.NextInstanceNumber);
-                _history.Keep(driver.Revision.Id, driver.Learned, driver.Idle);
+                _nextInstanceNumber = Math.Max(_nextInstanceNumber, driver.Legacy.NextInstanceNumber);
+                _history.Keep(driver.Revision.Id, driver.Legacy.Learned, driver.Legacy.Idle);
             }
         }
 

@@ -16,6 +16,7 @@ internal sealed class RevisionDriver
     private readonly RevisionEngine _engine;
     private readonly RevisionEffects _effects = new();
     private readonly WaitingCallers _waiting = new();
+    private readonly StopWaits _stops = new();
     private readonly Dictionary<InstanceId, InstanceEntry> _instances = [];
     private readonly MonotonicClock _clock;
     private readonly MachineBudget _budget;
@@ -47,14 +48,8 @@ internal sealed class RevisionDriver
     /// <summary>Ends when nothing is left of the revision: no queue, run or instance.</summary>
     public Task Dropped => _dropped.Task;
 
-    /// <summary>Read after it was dropped: where the next engine of this revision begins to count instances.</summary>
-    public long NextInstanceNumber => _engine.NextInstanceNumber;
-
-    /// <summary>Read after it was dropped: what is remembered of its idle times.</summary>
-    public IdleMemory Idle => _engine.Idle;
-
-    /// <summary>Read after it was dropped: what its engine measured.</summary>
-    public LearnedTimes Learned => _engine.Learned;
+    /// <summary>Read after it was dropped: where the next engine of this revision begins to count instances, and what this one knew.</summary>
+    public (long NextInstanceNumber, LearnedTimes Learned, IdleMemory Idle) Legacy => (_engine.NextInstanceNumber, _engine.Learned, _engine.Idle);
 
     /// <summary>Asks for a slot. False when this driver was dropped meanwhile: ask the next one.</summary>
     public bool TryAcquire(in SlotRequest request, CancellationToken cancellationToken, out ValueTask<SlotResult> result)
@@ -72,9 +67,7 @@ internal sealed class RevisionDriver
 
             var now = _clock.Now;
             var ticket = ++_lastTicket;
-            var wishes = new CallerWishes(request.TimeLeft is { } left ? now + left : MonotonicTime.Never, request.Priority);
-            var arrival = RevisionEvent.Arrived(ticket, now + Revision.Spec.QueueTimeout, request.BodyBytes, request.IsRetry, wishes);
-            answer = ApplyLocked(arrival, now, ref aftermath, ticket);
+            answer = ApplyLocked(request.Arrival(ticket, now, Revision.Spec.QueueTimeout), now, ref aftermath, ticket);
             if (answer is null)
             {
                 waiter = _waiting.Add(this, ticket);
@@ -136,6 +129,26 @@ internal sealed class RevisionDriver
 
         CarryOut(aftermath);
         return true;
+    }
+
+    /// <summary>Stops the instances that are there. Ends when nothing is left of the revision, or, when calls go on coming, of those instances.</summary>
+    public Task StopAsync()
+    {
+        Aftermath? aftermath = null;
+        Task stopped;
+        lock (_engineLock)
+        {
+            if (_isDropped)
+            {
+                return Dropped;
+            }
+
+            stopped = _stops.Add(_instances.Keys);
+            ApplyLocked(RevisionEvent.Of(RevisionEventKind.Stop), _clock.Now, ref aftermath);
+        }
+
+        CarryOut(aftermath);
+        return Task.WhenAny(Dropped, stopped);
     }
 
     /// <summary>The machine admitted a start. False when it is no longer wanted.</summary>
@@ -211,6 +224,7 @@ internal sealed class RevisionDriver
         {
             if (_instances.Remove(instance))
             {
+                _stops.Gone(instance);
                 var now = _clock.Now;
                 _budget.Released(instance, ref aftermath);
                 ApplyLocked(RevisionEvent.InstanceGone(instance), now, ref aftermath);
@@ -301,6 +315,7 @@ internal sealed class RevisionDriver
         }
 
         ScheduleLocked();
+        _stops.Settle(!_engine.IsStopped);
         if (_engine.IsEmpty && _instances.Count == 0 && !_isDropped)
         {
             _isDropped = true;

@@ -22,6 +22,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
     private long _events;
     private int _live;
     private bool _isDraining;
+    private bool _isStopped;
     private bool _isRetired;
 
     public bool IsEmpty => _engine.IsEmpty;
@@ -49,6 +50,8 @@ internal sealed class EngineWorld(RevisionSpec spec)
     /// <param name="wishTicks">The caller's own deadline from now; null = none.</param>
     public void Arrive(long deadlineTicks, long bytes, bool isRetry, long? wishTicks = null, QueuePriority priority = QueuePriority.Normal)
     {
+        _isDraining &= !_isStopped;
+        _isStopped = false;
         var wishes = new CallerWishes(wishTicks is { } ticks ? _now + new TimeSpan(ticks) : MonotonicTime.Never, priority);
         var caller = new Caller(++_lastTicket, _now, _events + 1, _now + new TimeSpan(deadlineTicks), bytes, isRetry, wishes);
         _waiting.Insert(_waiting.Count(w => w.Class <= caller.Class), caller);
@@ -163,7 +166,21 @@ internal sealed class EngineWorld(RevisionSpec spec)
     public void Drain(bool isDraining)
     {
         _isDraining = isDraining;
+        _isStopped = false;
         Apply(RevisionEvent.Of(isDraining ? RevisionEventKind.Drain : RevisionEventKind.Resume));
+    }
+
+    public void Stop()
+    {
+        _isStopped |= !_isDraining;
+        _isDraining = true;
+        foreach (var busy in _instances.Values.Where(i => i.State == "ready" && (i.Running > 0 || _answers.Contains(i))))
+        {
+            busy.State = "draining";
+        }
+
+        Apply(RevisionEvent.Of(RevisionEventKind.Stop));
+        Assert.Equal(0, Count("ready"));
     }
 
     public void Retire()

@@ -49,6 +49,25 @@ public sealed class KeepAliveTests
         Assert.Equal(cause, Assert.Single(world.Effects.Starts).Cause);
     }
 
+    [Fact]
+    public void A_stopped_endpoint_finishes_its_runs_on_the_old_instance_and_serves_the_next_call_on_a_new_one()
+    {
+        var world = new EngineHarness();
+        world.WarmUp();
+        var running = world.ArriveAndGet();
+
+        Assert.Empty(world.Apply(RevisionEvent.Of(RevisionEventKind.Stop)).Stops);
+        Assert.True(world.Engine.IsStopped);
+        world.Arrive();
+        Assert.False(world.Engine.IsStopped);
+        var next = Assert.Single(world.Effects.Starts).Instance;
+        var ended = world.After(1).End(running);
+
+        Assert.Equal(new InstanceToStop(running.Instance, StopReason.Requested), Assert.Single(ended.Stops));
+        Assert.Empty(ended.Grants);
+        Assert.Equal(next, Assert.Single(world.Ready(next).Grants).Lease.Instance);
+    }
+
     [Theory]
     [InlineData(DrainReason.NoTraffic, "drained: no traffic comes any more")]
     [InlineData(DrainReason.Stopped, "the endpoint was stopped; the next call starts it again")]

@@ -12,7 +12,7 @@ public sealed class RevisionEngineModelTests
         .. Enumerable.Repeat(Act.Arrive, 30), .. Enumerable.Repeat(Act.Retry, 3), .. Enumerable.Repeat(Act.Leave, 4), .. Enumerable.Repeat(Act.Complete, 15),
         .. Enumerable.Repeat(Act.Answer, 10), .. Enumerable.Repeat(Act.AnswerLeaves, 8),
         .. Enumerable.Repeat(Act.TimeOut, 2), .. Enumerable.Repeat(Act.Break, 3), .. Enumerable.Repeat(Act.Ready, 15), .. Enumerable.Repeat(Act.Fail, 4),
-        .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), Act.Drain, Act.Resume,
+        .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), Act.Drain, Act.Resume, Act.Stop,
     ];
 
     /// <summary>Mostly milliseconds, sometimes nothing, sometimes a minute and a half: longer than every time-out.</summary>
@@ -58,6 +58,7 @@ public sealed class RevisionEngineModelTests
         Evict,
         Drain,
         Resume,
+        Stop,
     }
 
     [Fact]
@@ -140,6 +141,9 @@ public sealed class RevisionEngineModelTests
                 break;
             case Act.Drain:
                 world.Drain(true);
+                break;
+            case Act.Stop:
+                world.Stop();
                 break;
             case Act.Resume:
                 world.Drain(false);

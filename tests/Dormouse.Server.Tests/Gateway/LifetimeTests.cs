@@ -83,6 +83,29 @@ public sealed class LifetimeTests
     }
 
     [Fact]
+    public async Task A_stop_under_load_ends_with_the_instances_that_it_found()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.HoldRuns();
+        var route = host.Add("digits", GatewayHost.Spec() with { MaxInstances = 2 });
+        var first = host.InferAsync("digits");
+        var run = await host.Driver.NextRunAsync(Cancellation);
+
+        var stop = host.Dispatch.StopAsync(route.Endpoint.Id, Cancellation);
+        var second = host.InferAsync("digits");
+        var later = await host.Driver.NextRunAsync(Cancellation);
+        Assert.NotEqual(run.Instance.Id, later.Instance.Id);
+        Assert.False(stop.IsCompleted);
+        run.Release();
+        await stop;
+
+        Assert.Equal(later.Instance.Id, Assert.Single(host.Driver.Alive));
+        later.Release();
+        Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await second).StatusCode);
+    }
+
+    [Fact]
     public async Task An_answer_that_nobody_reads_gives_its_instance_free_after_a_limit()
     {
         await using var host = await GatewayHost.StartAsync();
