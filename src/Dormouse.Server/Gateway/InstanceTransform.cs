@@ -141,7 +141,7 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         }
 
         var answer = await response.Content.ReadAsStreamAsync(cancellationToken);
-        response.Content = new StreamContent(new AnswerWatchStream(answer, length, () => Ended(receipt)));
+        response.Content = new StreamContent(new AnswerWatchStream(answer, length, run.Deadline, () => Ended(receipt)));
     }
 
     private void Ended(Receipt? receipt)

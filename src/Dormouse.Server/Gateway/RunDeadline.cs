@@ -10,6 +10,9 @@ internal sealed class RunDeadline : IDisposable
     /// <summary>How long a caller may take to read an answer after its run has ended, besides the time for its length.</summary>
     private static readonly TimeSpan TransferBase = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long a caller may take for the next part of an answer that is still on its way from the instance.</summary>
+    public static readonly TimeSpan PartLimit = TimeSpan.FromSeconds(30);
+
     /// <summary>The pace that a long answer must be read at, bytes a second.</summary>
     private const long TransferBytesPerSecond = 64 << 10;
 
@@ -20,6 +23,7 @@ internal sealed class RunDeadline : IDisposable
     private long _runsSince;
     private bool _isPaused;
     private bool _hasRunEnded;
+    private bool _isTransferring;
 
     public RunDeadline(TimeSpan limit, TimeProvider time)
     {
@@ -78,7 +82,28 @@ internal sealed class RunDeadline : IDisposable
             if (!_hasRunEnded)
             {
                 _hasRunEnded = true;
-                _source.CancelAfter(TransferLimit(answerBytes));
+                _isTransferring = true;
+                _left = TransferLimit(answerBytes);
+                _runsSince = _time.GetTimestamp();
+                _source.CancelAfter(_left);
+            }
+        }
+    }
+
+    /// <summary>The caller has a part of the answer to take before the next one is read.</summary>
+    public void PartGiven() => LimitTransfer(PartLimit);
+
+    /// <summary>He has taken it.</summary>
+    public void PartTaken() => LimitTransfer(TimeSpan.MaxValue);
+
+    private void LimitTransfer(TimeSpan most)
+    {
+        lock (_state)
+        {
+            if (_isTransferring && !_source.IsCancellationRequested)
+            {
+                var left = _left - _time.GetElapsedTime(_runsSince);
+                _source.CancelAfter(left < TimeSpan.Zero ? TimeSpan.Zero : left < most ? left : most);
             }
         }
     }
@@ -89,6 +114,7 @@ internal sealed class RunDeadline : IDisposable
         {
             // The body may still be read when the attempt is over.
             _hasRunEnded = true;
+            _isTransferring = false;
             _source.Dispose();
         }
     }

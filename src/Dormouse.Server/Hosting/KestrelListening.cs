@@ -17,11 +17,6 @@ namespace Dormouse.Server.Hosting;
 /// <summary>Listens on the two addresses, and says in plain words why one cannot be had.</summary>
 internal static class KestrelListening
 {
-    /// <summary>A caller who reads an answer more slowly is cut off. Kestrel's own 240 bytes a second would let one who reads nothing hold an instance for five minutes.</summary>
-    private const double AnswerBytesPerSecondMin = 4096;
-
-    private static readonly TimeSpan AnswerGrace = TimeSpan.FromSeconds(10);
-
     public static void Use(IWebHostBuilder host, HostingSettings settings) => host.UseKestrelCore().UseSockets(static transport =>
     {
         // The same reason as in EventThreads.
@@ -38,7 +33,6 @@ internal static class KestrelListening
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.BodyLimitBytes;
-        kestrel.Limits.MinResponseDataRate = new MinDataRate(AnswerBytesPerSecondMin, AnswerGrace);
         Listen(kestrel, settings.Listen, HttpProtocols.Http1);
         Listen(kestrel, settings.GrpcListen, HttpProtocols.Http2);
     });

@@ -135,6 +135,24 @@ public sealed class BodyReadingTests
     }
 
     [Fact]
+    public void A_caller_may_take_half_a_minute_for_each_part_of_an_answer()
+    {
+        using var deadline = new RunDeadline(TimeSpan.FromSeconds(2), _time);
+        deadline.BeginTransfer(0);
+
+        deadline.PartGiven();
+        _time.Advance(TimeSpan.FromSeconds(29));
+        deadline.PartTaken();
+        _time.Advance(TimeSpan.FromSeconds(60));
+        deadline.PartGiven();
+        _time.Advance(TimeSpan.FromSeconds(29));
+        Assert.False(deadline.HasPassed);
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.True(deadline.HasPassed);
+    }
+
+    [Fact]
     public async Task A_byte_a_second_is_too_slow_and_300_are_not()
     {
         using var pace = new BodyPace(_time);
