@@ -45,6 +45,7 @@ internal static class SettingsCheck
         MinInstances = settings.MinInstances,
         MaxInstances = settings.MaxInstances,
         IdleTimeout = settings.IdleTimeout,
+        KeepAlive = settings.KeepAlive,
         Timeout = settings.Timeout,
         StartTimeout = settings.StartTimeout,
         QueueTimeout = settings.QueueTimeout,

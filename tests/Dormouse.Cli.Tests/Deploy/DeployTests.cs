@@ -197,6 +197,7 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("two/a.onnx --name Not_Good", "The name 'Not_Good' may hold only")]
     [InlineData("two/a.onnx --name models", "is reserved")]
     [InlineData("two/a.onnx --memory lots", "memory is 'lots'; allowed is")]
+    [InlineData("two/a.onnx --keep-alive often", "keep_alive is 'often'; allowed are 'learned', 'fixed'.")]
     [InlineData("two/a.onnx --timeout 0s --min-instances 3 --max-instances 2", "timeout is 0s; allowed are")]
     public async Task What_cannot_be_deployed_is_refused_before_anything_is_sent(string line, string sentence)
     {
