@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
+using Dormouse.Server.Control;
 
 namespace Dormouse.Cli.Deploy;
 
@@ -15,7 +16,7 @@ internal static class SettingsCheck
     public static ImmutableArray<(string Key, string Sentence)> Faults(RevisionSettings settings)
     {
         var faults = ImmutableArray.CreateBuilder<(string, string)>();
-        if (SpecRules.Apply(Wishes(settings), AnyMachine) is SpecOutcome.Refused refused)
+        if (SpecRules.Apply(SettingsViews.Wishes(settings, signatureJson: null), AnyMachine) is SpecOutcome.Refused refused)
         {
             faults.AddRange(refused.Errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
         }
@@ -34,24 +35,5 @@ internal static class SettingsCheck
         "cpu" => $"cpu is {error.Value}; a number from {SpecRules.CpuMin.ToString(System.Globalization.CultureInfo.InvariantCulture)} to the machine's cores is needed.",
         "memory" when Sizes.TryParse(error.Value, out _) => $"memory is {error.Value}; at least {SpecRules.MemoryMibMin}MiB and at most what the machine has is needed.",
         _ => error.Message,
-    };
-
-    private static RevisionWishes Wishes(RevisionSettings settings) => new()
-    {
-        Runtime = settings.Runtime,
-        Memory = settings.Memory,
-        Cpu = settings.Cpu,
-        Concurrency = settings.Concurrency,
-        MinInstances = settings.MinInstances,
-        MaxInstances = settings.MaxInstances,
-        IdleTimeout = settings.IdleTimeout,
-        KeepAlive = settings.KeepAlive,
-        Timeout = settings.Timeout,
-        StartTimeout = settings.StartTimeout,
-        QueueTimeout = settings.QueueTimeout,
-        QueueLimit = settings.QueueLimit,
-        QueueLimitBytes = settings.QueueLimitBytes,
-        Environment = settings.Environment,
-        Engine = settings.Engine,
     };
 }

@@ -17,7 +17,7 @@ internal static class RevisionViews
         Number = revision.Id.Number,
         State = Words.Of(revision.State),
         Failure = revision.Failure,
-        Settings = Settings(revision.Spec, endpoint.IsPublic),
+        Settings = SettingsViews.Settings(revision.Spec, endpoint.IsPublic),
         Files = [.. revision.Package.Files.Select(f => new PackageFileInfo(f.Path, f.Hash.Value, f.SizeBytes))],
         SizeBytes = revision.Package.SizeBytes,
         Interface = revision.Interface is null ? null : JsonSerializer.Deserialize(revision.Interface, ModelInterfaceJson.Default.ModelInterface),
@@ -25,51 +25,5 @@ internal static class RevisionViews
         Optimised = isOptimised,
         Weight = endpoint.Traffic.FirstOrDefault(t => t.Revision == revision.Id.Number).Weight,
         CreatedAt = revision.CreatedAt,
-    };
-
-    public static RevisionSettings Settings(RevisionSpec spec, bool isPublic)
-    {
-        var wishes = SpecRules.Describe(spec);
-        return new RevisionSettings
-        {
-            Runtime = wishes.Runtime,
-            Memory = wishes.Memory,
-            Cpu = wishes.Cpu,
-            Concurrency = wishes.Concurrency,
-            MinInstances = wishes.MinInstances,
-            MaxInstances = wishes.MaxInstances,
-            IdleTimeout = wishes.IdleTimeout,
-            KeepAlive = wishes.KeepAlive,
-            Timeout = wishes.Timeout,
-            StartTimeout = wishes.StartTimeout,
-            QueueTimeout = wishes.QueueTimeout,
-            QueueLimit = wishes.QueueLimit,
-            QueueLimitBytes = wishes.QueueLimitBytes,
-            Environment = wishes.Environment,
-            Engine = wishes.Engine,
-            Public = isPublic,
-            Signature = wishes.Signature,
-        };
-    }
-
-    /// <summary>What the user asked for, as the rules take it.</summary>
-    public static RevisionWishes Wishes(RevisionSettings settings, string? signatureJson) => new()
-    {
-        Runtime = settings.Runtime,
-        Memory = settings.Memory,
-        Cpu = settings.Cpu,
-        Concurrency = settings.Concurrency,
-        MinInstances = settings.MinInstances,
-        MaxInstances = settings.MaxInstances,
-        IdleTimeout = settings.IdleTimeout,
-        KeepAlive = settings.KeepAlive,
-        Timeout = settings.Timeout,
-        StartTimeout = settings.StartTimeout,
-        QueueTimeout = settings.QueueTimeout,
-        QueueLimit = settings.QueueLimit,
-        QueueLimitBytes = settings.QueueLimitBytes,
-        Environment = settings.Environment,
-        Engine = settings.Engine,
-        Signature = signatureJson,
     };
 }

@@ -115,7 +115,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
             signature = SignatureText.ToJson(text, out signatureErrors);
         }
 
-        return SpecRules.Apply(RevisionViews.Wishes(request.Settings, signature), machine) switch
+        return SpecRules.Apply(SettingsViews.Wishes(request.Settings, signature), machine) switch
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),

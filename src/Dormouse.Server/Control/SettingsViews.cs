@@ -1,0 +1,57 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+
+namespace Dormouse.Server.Control;
+
+/// <summary>Settings between the API's document and the rules of Core, both ways. The only place that knows both lists.</summary>
+public static class SettingsViews
+{
+    /// <summary>What a revision has, every default applied.</summary>
+    /// <param name="isPublic">Belongs to the endpoint; null = not known.</param>
+    public static RevisionSettings Settings(RevisionSpec spec, bool? isPublic)
+    {
+        var wishes = SpecRules.Describe(spec);
+        return new RevisionSettings
+        {
+            Runtime = wishes.Runtime,
+            Memory = wishes.Memory,
+            Cpu = wishes.Cpu,
+            Concurrency = wishes.Concurrency,
+            MinInstances = wishes.MinInstances,
+            MaxInstances = wishes.MaxInstances,
+            IdleTimeout = wishes.IdleTimeout,
+            KeepAlive = wishes.KeepAlive,
+            Timeout = wishes.Timeout,
+            StartTimeout = wishes.StartTimeout,
+            QueueTimeout = wishes.QueueTimeout,
+            QueueLimit = wishes.QueueLimit,
+            QueueLimitBytes = wishes.QueueLimitBytes,
+            Environment = wishes.Environment,
+            Engine = wishes.Engine,
+            Public = isPublic,
+            Signature = wishes.Signature,
+        };
+    }
+
+    /// <summary>What the user asked for, as the rules take it.</summary>
+    /// <param name="signatureJson">The settings' own signature in canonical form, or the package's; null = none.</param>
+    public static RevisionWishes Wishes(RevisionSettings settings, string? signatureJson) => new()
+    {
+        Runtime = settings.Runtime,
+        Memory = settings.Memory,
+        Cpu = settings.Cpu,
+        Concurrency = settings.Concurrency,
+        MinInstances = settings.MinInstances,
+        MaxInstances = settings.MaxInstances,
+        IdleTimeout = settings.IdleTimeout,
+        KeepAlive = settings.KeepAlive,
+        Timeout = settings.Timeout,
+        StartTimeout = settings.StartTimeout,
+        QueueTimeout = settings.QueueTimeout,
+        QueueLimit = settings.QueueLimit,
+        QueueLimitBytes = settings.QueueLimitBytes,
+        Environment = settings.Environment,
+        Engine = settings.Engine,
+        Signature = signatureJson,
+    };
+}
