@@ -1,7 +1,7 @@
 namespace Dormouse.Core.Scaling;
 
 /// <summary>
-/// How long a revision was without work before the next invocation came: a histogram with bins that grow by a fourth root of two, from 1 s to about 4 h.
+/// How long a revision was without work before the next invocation came: a histogram with bins that grow by an eighth root of two (9 %), from 1 s to about 4 h 33 min.
 /// </summary>
 /// <remarks>After Shahrad et al., "Serverless in the Wild" (ATC 2020), whose bins are minutes; ours are finer where a start takes milliseconds.</remarks>
 public sealed class IdleGaps
@@ -9,11 +9,15 @@ public sealed class IdleGaps
     /// <summary>Shorter gaps are work, not idleness: they are not counted.</summary>
     public static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
 
-    private const int BinsPerDoubling = 4;
-    private const int BinCount = 56;
+    /// <summary>Bins of the histogram.</summary>
+    public const int BinCount = 112;
+
+    private const int BinsPerDoubling = 8;
 
     /// <summary>With so many counted all are halved, so that what was learned long ago fades.</summary>
     private const int CountMax = 512;
+
+    private static readonly TimeSpan[] Edges = [.. Enumerable.Range(0, BinCount + 1).Select(b => TimeSpan.FromSeconds(Math.Pow(2, (double)b / BinsPerDoubling)))];
 
     private readonly ushort[] _bins = new ushort[BinCount];
 
@@ -24,7 +28,10 @@ public sealed class IdleGaps
     public int Beyond { get; private set; }
 
     /// <summary>End of the last bin: about 4 h 33 min.</summary>
-    public static TimeSpan Longest { get; } = Edge(BinCount);
+    public static TimeSpan Longest => Edges[BinCount];
+
+    /// <summary>Gaps in one bin.</summary>
+    public int this[int bin] => _bins[bin];
 
     /// <summary>Counts one gap; false when it is too short to be one.</summary>
     public bool Record(TimeSpan gap)
@@ -34,14 +41,14 @@ public sealed class IdleGaps
             return false;
         }
 
-        var bin = Math.Log2(gap.TotalSeconds) * BinsPerDoubling;
-        if (bin >= BinCount)
+        var bin = Bin(gap);
+        if (bin == BinCount)
         {
             Beyond++;
         }
         else
         {
-            _bins[(int)bin]++;
+            _bins[bin]++;
         }
 
         Count++;
@@ -53,43 +60,25 @@ public sealed class IdleGaps
         return true;
     }
 
-    /// <summary>The gap that this share of those within the bins do not exceed: the start of its bin, or the end.</summary>
-    /// <param name="share">Above 0, at most 1.</param>
-    /// <param name="isUpper">The bin's end instead of its start.</param>
-    public TimeSpan Percentile(double share, bool isUpper)
+    /// <summary>Where a bin begins, and the one before it ends.</summary>
+    /// <param name="bin">0 to <see cref="BinCount"/>.</param>
+    public static TimeSpan Edge(int bin) => Edges[bin];
+
+    /// <summary>The bin of a gap; <see cref="BinCount"/> when it is longer than they reach.</summary>
+    /// <param name="gap"><see cref="Shortest"/> or more; a shorter one is in the first bin.</param>
+    public static int Bin(TimeSpan gap) => gap <= Shortest ? 0 : (int)Math.Min(Math.Log2(gap.TotalSeconds) * BinsPerDoubling, BinCount);
+
+    /// <summary>Gaps in some bins together.</summary>
+    public int CountOf(Range bins)
     {
-        var left = Math.Ceiling((Count - Beyond) * share);
-        for (var bin = 0; bin < BinCount; bin++)
+        var sum = 0;
+        foreach (var count in _bins.AsSpan(bins))
         {
-            left -= _bins[bin];
-            if (left <= 0 && _bins[bin] > 0)
-            {
-                return Edge(isUpper ? bin + 1 : bin);
-            }
+            sum += count;
         }
 
-        return Longest;
+        return sum;
     }
-
-    /// <summary>Standard deviation of the bins' counts ÷ their mean: large when the gaps are alike, about 1 or less when any is as likely as another.</summary>
-    public double BinVariation()
-    {
-        var mean = (double)(Count - Beyond) / BinCount;
-        if (mean == 0)
-        {
-            return 0;
-        }
-
-        var squares = 0.0;
-        foreach (var count in _bins)
-        {
-            squares += (count - mean) * (count - mean);
-        }
-
-        return Math.Sqrt(squares / BinCount) / mean;
-    }
-
-    private static TimeSpan Edge(int bin) => TimeSpan.FromSeconds(Math.Pow(2, (double)bin / BinsPerDoubling));
 
     private void Halve()
     {

@@ -1,6 +1,7 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Tests.Dispatch;
 
@@ -9,8 +10,8 @@ public sealed class LearnedKeepAliveTests
 {
     private static readonly RevisionSpec Learned = EngineHarness.Spec with { KeepAlive = KeepAliveMode.Learned };
 
-    /// <summary>0.9 × the bin's start of 512 s, less the start's 5 ms.</summary>
-    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(460_795);
+    /// <summary>0.95 × the bin's start of 558.3 s, less the start's 5 ms.</summary>
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds((0.95 * 1024 * Math.Pow(2, -7 / 8.0)) - 0.005);
 
     [Fact]
     public void While_nothing_is_learned_the_idle_time_out_counts_and_says_why()
@@ -30,9 +31,9 @@ public sealed class LearnedKeepAliveTests
         var world = CalledEveryTenMinutes();
         var quietSince = world.Now;
 
-        var stopped = world.After(2_000).Wake();
+        var stopped = world.After(3_000).Wake();
         Assert.Equal(StopReason.Idle, Assert.Single(stopped.Stops).Reason);
-        Assert.Equal("idle for 2 s (keep-alive 2 s: 95 % of 12 gaps are 8.53 min or longer)", Assert.Single(stopped.Changes).Reason);
+        Assert.Equal("idle for 3 s (keep-alive 2.59 s: 100 % of 12 gaps are from 9.31 min to 10.1 min)", Assert.Single(stopped.Changes).Reason);
         world.Gone(stopped.Stops[0].Instance);
         Assert.False(world.Engine.IsEmpty);
         Assert.True((quietSince + Again - world.Effects.WakeAt).Duration() < TimeSpan.FromMilliseconds(1));
@@ -40,9 +41,9 @@ public sealed class LearnedKeepAliveTests
         world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake();
         var start = Assert.Single(world.Effects.Starts);
         Assert.True(start.IsExpecting);
-        Assert.Equal("quiet for 7.68 min and an invocation is expected: 95 % of 12 gaps are 8.53 min or longer", Assert.Single(world.Effects.Changes).Reason);
+        Assert.Equal("quiet for 8.84 min and an invocation is expected: 100 % of 12 gaps are from 9.31 min to 10.1 min", Assert.Single(world.Effects.Changes).Reason);
         world.After(5).Ready(start.Instance);
-        Assert.Empty(world.After(100_000).Wake().Stops);
+        Assert.Empty(world.After(70_000).Wake().Stops);
 
         world.Arrive();
         Assert.Equal(StartKind.Warm, Assert.Single(world.Effects.Grants).Kind);
@@ -53,12 +54,12 @@ public sealed class LearnedKeepAliveTests
     {
         var world = CalledEveryTenMinutes();
         var quietSince = world.Now;
-        world.Gone(Assert.Single(world.After(2_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
         world.After(5).Ready(start.Instance);
 
         var until = world.Effects.WakeAt;
-        Assert.InRange((until - quietSince).TotalSeconds, 669, 670);
+        Assert.InRange((until - quietSince).TotalSeconds, 608, 609);
         world.Gone(Assert.Single(world.After((until - world.Now).TotalMilliseconds).Wake().Stops).Instance);
 
         Assert.True(world.Engine.IsEmpty);
@@ -69,7 +70,7 @@ public sealed class LearnedKeepAliveTests
     public void Without_room_to_spare_none_is_started_and_the_next_call_starts_one()
     {
         var world = CalledEveryTenMinutes();
-        world.Gone(Assert.Single(world.After(2_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
 
         world.Apply(RevisionEvent.InstanceDeclined(start.Instance));
@@ -96,7 +97,7 @@ public sealed class LearnedKeepAliveTests
     public void Starts_that_fail_are_not_repeated_for_nobody()
     {
         var world = CalledEveryTenMinutes();
-        world.Gone(Assert.Single(world.After(2_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
 
         world.Fail(start.Instance);
@@ -121,7 +122,7 @@ public sealed class LearnedKeepAliveTests
         next.Apply(RevisionEvent.Arrived(1, world.Now + TimeSpan.FromHours(1), 0), world.Now + TimeSpan.FromMinutes(9), new RevisionEffects());
 
         Assert.Equal(1, next.Idle.Gaps.Count);
-        Assert.InRange(next.Idle.Gaps.Percentile(1, isUpper: true).TotalSeconds, 608, 610);
+        Assert.Equal(1, next.Idle.Gaps[IdleGaps.Bin(TimeSpan.FromMinutes(10))]);
     }
 
     private static InstanceId Stop(EngineHarness world)
