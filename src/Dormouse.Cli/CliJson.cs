@@ -20,6 +20,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(QuickstartDocument))]
 [JsonSerializable(typeof(ReplaysDocument))]
 [JsonSerializable(typeof(DrillReport))]
+[JsonSerializable(typeof(RecordDocument))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ComparisonDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Client;
@@ -19,6 +20,28 @@ public sealed class UsageClient
     {
         var filter = endpoint is null ? "" : "&endpoint=" + DormouseClient.Escape(endpoint);
         return _client.GetAsync(string.Create(CultureInfo.InvariantCulture, $"api/v1/invocations?limit={limit}{filter}"), ControlJson.Default.ReceiptList, cancellationToken);
+    }
+
+    /// <summary>What was called in [from, to), by the start of its run, page by page.</summary>
+    public async IAsyncEnumerable<ArrivalInfo> ArrivalsAsync(
+        DateTimeOffset from, DateTimeOffset to, string? endpoint = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var query = $"api/v1/arrivals?from={DormouseClient.Escape(from)}&to={DormouseClient.Escape(to)}" + (endpoint is null ? "" : "&endpoint=" + DormouseClient.Escape(endpoint));
+        for (var after = ""; ;)
+        {
+            var page = await _client.GetAsync(query + after, ControlJson.Default.ArrivalPage, cancellationToken).ConfigureAwait(false);
+            foreach (var arrival in page.Arrivals)
+            {
+                yield return arrival;
+            }
+
+            if (page.Next is not { } next)
+            {
+                yield break;
+            }
+
+            after = "&after=" + DormouseClient.Escape(next);
+        }
     }
 
     /// <param name="by">"endpoint" or "hour".</param>

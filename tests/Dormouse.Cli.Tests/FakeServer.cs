@@ -57,6 +57,9 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public DoctorReport Doctor { get; set; } = new(true, [new DoctorCheck("launcher", "ok", "runs", null)]);
 
+    /// <summary>Pages of arrivals; "after" is the number of the page.</summary>
+    public ImmutableArray<ArrivalPage> ArrivalPages { get; set; } = [new([], null)];
+
     public ImmutableArray<LogLine> Logs { get; set; } = [];
 
     public static async Task<FakeServer> StartAsync()
@@ -119,6 +122,7 @@ internal sealed class FakeServer : IAsyncDisposable
             ["version"] => JsonAsync(context, new VersionInfo("dormouse", "9.9.9", ".NET", "onnxruntime 1"), ControlJson.Default.VersionInfo),
             ["doctor"] => JsonAsync(context, Doctor, ControlJson.Default.DoctorReport),
             ["usage"] => JsonAsync(context, Usage!, ControlJson.Default.UsageReport),
+            ["arrivals"] => JsonAsync(context, ArrivalPages[int.TryParse(context.Request.Query["after"], out var page) ? page : 0], ControlJson.Default.ArrivalPage),
             ["blobs", var hash] => BlobAsync(context, hash),
             ["invocations", var id] => ReceiptAsync(context, id),
             ["keys", .. var key] => KeysAsync(context, key),

@@ -52,6 +52,7 @@ internal static class CommandTree
             StopCommand.CreateDelete(globals),
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),
+            RecordCommand.Create(globals),
             SimulateCommand.Create(globals),
             DrillCommand.Create(globals),
             DoctorCommand.Create(globals),

@@ -5,6 +5,7 @@ using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Problems;
 
 namespace Dormouse.Cli.Invoke;
@@ -21,11 +22,14 @@ internal sealed class InvokeCommand
     private readonly Option<string?> _path = new("--path") { HelpName = "path", Description = "Path and query after the endpoint's own address, for /invoke." };
     private readonly Option<string?> _method = new("--method", "-X") { HelpName = "method", Description = "HTTP method for /invoke. Default: POST with a body, else GET." };
     private readonly Option<string[]> _headers = new("--header", "-H") { HelpName = "Name: value", Description = "Header to send; may be repeated." };
+    private readonly Option<string?> _deadline = new("--deadline") { HelpName = "time", Description = "Until when an answer is of use: 500ms from now, or a time. A call that cannot make it is refused and does not run." };
+    private readonly Option<string?> _priority = new("--priority") { Description = "Whose turn it is when calls wait. Default: normal." };
     private readonly Option<string?> _revision = new("--revision") { HelpName = "r3", Description = "Call this revision whatever the traffic says (inference requests only)." };
 
     public static Command Create(GlobalOptions globals)
     {
         var invoke = new InvokeCommand();
+        invoke._priority.AcceptOnlyFromAmong("high", "normal", "low");
         var command = new CliCommand(
             "invoke",
             "Call an endpoint: the answer goes to standard output, where its time and money went to standard error.",
@@ -34,7 +38,7 @@ internal sealed class InvokeCommand
             """dormouse invoke iris --json '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}'""",
             "dormouse invoke greeter --path hello?name=Ada");
         command.Add(invoke._endpoint);
-        foreach (var option in new Option[] { invoke._file, invoke._json, invoke._path, invoke._method, invoke._headers, invoke._revision })
+        foreach (var option in new Option[] { invoke._file, invoke._json, invoke._path, invoke._method, invoke._headers, invoke._deadline, invoke._priority, invoke._revision })
         {
             command.Add(option);
         }
@@ -64,7 +68,10 @@ internal sealed class InvokeCommand
         var endpoint = parsed.GetRequiredValue(_endpoint);
         var file = parsed.GetValue(_file);
         var json = parsed.GetValue(_json);
-        var headers = (parsed.GetValue(_headers) ?? []).Select(Header).ToArray();
+        var headers = (parsed.GetValue(_headers) ?? []).Select(Header)
+            .Concat(Named(DormouseHeaders.Deadline, parsed.GetValue(_deadline)))
+            .Concat(Named(DormouseHeaders.Priority, parsed.GetValue(_priority)))
+            .ToArray();
         if (file is not null && json is not null)
         {
             throw CommandException.Usage("--file and --json cannot be used together.");
@@ -95,6 +102,8 @@ internal sealed class InvokeCommand
             throw CommandException.Usage($"--path is '{path}', which leads out of the address of '{endpoint}'. Write it without '..'.");
         }
     }
+
+    private static IEnumerable<KeyValuePair<string, string>> Named(string header, string? value) => value is null ? [] : [KeyValuePair.Create(header, value)];
 
     private static async Task<string> NearAsync(Session session, string name, CancellationToken cancellationToken)
     {

@@ -14,6 +14,11 @@ public interface ILedger
     /// <summary>Newest first, at most <paramref name="limit"/>.</summary>
     Task<ImmutableArray<Receipt>> RecentAsync(TenantId tenant, EndpointId? endpoint, int limit, CancellationToken cancellationToken);
 
+    /// <summary>Receipts whose run began in [from, to), oldest first, at most <paramref name="limit"/>; the next page begins after the last of this one.</summary>
+    /// <param name="after">The last receipt already read; null = from the start.</param>
+    Task<ImmutableArray<Receipt>> PageAsync(
+        TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, ReceiptPosition? after, int limit, CancellationToken cancellationToken);
+
     /// <summary>Totals per endpoint and hour in [from, to), in order of hour then endpoint.</summary>
     Task<ImmutableArray<UsageTotal>> TotalsAsync(TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken);
 

@@ -76,6 +76,12 @@ public sealed record Receipt
     public required long PricePico { get; init; }
 }
 
+/// <summary>A receipt's place in the order of time.</summary>
+public readonly record struct ReceiptPosition(DateTimeOffset StartedAt, Guid ServerId, long Sequence)
+{
+    public static ReceiptPosition Of(Receipt receipt) => new(receipt.StartedAt, receipt.ServerId, receipt.Sequence);
+}
+
 /// <summary>Where an invocation's time went, µs. Queue + Start + Load = the whole wait before the run.</summary>
 public readonly record struct InvocationTimes(long QueueMicroseconds, long StartMicroseconds, long LoadMicroseconds, long RunMicroseconds);
 

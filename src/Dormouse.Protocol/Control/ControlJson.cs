@@ -14,6 +14,7 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(BlobInfo))]
 [JsonSerializable(typeof(ReceiptInfo))]
 [JsonSerializable(typeof(ReceiptList))]
+[JsonSerializable(typeof(ArrivalPage))]
 [JsonSerializable(typeof(UsageReport))]
 [JsonSerializable(typeof(CreateKeyRequest))]
 [JsonSerializable(typeof(KeyInfo))]

@@ -246,6 +246,14 @@ public sealed record ReceiptInfo
 
 public sealed record ReceiptList(ImmutableArray<ReceiptInfo> Invocations);
 
+/// <summary><c>GET /api/v1/arrivals</c>: what was called when, oldest run first.</summary>
+/// <param name="Next">Gives the next page as <c>after</c>; null = this is the last one.</param>
+public sealed record ArrivalPage(ImmutableArray<ArrivalInfo> Arrivals, string? Next);
+
+/// <param name="At">When the invocation came: its run's start less what it waited.</param>
+/// <param name="Endpoint">The name; of a deleted endpoint the one it had.</param>
+public sealed record ArrivalInfo(DateTimeOffset At, string Endpoint, double RunMs, int MemoryMib);
+
 /// <summary><c>GET /api/v1/usage?from=&amp;to=&amp;endpoint=&amp;by=hour|endpoint</c>.</summary>
 public sealed record UsageReport
 {

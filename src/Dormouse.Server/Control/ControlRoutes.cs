@@ -60,7 +60,7 @@ internal static class ControlRoutes
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
-        .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>()),
+        .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
@@ -110,7 +110,7 @@ internal static class ControlRoutes
         Send("DELETE", "/keys/{id}", "revokeKey", "Revoke a key at once", null, null, api.RevokeAsync) with { Status = 204 },
     ];
 
-    private static ImmutableArray<ControlRoute> Usage(UsageApi usage, ReceiptsApi receipts) =>
+    private static ImmutableArray<ControlRoute> Usage(UsageApi usage, ReceiptsApi receipts, ArrivalsApi arrivals) =>
     [
         Get("/invocations", "listInvocations", "The last receipts, newest first", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Query("endpoint"))) with
         {
@@ -120,6 +120,17 @@ internal static class ControlRoutes
         Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Route("name"))) with
         {
             Query = [Limit],
+        },
+        Get("/arrivals", "listArrivals", "When endpoints were called, oldest first: load for the simulator", ControlJson.Default.ArrivalPage, arrivals.PageAsync) with
+        {
+            Query =
+            [
+                new QueryParameter("from", "string", "RFC 3339 time or date. Default a day ago."),
+                new QueryParameter("to", "string", "The end, not included. Default now."),
+                new QueryParameter("endpoint", "string", "Name, or id of a deleted one."),
+                new QueryParameter("after", "string", "The 'next' of the page before."),
+                new QueryParameter("limit", "integer", "Most arrivals, 1 to 10,000. Default 10,000."),
+            ],
         },
         Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", ControlJson.Default.UsageReport, usage.ReportAsync) with
         {

@@ -33,6 +33,7 @@ internal static class ControlSetup
         .AddSingleton<EndpointNames>()
         .AddSingleton<UsageApi>()
         .AddSingleton<ReceiptsApi>()
+        .AddSingleton<ArrivalsApi>()
         .AddSingleton<MachineApi>()
         .AddSingleton<Doctor>()
         .AddSingleton<OptimisedModels>()

@@ -4,8 +4,11 @@ using Dormouse.Simulation.Randomness;
 namespace Dormouse.Simulation.Traces;
 
 /// <summary>Our own plain format: one row an invocation, in order of time.</summary>
-internal static class PlainArrivals
+public static class PlainArrivals
 {
+    /// <summary>The first line of a file that has every column.</summary>
+    public const string Header = $"{TimeColumn},{EndpointColumn},{RunColumn},{MemoryColumn}";
+
     public const string TimeColumn = "time_s";
     public const string EndpointColumn = "endpoint";
     private const string RunColumn = "run_ms";
@@ -13,7 +16,7 @@ internal static class PlainArrivals
 
     private static readonly string[] Columns = [TimeColumn, EndpointColumn, RunColumn, MemoryColumn];
 
-    public static LoadPlan Read(CsvTable table, TraceOptions options)
+    internal static LoadPlan Read(CsvTable table, TraceOptions options)
     {
         foreach (var column in table.Header.Where(c => !Columns.Contains(c)))
         {

@@ -61,6 +61,35 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
             cancellationToken);
     }
 
+    public Task<ImmutableArray<Receipt>> PageAsync(
+        TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, ReceiptPosition? after, int limit, CancellationToken cancellationToken)
+    {
+        // Without a last one, a place before all others of its time: no server has the empty id.
+        var last = after ?? new ReceiptPosition(from, Guid.Empty, -1);
+        return readers.ReadAsync<ImmutableArray<Receipt>>(
+            s =>
+            [
+                .. s.All(
+                    $"""
+                    SELECT {ReceiptRows.Columns} FROM receipts
+                    WHERE tenant_id = $tenant AND started_at >= $last AND started_at < $to {(endpoint is null ? "" : "AND endpoint_id = $endpoint")}
+                    AND (started_at, server_id, sequence) > ($last, $server, $sequence)
+                    ORDER BY started_at, server_id, sequence LIMIT $limit
+                    """,
+                    ReceiptRows.Read,
+                    [
+                        ("$tenant", tenant.Value),
+                        ("$last", StoredTime.ToMicroseconds(last.StartedAt > from ? last.StartedAt : from)),
+                        ("$to", StoredTime.ToMicroseconds(to)),
+                        ("$server", StoredValues.Bytes(last.ServerId)),
+                        ("$sequence", last.Sequence),
+                        ("$limit", Math.Max(0, limit)),
+                        .. endpoint is { } id ? [("$endpoint", (object?)StoredValues.Bytes(id.Value))] : Array.Empty<(string, object?)>(),
+                    ]),
+            ],
+            cancellationToken);
+    }
+
     public Task<ImmutableArray<UsageTotal>> TotalsAsync(
         TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<UsageTotal>>(

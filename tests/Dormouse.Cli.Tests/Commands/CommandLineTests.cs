@@ -22,7 +22,7 @@ public sealed class CommandLineTests : IDisposable
         string[] wanted =
         [
             "serve", "quickstart", "deploy", "apply", "diff", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "stop", "load", "delete",
-            "key", "key create", "key list", "key revoke", "usage", "simulate", "drill", "doctor", "version", "completion",
+            "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
         ];
 
         Assert.Equal(wanted.Order(), EveryCommand().Select(row => row.Data).Order());

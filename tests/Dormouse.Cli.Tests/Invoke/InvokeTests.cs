@@ -47,6 +47,26 @@ public sealed class InvokeTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("--file")]
+    [InlineData("--json")]
+    public async Task Deadline_and_priority_are_told_to_the_server(string kind)
+    {
+        (string? Deadline, string? Priority) sent = default;
+        _server.Handlers["digits"] = async context =>
+        {
+            sent = (context.Request.Headers["Dormouse-Deadline"], context.Request.Headers["Dormouse-Priority"]);
+            await AnswerAsync(context, "warm", "run;dur=0.3", Labels);
+        };
+        var request = _shell.Write("request.json", "{}");
+
+        (await _shell.RunAsync("invoke", "digits", kind, kind == "--json" ? "@" + request : request, "--deadline", "500ms", "--priority", "high")).Done();
+        var wrong = await _shell.RunAsync("invoke", "digits", kind, "@" + request, "--priority", "urgent");
+
+        Assert.Equal(("500ms", "high"), sent);
+        Assert.Equal(ExitCodes.Usage, wrong.Code);
+    }
+
+    [Theory]
     [InlineData("../../api/v1/endpoints")]
     [InlineData("../other")]
     [InlineData("..")]

@@ -31,6 +31,33 @@ public sealed class KeyAndUsageCommandTests(ServerFixture fixture) : IClassFixtu
     }
 
     [Fact]
+    public async Task What_was_called_is_recorded_and_simulated()
+    {
+        await Server.DeployAsync("cli-record", [("model.onnx", SmallModels.Plus(1))], Cancelled);
+        for (var i = 0; i < 7; i++)
+        {
+            await PlusCall.SendAsync(Server, "cli-record", i, Cancelled);
+        }
+
+        var file = Path.Combine(Directory.CreateTempSubdirectory("dormouse-record-").FullName, "arrivals.csv");
+        await CommandRun.DoneAsync(Server, Cancelled, "record", "cli-record", "--file", file, "--from", "1h");
+        var simulated = await CommandRun.DoneAsync(Server, Cancelled, "simulate", "--trace", file, "--output", "json");
+        var pages = new List<string>();
+        var after = "";
+        do
+        {
+            var page = await Server.GetAsync($"/api/v1/arrivals?endpoint=cli-record&limit=3{after}", Cancelled);
+            pages.AddRange(page["arrivals"]!.AsArray().Select(a => a!["at"]!.GetValue<string>()));
+            after = page["next"] is { } next ? $"&after={next.GetValue<string>()}" : "";
+        }
+        while (after.Length > 0);
+
+        Assert.Equal(7, simulated.Json["policies"]![0]!["answered"]!.GetValue<long>());
+        Assert.Equal(7, pages.Distinct().Count());
+        Assert.Equal(8, (await File.ReadAllLinesAsync(file, Cancelled)).Length);
+    }
+
+    [Fact]
     public async Task The_printed_key_alone_is_on_standard_output()
     {
         var made = await CommandRun.DoneAsync(Server, Cancelled, "key", "create", "script", "--scope", "admin");

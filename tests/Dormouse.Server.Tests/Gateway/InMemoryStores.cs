@@ -80,6 +80,10 @@ internal sealed class EmptyLedger : ILedger
     public Task<ImmutableArray<Receipt>> RecentAsync(TenantId tenant, EndpointId? endpoint, int limit, CancellationToken cancellationToken) =>
         Task.FromResult(ImmutableArray<Receipt>.Empty);
 
+    public Task<ImmutableArray<Receipt>> PageAsync(
+        TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, ReceiptPosition? after, int limit, CancellationToken cancellationToken) =>
+        Task.FromResult(ImmutableArray<Receipt>.Empty);
+
     public Task<ImmutableArray<UsageTotal>> TotalsAsync(
         TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken) =>
         Task.FromResult(ImmutableArray<UsageTotal>.Empty);

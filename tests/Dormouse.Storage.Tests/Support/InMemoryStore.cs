@@ -66,6 +66,20 @@ internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILe
                 .Take(limit),
         ]);
 
+    public Task<ImmutableArray<Receipt>> PageAsync(
+        TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, ReceiptPosition? after, int limit, CancellationToken cancellationToken) =>
+        Task.FromResult<ImmutableArray<Receipt>>(
+        [
+            .. Receipts(tenant)
+                .Where(r => (endpoint is null || r.Revision.Endpoint == endpoint) && r.StartedAt >= from && r.StartedAt < to)
+                .OrderBy(r => r.StartedAt)
+                .ThenBy(r => r.ServerId.ToString("N"), StringComparer.Ordinal)
+                .ThenBy(r => r.Sequence)
+                .SkipWhile(r => after is { } last && !(r.StartedAt == last.StartedAt && r.ServerId == last.ServerId && r.Sequence == last.Sequence))
+                .Skip(after is null ? 0 : 1)
+                .Take(limit),
+        ]);
+
     public Task<ImmutableArray<UsageTotal>> TotalsAsync(
         TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<UsageTotal>>(

@@ -71,6 +71,14 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
             shown.Add(await catalogue.PageAsync(tenant, Names[0], 2, cancellationToken));
             shown.Add(await keys.ListAsync(tenant, cancellationToken));
             shown.Add(await ledger.RecentAsync(tenant, null, 20, cancellationToken));
+            var page = await ledger.PageAsync(tenant, null, DateTimeOffset.UnixEpoch, Samples.Noon.AddYears(1), null, 5, cancellationToken);
+            shown.Add(page);
+            shown.Add(await ledger.PageAsync(tenant, Endpoint(1), Samples.Noon, Samples.Noon.AddHours(2), null, 3, cancellationToken));
+            if (!page.IsEmpty)
+            {
+                shown.Add(await ledger.PageAsync(tenant, null, DateTimeOffset.UnixEpoch, Samples.Noon.AddYears(1), ReceiptPosition.Of(page[^1]), 5, cancellationToken));
+            }
+
             shown.Add(await ledger.FindAsync(tenant, Invocation(3), cancellationToken));
             shown.Add(await ledger.TotalsAsync(tenant, null, DateTimeOffset.UnixEpoch, Samples.Noon.AddYears(1), cancellationToken));
             shown.Add(await ledger.TotalsAsync(tenant, Endpoint(1), Samples.Noon, Samples.Noon.AddHours(2), cancellationToken));
