@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Dormouse.Bench;
@@ -106,7 +105,7 @@ internal static class Footprint
         var resident = await RestingAsync(root, data);
         report.Add("server, resident at rest", "0 endpoints", resident, "MB", "<= 90", resident <= 90);
 
-        await FillAsync(root, data, subjects[0]);
+        await Registered.FillAsync(root, data, subjects[0], Many);
         starts.Clear();
         for (var i = 0; i < 5; i++)
         {
@@ -128,21 +127,6 @@ internal static class Footprint
         var resident = product.Server.ResidentMb;
         await product.StopAsync();
         return resident;
-    }
-
-    private static async Task FillAsync(string root, string data, Subject subject)
-    {
-        var product = await Product.StartAsync(root, data);
-        await product.DeployAsync("many-0", subject.Path);
-        var bytes = await File.ReadAllBytesAsync(subject.Path);
-        var hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
-        await Parallel.ForEachAsync(Enumerable.Range(1, Many - 1), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
-            await product.ApiAsync(HttpMethod.Post, $"/api/v1/endpoints/many-{i}/revisions?wait=true", new JsonObject
-            {
-                ["files"] = new JsonArray(new JsonObject { ["path"] = "model.onnx", ["sha256"] = hash, ["size_bytes"] = bytes.Length }),
-                ["verify"] = false,
-            }));
-        await product.StopAsync();
     }
 
     private static InferenceSession Session(string path)

@@ -21,6 +21,12 @@ var legs = new (string Name, Func<Task> Run)[]
     ("sessions", () => Task.Run(() => Footprint.SessionsAlone(report, subjects))),
     ("creep", () => Footprint.CreepAsync(report, root, subjects)),
     ("server", () => Footprint.ServerAsync(report, root, subjects)),
+    ("decision", () => Task.Run(() => Decisions.Measure(report))),
+    ("reaction", () => Scaling.ReactionAsync(report, root, subjects)),
+    ("burst", () => Scaling.BurstAsync(report, root, subjects)),
+    ("agreement", () => Scaling.AgreementAsync(report, root, subjects)),
+    ("registered", () => Registered.WarmAsync(report, root, subjects)),
+    ("registered-start", () => Registered.StartAsync(report, root, subjects)),
 };
 foreach (var (name, run) in legs.Where(l => wanted.Count == 0 || wanted.Contains(l.Name)))
 {

@@ -57,6 +57,10 @@ internal sealed class Subject
         }
     }
 
+    /// <summary>The same input several times in one request, for a model whose first dimension is free.</summary>
+    public Subject Repeated(int count) =>
+        new(Name, Path, Input, Datatype, [count * Shape[0], .. Shape.AsSpan(1)], [.. Enumerable.Repeat(Raw, count).SelectMany(r => r)], []);
+
     public HttpRequestMessage JsonRequest(string address, string? key = null) => Request(address, new ByteArrayContent(Json), "application/json", key);
 
     public HttpRequestMessage BinaryRequest(string address, string? key = null)
