@@ -11,6 +11,7 @@ namespace Dormouse.Core.Dispatch;
 internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
 {
     private readonly StartCauses _causes = new(initialCause);
+    private readonly KeptInstances _kept = new(spec);
     private long _nextNumber = firstInstanceNumber;
 
     public InstanceTable Table { get; } = new();
@@ -29,7 +30,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public bool IsRetired { get; set; }
 
     /// <summary>Instances kept without work.</summary>
-    public int Kept => IsDraining || IsRetired ? 0 : spec.MinInstances;
+    public int Kept => IsDraining || IsRetired ? 0 : _kept.Count;
+
+    /// <summary>Those of <see cref="Kept"/> that are paid for whether they run or not.</summary>
+    public ProvisionedInstances Provisioned { get; } = new(spec.Provisioned);
 
     public KeepAlive KeepAlive { get; } = new(spec);
 
@@ -113,8 +117,8 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Asks for instances.</summary>
     /// <param name="count">At least 1; the caller has bounded it.</param>
     /// <param name="queued">Invocations that wait; tells why.</param>
-    /// <param name="isForMinimum">They are asked for because of min-instances, not for callers.</param>
-    public void Start(int count, int queued, bool isForMinimum, MonotonicTime now, RevisionEffects effects)
+    /// <param name="isToKeep">They are asked for because they are to be kept, not for callers.</param>
+    public void Start(int count, int queued, bool isToKeep, MonotonicTime now, RevisionEffects effects)
     {
         var before = Table.Counts();
         var cause = StartCause.Burst;
@@ -126,7 +130,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        var reason = isToKeep ? _kept.Reason(before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -205,6 +209,9 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
     }
 
+    /// <summary>Counts anew which instances are provisioned; to be called after every change.</summary>
+    public void MarkProvisioned() => Provisioned.Mark(Table, !IsDraining && !IsRetired);
+
     /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
     public MonotonicTime TellIdle(RevisionEffects effects)
     {
@@ -214,7 +221,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         for (var i = 0; i < Table.Count; i++)
         {
             var slot = Table[i];
-            var isOffer = slot.IsIdle && mayTake;
+            var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
             var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? EndOf(slot, counts).At : MonotonicTime.Never;
             wake = own < wake ? own : wake;
             if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
@@ -266,7 +273,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     private void Evict(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
     {
-        if (slot.IsIdle && Table.Counts().Ready > Kept)
+        if (slot.IsIdle && !slot.IsProvisioned && Table.Counts().Ready > Kept)
         {
             _causes.Ended(StartCause.Eviction);
             Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);

@@ -70,7 +70,7 @@ public sealed class RevisionEngine
     public long NextInstanceNumber => _roster.NextNumber;
 
     /// <summary>
-    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances) and
+    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned) and
     /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
@@ -85,6 +85,7 @@ public sealed class RevisionEngine
     public void Apply(in RevisionEvent @event, MonotonicTime now, RevisionEffects effects)
     {
         _sequence++;
+        _roster.Provisioned.Advance(now);
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
@@ -97,6 +98,9 @@ public sealed class RevisionEngine
                 Ended(@event.Lease, @event.End, now, effects);
                 break;
             case RevisionEventKind.Woken:
+                break;
+            case RevisionEventKind.MeterProvisioned:
+                effects.ProvisionedMicroseconds = _roster.Provisioned.TakeMicroseconds();
                 break;
             case RevisionEventKind.Drain:
                 _roster.IsDraining = true;
@@ -126,7 +130,9 @@ public sealed class RevisionEngine
                 break;
         }
 
+        _roster.MarkProvisioned();
         effects.WakeAt = Settle(now, effects);
+        _roster.MarkProvisioned();
     }
 
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
@@ -140,7 +146,7 @@ public sealed class RevisionEngine
             running += slot.Running;
             if (!slot.IsGone)
             {
-                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null));
+                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null, slot.IsProvisioned));
             }
         }
 

@@ -40,6 +40,9 @@ public enum RevisionEventKind
     /// <summary>The time asked for with <see cref="RevisionEffects.WakeAt"/> came.</summary>
     Woken,
 
+    /// <summary>Asks for the provisioned time since it was last asked for (<see cref="RevisionEffects.ProvisionedMicroseconds"/>).</summary>
+    MeterProvisioned,
+
     /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all.</summary>
     Drain,
 

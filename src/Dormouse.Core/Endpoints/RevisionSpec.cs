@@ -40,6 +40,15 @@ public sealed record RevisionSpec
     /// <summary>Instances kept when idle, 0 to <see cref="MaxInstances"/>. Default 0: scales to zero.</summary>
     public int MinInstances { get; init; }
 
+    /// <summary>
+    /// Instances that are always warm and paid for whether they run or not, at prices of their own; 0 to <see cref="MaxInstances"/>. Default 0. They count for <see cref="MinInstances"/> too:
+    /// the larger of the two numbers is kept.
+    /// </summary>
+    public int Provisioned { get; init; }
+
+    /// <summary>Instances are kept though nobody calls.</summary>
+    public bool KeepsInstances => MinInstances > 0 || Provisioned > 0;
+
     /// <summary>Most instances at once, 1 to 1,000. Default: what fits the machine by cores, at least 1.</summary>
     public int MaxInstances { get; init; } = 1;
 

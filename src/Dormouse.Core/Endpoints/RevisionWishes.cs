@@ -16,6 +16,8 @@ public sealed record RevisionWishes
 
     public int? MinInstances { get; init; }
 
+    public int? Provisioned { get; init; }
+
     public int? MaxInstances { get; init; }
 
     public string? IdleTimeout { get; init; }

@@ -33,6 +33,28 @@ internal sealed class SpecCheck
         return Math.Clamp(value, min, max);
     }
 
+    /// <summary>Refuses a number of instances that is above max_instances, unless one of the two was refused before.</summary>
+    public void AtMostMax(string setting, int value, int max)
+    {
+        if (value > max && IsFine(setting) && IsFine("max_instances"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to max_instances, which is {Text(max)}.");
+        }
+    }
+
+    /// <summary>A number of instances that are never taken back: all of them must fit the machine at once.</summary>
+    public int Provisioned(string setting, int value, int memoryMib, MachineFacts machine)
+    {
+        var provisioned = Count(setting, value, 0, SpecRules.InstancesMax);
+        var fitting = machine.MemoryMib / Math.Max(1, memoryMib);
+        if (provisioned > fitting && IsFine(setting) && IsFine("memory"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to {Text(fitting)}, because instances of {Text(memoryMib)} MiB each are to fit the machine's {Text(machine.MemoryMib)} MiB at once.");
+        }
+
+        return Math.Min(provisioned, Math.Max(0, fitting));
+    }
+
     public double Number(string setting, double value, double min, double max)
     {
         if (value >= min && value <= max)

@@ -25,7 +25,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
-    /// min_instances 0, max_instances = max(1, min_instances, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
+    /// min_instances 0, provisioned 0, max_instances = max(1, min_instances, provisioned, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -41,11 +41,10 @@ public static class SpecRules
         var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
         var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
-        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(min, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
-        if (min > max && check.IsFine("min_instances") && check.IsFine("max_instances"))
-        {
-            check.Refuse("min_instances", $"{min}", $"min_instances is {min}; allowed are 0 to max_instances, which is {max}.");
-        }
+        var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
+        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(Math.Max(min, provisioned), FittingInstances(machine, cpu, memory)), 1, InstancesMax);
+        check.AtMostMax("min_instances", min, max);
+        check.AtMostMax("provisioned", provisioned, max);
 
         var spec = new RevisionSpec
         {
@@ -55,6 +54,7 @@ public static class SpecRules
             Concurrency = concurrency,
             Threads = AtLeastOne(cpu / concurrency),
             MinInstances = min,
+            Provisioned = provisioned,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
             KeepAlive = check.OneOf("keep_alive", wishes.KeepAlive ?? DefaultKeepAlive(wishes), LearnedKeepAlive, FixedKeepAlive) == LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -79,6 +79,7 @@ public static class SpecRules
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
         MinInstances = spec.MinInstances,
+        Provisioned = spec.Provisioned,
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? LearnedKeepAlive : FixedKeepAlive,

@@ -33,7 +33,7 @@ public static class RandomWorlds
         {
             var world = new World(plan, watch);
             world.State.Distort = distort;
-            var kept = plan.Endpoints.Sum(e => e.Spec.MinInstances);
+            var kept = plan.Endpoints.Sum(e => Math.Max(e.Spec.MinInstances, e.Spec.Provisioned));
             // Instances that are to be kept and never start in time are tried for ever.
             var end = kept > 0 ? new MonotonicTime((plan.Duration + Afterwards).Ticks) : MonotonicTime.Never;
             while (world.Now < end && world.Step())
@@ -77,6 +77,7 @@ public static class RandomWorlds
             Duration = duration,
             Machines = 1 + random.Below(2),
             Machine = Machine(ref random),
+            ProvisionedEvery = duration * (0.001 + (0.2 * random.Unit())),
             Faults = isQuiet ? FaultPlan.None : Faults(ref random),
         };
     }
@@ -104,6 +105,7 @@ public static class RandomWorlds
             Concurrency = 1 + random.Below(4),
             MaxInstances = max,
             MinInstances = random.Happens(0.2) ? random.Below(max + 1) : 0,
+            Provisioned = random.Happens(0.2) ? random.Below(max + 1) : 0,
             IdleTimeout = Pick(IdleMs, ref random),
             KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
             Timeout = Pick(TimeoutMs, ref random),

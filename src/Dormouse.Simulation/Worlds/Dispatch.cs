@@ -120,12 +120,13 @@ internal sealed class Dispatch(WorldState world)
     /// <summary>An attempt that broke is not billed: its receipt is that of the attempt that follows.</summary>
     private void Meter(SimulatedEndpoint endpoint, in RevisionEvent @event)
     {
+        world.Totals.Provisioned(world.Plan.Prices, _effects.ProvisionedMicroseconds, endpoint.Spec.MemoryMib);
         foreach (var run in _effects.Metered)
         {
             world.Totals.Metered(run.MeteredMicroseconds);
             if (@event.End != SlotEnd.Broken)
             {
-                world.Totals.Billed(world.Plan.Prices, run.MeteredMicroseconds, endpoint.Spec.MemoryMib);
+                world.Totals.Billed(world.Plan.Prices, run.MeteredMicroseconds, endpoint.Spec.MemoryMib, run.Lease.IsProvisioned);
             }
         }
     }

@@ -24,6 +24,9 @@ public sealed record WorldPlan
 
     public PriceBook Prices { get; init; } = PriceBook.Default;
 
+    /// <summary>How often provisioned time is accounted; as the server does it by default.</summary>
+    public TimeSpan ProvisionedEvery { get; init; } = TimeSpan.FromMinutes(5);
+
     public FaultPlan Faults { get; init; } = FaultPlan.None;
 }
 

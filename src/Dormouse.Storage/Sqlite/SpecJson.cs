@@ -27,6 +27,8 @@ internal sealed class StoredSpec
 
     public int MinInstances { get; set; } = Defaults.MinInstances;
 
+    public int Provisioned { get; set; } = Defaults.Provisioned;
+
     public int MaxInstances { get; set; } = Defaults.MaxInstances;
 
     public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
@@ -59,6 +61,7 @@ internal sealed class StoredSpec
         Concurrency = spec.Concurrency,
         Threads = spec.Threads,
         MinInstances = spec.MinInstances,
+        Provisioned = spec.Provisioned,
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? SpecRules.LearnedKeepAlive : null,
@@ -81,6 +84,7 @@ internal sealed class StoredSpec
         Concurrency = Concurrency,
         Threads = Threads,
         MinInstances = MinInstances,
+        Provisioned = Provisioned,
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,
         KeepAlive = KeepAlive == SpecRules.LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,

@@ -69,6 +69,7 @@ public sealed class SpecRulesTests
             Cpu = 4.5,
             Concurrency = 0,
             MinInstances = -1,
+            Provisioned = -2,
             MaxInstances = 1_001,
             IdleTimeout = "25h",
             KeepAlive = "sometimes",
@@ -82,7 +83,7 @@ public sealed class SpecRulesTests
         var errors = Refused(wishes);
 
         Assert.Equal(
-            ["runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
             errors.Select(e => e.Setting));
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));
@@ -105,6 +106,16 @@ public sealed class SpecRulesTests
         var error = Assert.Single(Refused(new RevisionWishes { MinInstances = 3, MaxInstances = 2 }));
 
         Assert.Equal("min_instances is 3; allowed are 0 to max_instances, which is 2.", error.Message);
+    }
+
+    [Fact]
+    public void Provisioned_instances_may_not_exceed_max_instances_nor_the_machine()
+    {
+        Assert.Equal("provisioned is 3; allowed are 0 to max_instances, which is 2.", Assert.Single(Refused(new RevisionWishes { Provisioned = 3, MaxInstances = 2 })).Message);
+        Assert.Equal(
+            "provisioned is 5; allowed are 0 to 4, because instances of 6144 MiB each are to fit the machine's 24576 MiB at once.",
+            Assert.Single(Refused(new RevisionWishes { Provisioned = 5, Memory = "6GiB" })).Message);
+        Assert.Equal((4, 4), Accepted(new RevisionWishes { Provisioned = 4, Memory = "6GiB" }) is var spec ? (spec.Provisioned, spec.MaxInstances) : default);
     }
 
     [Theory]

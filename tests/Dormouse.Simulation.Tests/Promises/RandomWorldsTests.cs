@@ -23,6 +23,9 @@ public sealed class RandomWorldsTests
         { "starts one too many", "max-instances" },
         { "forgets to wake", "sleeps|are left|wait or run" },
         { "stops what is busy", "while" },
+        { "stops what is provisioned", "is provisioned" },
+        { "accounts too little provisioned time", "were accounted" },
+        { "takes provisioned for on-demand", "given as on-demand" },
         { "refuses who does not wait", "did not wait" },
         { "forgets to refuse", "longer than the queue time-out" },
     };

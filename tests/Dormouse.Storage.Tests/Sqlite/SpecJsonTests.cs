@@ -16,6 +16,7 @@ public sealed class SpecJsonTests
         Concurrency = 3,
         Threads = 4,
         MinInstances = 1,
+        Provisioned = 2,
         MaxInstances = 9,
         IdleTimeout = TimeSpan.FromMilliseconds(1),
         KeepAlive = KeepAliveMode.Learned,
