@@ -75,6 +75,7 @@ internal static class SettingsComparison
             ["runtime"] = spec.Runtime,
             ["memory"] = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
             ["min_instances"] = "0",
+            ["provisioned"] = "0",
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -168,6 +168,7 @@ internal sealed class WantedStateReader
         "cpu" => settings with { Cpu = Number(value, at) },
         "concurrency" => settings with { Concurrency = Whole(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
+        "provisioned" => settings with { Provisioned = Whole(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
         "keep_alive" => settings with { KeepAlive = Text(value, at) },

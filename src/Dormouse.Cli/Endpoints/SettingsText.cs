@@ -17,6 +17,7 @@ internal static class SettingsText
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", Text(settings.Concurrency)),
             ("min_instances", Text(settings.MinInstances)),
+            ("provisioned", Text(settings.Provisioned)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),
             ("keep_alive", settings.KeepAlive),

@@ -21,7 +21,7 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, MachineFacts machine)
+internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -51,7 +51,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         {
             PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
             PackageOutcome.Accepted { Package: var package } =>
-                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(request, package, canary, cancellationToken),
+                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(tenant, name, request, package, canary, cancellationToken),
             _ => throw new InvalidOperationException("A package is accepted or refused."),
         };
     }
@@ -106,7 +106,8 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
             : null;
     }
 
-    private async Task<DeployVerdict> SpecAsync(DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
+    private async Task<DeployVerdict> SpecAsync(
+        TenantId tenant, string name, DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
     {
         ImmutableArray<string> signatureErrors = [];
         string? signature = null;
@@ -119,6 +120,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
+            SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };

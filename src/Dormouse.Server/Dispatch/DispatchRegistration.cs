@@ -1,12 +1,13 @@
 using Dormouse.Core.Instances;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Usage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Dispatch;
 
 internal static class DispatchRegistration
 {
-    /// <summary>The engines' driver and what it is made of. Needs <see cref="TimeProvider"/>, <see cref="IInstanceDriver"/>, blobs and derived files.</summary>
+    /// <summary>The engines' driver and what it is made of. Needs <see cref="TimeProvider"/>, <see cref="IInstanceDriver"/>, blobs, derived files, the journal, the price book and the id source.</summary>
     public static IServiceCollection AddDispatch(this IServiceCollection services)
     {
         services.AddSingleton<MonotonicClock>();
@@ -21,6 +22,7 @@ internal static class DispatchRegistration
         services.AddSingleton<DispatchMachine>();
         services.AddSingleton<OptimisedFiles>();
         services.AddSingleton<InstanceStarter>();
+        services.AddSingleton<ProvisionedAccounts>();
         services.AddSingleton<DispatchService>();
         services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());
         return services;

@@ -4,6 +4,7 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
+using Dormouse.Server.Usage;
 
 namespace Dormouse.Server.Dispatch;
 
@@ -11,7 +12,7 @@ namespace Dormouse.Server.Dispatch;
 /// Drives the engines: one per active revision, each behind one short lock; carries out their effects; feeds them the driver's events.
 /// It decides nothing. Revisions that have no instance, queue or run cost nothing: their engine is dropped.
 /// </summary>
-internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events) : IInstanceObserver
+internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events, ProvisionedAccounts provisioned) : IInstanceObserver
 {
     /// <summary>Deleted endpoints remembered, so that a request that resolved its route just before does not start it again.</summary>
     private const int RemovedMax = 1024;
@@ -61,7 +62,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>An answer that was still to be read when its slot was given back (<see cref="SlotEnd.Answering"/>) has left its instance.</summary>
     public void AnswerLeft(InstanceId instance) => _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.AnswerLeft(instance));
 
-    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints with min-instances.</summary>
+    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints that keep instances.</summary>
     public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying)
     {
         foreach (var driver in DriversOf(endpoint.Id))
@@ -78,7 +79,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         foreach (var revision in carrying)
         {
             starter.Prefetch(revision);
-            if (revision.Spec.MinInstances > 0)
+            if (revision.Spec.KeepsInstances)
             {
                 (_drivers.GetValueOrDefault(revision.Id) ?? Create(revision))?.Apply(RevisionEvent.Of(RevisionEventKind.Woken));
             }
@@ -238,6 +239,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
                 var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned) { Idle = past.Idle ?? new IdleMemory() };
                 driver = new RevisionDriver(revision, engine, machine, CarryOut);
                 _drivers[revision.Id] = driver;
+                provisioned.Open(driver);
             }
 
             return driver;
@@ -339,6 +341,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             }
         }
 
+        provisioned.Close(driver);
         driver.SignalDropped();
     }
 }
