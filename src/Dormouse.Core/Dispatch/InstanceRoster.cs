@@ -11,7 +11,6 @@ namespace Dormouse.Core.Dispatch;
 internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
 {
     private readonly StartCauses _causes = new(initialCause);
-    private readonly KeptInstances _kept = new(spec);
     private long _nextNumber = firstInstanceNumber;
 
     public InstanceTable Table { get; } = new();
@@ -29,8 +28,11 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public bool IsRetired { get; set; }
 
+    /// <summary>What is to be kept while the revision carries traffic.</summary>
+    public KeptInstances Keeping { get; } = new(spec);
+
     /// <summary>Instances kept without work.</summary>
-    public int Kept => IsDraining || IsRetired ? 0 : _kept.Count;
+    public int Kept => IsDraining || IsRetired ? 0 : Keeping.Count;
 
     /// <summary>Those of <see cref="Kept"/> that are paid for whether they run or not.</summary>
     public ProvisionedInstances Provisioned { get; } = new(spec.Provisioned);
@@ -130,7 +132,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isToKeep ? _kept.Reason(before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -207,6 +209,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 Stop(slot, IsRetired ? StopReason.Retired : StopReason.Requested, Sentences.NotNeeded(), now, effects);
             }
         }
+    }
+
+    /// <summary>A schedule asks for another number. A window that opens starts a stopped endpoint again, as a call does.</summary>
+    public void FloorChanged(in InstanceFloor floor)
+    {
+        IsDraining &= DrainReason != DrainReason.Stopped || floor.Instances <= Keeping.Floor.Instances;
+        Keeping.Floor = floor;
     }
 
     /// <summary>Counts anew which instances are provisioned; to be called after every change.</summary>

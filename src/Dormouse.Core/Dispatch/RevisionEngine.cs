@@ -63,6 +63,12 @@ public sealed class RevisionEngine
         init => _roster.KeepAlive.Memory = value;
     }
 
+    /// <summary>What a schedule asks for when it begins.</summary>
+    public InstanceFloor Floor
+    {
+        init => _roster.Keeping.Floor = value;
+    }
+
     /// <summary>The user stopped the endpoint and no invocation has come since.</summary>
     public bool IsStopped => _roster is { IsDraining: true, DrainReason: DrainReason.Stopped };
 
@@ -70,7 +76,7 @@ public sealed class RevisionEngine
     public long NextInstanceNumber => _roster.NextNumber;
 
     /// <summary>
-    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned) and
+    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned, a floor) and
     /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
@@ -98,6 +104,9 @@ public sealed class RevisionEngine
                 Ended(@event.Lease, @event.End, now, effects);
                 break;
             case RevisionEventKind.Woken:
+                break;
+            case RevisionEventKind.FloorChanged:
+                _roster.FloorChanged(@event.Floor);
                 break;
             case RevisionEventKind.MeterProvisioned:
                 effects.ProvisionedMicroseconds = _roster.Provisioned.TakeMicroseconds();

@@ -15,6 +15,8 @@ internal static class Sentences
 
     public static string StartedForProvisioned(int provisioned, int live) => $"{Instances(provisioned)} provisioned, {live} there";
 
+    public static string StartedForFloor(in InstanceFloor floor, int live) => $"floor of {floor.Instances} {floor.Window}, {live} there";
+
     public static string StartedForExpected(TimeSpan quiet, in KeepAlivePlan plan) => $"quiet for {Durations.Words(quiet)} and an invocation is expected: {plan.Why}";
 
     public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";

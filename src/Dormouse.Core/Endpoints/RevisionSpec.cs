@@ -46,8 +46,11 @@ public sealed record RevisionSpec
     /// </summary>
     public int Provisioned { get; init; }
 
-    /// <summary>Instances are kept though nobody calls.</summary>
-    public bool KeepsInstances => MinInstances > 0 || Provisioned > 0;
+    /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
+    public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
+
+    /// <summary>Instances are kept though nobody calls, now or at some time.</summary>
+    public bool KeepsInstances => MinInstances > 0 || Provisioned > 0 || !Floors.IsEmpty;
 
     /// <summary>Most instances at once, 1 to 1,000. Default: what fits the machine by cores, at least 1.</summary>
     public int MaxInstances { get; init; } = 1;

@@ -18,6 +18,9 @@ public sealed record RevisionWishes
 
     public int? Provisioned { get; init; }
 
+    /// <summary>Each as <see cref="ScheduledFloor.Form"/>.</summary>
+    public ImmutableArray<string>? Floors { get; init; }
+
     public int? MaxInstances { get; init; }
 
     public string? IdleTimeout { get; init; }

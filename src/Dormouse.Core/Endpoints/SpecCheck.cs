@@ -42,6 +42,51 @@ internal sealed class SpecCheck
         }
     }
 
+    /// <summary>Form, duration and number of each; what its schedule means is checked outside Core.</summary>
+    public ImmutableArray<ScheduledFloor> Floors(string setting, ImmutableArray<string>? texts)
+    {
+        var floors = ImmutableArray.CreateBuilder<ScheduledFloor>();
+        if (texts is not { IsDefault: false } all)
+        {
+            return [];
+        }
+
+        if (all.Length > SpecRules.FloorsMax)
+        {
+            Refuse(setting, Text(all.Length), $"{setting} has {Text(all.Length)} entries; allowed are at most {Text(SpecRules.FloorsMax)}.");
+        }
+
+        foreach (var text in all.Take(SpecRules.FloorsMax))
+        {
+            if (!ScheduledFloor.TryParse(text, out var floor))
+            {
+                Refuse(setting, Shown(text ?? ""), $"{setting} has '{Shown(text ?? "")}'; allowed is {ScheduledFloor.Form}.");
+            }
+            else if (floor.Duration < ScheduledFloor.DurationMin || floor.Duration > ScheduledFloor.DurationMax)
+            {
+                Refuse(setting, Shown(text), $"{setting} has '{Shown(text)}' for {Durations.Format(floor.Duration)}; allowed are {Durations.Format(ScheduledFloor.DurationMin)} to {Durations.Format(ScheduledFloor.DurationMax)}.");
+            }
+            else if (floor.Instances is < 1 or > SpecRules.InstancesMax)
+            {
+                Refuse(setting, Shown(text), $"{setting} has '{Shown(text)}' with {Text(floor.Instances)} instances; allowed are 1 to {Text(SpecRules.InstancesMax)}.");
+            }
+            else
+            {
+                floors.Add(floor);
+            }
+        }
+
+        return floors.ToImmutable();
+    }
+
+    public void FloorsAtMostMax(string setting, ImmutableArray<ScheduledFloor> floors, int max)
+    {
+        foreach (var floor in floors.Where(f => f.Instances > max && IsFine("max_instances")))
+        {
+            Refuse(setting, floor.ToString(), $"{setting} has '{floor}' with {Text(floor.Instances)} instances; allowed are 1 to max_instances, which is {Text(max)}.");
+        }
+    }
+
     /// <summary>A number of instances that are never taken back: all of them must fit the machine at once.</summary>
     public int Provisioned(string setting, int value, int memoryMib, MachineFacts machine)
     {

@@ -16,6 +16,7 @@ public static class SpecRules
     public const int ConcurrencyMax = 1_000;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
+    public const int FloorsMax = 32;
     public const int EnvironmentMax = 256;
     public const int EngineMax = 64;
     public const int ValueLengthMax = 32_768;
@@ -25,7 +26,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
-    /// min_instances 0, provisioned 0, max_instances = max(1, min_instances, provisioned, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
+    /// min_instances 0, provisioned 0, no floors, max_instances = max(1, min_instances, provisioned, every floor, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -42,9 +43,12 @@ public static class SpecRules
         var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
-        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(Math.Max(min, provisioned), FittingInstances(machine, cpu, memory)), 1, InstancesMax);
+        var floors = check.Floors("floors", wishes.Floors);
+        var kept = Math.Max(Math.Max(min, provisioned), floors.Select(f => f.Instances).DefaultIfEmpty().Max());
+        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(kept, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
         check.AtMostMax("min_instances", min, max);
         check.AtMostMax("provisioned", provisioned, max);
+        check.FloorsAtMostMax("floors", floors, max);
 
         var spec = new RevisionSpec
         {
@@ -55,6 +59,7 @@ public static class SpecRules
             Threads = AtLeastOne(cpu / concurrency),
             MinInstances = min,
             Provisioned = provisioned,
+            Floors = floors,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
             KeepAlive = check.OneOf("keep_alive", wishes.KeepAlive ?? DefaultKeepAlive(wishes), LearnedKeepAlive, FixedKeepAlive) == LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -80,6 +85,7 @@ public static class SpecRules
         Concurrency = spec.Concurrency,
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
+        Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? LearnedKeepAlive : FixedKeepAlive,

@@ -5,6 +5,7 @@ using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Floors;
 
 namespace Dormouse.Server.Deploying;
 
@@ -69,6 +70,11 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             return "'settings' must be an object; leave it out for the defaults.";
         }
 
+        if (request.Settings.Floors is { } floors && (floors.IsDefault || floors.Any(f => f is null)))
+        {
+            return "'settings.floors' must be a list of texts; null is not one.";
+        }
+
         return HasNull(request.Settings.Environment) || HasNull(request.Settings.Engine)
             ? "'settings.environment' and 'settings.engine' must hold texts; null is not one."
             : null;
@@ -119,6 +125,8 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
         return SpecRules.Apply(SettingsViews.Wishes(request.Settings, signature), machine) switch
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
+            SpecOutcome.Accepted accepted when FloorSchedule.Faults(accepted.Spec) is { IsEmpty: false } faults =>
+                Refused(ProblemCode.SpecInvalid, [.. faults.Select(f => f.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
             SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),

@@ -1,4 +1,5 @@
 using Dormouse.Core.Instances;
+using Dormouse.Server.Floors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Usage;
 using Microsoft.Extensions.DependencyInjection;
@@ -23,7 +24,13 @@ internal static class DispatchRegistration
         services.AddSingleton<OptimisedFiles>();
         services.AddSingleton<InstanceStarter>();
         services.AddSingleton<ProvisionedAccounts>();
-        services.AddSingleton<DispatchService>();
+        services.AddSingleton<FloorClock>();
+        services.AddSingleton(provider =>
+        {
+            var dispatch = ActivatorUtilities.CreateInstance<DispatchService>(provider);
+            provider.GetRequiredService<FloorClock>().Changed += dispatch.FloorChanged;
+            return dispatch;
+        });
         services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());
         return services;
     }

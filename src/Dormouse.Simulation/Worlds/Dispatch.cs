@@ -1,6 +1,7 @@
 using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Simulation.Worlds;
 
@@ -65,6 +66,13 @@ internal sealed class Dispatch(WorldState world)
         {
             Schedule(endpoint);
         }
+    }
+
+    /// <summary>A schedule asks for another number; without an engine nothing is there to stop, and one is made only for what is to start.</summary>
+    public void ChangeFloor(SimulatedEndpoint endpoint, int instances)
+    {
+        endpoint.Floor = new InstanceFloor(instances, "from now on");
+        Feed(endpoint, endpoint.Engine is null && instances > 0 ? RevisionEvent.Of(RevisionEventKind.Woken) : RevisionEvent.FloorChanged(endpoint.Floor));
     }
 
     /// <summary>Its start ended, well or not, or it was lost.</summary>

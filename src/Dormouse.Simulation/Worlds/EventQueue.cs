@@ -24,6 +24,9 @@ internal enum EventKind : byte
 
     /// <summary>The accounts of an endpoint's provisioned time are closed up to now.</summary>
     MeterProvisioned,
+
+    /// <summary>A schedule asks for another number of instances.</summary>
+    FloorChanges,
 }
 
 /// <param name="Index">Of the endpoint, invocation or machine it is about.</param>

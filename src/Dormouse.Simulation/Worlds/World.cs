@@ -107,6 +107,9 @@ public sealed class World
             case EventKind.ClockJump:
                 Jump(_machines[what.Index]);
                 break;
+            case EventKind.FloorChanges:
+                _dispatch.ChangeFloor(_state.Endpoints[what.Index], (int)what.Value);
+                break;
             case EventKind.MeterProvisioned:
                 _dispatch.Feed(_state.Endpoints[what.Index], RevisionEvent.Of(RevisionEventKind.MeterProvisioned));
                 ScheduleMeter(_state.Endpoints[what.Index]);
@@ -150,6 +153,10 @@ public sealed class World
             }
 
             ScheduleMeter(endpoint);
+            foreach (var floor in endpoint.Plan.Floors)
+            {
+                _state.Events.Add(floor.At, new WorldEvent(EventKind.FloorChanges, endpoint.Index, floor.Instances));
+            }
         }
 
         foreach (var machine in _machines)

@@ -29,6 +29,9 @@ internal sealed class StoredSpec
 
     public int Provisioned { get; set; } = Defaults.Provisioned;
 
+    /// <summary>Each as text; null = none.</summary>
+    public ImmutableArray<string>? Floors { get; set; }
+
     public int MaxInstances { get; set; } = Defaults.MaxInstances;
 
     public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
@@ -62,6 +65,7 @@ internal sealed class StoredSpec
         Threads = spec.Threads,
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
+        Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? SpecRules.LearnedKeepAlive : null,
@@ -85,6 +89,7 @@ internal sealed class StoredSpec
         Threads = Threads,
         MinInstances = MinInstances,
         Provisioned = Provisioned,
+        Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,
         KeepAlive = KeepAlive == SpecRules.LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -97,6 +102,9 @@ internal sealed class StoredSpec
         Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
         Signature = Signature,
     };
+
+    private static ScheduledFloor Floor(string text) =>
+        ScheduledFloor.TryParse(text, out var floor) ? floor : throw new InvalidDataException($"'{text}' is no stored floor that this version knows.");
 }
 
 /// <summary>Specs to JSON and back.</summary>

@@ -29,7 +29,9 @@ internal sealed class EngineWorld(RevisionSpec spec)
 
     public int WaitingCount => _waiting.Count;
 
-    private int Kept => _isDraining || _isRetired ? 0 : Math.Max(spec.MinInstances, spec.Provisioned);
+    private int Kept => _isDraining || _isRetired ? 0 : Math.Max(Math.Max(spec.MinInstances, spec.Provisioned), _floor);
+
+    private int _floor;
 
     /// <summary>Provisioned instances since the last event, and their time so far.</summary>
     private int _provisioned;
@@ -194,6 +196,18 @@ internal sealed class EngineWorld(RevisionSpec spec)
         Apply(RevisionEvent.Of(RevisionEventKind.MeterProvisioned));
         _provisionedMicroseconds += _effects.ProvisionedMicroseconds;
         Assert.Equal(_provisionedTicks / 10, _provisionedMicroseconds);
+    }
+
+    public void ChangeFloor(int instances)
+    {
+        var floor = Math.Min(instances, spec.MaxInstances);
+        if (_isStopped && floor > _floor)
+        {
+            (_isStopped, _isDraining) = (false, false);
+        }
+
+        _floor = floor;
+        Apply(RevisionEvent.FloorChanged(new Core.Scaling.InstanceFloor(_floor, "from 08:00 to 18:00 UTC")));
     }
 
     public void Retire()

@@ -61,6 +61,7 @@ public sealed class RevisionEngineModelTests
         Resume,
         Stop,
         Meter,
+        Floor,
     }
 
     [Fact]
@@ -86,6 +87,7 @@ public sealed class RevisionEngineModelTests
                     world.Drain(false);
                 }
 
+                world.ChangeFloor(0);
                 world.Finish();
                 world.Meter();
                 Assert.Equal(0, world.WaitingCount);
@@ -148,6 +150,9 @@ public sealed class RevisionEngineModelTests
                 break;
             case Act.Stop:
                 world.Stop();
+                break;
+            case Act.Floor:
+                world.ChangeFloor(step.Pick % 4);
                 break;
             case Act.Meter:
                 world.Meter();

@@ -93,7 +93,7 @@ public sealed class RandomWorldsTests
         Assert.Superset(
             new HashSet<string>
             {
-                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "expecting",
+                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
             },
             seen);

@@ -4,9 +4,37 @@ using Dormouse.Server.Tests.Fakes;
 
 namespace Dormouse.Server.Tests.Control;
 
-public sealed class ProvisionedTests
+public sealed class CapacityTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("0 0 30 2 * for 1h = 1", "whose cron expression '0 0 30 2 *' never fires")]
+    [InlineData("0 8 * * * Mars/Base for 1h = 1", "whose time zone 'Mars/Base' is not known here")]
+    [InlineData("0 8 * * * for 1h = 3", "with 3 instances; allowed are 1 to max_instances, which is 2.")]
+    [InlineData("0 8 * * * for 30s = 1", "for 30s; allowed are 60s to 168h.")]
+    [InlineData("at eight", "allowed is 'CRON [ZONE] for DURATION = INSTANCES'")]
+    public async Task A_floor_that_is_not_allowed_is_named_and_nothing_is_changed(string floor, string fault)
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var refused = await server.DeployAsync("digits", "good", new RevisionSettings { MaxInstances = 2, Floors = [floor] });
+
+        var problem = await ControlServer.ProblemAsync(refused, ProblemCode.SpecInvalid);
+        Assert.Contains("floors has '" + floor[..8], problem.Detail, StringComparison.Ordinal);
+        Assert.Contains(fault, problem.Detail, StringComparison.Ordinal);
+        using var nothing = await server.Admin.GetAsync("/api/v1/endpoints/digits", Cancellation);
+        await ControlServer.ProblemAsync(nothing, ProblemCode.EndpointNotFound);
+    }
+
+    [Fact]
+    public async Task A_floor_is_shown_one_way_however_it_was_written()
+    {
+        await using var server = await ControlServer.StartAsync();
+        (await server.DeployAsync("digits", "good", new RevisionSettings { Floors = ["0  8 * * MON-FRI   for 600m=1"] })).EnsureSuccessStatusCode();
+
+        Assert.Equal(["0 8 * * MON-FRI UTC for 10h = 1"], (await server.EndpointAsync("digits")).Revisions.Single().Settings.Floors!);
+    }
 
     [Fact]
     public async Task Provisioned_instances_are_always_there_shown_and_paid_for_on_a_line_of_their_own()
