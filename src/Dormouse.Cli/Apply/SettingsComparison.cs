@@ -76,6 +76,7 @@ internal static class SettingsComparison
             ["memory"] = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
             ["min_instances"] = "0",
             ["provisioned"] = "0",
+            ["spare_instances"] = "0",
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -169,6 +169,7 @@ internal sealed class WantedStateReader
         "concurrency" => settings with { Concurrency = Whole(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
         "provisioned" => settings with { Provisioned = Whole(value, at) },
+        "spare_instances" => settings with { SpareInstances = Whole(value, at) },
         "floors" => settings with { Floors = List(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },

@@ -14,6 +14,7 @@ internal sealed class SettingsOptions
     private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
     private readonly Option<int?> _provisioned = Number("--provisioned", "Instances that are always warm, paid for whether they run or not; runs on them cost less. Default: 0.");
+    private readonly Option<int?> _spare = Number("--spare", "Instances kept free above what is busy, while the endpoint is in use. Default: 0.");
     private readonly Option<string[]> _floors = new("--floor")
     {
         HelpName = "CRON [ZONE] for TIME = n",
@@ -36,7 +37,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _minInstances, _provisioned, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _memory, _cpu, _concurrency, _minInstances, _provisioned, _spare, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -53,6 +54,7 @@ internal sealed class SettingsOptions
         Concurrency = parsed.GetValue(_concurrency),
         MinInstances = parsed.GetValue(_minInstances),
         Provisioned = parsed.GetValue(_provisioned),
+        SpareInstances = parsed.GetValue(_spare),
         Floors = parsed.GetValue(_floors) is { Length: > 0 } floors ? [.. floors] : null,
         MaxInstances = parsed.GetValue(_maxInstances),
         IdleTimeout = parsed.GetValue(_idleTimeout),

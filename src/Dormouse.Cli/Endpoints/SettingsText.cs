@@ -19,6 +19,7 @@ internal static class SettingsText
             ("concurrency", Text(settings.Concurrency)),
             ("min_instances", Text(settings.MinInstances)),
             ("provisioned", Text(settings.Provisioned)),
+            ("spare_instances", Text(settings.SpareInstances)),
             ("floors", Floors(settings.Floors)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),

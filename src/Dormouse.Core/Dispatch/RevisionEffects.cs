@@ -84,7 +84,7 @@ public readonly record struct SlotRefusal(long Ticket, RefusalKind Kind, string 
 /// <summary>The metered share of a run that ended: V(end) − V(start) of its instance, µs.</summary>
 public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicroseconds);
 
-/// <param name="IsExpecting">Nobody waits for it: it is started for an invocation that is expected, and only where nothing else needs the room. The driver
+/// <param name="IsExpecting">Nobody waits for it: it is started for invocations that may come, and only where nothing else needs the room. The driver
 /// answers with <see cref="RevisionEventKind.InstanceDeclined"/> when there is none.</param>
 public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause, bool IsExpecting = false);
 

@@ -240,13 +240,19 @@ public sealed class RevisionEngine
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
         }
 
+        if (_roster.Spare.IsWanted)
+        {
+            _roster.Spare.Observe(_table.Counts().Running, _queue.Count > 0 || !_table.IsQuiet, now);
+        }
+
         _roster.StopIdle(now, effects);
         if (_queue.Count == 0)
         {
             _roster.StopNeedlessStarts(now, effects);
         }
 
-        var wake = Earlier(StartMore(now, effects), _roster.TellIdle(effects));
+        var wake = Earlier(StartMore(now, effects), _roster.StartSpare(now, effects));
+        wake = Earlier(wake, _roster.TellIdle(effects));
         wake = Earlier(wake, _queue.EarliestDeadline);
         return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
     }

@@ -19,6 +19,11 @@ internal static class Sentences
 
     public static string StartedForExpected(TimeSpan quiet, in KeepAlivePlan plan) => $"quiet for {Durations.Words(quiet)} and an invocation is expected: {plan.Why}";
 
+    public static string StartedForSpare(int spare, in InstanceCounts before, int concurrency) =>
+        $"{Instances(spare)} spare above {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}";
+
+    public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
+
     public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";
 
     public static string Idle(TimeSpan idle, in KeepAlivePlan plan) =>

@@ -46,6 +46,12 @@ public sealed record RevisionSpec
     /// </summary>
     public int Provisioned { get; init; }
 
+    /// <summary>
+    /// Instances' worth of free slots kept ready above what runs while the revision is in use; 0 to <see cref="MaxInstances"/>, which bounds them too. Default 0. None at zero, and the
+    /// machine takes them back when others need the memory.
+    /// </summary>
+    public int SpareInstances { get; init; }
+
     /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
     public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
 

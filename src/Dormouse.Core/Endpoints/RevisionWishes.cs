@@ -18,6 +18,8 @@ public sealed record RevisionWishes
 
     public int? Provisioned { get; init; }
 
+    public int? SpareInstances { get; init; }
+
     /// <summary>Each as <see cref="ScheduledFloor.Form"/>.</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

@@ -26,7 +26,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
-    /// min_instances 0, provisioned 0, no floors, max_instances = max(1, min_instances, provisioned, every floor, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
+    /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -44,10 +44,12 @@ public static class SpecRules
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
         var floors = check.Floors("floors", wishes.Floors);
-        var kept = Math.Max(Math.Max(min, provisioned), floors.Select(f => f.Instances).DefaultIfEmpty().Max());
+        var spare = check.Count("spare_instances", wishes.SpareInstances ?? 0, 0, InstancesMax);
+        var kept = floors.Select(f => f.Instances).Append(min).Append(provisioned).Append(spare == 0 ? 0 : Math.Min(spare + 1, InstancesMax)).Max();
         var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(kept, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
         check.AtMostMax("min_instances", min, max);
         check.AtMostMax("provisioned", provisioned, max);
+        check.AtMostMax("spare_instances", spare, max);
         check.FloorsAtMostMax("floors", floors, max);
 
         var spec = new RevisionSpec
@@ -59,6 +61,7 @@ public static class SpecRules
             Threads = AtLeastOne(cpu / concurrency),
             MinInstances = min,
             Provisioned = provisioned,
+            SpareInstances = spare,
             Floors = floors,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
@@ -85,6 +88,7 @@ public static class SpecRules
         Concurrency = spec.Concurrency,
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
+        SpareInstances = spec.SpareInstances,
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),

@@ -72,6 +72,9 @@ public sealed record RevisionSettings
     /// <summary>Instances that are always warm, at a price of their own.</summary>
     public int? Provisioned { get; init; }
 
+    /// <summary>Instances kept free above what is busy, while the endpoint is in use.</summary>
+    public int? SpareInstances { get; init; }
+
     /// <summary>Windows in which instances are kept: "CRON [ZONE] for DURATION = INSTANCES" each, such as "0 8 * * MON-FRI Europe/Berlin for 10h = 2".</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

@@ -106,6 +106,7 @@ public static class RandomWorlds
             Concurrency = 1 + random.Below(4),
             MaxInstances = max,
             MinInstances = random.Happens(0.2) ? random.Below(max + 1) : 0,
+            SpareInstances = random.Happens(0.3) ? 1 + random.Below(max) : 0,
             Provisioned = random.Happens(0.2) ? random.Below(max + 1) : 0,
             IdleTimeout = Pick(IdleMs, ref random),
             KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,

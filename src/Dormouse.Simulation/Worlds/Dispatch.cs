@@ -206,7 +206,8 @@ internal sealed class Dispatch(WorldState world)
             world.Watch?.Requested(machine.Index, start.Instance, world.Now);
             if (start.IsExpecting)
             {
-                _instances.Begin(instance);
+                // After those that were asked for before it.
+                _wanted.Admitted.Add(start.Instance);
                 continue;
             }
 

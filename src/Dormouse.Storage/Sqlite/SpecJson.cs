@@ -29,6 +29,8 @@ internal sealed class StoredSpec
 
     public int Provisioned { get; set; } = Defaults.Provisioned;
 
+    public int SpareInstances { get; set; } = Defaults.SpareInstances;
+
     /// <summary>Each as text; null = none.</summary>
     public ImmutableArray<string>? Floors { get; set; }
 
@@ -65,6 +67,7 @@ internal sealed class StoredSpec
         Threads = spec.Threads,
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
+        SpareInstances = spec.SpareInstances,
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
@@ -89,6 +92,7 @@ internal sealed class StoredSpec
         Threads = Threads,
         MinInstances = MinInstances,
         Provisioned = Provisioned,
+        SpareInstances = SpareInstances,
         Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,

@@ -21,14 +21,15 @@ public sealed class RevisionEngineModelTests
     private static readonly int[] IdleMs = [0, 30, 1_000, 60_000];
 
     private static readonly Gen<RevisionSpec> Specs =
-        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 4], Gen.Int[0, 2], Gen.Int[1, 10], Gen.Int[0, IdleMs.Length - 1], Gen.Bool, Gen.Int[0, 3]).Select(
-            (concurrency, max, min, limit, idle, isStartShort, provisioned) => new RevisionSpec
+        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 4], Gen.Int[0, 2], Gen.Int[1, 10], Gen.Int[0, IdleMs.Length - 1], Gen.Bool, Gen.Int[0, 11]).Select(
+            (concurrency, max, min, limit, idle, isStartShort, extra) => new RevisionSpec
             {
                 Runtime = "onnx",
                 Concurrency = concurrency,
                 MaxInstances = max,
                 MinInstances = Math.Min(min, max),
-                Provisioned = provisioned > 1 ? Math.Min(provisioned - 1, max) : 0,
+                Provisioned = Math.Min(Math.Max(0, (extra % 4) - 1), max),
+                SpareInstances = Math.Min(extra / 4, max),
                 QueueLimit = limit,
                 QueueLimitBytes = 1_000,
                 KeepAlive = limit % 2 == 0 ? KeepAliveMode.Learned : KeepAliveMode.Fixed,

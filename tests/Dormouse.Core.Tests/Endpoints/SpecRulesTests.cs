@@ -71,6 +71,7 @@ public sealed class SpecRulesTests
             MinInstances = -1,
             Provisioned = -2,
             Floors = ["0 8 * * * for 8d = 1"],
+            SpareInstances = -3,
             MaxInstances = 1_001,
             IdleTimeout = "25h",
             KeepAlive = "sometimes",
@@ -84,7 +85,7 @@ public sealed class SpecRulesTests
         var errors = Refused(wishes);
 
         Assert.Equal(
-            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "spare_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
             errors.Select(e => e.Setting));
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));
@@ -154,6 +155,13 @@ public sealed class SpecRulesTests
             Assert.Single(Refused(new RevisionWishes { Floors = ["0 8 * * * for 1h = 3"], MaxInstances = 2 })).Message);
         Assert.Equal(7, Accepted(new RevisionWishes { Floors = ["0 8 * * * for 1h = 7"] }).MaxInstances);
         Assert.Equal("floors", Assert.Single(Refused(new RevisionWishes { Floors = [.. Enumerable.Repeat("0 8 * * * for 1h = 1", 33)] })).Setting);
+    }
+
+    [Fact]
+    public void Spare_instances_may_not_exceed_max_instances_and_raise_its_default()
+    {
+        Assert.Equal("spare_instances is 3; allowed are 0 to max_instances, which is 2.", Assert.Single(Refused(new RevisionWishes { SpareInstances = 3, MaxInstances = 2 })).Message);
+        Assert.Equal(6, Accepted(new RevisionWishes { SpareInstances = 5 }).MaxInstances);
     }
 
     [Theory]

@@ -17,6 +17,7 @@ public sealed class SpecJsonTests
         Threads = 4,
         MinInstances = 1,
         Provisioned = 2,
+        SpareInstances = 3,
         Floors = [new ScheduledFloor("0 8 * * MON-FRI", "Europe/Berlin", TimeSpan.FromHours(10), 4), new ScheduledFloor("@daily", "UTC", TimeSpan.FromMinutes(90), 1)],
         MaxInstances = 9,
         IdleTimeout = TimeSpan.FromMilliseconds(1),
