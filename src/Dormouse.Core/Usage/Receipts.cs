@@ -12,6 +12,9 @@ public readonly record struct InvocationEnd(Outcome Outcome, int Status, long Ru
 /// <summary>Makes receipts; the only place that does a receipt's arithmetic.</summary>
 public static class Receipts
 {
+    /// <summary>The line of an invocation that got this slot.</summary>
+    public static ReceiptLine LineOf(in SlotLease lease) => lease.IsProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand;
+
     /// <summary>The receipt of an invocation that ran and ended.</summary>
     /// <param name="serverId">The data folder's server id.</param>
     /// <param name="sequence">The opening's number in the journal.</param>
@@ -30,7 +33,7 @@ public static class Receipts
         var metered = isLost ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
         var billed = Pricing.BilledMilliseconds(metered);
         var isCold = grant.Kind == StartKind.Cold;
-        var line = grant.Lease.IsProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand;
+        var line = LineOf(grant.Lease);
         return new Receipt
         {
             ServerId = serverId,

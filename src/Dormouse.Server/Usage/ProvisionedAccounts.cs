@@ -3,6 +3,7 @@ using Dormouse.Core;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Dispatch;
+using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Usage;
 
@@ -10,7 +11,8 @@ namespace Dormouse.Server.Usage;
 /// Receipts of provisioned time. Each engine of a revision that has provisioned instances has one stretch open in the journal; it is closed with what the engine metered at every
 /// fifth minute of the wall clock, so that none reaches into another hour, and when the engine goes. What a crash leaves open is billed 0, as an invocation is.
 /// </summary>
-internal sealed class ProvisionedAccounts(IInvocationJournal journal, PriceBook prices, IIdSource ids, TimeProvider time) : IAsyncDisposable
+internal sealed partial class ProvisionedAccounts(IInvocationJournal journal, PriceBook prices, IIdSource ids, TimeProvider time, ILogger<ProvisionedAccounts> logger)
+    : IAsyncDisposable
 {
     /// <summary>Divides an hour.</summary>
     public static readonly TimeSpan Stretch = TimeSpan.FromMinutes(5);
@@ -92,6 +94,15 @@ internal sealed class ProvisionedAccounts(IInvocationJournal journal, PriceBook 
         }
     }
 
+    private DateTimeOffset Now => time.GetUtcNow();
+
+    private Guid NewId() => ids.NewId();
+
+    private long TryOpen(in InvocationOpening opening) => journal.TryOpen(opening);
+
+    private void Write(long sequence, in InvocationOpening opening, long microseconds) =>
+        journal.Close(Receipts.ProvisionedTime(journal.ServerId, sequence, opening, microseconds, prices));
+
     /// <summary>The open stretch of one engine.</summary>
     private sealed class Account
     {
@@ -125,6 +136,11 @@ internal sealed class ProvisionedAccounts(IInvocationJournal journal, PriceBook 
                 // A stretch in which nothing was provisioned stays open: it leaves no receipt of nothing, but for the last.
                 if (_sequence < 0 || (_microseconds == 0 && !isLast))
                 {
+                    if (isLast && _microseconds > 0)
+                    {
+                        _owner.LogUnrecorded(_driver.Revision.Id, _microseconds);
+                    }
+
                     return;
                 }
 
@@ -146,12 +162,7 @@ internal sealed class ProvisionedAccounts(IInvocationJournal journal, PriceBook 
         }
     }
 
-    private DateTimeOffset Now => time.GetUtcNow();
-
-    private Guid NewId() => ids.NewId();
-
-    private long TryOpen(in InvocationOpening opening) => journal.TryOpen(opening);
-
-    private void Write(long sequence, in InvocationOpening opening, long microseconds) =>
-        journal.Close(Receipts.ProvisionedTime(journal.ServerId, sequence, opening, microseconds, prices));
+    [LoggerMessage(EventId = 2203, EventName = "ProvisionedTimeUnrecorded", Level = LogLevel.Warning,
+        Message = "The journal was full when the provisioned instances of {Revision} ended: {Microseconds} µs of theirs are not billed")]
+    private partial void LogUnrecorded(RevisionId revision, long microseconds);
 }

@@ -9,7 +9,7 @@ namespace Dormouse.Server.Usage;
 /// <summary>From a receipt to the API's.</summary>
 internal static class ReceiptViews
 {
-    /// <summary><see cref="ReceiptInfo.Start"/>, <see cref="ReceiptInfo.Outcome"/> and <see cref="ReceiptInfo.Line"/> of an invocation that still runs.</summary>
+    /// <summary><see cref="ReceiptInfo.Start"/> and <see cref="ReceiptInfo.Outcome"/> of an invocation that still runs.</summary>
     public const string Running = "running";
 
     public static ReceiptInfo Info(Receipt receipt, string endpoint, string currency) => new()
@@ -47,7 +47,7 @@ internal static class ReceiptViews
         EndpointId = opening.Revision.Endpoint.ToString(),
         Revision = RevisionViews.Name(opening.Revision.Number),
         Instance = Instance(opening.Line, opening.Revision, opening.Instance),
-        Line = opening.Line == ReceiptLine.ProvisionedTime ? Words.Of(opening.Line) : Running,
+        Line = Words.Of(opening.Line),
         Outcome = Running,
         StartedAt = opening.StartedAt,
         Start = Running,
