@@ -26,6 +26,14 @@ internal static class Words
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
     };
 
+    public static string Of(ReceiptLine line) => line switch
+    {
+        ReceiptLine.OnDemand => "on_demand",
+        ReceiptLine.Provisioned => "provisioned",
+        ReceiptLine.ProvisionedTime => "provisioned_time",
+        _ => throw new ArgumentOutOfRangeException(nameof(line), line, null),
+    };
+
     public static string Of(StartKind kind) => kind switch
     {
         StartKind.Warm => "warm",

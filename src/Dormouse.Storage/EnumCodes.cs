@@ -35,7 +35,7 @@ internal sealed class EnumCodes<T>
     public bool TryValue(byte code, out T value) => _byCode.TryGetValue(code, out value);
 }
 
-/// <summary>Code 0 is kept for "none".</summary>
+/// <summary>Code 0 is kept for "none", unless said otherwise.</summary>
 internal static class Codes
 {
     public static readonly EnumCodes<Outcome> Outcomes = new(
@@ -47,6 +47,10 @@ internal static class Codes
         (Outcome.CallerLeft, 6, "caller_left"),
         (Outcome.ServerLost, 7, "server_lost"),
         (Outcome.Failed, 8, "failed"));
+
+    /// <summary>0 in a journal of before reads as on-demand: nothing else was known then.</summary>
+    public static readonly EnumCodes<ReceiptLine> Lines = new(
+        (ReceiptLine.OnDemand, 0, "on_demand"), (ReceiptLine.Provisioned, 1, "provisioned"), (ReceiptLine.ProvisionedTime, 2, "provisioned_time"));
 
     public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"));
 

@@ -42,6 +42,7 @@ public sealed class ReleasedFolderTests : IDisposable
         var receipts = await storage.Ledger.RecentAsync(TenantId.Default, null, 10, Cancellation);
         Assert.Equal([Outcome.ServerLost, Outcome.Completed, Outcome.Completed], receipts.Select(r => r.Outcome));
         Assert.Equal(receipts[2] with { Sequence = 2, Invocation = receipts[1].Invocation, StartedAt = receipts[1].StartedAt }, receipts[1]);
+        Assert.All(receipts, r => Assert.Equal(ReceiptLine.OnDemand, r.Line));
         Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
         Assert.Equal(4, storage.Journal.TryOpen(Samples.Opening(9)));
     }

@@ -64,8 +64,8 @@ internal static class SettingsComparison
     private static string? Normal(string? signature) =>
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
-    /// <summary>Entries that are removed by not writing them.</summary>
-    private static bool IsMap(string key) => key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
+    /// <summary>What is removed by not writing it.</summary>
+    private static bool IsMap(string key) => key == "floors" || key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
@@ -75,6 +75,8 @@ internal static class SettingsComparison
             ["runtime"] = spec.Runtime,
             ["memory"] = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
             ["min_instances"] = "0",
+            ["provisioned"] = "0",
+            ["spare_instances"] = "0",
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -168,6 +168,9 @@ internal sealed class WantedStateReader
         "cpu" => settings with { Cpu = Number(value, at) },
         "concurrency" => settings with { Concurrency = Whole(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
+        "provisioned" => settings with { Provisioned = Whole(value, at) },
+        "spare_instances" => settings with { SpareInstances = Whole(value, at) },
+        "floors" => settings with { Floors = List(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
         "keep_alive" => settings with { KeepAlive = Text(value, at) },
@@ -230,6 +233,17 @@ internal sealed class WantedStateReader
         // As the server keeps them: a weight of 0 is the same as none.
         traffic.RemoveRange(traffic.Where(t => t.Value == 0).Select(t => t.Key).ToArray());
         return traffic.ToImmutable();
+    }
+
+    private ImmutableArray<string>? List(YamlNode node, string at)
+    {
+        if (node is YamlSequenceNode list)
+        {
+            return [.. list.Children.Select(c => Text(c, at)).OfType<string>()];
+        }
+
+        Refuse(node, at, "A list of texts is needed here.");
+        return null;
     }
 
     private ImmutableSortedDictionary<string, string> Texts(YamlNode node, string at)

@@ -58,7 +58,7 @@ internal static class DeployReport
             return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";
         }
 
-        var nothing = revision.Settings.MinInstances is null or 0 && endpoint.Instances.IsEmpty;
+        var nothing = revision.Settings is { MinInstances: null or 0, Provisioned: null or 0, Floors: null } && endpoint.Instances.IsEmpty;
         return $"{endpoint.Name} {revision.Name} is live at {endpoint.Url}{(nothing ? " (nothing runs until it is called)" : "")}";
     }
 

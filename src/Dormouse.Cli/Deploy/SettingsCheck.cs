@@ -3,6 +3,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
 using Dormouse.Server.Control;
+using Dormouse.Server.Floors;
 
 namespace Dormouse.Cli.Deploy;
 
@@ -16,14 +17,17 @@ internal static class SettingsCheck
     public static ImmutableArray<(string Key, string Sentence)> Faults(RevisionSettings settings)
     {
         var faults = ImmutableArray.CreateBuilder<(string, string)>();
-        if (SpecRules.Apply(SettingsViews.Wishes(settings, signatureJson: null), AnyMachine) is SpecOutcome.Refused refused)
+        var errors = SpecRules.Apply(SettingsViews.Wishes(settings, signatureJson: null), AnyMachine) switch
         {
-            faults.AddRange(refused.Errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
-        }
+            SpecOutcome.Refused refused => refused.Errors,
+            SpecOutcome.Accepted accepted => FloorSchedule.Faults(accepted.Spec),
+            _ => [],
+        };
+        faults.AddRange(errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
 
-        if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var errors) is null)
+        if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var signatureErrors) is null)
         {
-            faults.AddRange(errors.Select(e => ("signature", e)));
+            faults.AddRange(signatureErrors.Select(e => ("signature", e)));
         }
 
         return faults.ToImmutable();

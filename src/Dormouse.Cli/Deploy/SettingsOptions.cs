@@ -13,6 +13,13 @@ internal sealed class SettingsOptions
     private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
     private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
+    private readonly Option<int?> _provisioned = Number("--provisioned", "Instances that are always warm, paid for whether they run or not; runs on them cost less. Default: 0.");
+    private readonly Option<int?> _spare = Number("--spare", "Instances kept free above what is busy, while the endpoint is in use. Default: 0.");
+    private readonly Option<string[]> _floors = new("--floor")
+    {
+        HelpName = "CRON [ZONE] for TIME = n",
+        Description = "Instances kept for a time from each moment of a schedule on, such as '0 8 * * MON-FRI Europe/Berlin for 10h = 2'; zone UTC when left out; may be repeated.",
+    };
     private readonly Option<int?> _maxInstances = Number("--max-instances", "Most instances at once. Default: what fits the machine.");
     private readonly Option<string?> _idleTimeout = Text("--idle-timeout", "time", "How long an idle instance is kept. Default: 60s.");
     private readonly Option<string?> _keepAlive = Text(
@@ -30,7 +37,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _minInstances, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _memory, _cpu, _concurrency, _minInstances, _provisioned, _spare, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -46,6 +53,9 @@ internal sealed class SettingsOptions
         Cpu = parsed.GetValue(_cpu),
         Concurrency = parsed.GetValue(_concurrency),
         MinInstances = parsed.GetValue(_minInstances),
+        Provisioned = parsed.GetValue(_provisioned),
+        SpareInstances = parsed.GetValue(_spare),
+        Floors = parsed.GetValue(_floors) is { Length: > 0 } floors ? [.. floors] : null,
         MaxInstances = parsed.GetValue(_maxInstances),
         IdleTimeout = parsed.GetValue(_idleTimeout),
         KeepAlive = parsed.GetValue(_keepAlive),

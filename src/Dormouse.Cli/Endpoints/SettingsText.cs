@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Endpoints;
@@ -17,6 +18,9 @@ internal static class SettingsText
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", Text(settings.Concurrency)),
             ("min_instances", Text(settings.MinInstances)),
+            ("provisioned", Text(settings.Provisioned)),
+            ("spare_instances", Text(settings.SpareInstances)),
+            ("floors", Floors(settings.Floors)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),
             ("keep_alive", settings.KeepAlive),
@@ -45,6 +49,10 @@ internal static class SettingsText
             yield return KeyValuePair.Create("engine." + name, value);
         }
     }
+
+    /// <summary>Written one way, so that equal ones compare as equal.</summary>
+    private static string? Floors(ImmutableArray<string>? floors) =>
+        floors is { IsDefaultOrEmpty: false } all ? string.Join("; ", all.Select(f => ScheduledFloor.TryParse(f, out var floor) ? floor.ToString() : f)) : null;
 
     private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
 }

@@ -21,11 +21,12 @@ internal sealed record ComparisonDocument(
 /// <param name="InstanceS">Σ time that instances were there, s.</param>
 /// <param name="GbSeconds">Σ memory that they held × time (1 GB = 1,024 MB).</param>
 /// <param name="BusyShare">Share of <paramref name="InstanceS"/> in which something ran.</param>
-/// <param name="Price">What callers pay.</param>
+/// <param name="Price">What callers pay, provisioned time included.</param>
+/// <param name="ProvisionedS">Σ time of provisioned instances, s.</param>
 internal sealed record PolicyDocument(
     string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long Retries, long ColdStarts, long Queued, double ColdShare,
     double P50Ms, double P95Ms, double P99Ms, double MaxMs, double WaitP99Ms, long Starts, long FailedStarts, long Evictions, long IdleStops,
-    double InstanceS, double GbSeconds, double BusyShare, string Price)
+    double InstanceS, double GbSeconds, double BusyShare, string Price, double ProvisionedS)
 {
     public static PolicyDocument Of(PolicyResult result)
     {
@@ -34,7 +35,7 @@ internal sealed record PolicyDocument(
             result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.Retries, totals.ColdGrants, totals.QueuedGrants, totals.ColdShare,
             Ms(totals.Latency.Percentile(0.5)), Ms(totals.Latency.Percentile(0.95)), Ms(totals.Latency.Percentile(0.99)), Ms(totals.Latency.Max), Ms(totals.Waiting.Percentile(0.99)),
             totals.Starts, totals.FailedStarts, totals.Evictions, totals.IdleStops,
-            totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico));
+            totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico), totals.ProvisionedMicroseconds / 1e6);
     }
 
     private static double Ms(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);

@@ -12,7 +12,7 @@ internal static class PolicyFile
 {
     private static readonly string[] Keys =
     [
-        "name", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
     ];
 
     public static Policy Read(string file)
@@ -76,6 +76,8 @@ internal static class PolicyFile
                 "cpu" => wishes with { Cpu = Number() },
                 "concurrency" => wishes with { Concurrency = Whole() },
                 "min_instances" => wishes with { MinInstances = Whole() },
+                "provisioned" => wishes with { Provisioned = Whole() },
+                "spare_instances" => wishes with { SpareInstances = Whole() },
                 "max_instances" => wishes with { MaxInstances = Whole() },
                 "idle_timeout" => wishes with { IdleTimeout = text },
                 "keep_alive" => wishes with { KeepAlive = text },

@@ -77,11 +77,18 @@ internal static class UsageCommand
             byHour
                 ? ["HOUR", "ENDPOINT", ">CALLS", ">COLD", ">FAILED", ">RUN MS", ">CPU MS", ">BILLED MS", ">GB-SECONDS", ">" + report.Currency]
                 : ["ENDPOINT", ">CALLS", ">COLD", ">FAILED", ">RUN MS", ">CPU MS", ">BILLED MS", ">GB-SECONDS", ">" + report.Currency],
-            report.Rows.Select(r => Row(r, r.Endpoint ?? (r.EndpointId is { } id ? $"deleted ({id})" : ""), byHour, time)).Append(Row(report.Total, "total", byHour, time)));
+            report.Rows.Select(r => Row(r, Title(r), byHour, time)).Append(Row(report.Total, "total", byHour, time)));
         if (report.Rows.IsEmpty)
         {
             session.Screen.Note("Nothing was called in this time; idle costs nothing.");
         }
+    }
+
+    /// <summary>The endpoint, and what it paid for when that is not the run of on-demand instances.</summary>
+    private static string Title(UsageRow row)
+    {
+        var endpoint = row.Endpoint ?? (row.EndpointId is { } id ? $"deleted ({id})" : "");
+        return row.Line is null or "on_demand" ? endpoint : $"{endpoint}: {row.Line.Replace('_', ' ')}";
     }
 
     private static string[] Row(UsageRow row, string title, bool byHour, TimeProvider time)

@@ -28,10 +28,21 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public bool IsRetired { get; set; }
 
+    /// <summary>What is to be kept while the revision carries traffic.</summary>
+    public KeptInstances Keeping { get; } = new(spec);
+
     /// <summary>Instances kept without work.</summary>
-    public int Kept => IsDraining || IsRetired ? 0 : spec.MinInstances;
+    public int Kept => IsDraining || IsRetired ? 0 : Keeping.Count;
+
+    /// <summary>Those of <see cref="Kept"/> that are paid for whether they run or not.</summary>
+    public ProvisionedInstances Provisioned { get; } = new(spec.Provisioned);
 
     public KeepAlive KeepAlive { get; } = new(spec);
+
+    public SpareCapacity Spare { get; } = new(spec);
+
+    /// <summary>Instances that are not stopped for idleness: those kept, and those held free while the revision is in use, which the machine may take back.</summary>
+    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Spare.ToHold);
 
     /// <summary>When an instance is to be started for an expected invocation unless one serves then; null = not in this idle time.</summary>
     public MonotonicTime? StartAgainAt => IsDraining || IsRetired ? null : KeepAlive.StartAgainAt(Learned.StartTime);
@@ -52,6 +63,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 slot.BecomeReady(ready, now, sequence);
                 Learned = Learned.WithStart(now - slot.AdmittedAt);
                 Backoff.BecameReady(slot.RequestedAt);
+                Spare.HasRoom();
                 _causes.BecameReady();
                 break;
             case RevisionEventKind.InstanceFailed when isStarting && change.Failure is { } failure:
@@ -66,7 +78,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 break;
             case RevisionEventKind.InstanceDeclined when isStarting:
                 Table.Remove(slot);
-                Changed(Table.Counts().Live + 1, Table.Counts().Live, Sentences.NoRoomForExpected(), now, effects);
+                var isSpare = slot.Cause == StartCause.Burst;
+                if (isSpare)
+                {
+                    Spare.NoRoom(now);
+                }
+
+                Changed(Table.Counts().Live + 1, Table.Counts().Live, isSpare ? Sentences.NoRoomForSpare() : Sentences.NoRoomForExpected(), now, effects);
                 break;
             case RevisionEventKind.InstanceGone:
                 Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
@@ -113,8 +131,8 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Asks for instances.</summary>
     /// <param name="count">At least 1; the caller has bounded it.</param>
     /// <param name="queued">Invocations that wait; tells why.</param>
-    /// <param name="isForMinimum">They are asked for because of min-instances, not for callers.</param>
-    public void Start(int count, int queued, bool isForMinimum, MonotonicTime now, RevisionEffects effects)
+    /// <param name="isToKeep">They are asked for because they are to be kept, not for callers.</param>
+    public void Start(int count, int queued, bool isToKeep, MonotonicTime now, RevisionEffects effects)
     {
         var before = Table.Counts();
         var cause = StartCause.Burst;
@@ -126,7 +144,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -139,6 +157,38 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Idle, IsExpecting: true));
         var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;
         Changed(0, 1, Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime)), now, effects);
+    }
+
+    /// <summary>Asks for instances that are to be free above what is busy, where nothing else needs the room. Returns when to look again.</summary>
+    public MonotonicTime StartSpare(MonotonicTime now, RevisionEffects effects)
+    {
+        if (!Spare.IsWanted || IsDraining || IsRetired)
+        {
+            return MonotonicTime.Never;
+        }
+
+        var before = Table.Counts();
+        var missing = Math.Min(Spare.ToStart, spec.MaxInstances - before.Draining) - before.Live;
+        if (before.Live == 0 || missing <= 0)
+        {
+            return MonotonicTime.Never;
+        }
+
+        var notBefore = Backoff.IsActive(now) && Backoff.Until > Spare.PausedUntil ? Backoff.Until : Spare.PausedUntil;
+        if (notBefore > now)
+        {
+            return notBefore;
+        }
+
+        for (var i = 0; i < missing; i++)
+        {
+            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Burst, spec.Concurrency, now, now + spec.StartTimeout);
+            Table.Add(slot);
+            effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Burst, IsExpecting: true));
+        }
+
+        Changed(before.Live, before.Live + missing, Sentences.StartedForSpare(spec.SpareInstances, before, spec.Concurrency), now, effects);
+        return MonotonicTime.Never;
     }
 
     /// <summary>Stops starts that took too long; the next one waits as after a failure. True when there were some and nothing is left that serves or will serve.</summary>
@@ -162,7 +212,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Stops what was idle for the keep-alive, longest idle first, down to what is kept.</summary>
     public void StopIdle(MonotonicTime now, RevisionEffects effects)
     {
-        while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Kept && EndOf(slot, counts) is var (end, plan) && end <= now)
+        while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Held && EndOf(slot, counts) is var (end, plan) && end <= now)
         {
             _causes.Stopped();
             var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
@@ -205,17 +255,27 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
     }
 
+    /// <summary>A schedule asks for another number. A window that opens starts a stopped endpoint again, as a call does.</summary>
+    public void FloorChanged(in InstanceFloor floor)
+    {
+        IsDraining &= DrainReason != DrainReason.Stopped || floor.Instances <= Keeping.Floor.Instances;
+        Keeping.Floor = floor;
+    }
+
+    /// <summary>Counts anew which instances are provisioned; to be called after every change.</summary>
+    public void MarkProvisioned() => Provisioned.Mark(Table, !IsDraining && !IsRetired);
+
     /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
     public MonotonicTime TellIdle(RevisionEffects effects)
     {
         var counts = Table.Counts();
         var mayTake = counts.Ready > Kept;
-        var wake = MonotonicTime.Never;
+        var (wake, isHeld) = (MonotonicTime.Never, counts.Ready <= Held);
         for (var i = 0; i < Table.Count; i++)
         {
             var slot = Table[i];
-            var isOffer = slot.IsIdle && mayTake;
-            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? EndOf(slot, counts).At : MonotonicTime.Never;
+            var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
+            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? Spare.LowersAt : EndOf(slot, counts).At : MonotonicTime.Never;
             wake = own < wake ? own : wake;
             if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
             {
@@ -266,9 +326,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     private void Evict(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
     {
-        if (slot.IsIdle && Table.Counts().Ready > Kept)
+        if (slot.IsIdle && !slot.IsProvisioned && Table.Counts().Ready > Kept)
         {
             _causes.Ended(StartCause.Eviction);
+            Spare.NoRoom(now);
             Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
         }
         else if (slot.State == InstanceState.Ready)

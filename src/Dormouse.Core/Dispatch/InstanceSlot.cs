@@ -65,6 +65,9 @@ internal sealed class InstanceSlot
     /// <summary>The arbiter was told that it may be taken back.</summary>
     public bool IsOffered { get; set; }
 
+    /// <summary>It counts as provisioned: see <see cref="ProvisionedInstances"/>.</summary>
+    public bool IsProvisioned { get; set; }
+
     /// <summary>Nothing of it is left.</summary>
     public bool IsGone { get; private set; }
 
@@ -138,7 +141,7 @@ internal sealed class InstanceSlot
         var virtualStart = _meter.Advance(at, _leaseCount);
         _leases[_leaseCount++] = new Lease(leaseId, at, virtualStart);
         _startedTicks += (at - ReadyAt).Ticks;
-        return new SlotLease(leaseId, Id, Address, Id.Number);
+        return new SlotLease(leaseId, Id, Address, Id.Number, IsProvisioned);
     }
 
     /// <summary>Ends a lease; false when it ended before.</summary>

@@ -55,7 +55,8 @@ internal sealed class InstanceTable
     }
 
     /// <summary>
-    /// The ready instance with a free slot and the fewest running; among idle ones the one used last, so that the others grow old and can be stopped.
+    /// The ready instance with a free slot that takes the next invocation: a provisioned one as long as there is one, so that bursts above them pass and can be stopped; among
+    /// equals the one with the fewest running; among idle ones the one used last, so that the others grow old.
     /// Null when every slot is taken.
     /// </summary>
     public InstanceSlot? LeastLoaded()
@@ -63,7 +64,7 @@ internal sealed class InstanceTable
         InstanceSlot? best = null;
         foreach (var slot in _slots)
         {
-            if (slot.HasFreeSlot && (best is null || slot.Running < best.Running || (slot.IsIdle && best.IsIdle && slot.IdleSince > best.IdleSince)))
+            if (slot.HasFreeSlot && (best is null || IsBetter(slot, best)))
             {
                 best = slot;
             }
@@ -72,13 +73,13 @@ internal sealed class InstanceTable
         return best;
     }
 
-    /// <summary>The one that is idle longest, or null when none is.</summary>
+    /// <summary>The one that is idle longest and not provisioned, or null when none is.</summary>
     public InstanceSlot? LongestIdle()
     {
         InstanceSlot? longest = null;
         foreach (var slot in _slots)
         {
-            if (slot.IsIdle && (longest is null || slot.IdleSince < longest.IdleSince))
+            if (slot.IsIdle && !slot.IsProvisioned && (longest is null || slot.IdleSince < longest.IdleSince))
             {
                 longest = slot;
             }
@@ -148,4 +149,9 @@ internal sealed class InstanceTable
 
         return starting == 0 ? TimeSpan.Zero : new TimeSpan(left / starting);
     }
+
+    private static bool IsBetter(InstanceSlot slot, InstanceSlot best) =>
+        slot.IsProvisioned != best.IsProvisioned
+            ? slot.IsProvisioned
+            : slot.Running < best.Running || (slot.IsIdle && best.IsIdle && slot.IdleSince > best.IdleSince);
 }

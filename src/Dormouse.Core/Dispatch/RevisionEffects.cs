@@ -7,7 +7,8 @@ namespace Dormouse.Core.Dispatch;
 /// <param name="Id">Unique per engine.</param>
 /// <param name="Address">Unix socket path of the instance.</param>
 /// <param name="Epoch">The instance's number; an end for another epoch is ignored.</param>
-public readonly record struct SlotLease(long Id, InstanceId Instance, string Address, long Epoch);
+/// <param name="IsProvisioned">The instance counted as provisioned when the slot was given: the whole run has that price.</param>
+public readonly record struct SlotLease(long Id, InstanceId Instance, string Address, long Epoch, bool IsProvisioned = false);
 
 /// <summary>What an invocation waited for.</summary>
 public enum StartKind
@@ -83,7 +84,7 @@ public readonly record struct SlotRefusal(long Ticket, RefusalKind Kind, string 
 /// <summary>The metered share of a run that ended: V(end) − V(start) of its instance, µs.</summary>
 public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicroseconds);
 
-/// <param name="IsExpecting">Nobody waits for it: it is started for an invocation that is expected, and only where nothing else needs the room. The driver
+/// <param name="IsExpecting">Nobody waits for it: it is started for invocations that may come, and only where nothing else needs the room. The driver
 /// answers with <see cref="RevisionEventKind.InstanceDeclined"/> when there is none.</param>
 public readonly record struct InstanceToStart(InstanceId Instance, StartCause Cause, bool IsExpecting = false);
 
@@ -111,12 +112,17 @@ public sealed class RevisionEffects
 
     /// <summary>
     /// Ready instances that have no work from now on and may be taken back: for <see cref="MachineArbiter.Idle"/>. Those that
-    /// <see cref="Endpoints.RevisionSpec.MinInstances"/> keeps are never among them.
+    /// <see cref="Endpoints.RevisionSpec.MinInstances"/> keeps and those that count as provisioned are never among them.
     /// </summary>
     public List<InstanceId> BecameIdle { get; } = [];
 
     /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy"/>. One that is stopped is not named.</summary>
     public List<InstanceId> BecameBusy { get; } = [];
+
+    /// <summary>
+    /// Answer to <see cref="RevisionEventKind.MeterProvisioned"/>: instance time of provisioned capacity since the last answer, µs, whether anything ran or not; 0 with every other event.
+    /// </summary>
+    public long ProvisionedMicroseconds { get; set; }
 
     /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>
     public MonotonicTime WakeAt { get; set; } = MonotonicTime.Never;
@@ -131,6 +137,7 @@ public sealed class RevisionEffects
         Changes.Clear();
         BecameIdle.Clear();
         BecameBusy.Clear();
+        ProvisionedMicroseconds = 0;
         WakeAt = MonotonicTime.Never;
     }
 }

@@ -27,6 +27,7 @@ public sealed class RevisionEngine
     private readonly WaitingQueue _queue = new();
     private readonly InstanceRoster _roster;
     private readonly InstanceTable _table;
+    private readonly WaitForecast _forecast;
     private readonly List<Waiter> _leaving = [];
     private long _nextLease = 1;
     private long _sequence;
@@ -47,6 +48,7 @@ public sealed class RevisionEngine
         _spec = spec;
         _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
         _table = _roster.Table;
+        _forecast = new WaitForecast(spec, _queue, _table);
     }
 
     public RevisionId Revision { get; }
@@ -61,6 +63,12 @@ public sealed class RevisionEngine
         init => _roster.KeepAlive.Memory = value;
     }
 
+    /// <summary>What a schedule asks for when it begins.</summary>
+    public InstanceFloor Floor
+    {
+        init => _roster.Keeping.Floor = value;
+    }
+
     /// <summary>The user stopped the endpoint and no invocation has come since.</summary>
     public bool IsStopped => _roster is { IsDraining: true, DrainReason: DrainReason.Stopped };
 
@@ -68,7 +76,7 @@ public sealed class RevisionEngine
     public long NextInstanceNumber => _roster.NextNumber;
 
     /// <summary>
-    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances) and
+    /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned, a floor) and
     /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
@@ -83,6 +91,7 @@ public sealed class RevisionEngine
     public void Apply(in RevisionEvent @event, MonotonicTime now, RevisionEffects effects)
     {
         _sequence++;
+        _roster.Provisioned.Advance(now);
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
@@ -95,6 +104,12 @@ public sealed class RevisionEngine
                 Ended(@event.Lease, @event.End, now, effects);
                 break;
             case RevisionEventKind.Woken:
+                break;
+            case RevisionEventKind.FloorChanged:
+                _roster.FloorChanged(@event.Floor);
+                break;
+            case RevisionEventKind.MeterProvisioned:
+                effects.ProvisionedMicroseconds = _roster.Provisioned.TakeMicroseconds();
                 break;
             case RevisionEventKind.Drain:
                 _roster.IsDraining = true;
@@ -124,7 +139,9 @@ public sealed class RevisionEngine
                 break;
         }
 
+        _roster.MarkProvisioned();
         effects.WakeAt = Settle(now, effects);
+        _roster.MarkProvisioned();
     }
 
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
@@ -138,7 +155,7 @@ public sealed class RevisionEngine
             running += slot.Running;
             if (!slot.IsGone)
             {
-                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null));
+                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null, slot.IsProvisioned));
             }
         }
 
@@ -176,40 +193,19 @@ public sealed class RevisionEngine
         if (isFull && !arrival.IsRetry)
         {
             var detail = Sentences.QueueFull(_queue.Count, _spec.QueueLimit, _queue.BodyBytes, _spec.QueueLimitBytes, arrival.BodyBytes);
-            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, DrainTime(), null));
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.DrainTime(Learned), null));
             return;
         }
 
-        if (waiter.IsCallerFirst && Forecast(waiter, now) is var wait && now + wait > waiter.Wishes.Deadline)
+        if (waiter.IsCallerFirst && _forecast.Wait(waiter, now, Learned) is var wait && now + wait > waiter.Wishes.Deadline)
         {
             var detail = Sentences.CallerDeadlineShort(waiter.Wishes.Deadline - now, wait);
-            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, RetryTime(wait), null));
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, WaitForecast.RetryTime(wait), null));
             _isAsked = _table.Counts().Live == 0;
             return;
         }
 
         _queue.Add(waiter);
-    }
-
-    /// <summary>How long one that comes now would wait at least, as far as times are known; what is not known counts as nothing.</summary>
-    private TimeSpan Forecast(in Waiter waiter, MonotonicTime now)
-    {
-        var counts = _table.Counts();
-        var byStart = Learned.StartTime is not { } startTime ? TimeSpan.Zero
-            : counts.Starting > 0 ? _table.MeanStartLeft(now, startTime)
-            : counts.Live == 0 ? startTime
-            : TimeSpan.MaxValue;
-        if (counts.Ready == 0)
-        {
-            return byStart;
-        }
-
-        // Each slot ends a run every run time; the first ends come after what is left of those that run now.
-        var runTicks = Learned.RunTime?.Ticks ?? 0;
-        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Concurrency);
-        var firstEnd = Math.Max(0, runTicks - _table.MeanRunningAge(now).Ticks);
-        var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
-        return byDrain < byStart ? byDrain : byStart;
     }
 
     private void Ended(in SlotLease lease, SlotEnd end, MonotonicTime now, RevisionEffects effects)
@@ -244,13 +240,19 @@ public sealed class RevisionEngine
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
         }
 
+        if (_roster.Spare.IsWanted)
+        {
+            _roster.Spare.Observe(_table.Counts().Running, _queue.Count > 0 || !_table.IsQuiet, now);
+        }
+
         _roster.StopIdle(now, effects);
         if (_queue.Count == 0)
         {
             _roster.StopNeedlessStarts(now, effects);
         }
 
-        var wake = Earlier(StartMore(now, effects), _roster.TellIdle(effects));
+        var wake = Earlier(StartMore(now, effects), _roster.StartSpare(now, effects));
+        wake = Earlier(wake, _roster.TellIdle(effects));
         wake = Earlier(wake, _queue.EarliestDeadline);
         return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
     }
@@ -276,14 +278,14 @@ public sealed class RevisionEngine
     {
         if (waiter.IsCallerFirst)
         {
-            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), DrainTime(), null);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), _forecast.DrainTime(Learned), null);
         }
 
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
             var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
-            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, DrainTime(), null);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.DrainTime(Learned), null);
         }
 
         return counts.Held > 0 && counts.Held == counts.Starting
@@ -381,17 +383,6 @@ public sealed class RevisionEngine
 
         _leaving.Clear();
     }
-
-    /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
-    private TimeSpan DrainTime()
-    {
-        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Concurrency;
-        var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
-        return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
-    }
-
-    /// <summary>A forecast as a time to try again, in whole seconds, 1 s to 60 s.</summary>
-    private static TimeSpan RetryTime(TimeSpan wait) => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, 60));
 
     private static MonotonicTime Earlier(MonotonicTime one, MonotonicTime other) => one < other ? one : other;
 }

@@ -1,4 +1,5 @@
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
 
@@ -39,6 +40,12 @@ public enum RevisionEventKind
 
     /// <summary>The time asked for with <see cref="RevisionEffects.WakeAt"/> came.</summary>
     Woken,
+
+    /// <summary>A schedule asks for another number of instances from now on (<see cref="RevisionEvent.Floor"/>).</summary>
+    FloorChanged,
+
+    /// <summary>Asks for the provisioned time since it was last asked for (<see cref="RevisionEffects.ProvisionedMicroseconds"/>).</summary>
+    MeterProvisioned,
 
     /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all.</summary>
     Drain,
@@ -112,6 +119,8 @@ public readonly record struct RevisionEvent
 
     public DrainReason Why { get; private init; }
 
+    public InstanceFloor Floor { get; private init; }
+
     public InstanceReady? Ready { get; private init; }
 
     public StartFailure? Failure { get; private init; }
@@ -149,6 +158,8 @@ public readonly record struct RevisionEvent
     public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
 
     public static RevisionEvent Drain(DrainReason why) => new() { Kind = RevisionEventKind.Drain, Why = why };
+
+    public static RevisionEvent FloorChanged(in InstanceFloor floor) => new() { Kind = RevisionEventKind.FloorChanged, Floor = floor };
 
     public static RevisionEvent Evict(InstanceId instance) => new() { Kind = RevisionEventKind.Evict, Instance = instance };
 

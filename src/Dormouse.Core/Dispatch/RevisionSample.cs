@@ -16,7 +16,7 @@ public enum InstanceState
     Stopping,
 }
 
-public sealed record InstanceSample(InstanceId Instance, InstanceState State, int Running, MonotonicTime StartedAt, MonotonicTime? IdleSince);
+public sealed record InstanceSample(InstanceId Instance, InstanceState State, int Running, MonotonicTime StartedAt, MonotonicTime? IdleSince, bool IsProvisioned = false);
 
 /// <summary>One revision as it is now.</summary>
 public sealed record RevisionSample(int Queued, long QueuedBytes, int Running, bool IsDraining, ImmutableArray<InstanceSample> Instances);

@@ -13,7 +13,16 @@ internal static class Sentences
 
     public static string StartedForMinimum(int min, int live) => $"min-instances is {min}, {live} there";
 
+    public static string StartedForProvisioned(int provisioned, int live) => $"{Instances(provisioned)} provisioned, {live} there";
+
+    public static string StartedForFloor(in InstanceFloor floor, int live) => $"floor of {floor.Instances} {floor.Window}, {live} there";
+
     public static string StartedForExpected(TimeSpan quiet, in KeepAlivePlan plan) => $"quiet for {Durations.Words(quiet)} and an invocation is expected: {plan.Why}";
+
+    public static string StartedForSpare(int spare, in InstanceCounts before, int concurrency) =>
+        $"{Instances(spare)} spare above {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}";
+
+    public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
 
     public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";
 

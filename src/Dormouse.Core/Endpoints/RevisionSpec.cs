@@ -40,6 +40,24 @@ public sealed record RevisionSpec
     /// <summary>Instances kept when idle, 0 to <see cref="MaxInstances"/>. Default 0: scales to zero.</summary>
     public int MinInstances { get; init; }
 
+    /// <summary>
+    /// Instances that are always warm and paid for whether they run or not, at prices of their own; 0 to <see cref="MaxInstances"/>. Default 0. They count for <see cref="MinInstances"/> too:
+    /// the larger of the two numbers is kept.
+    /// </summary>
+    public int Provisioned { get; init; }
+
+    /// <summary>
+    /// Instances' worth of free slots kept ready above what runs while the revision is in use; 0 to <see cref="MaxInstances"/>, which bounds them too. Default 0. None at zero, and the
+    /// machine takes them back when others need the memory.
+    /// </summary>
+    public int SpareInstances { get; init; }
+
+    /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
+    public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
+
+    /// <summary>Instances are kept though nobody calls, now or at some time.</summary>
+    public bool KeepsInstances => MinInstances > 0 || Provisioned > 0 || !Floors.IsEmpty;
+
     /// <summary>Most instances at once, 1 to 1,000. Default: what fits the machine by cores, at least 1.</summary>
     public int MaxInstances { get; init; } = 1;
 

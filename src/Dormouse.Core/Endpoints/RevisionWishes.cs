@@ -16,6 +16,13 @@ public sealed record RevisionWishes
 
     public int? MinInstances { get; init; }
 
+    public int? Provisioned { get; init; }
+
+    public int? SpareInstances { get; init; }
+
+    /// <summary>Each as <see cref="ScheduledFloor.Form"/>.</summary>
+    public ImmutableArray<string>? Floors { get; init; }
+
     public int? MaxInstances { get; init; }
 
     public string? IdleTimeout { get; init; }

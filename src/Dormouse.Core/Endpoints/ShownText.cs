@@ -1,7 +1,7 @@
 namespace Dormouse.Core.Endpoints;
 
 /// <summary>A user's text in a message.</summary>
-internal static class ShownText
+public static class ShownText
 {
     public const int LengthMax = 60;
 

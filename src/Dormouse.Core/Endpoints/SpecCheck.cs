@@ -33,6 +33,73 @@ internal sealed class SpecCheck
         return Math.Clamp(value, min, max);
     }
 
+    /// <summary>Refuses a number of instances that is above max_instances, unless one of the two was refused before.</summary>
+    public void AtMostMax(string setting, int value, int max)
+    {
+        if (value > max && IsFine(setting) && IsFine("max_instances"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to max_instances, which is {Text(max)}.");
+        }
+    }
+
+    /// <summary>Form, duration and number of each; what its schedule means is checked outside Core.</summary>
+    public ImmutableArray<ScheduledFloor> Floors(string setting, ImmutableArray<string>? texts)
+    {
+        var floors = ImmutableArray.CreateBuilder<ScheduledFloor>();
+        if (texts is not { IsDefault: false } all)
+        {
+            return [];
+        }
+
+        if (all.Length > SpecRules.FloorsMax)
+        {
+            Refuse(setting, Text(all.Length), $"{setting} has {Text(all.Length)} entries; allowed are at most {Text(SpecRules.FloorsMax)}.");
+        }
+
+        foreach (var text in all.Take(SpecRules.FloorsMax))
+        {
+            if (!ScheduledFloor.TryParse(text, out var floor))
+            {
+                Refuse(setting, Shown(text ?? ""), $"{setting} has '{Shown(text ?? "")}'; allowed is {ScheduledFloor.Form}.");
+            }
+            else if (floor.Duration < ScheduledFloor.DurationMin || floor.Duration > ScheduledFloor.DurationMax)
+            {
+                Refuse(setting, Shown(text), $"{setting} has '{Shown(text)}' for {Durations.Format(floor.Duration)}; allowed are {Durations.Format(ScheduledFloor.DurationMin)} to {Durations.Format(ScheduledFloor.DurationMax)}.");
+            }
+            else if (floor.Instances is < 1 or > SpecRules.InstancesMax)
+            {
+                Refuse(setting, Shown(text), $"{setting} has '{Shown(text)}' with {Text(floor.Instances)} instances; allowed are 1 to {Text(SpecRules.InstancesMax)}.");
+            }
+            else
+            {
+                floors.Add(floor);
+            }
+        }
+
+        return floors.ToImmutable();
+    }
+
+    public void FloorsAtMostMax(string setting, ImmutableArray<ScheduledFloor> floors, int max)
+    {
+        foreach (var floor in floors.Where(f => f.Instances > max && IsFine("max_instances")))
+        {
+            Refuse(setting, floor.ToString(), $"{setting} has '{floor}' with {Text(floor.Instances)} instances; allowed are 1 to max_instances, which is {Text(max)}.");
+        }
+    }
+
+    /// <summary>A number of instances that are never taken back: all of them must fit the machine at once.</summary>
+    public int Provisioned(string setting, int value, int memoryMib, MachineFacts machine)
+    {
+        var provisioned = Count(setting, value, 0, SpecRules.InstancesMax);
+        var fitting = machine.MemoryMib / Math.Max(1, memoryMib);
+        if (provisioned > fitting && IsFine(setting) && IsFine("memory"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to {Text(fitting)}, because instances of {Text(memoryMib)} MiB each are to fit the machine's {Text(machine.MemoryMib)} MiB at once.");
+        }
+
+        return Math.Min(provisioned, Math.Max(0, fitting));
+    }
+
     public double Number(string setting, double value, double min, double max)
     {
         if (value >= min && value <= max)

@@ -16,6 +16,7 @@ public static class SpecRules
     public const int ConcurrencyMax = 1_000;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
+    public const int FloorsMax = 32;
     public const int EnvironmentMax = 256;
     public const int EngineMax = 64;
     public const int ValueLengthMax = 32_768;
@@ -25,7 +26,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
-    /// min_instances 0, max_instances = max(1, min_instances, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
+    /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -41,11 +42,15 @@ public static class SpecRules
         var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
         var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
-        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(min, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
-        if (min > max && check.IsFine("min_instances") && check.IsFine("max_instances"))
-        {
-            check.Refuse("min_instances", $"{min}", $"min_instances is {min}; allowed are 0 to max_instances, which is {max}.");
-        }
+        var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
+        var floors = check.Floors("floors", wishes.Floors);
+        var spare = check.Count("spare_instances", wishes.SpareInstances ?? 0, 0, InstancesMax);
+        var kept = floors.Select(f => f.Instances).Append(min).Append(provisioned).Append(spare == 0 ? 0 : Math.Min(spare + 1, InstancesMax)).Max();
+        var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(kept, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
+        check.AtMostMax("min_instances", min, max);
+        check.AtMostMax("provisioned", provisioned, max);
+        check.AtMostMax("spare_instances", spare, max);
+        check.FloorsAtMostMax("floors", floors, max);
 
         var spec = new RevisionSpec
         {
@@ -55,6 +60,9 @@ public static class SpecRules
             Concurrency = concurrency,
             Threads = AtLeastOne(cpu / concurrency),
             MinInstances = min,
+            Provisioned = provisioned,
+            SpareInstances = spare,
+            Floors = floors,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
             KeepAlive = check.OneOf("keep_alive", wishes.KeepAlive ?? DefaultKeepAlive(wishes), LearnedKeepAlive, FixedKeepAlive) == LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -79,6 +87,9 @@ public static class SpecRules
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
         MinInstances = spec.MinInstances,
+        Provisioned = spec.Provisioned,
+        SpareInstances = spec.SpareInstances,
+        Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? LearnedKeepAlive : FixedKeepAlive,

@@ -19,7 +19,7 @@ public interface ILedger
     Task<ImmutableArray<Receipt>> PageAsync(
         TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, ReceiptPosition? after, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Totals per endpoint and hour in [from, to), in order of hour then endpoint.</summary>
+    /// <summary>Totals per endpoint, hour and line in [from, to), in order of hour, then endpoint, then line.</summary>
     Task<ImmutableArray<UsageTotal>> TotalsAsync(TenantId tenant, EndpointId? endpoint, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken);
 
     /// <summary>Name an endpoint had (also after it was deleted), for reports; null when unknown.</summary>
@@ -33,7 +33,7 @@ public interface ILedger
 }
 
 /// <summary>
-/// Openings and closings of invocations, appended to a memory-mapped file before the last byte of an answer leaves: they survive SIGKILL, not a power cut.
+/// Openings and closings of invocations and of stretches of provisioned time, appended to a memory-mapped file before the last byte of an answer leaves: they survive SIGKILL, not a power cut.
 /// One batch writer folds closed ones into the ledger; what a crash left open becomes a <see cref="Outcome.ServerLost"/> receipt at the next start.
 /// Calls neither block nor allocate on disk.
 /// </summary>
@@ -54,7 +54,7 @@ public interface IInvocationJournal : IAsyncDisposable
     Task FlushAsync(CancellationToken cancellationToken);
 }
 
-public readonly record struct InvocationOpening(InvocationId Invocation, TenantId Tenant, RevisionId Revision, long Instance, DateTimeOffset StartedAt, int MemoryMib);
+public readonly record struct InvocationOpening(InvocationId Invocation, TenantId Tenant, RevisionId Revision, long Instance, DateTimeOffset StartedAt, int MemoryMib, ReceiptLine Line = ReceiptLine.OnDemand);
 
 /// <param name="Receipt">Null while it runs.</param>
 public sealed record JournalEntry(InvocationOpening Opening, Receipt? Receipt);

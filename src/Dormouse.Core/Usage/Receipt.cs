@@ -26,7 +26,20 @@ public enum Outcome
     Failed,
 }
 
-/// <summary>What one invocation used and cost. Written once, never changed.</summary>
+/// <summary>Which price a receipt has, and with it the line of a usage report that it belongs to.</summary>
+public enum ReceiptLine
+{
+    /// <summary>An invocation on an on-demand instance.</summary>
+    OnDemand,
+
+    /// <summary>An invocation on an instance that counted as provisioned when it got its slot.</summary>
+    Provisioned,
+
+    /// <summary>No invocation: the time that provisioned instances were there, whether anything ran on them or not.</summary>
+    ProvisionedTime,
+}
+
+/// <summary>What one invocation, or a stretch of provisioned time, used and cost. Written once, never changed.</summary>
 public sealed record Receipt
 {
     /// <summary>Key in the ledger together with <see cref="Sequence"/>: the data folder's server id.</summary>
@@ -41,10 +54,12 @@ public sealed record Receipt
 
     public required RevisionId Revision { get; init; }
 
-    /// <summary>Number of the instance it (last) ran on.</summary>
+    /// <summary>Number of the instance it (last) ran on; 0 for <see cref="ReceiptLine.ProvisionedTime"/>, which is of all of them.</summary>
     public required long Instance { get; init; }
 
-    /// <summary>When the invocation was handed to the instance, UTC.</summary>
+    public ReceiptLine Line { get; init; }
+
+    /// <summary>When the invocation was handed to the instance, or the stretch of provisioned time began; UTC.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
     public required Outcome Outcome { get; init; }
@@ -66,7 +81,10 @@ public sealed record Receipt
     /// <summary>Memory class it was billed at, MiB.</summary>
     public required int MemoryMib { get; init; }
 
-    /// <summary>Its share of the instance's busy time, µs (see <see cref="InstanceMeter"/>); at most its run time.</summary>
+    /// <summary>
+    /// Its share of the instance's busy time, µs (see <see cref="InstanceMeter"/>); at most its run time. Of <see cref="ReceiptLine.ProvisionedTime"/>: instance time, the sum over its
+    /// instances (<see cref="ProvisionedMeter"/>).
+    /// </summary>
     public required long MeteredMicroseconds { get; init; }
 
     /// <summary><see cref="MeteredMicroseconds"/> rounded up to whole ms; 0 for <see cref="Outcome.ServerLost"/>.</summary>
@@ -85,7 +103,7 @@ public readonly record struct ReceiptPosition(DateTimeOffset StartedAt, Guid Ser
 /// <summary>Where an invocation's time went, µs. Queue + Start + Load = the whole wait before the run.</summary>
 public readonly record struct InvocationTimes(long QueueMicroseconds, long StartMicroseconds, long LoadMicroseconds, long RunMicroseconds);
 
-/// <summary>Totals of one endpoint and hour; written in the transaction of the receipts that they sum.</summary>
+/// <summary>Totals of one endpoint, hour and line; written in the transaction of the receipts that they sum.</summary>
 public sealed record UsageTotal
 {
     public required TenantId Tenant { get; init; }
@@ -95,6 +113,9 @@ public sealed record UsageTotal
     /// <summary>Start of the hour, UTC.</summary>
     public required DateTimeOffset Hour { get; init; }
 
+    public required ReceiptLine Line { get; init; }
+
+    /// <summary>0 for <see cref="ReceiptLine.ProvisionedTime"/>.</summary>
     public required long Invocations { get; init; }
 
     public required long ColdStarts { get; init; }

@@ -12,6 +12,9 @@ public readonly record struct InvocationEnd(Outcome Outcome, int Status, long Ru
 /// <summary>Makes receipts; the only place that does a receipt's arithmetic.</summary>
 public static class Receipts
 {
+    /// <summary>The line of an invocation that got this slot.</summary>
+    public static ReceiptLine LineOf(in SlotLease lease) => lease.IsProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand;
+
     /// <summary>The receipt of an invocation that ran and ended.</summary>
     /// <param name="serverId">The data folder's server id.</param>
     /// <param name="sequence">The opening's number in the journal.</param>
@@ -30,6 +33,7 @@ public static class Receipts
         var metered = isLost ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
         var billed = Pricing.BilledMilliseconds(metered);
         var isCold = grant.Kind == StartKind.Cold;
+        var line = LineOf(grant.Lease);
         return new Receipt
         {
             ServerId = serverId,
@@ -38,6 +42,7 @@ public static class Receipts
             Tenant = opening.Tenant,
             Revision = opening.Revision,
             Instance = grant.Lease.Instance.Number,
+            Line = line,
             StartedAt = opening.StartedAt,
             Outcome = end.Outcome,
             Status = end.Status,
@@ -49,7 +54,22 @@ public static class Receipts
             MemoryMib = opening.MemoryMib,
             MeteredMicroseconds = metered,
             BilledMilliseconds = billed,
-            PricePico = isLost ? 0 : Pricing.PricePico(book, billed, opening.MemoryMib),
+            PricePico = isLost ? 0 : Pricing.PricePico(book, billed, opening.MemoryMib, line),
+        };
+    }
+
+    /// <summary>The receipt of a stretch of provisioned time: no invocation, so it waited for nothing and pays for time alone.</summary>
+    /// <param name="opening">As it was written to the journal when the stretch began.</param>
+    /// <param name="microseconds">Instance time (<see cref="ProvisionedMeter"/>); at least 0.</param>
+    public static Receipt ProvisionedTime(Guid serverId, long sequence, in InvocationOpening opening, long microseconds, PriceBook book)
+    {
+        var billed = Pricing.BilledMilliseconds(microseconds);
+        return ServerLost(serverId, sequence, opening) with
+        {
+            Outcome = Outcome.Completed,
+            MeteredMicroseconds = microseconds,
+            BilledMilliseconds = billed,
+            PricePico = Pricing.PricePico(book, billed, opening.MemoryMib, ReceiptLine.ProvisionedTime),
         };
     }
 
@@ -68,6 +88,7 @@ public static class Receipts
         Tenant = opening.Tenant,
         Revision = opening.Revision,
         Instance = opening.Instance,
+        Line = opening.Line,
         StartedAt = opening.StartedAt,
         Outcome = Outcome.ServerLost,
         Status = 0,

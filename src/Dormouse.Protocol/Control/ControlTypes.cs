@@ -69,6 +69,15 @@ public sealed record RevisionSettings
 
     public int? MinInstances { get; init; }
 
+    /// <summary>Instances that are always warm, at a price of their own.</summary>
+    public int? Provisioned { get; init; }
+
+    /// <summary>Instances kept free above what is busy, while the endpoint is in use.</summary>
+    public int? SpareInstances { get; init; }
+
+    /// <summary>Windows in which instances are kept: "CRON [ZONE] for DURATION = INSTANCES" each, such as "0 8 * * MON-FRI Europe/Berlin for 10h = 2".</summary>
+    public ImmutableArray<string>? Floors { get; init; }
+
     public int? MaxInstances { get; init; }
 
     public string? IdleTimeout { get; init; }
@@ -166,9 +175,11 @@ public sealed record RevisionInfo
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
+/// <param name="Provisioned">It counts as provisioned now.</param>
 /// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>
 public sealed record InstanceInfo(
-    string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes, int? ProcessId = null);
+    string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes, int? ProcessId = null,
+    bool Provisioned = false);
 
 public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
 
@@ -203,7 +214,11 @@ public sealed record ReceiptInfo
 
     public required string Revision { get; init; }
 
+    /// <summary>Empty for the line "provisioned_time", which is of all provisioned instances.</summary>
     public required string Instance { get; init; }
+
+    /// <summary>Its price: "on_demand", "provisioned" (it ran on a provisioned instance), "provisioned_time" (no invocation: the time that provisioned instances were there).</summary>
+    public string Line { get; set; } = "on_demand";
 
     /// <summary>"running", "completed", "rejected", "worker_crashed", "memory_exceeded", "deadline_exceeded", "caller_left", "server_lost".</summary>
     public required string Outcome { get; init; }
@@ -270,9 +285,10 @@ public sealed record UsageReport
 
 /// <param name="Hour">Null in rows by endpoint and in the total.</param>
 /// <param name="MibMicroseconds">Exact integer as text (it may exceed 2^53).</param>
+/// <param name="Line">As in receipts: an endpoint has a row for each; null in the total.</param>
 public sealed record UsageRow(
     string? Endpoint, string? EndpointId, DateTimeOffset? Hour, long Invocations, long ColdStarts, long Failures, double RunMs, double CpuMs,
-    long BilledMs, double GbSeconds, string MibMicroseconds, string PricePico, string Price);
+    long BilledMs, double GbSeconds, string MibMicroseconds, string PricePico, string Price, string? Line = null);
 
 public sealed record CreateKeyRequest(string Name, ImmutableArray<string> Scopes);
 

@@ -38,8 +38,9 @@ internal static class ControlSetup
         .AddSingleton<Doctor>()
         .AddSingleton<OptimisedModels>()
         .AddSingleton<ModelInspections>()
+        .AddSingleton(services => new ProvisionedRoom(services.GetRequiredService<RoutingTable>(), settings.Machine.MemoryMib))
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(),
+            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(),
             new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()

@@ -119,5 +119,6 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         dispatch.WallTime(sample.StartedAt),
         sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,
         driver.MemoryBytes(sample.Instance),
-        driver.ProcessId(sample.Instance));
+        driver.ProcessId(sample.Instance),
+        sample.IsProvisioned);
 }

@@ -5,6 +5,7 @@ using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Floors;
 
 namespace Dormouse.Server.Deploying;
 
@@ -21,7 +22,7 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, MachineFacts machine)
+internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -51,7 +52,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         {
             PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
             PackageOutcome.Accepted { Package: var package } =>
-                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(request, package, canary, cancellationToken),
+                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(tenant, name, request, package, canary, cancellationToken),
             _ => throw new InvalidOperationException("A package is accepted or refused."),
         };
     }
@@ -67,6 +68,11 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         if (request.Settings is null)
         {
             return "'settings' must be an object; leave it out for the defaults.";
+        }
+
+        if (request.Settings.Floors is { } floors && (floors.IsDefault || floors.Any(f => f is null)))
+        {
+            return "'settings.floors' must be a list of texts; null is not one.";
         }
 
         return HasNull(request.Settings.Environment) || HasNull(request.Settings.Engine)
@@ -106,7 +112,8 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
             : null;
     }
 
-    private async Task<DeployVerdict> SpecAsync(DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
+    private async Task<DeployVerdict> SpecAsync(
+        TenantId tenant, string name, DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
     {
         ImmutableArray<string> signatureErrors = [];
         string? signature = null;
@@ -118,7 +125,10 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         return SpecRules.Apply(SettingsViews.Wishes(request.Settings, signature), machine) switch
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
+            SpecOutcome.Accepted accepted when FloorSchedule.Faults(accepted.Spec) is { IsEmpty: false } faults =>
+                Refused(ProblemCode.SpecInvalid, [.. faults.Select(f => f.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
+            SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };

@@ -1,12 +1,14 @@
 using Dormouse.Core.Instances;
+using Dormouse.Server.Floors;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Usage;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Dispatch;
 
 internal static class DispatchRegistration
 {
-    /// <summary>The engines' driver and what it is made of. Needs <see cref="TimeProvider"/>, <see cref="IInstanceDriver"/>, blobs and derived files.</summary>
+    /// <summary>The engines' driver and what it is made of. Needs <see cref="TimeProvider"/>, <see cref="IInstanceDriver"/>, blobs, derived files, the journal, the price book and the id source.</summary>
     public static IServiceCollection AddDispatch(this IServiceCollection services)
     {
         services.AddSingleton<MonotonicClock>();
@@ -21,7 +23,14 @@ internal static class DispatchRegistration
         services.AddSingleton<DispatchMachine>();
         services.AddSingleton<OptimisedFiles>();
         services.AddSingleton<InstanceStarter>();
-        services.AddSingleton<DispatchService>();
+        services.AddSingleton<ProvisionedAccounts>();
+        services.AddSingleton<FloorClock>();
+        services.AddSingleton(provider =>
+        {
+            var dispatch = ActivatorUtilities.CreateInstance<DispatchService>(provider);
+            provider.GetRequiredService<FloorClock>().Changed += dispatch.FloorChanged;
+            return dispatch;
+        });
         services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());
         return services;
     }

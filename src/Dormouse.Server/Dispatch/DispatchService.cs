@@ -4,6 +4,8 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
+using Dormouse.Server.Floors;
+using Dormouse.Server.Usage;
 
 namespace Dormouse.Server.Dispatch;
 
@@ -11,7 +13,7 @@ namespace Dormouse.Server.Dispatch;
 /// Drives the engines: one per active revision, each behind one short lock; carries out their effects; feeds them the driver's events.
 /// It decides nothing. Revisions that have no instance, queue or run cost nothing: their engine is dropped.
 /// </summary>
-internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events) : IInstanceObserver
+internal sealed class DispatchService(InstanceStarter starter, DispatchMachine machine, ScalingLog scaling, DispatchEvents events, ProvisionedAccounts provisioned, FloorClock floors) : IInstanceObserver
 {
     /// <summary>Deleted endpoints remembered, so that a request that resolved its route just before does not start it again.</summary>
     private const int RemovedMax = 1024;
@@ -61,7 +63,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>An answer that was still to be read when its slot was given back (<see cref="SlotEnd.Answering"/>) has left its instance.</summary>
     public void AnswerLeft(InstanceId instance) => _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.AnswerLeft(instance));
 
-    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints with min-instances.</summary>
+    /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints that keep instances.</summary>
     public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying)
     {
         foreach (var driver in DriversOf(endpoint.Id))
@@ -70,6 +72,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             driver.Apply(carries ? RevisionEvent.Of(RevisionEventKind.Resume) : RevisionEvent.Drain(endpoint.IsUnloaded ? DrainReason.Unloaded : DrainReason.NoTraffic));
         }
 
+        floors.Follow(endpoint.Id, endpoint.IsUnloaded ? [] : carrying);
         if (endpoint.IsUnloaded)
         {
             return;
@@ -78,10 +81,25 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         foreach (var revision in carrying)
         {
             starter.Prefetch(revision);
-            if (revision.Spec.MinInstances > 0)
+            if (revision.Spec is { MinInstances: > 0 } or { Provisioned: > 0 })
             {
                 (_drivers.GetValueOrDefault(revision.Id) ?? Create(revision))?.Apply(RevisionEvent.Of(RevisionEventKind.Woken));
             }
+        }
+    }
+
+    /// <summary>A schedule asks for another number of instances of a revision that carries traffic.</summary>
+    public void FloorChanged(Revision revision, InstanceFloor floor)
+    {
+        // An engine that is made now knows it already, and one that is dropped meanwhile is made anew only when something is to be kept.
+        while ((_drivers.GetValueOrDefault(revision.Id) ?? (floor.Instances > 0 ? Create(revision) : null)) is { } driver)
+        {
+            if (driver.Apply(RevisionEvent.FloorChanged(floor)))
+            {
+                return;
+            }
+
+            Forget(driver);
         }
     }
 
@@ -107,6 +125,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             }
         }
 
+        floors.Forget(endpoint);
         await EndAsync(endpoint, cancellationToken);
         scaling.Forget(endpoint);
         lock (_creating)
@@ -235,9 +254,14 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             if (!_drivers.TryGetValue(revision.Id, out var driver))
             {
                 var past = _history.Recall(revision.Id);
-                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned) { Idle = past.Idle ?? new IdleMemory() };
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned) 
+                {
+                    Idle = past.Idle ?? new IdleMemory(),
+                    Floor = floors.Now(revision),
+                };
                 driver = new RevisionDriver(revision, engine, machine, CarryOut);
                 _drivers[revision.Id] = driver;
+                provisioned.Open(driver);
             }
 
             return driver;
@@ -339,6 +363,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             }
         }
 
+        provisioned.Close(driver);
         driver.SignalDropped();
     }
 }

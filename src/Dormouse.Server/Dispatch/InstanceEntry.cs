@@ -1,3 +1,4 @@
+using Dormouse.Core.Dispatch;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Dispatch;
@@ -25,4 +26,22 @@ internal sealed class InstanceEntry
 
     /// <summary>Set when the engine stopped it before the driver could be told.</summary>
     public StopReason? StopWanted { get; set; }
+
+    /// <summary>The engine ends it: whoever has it now is to hear of it.</summary>
+    public void Stop(in InstanceToStop stop, Aftermath aftermath)
+    {
+        aftermath.Stops.Add(stop);
+        switch (State)
+        {
+            case EntryState.Requested:
+                aftermath.NeverStarted.Add(stop.Instance);
+                break;
+            case EntryState.Preparing:
+                StopWanted ??= stop.Reason;
+                break;
+            case EntryState.WithDriver:
+                aftermath.DriverStops.Add(stop);
+                break;
+        }
+    }
 }

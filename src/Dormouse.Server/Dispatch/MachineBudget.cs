@@ -1,3 +1,4 @@
+using Dormouse.Core.Dispatch;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Dispatch;
@@ -52,20 +53,26 @@ internal sealed class MachineBudget
         }
     }
 
-    public void Idle(InstanceId instance, ref Aftermath? aftermath)
+    /// <summary>Which instances of a revision may be taken back from now on, and which no longer.</summary>
+    public void Offer(RevisionEffects offered, ref Aftermath? aftermath)
     {
-        lock (_arbiterLock)
+        if (offered.BecameBusy.Count + offered.BecameIdle.Count == 0)
         {
-            _arbiter.Idle(instance, _effects);
-            TakeLocked(ref aftermath);
+            return;
         }
-    }
 
-    public void Busy(InstanceId instance, ref Aftermath? aftermath)
-    {
         lock (_arbiterLock)
         {
-            _arbiter.Busy(instance, _effects);
+            foreach (var instance in offered.BecameBusy)
+            {
+                _arbiter.Busy(instance, _effects);
+            }
+
+            foreach (var instance in offered.BecameIdle)
+            {
+                _arbiter.Idle(instance, _effects);
+            }
+
             TakeLocked(ref aftermath);
         }
     }

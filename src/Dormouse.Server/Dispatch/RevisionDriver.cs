@@ -30,6 +30,9 @@ internal sealed class RevisionDriver
 
     /// <summary>Share of the run that the last Ended event ended.</summary>
     private long _metered;
+
+    /// <summary>Provisioned time that nobody has taken, µs.</summary>
+    private long _provisioned;
     private bool _isDropped;
 
     public RevisionDriver(Revision revision, RevisionEngine engine, DispatchMachine machine, Action<RevisionDriver, Aftermath> carryOut)
@@ -234,6 +237,21 @@ internal sealed class RevisionDriver
         CarryOut(aftermath);
     }
 
+    /// <summary>Provisioned time since the last call, µs; also after it was dropped, so that the last of it is not missed.</summary>
+    public long MeterProvisioned()
+    {
+        Aftermath? aftermath = null;
+        long microseconds;
+        lock (_engineLock)
+        {
+            ApplyLocked(RevisionEvent.Of(RevisionEventKind.MeterProvisioned), _clock.Now, ref aftermath);
+            (microseconds, _provisioned) = (_provisioned, 0);
+        }
+
+        CarryOut(aftermath);
+        return microseconds;
+    }
+
     /// <summary>Null when it was dropped.</summary>
     public RevisionSample? Sample()
     {
@@ -287,6 +305,7 @@ internal sealed class RevisionDriver
         _engine.Apply(@event, now, _effects);
         var answer = _waiting.Answer(_effects, ticket);
         _wakeAt = _effects.WakeAt;
+        _provisioned += _effects.ProvisionedMicroseconds;
         foreach (var run in _effects.Metered)
         {
             _metered = run.Lease.Id == @event.Lease.Id ? run.MeteredMicroseconds : _metered;
@@ -299,16 +318,7 @@ internal sealed class RevisionDriver
             StopLocked(aftermath);
         }
 
-        foreach (var instance in _effects.BecameBusy)
-        {
-            _budget.Busy(instance, ref aftermath);
-        }
-
-        foreach (var instance in _effects.BecameIdle)
-        {
-            _budget.Idle(instance, ref aftermath);
-        }
-
+        _budget.Offer(_effects, ref aftermath);
         if (_effects.Starts.Count > 0)
         {
             answer = RequestLocked(now, ref aftermath, ticket) ?? answer;
@@ -329,23 +339,9 @@ internal sealed class RevisionDriver
     {
         foreach (var stop in _effects.Stops)
         {
-            if (!_instances.TryGetValue(stop.Instance, out var entry))
+            if (_instances.TryGetValue(stop.Instance, out var entry))
             {
-                continue;
-            }
-
-            aftermath.Stops.Add(stop);
-            switch (entry.State)
-            {
-                case EntryState.Requested:
-                    aftermath.NeverStarted.Add(stop.Instance);
-                    break;
-                case EntryState.Preparing:
-                    entry.StopWanted ??= stop.Reason;
-                    break;
-                case EntryState.WithDriver:
-                    aftermath.DriverStops.Add(stop);
-                    break;
+                entry.Stop(stop, aftermath);
             }
         }
     }

@@ -1,4 +1,5 @@
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Usage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -6,10 +7,10 @@ namespace Dormouse.Server.Gateway;
 
 /// <summary>
 /// Opens the instance driver while the server begins to listen. When the server stops: refuses new invocations at once, lets running ones
-/// finish up to the limit, then ends every instance.
+/// finish up to the limit, then ends every instance and writes the last of the provisioned time.
 /// </summary>
 internal sealed partial class GatewayLifetime(
-    InstanceStarter starter, DispatchService dispatch, InvocationRunner runner, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
+    InstanceStarter starter, DispatchService dispatch, InvocationRunner runner, ProvisionedAccounts provisioned, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
     : IHostedLifecycleService
 {
     /// <summary>How long invocations whose instance was just ended may take to write their receipts.</summary>
@@ -45,6 +46,7 @@ internal sealed partial class GatewayLifetime(
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await starter.DisposeAsync();
+        await provisioned.DisposeAsync();
         using var limit = new CancellationTokenSource(ReceiptsLimit, time);
         try
         {

@@ -62,6 +62,9 @@ public sealed class RoutingTable
     /// <summary>Every endpoint of every tenant.</summary>
     public IEnumerable<Endpoint> Endpoints() => Volatile.Read(ref _routes).Values.Select(r => r.Endpoint);
 
+    /// <summary>Every route of every tenant.</summary>
+    public IEnumerable<EndpointRoute> Routes() => Volatile.Read(ref _routes).Values;
+
     /// <summary>All routes of a tenant, in order of name.</summary>
     public IEnumerable<EndpointRoute> List(TenantId tenant) =>
         Volatile.Read(ref _routes).Values.Where(r => r.Endpoint.Tenant == tenant).OrderBy(r => r.Endpoint.Name, StringComparer.Ordinal);

@@ -10,8 +10,9 @@ internal sealed class InvocationRecorder(IInvocationJournal journal, PriceBook p
     public bool TryOpen(Invocation invocation)
     {
         var revision = invocation.Revision;
+        var lease = invocation.Grant.Lease;
         invocation.Opening = new InvocationOpening(
-            invocation.Id, revision.Tenant, revision.Id, invocation.Grant.Lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib);
+            invocation.Id, revision.Tenant, revision.Id, lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib, Receipts.LineOf(lease));
         var sequence = journal.TryOpen(invocation.Opening);
         if (sequence < 0)
         {

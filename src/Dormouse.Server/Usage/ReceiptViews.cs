@@ -1,3 +1,4 @@
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
@@ -17,7 +18,8 @@ internal static class ReceiptViews
         Endpoint = endpoint,
         EndpointId = receipt.Revision.Endpoint.ToString(),
         Revision = RevisionViews.Name(receipt.Revision.Number),
-        Instance = new InstanceId(receipt.Revision, receipt.Instance).ToString(),
+        Instance = Instance(receipt.Line, receipt.Revision, receipt.Instance),
+        Line = Words.Of(receipt.Line),
         Outcome = Words.Of(receipt.Outcome),
         Status = receipt.Status,
         StartedAt = receipt.StartedAt,
@@ -44,7 +46,8 @@ internal static class ReceiptViews
         Endpoint = endpoint,
         EndpointId = opening.Revision.Endpoint.ToString(),
         Revision = RevisionViews.Name(opening.Revision.Number),
-        Instance = new InstanceId(opening.Revision, opening.Instance).ToString(),
+        Instance = Instance(opening.Line, opening.Revision, opening.Instance),
+        Line = Words.Of(opening.Line),
         Outcome = Running,
         StartedAt = opening.StartedAt,
         Start = Running,
@@ -52,6 +55,9 @@ internal static class ReceiptViews
         Price = PicoMoney.Format(0),
         Currency = currency,
     };
+
+    private static string Instance(ReceiptLine line, RevisionId revision, long number) =>
+        line == ReceiptLine.ProvisionedTime ? "" : new InstanceId(revision, number).ToString();
 
     private static double Milliseconds(long microseconds) => microseconds / 1000.0;
 }

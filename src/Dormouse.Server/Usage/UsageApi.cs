@@ -33,10 +33,12 @@ internal sealed class UsageApi(IInvocationJournal journal, ILedger ledger, Endpo
         var totals = await ledger.TotalsAsync(call.Tenant, filter.Endpoint, first, end, call.Cancellation);
         var known = await names.FindAsync(totals.Select(t => t.Endpoint), call.Cancellation);
         var rows = by == "hour"
-            ? totals.Select(t => new UsageRows().Add(t).Row(known[t.Endpoint], t.Endpoint, t.Hour))
-            : totals.GroupBy(t => t.Endpoint)
-                .OrderBy(g => known[g.Key], StringComparer.Ordinal)
-                .Select(g => g.Aggregate(new UsageRows(), (sum, t) => sum.Add(t)).Row(known[g.Key], g.Key, null));
+            ? totals.Select(t => new UsageRows().Add(t).Row(known[t.Endpoint], t.Endpoint, t.Hour, t.Line))
+            : totals.GroupBy(t => (t.Endpoint, t.Line))
+                .OrderBy(g => known[g.Key.Endpoint], StringComparer.Ordinal)
+                .ThenBy(g => g.Key.Endpoint.Value)
+                .ThenBy(g => g.Key.Line)
+                .Select(g => g.Aggregate(new UsageRows(), (sum, t) => sum.Add(t)).Row(known[g.Key.Endpoint], g.Key.Endpoint, null, g.Key.Line));
         await JsonBody.WriteAsync(
             call.Http,
             new UsageReport
@@ -45,7 +47,7 @@ internal sealed class UsageApi(IInvocationJournal journal, ILedger ledger, Endpo
                 To = end,
                 Currency = prices.Currency,
                 Rows = [.. rows],
-                Total = totals.Aggregate(new UsageRows(), (sum, t) => sum.Add(t)).Row(null, null, null),
+                Total = totals.Aggregate(new UsageRows(), (sum, t) => sum.Add(t)).Row(null, null, null, null),
             },
             ControlJson.Default.UsageReport);
     }

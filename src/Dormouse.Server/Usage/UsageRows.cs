@@ -37,7 +37,7 @@ internal sealed class UsageRows
         return this;
     }
 
-    public UsageRow Row(string? endpoint, EndpointId? id, DateTimeOffset? hour) => new(
+    public UsageRow Row(string? endpoint, EndpointId? id, DateTimeOffset? hour, ReceiptLine? line) => new(
         endpoint,
         id?.ToString(),
         hour,
@@ -50,5 +50,6 @@ internal sealed class UsageRows
         (double)_mibMicroseconds / MibMicrosecondsPerGbSecond,
         _mibMicroseconds.ToString(CultureInfo.InvariantCulture),
         _pricePico.ToString(CultureInfo.InvariantCulture),
-        PicoMoney.Format(_pricePico));
+        PicoMoney.Format(_pricePico),
+        line is { } one ? Words.Of(one) : null);
 }

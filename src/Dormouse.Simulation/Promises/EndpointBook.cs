@@ -15,6 +15,11 @@ internal sealed class EndpointBook(RevisionSpec spec)
     private readonly Dictionary<long, InstanceBook> _instances = [];
     private MonotonicTime _last;
 
+    /// <summary>Provisioned instances since the last event, and their time so far.</summary>
+    private int _provisioned;
+    private TimeSpan _provisionedTime;
+    private long _provisionedMicroseconds;
+
     public bool IsAtRest => _waiting.Count == 0 && _runs.Count == 0;
 
     public int InstanceCount => _instances.Count;
@@ -27,10 +32,14 @@ internal sealed class EndpointBook(RevisionSpec spec)
             return $"time went back from {_last.Ticks} to {now.Ticks}";
         }
 
+        _provisionedTime += (now - _last) * _provisioned;
         _last = now;
         var ended = Hear(@event, now);
-        return Metered(ended, now, effects) ?? Refusals(effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
+        CountProvisioned(effects);
+        var broken = Provisioned(@event, effects) ?? Metered(ended, now, effects) ?? Refusals(effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
             ?? Gone(@event) ?? Rest(now, effects);
+        _provisioned = CountProvisioned(effects);
+        return broken;
     }
 
     private Run? Hear(in RevisionEvent @event, MonotonicTime now)
@@ -96,6 +105,35 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 : null;
     }
 
+    /// <summary>As many of those ready as the revision has provisioned, whichever they are: each microsecond of theirs is accounted once.</summary>
+    private string? Provisioned(in RevisionEvent @event, RevisionEffects effects)
+    {
+        if (@event.Kind != RevisionEventKind.MeterProvisioned)
+        {
+            return effects.ProvisionedMicroseconds == 0 ? null : "provisioned time was accounted that nobody asked for";
+        }
+
+        _provisionedMicroseconds += effects.ProvisionedMicroseconds;
+        var whole = _provisionedTime.Ticks / TimeSpan.TicksPerMicrosecond;
+        return _provisionedMicroseconds == whole ? null : $"provisioned instances were there for {whole} µs and {_provisionedMicroseconds} were accounted";
+    }
+
+    /// <summary>Provisioned are the ready ones that were started first; they are never idled out or evicted.</summary>
+    private int CountProvisioned(RevisionEffects effects)
+    {
+        // What was stopped for a run that took too long was so before slots were given.
+        var ready = _instances.Values
+            .Where(i => i.State == BookedState.Ready && !effects.Stops.Exists(s => s.Reason == StopReason.TimedOut && s.Instance.Number == i.Number))
+            .OrderBy(i => i.Number)
+            .ToList();
+        for (var i = 0; i < ready.Count; i++)
+        {
+            ready[i].IsProvisioned = i < spec.Provisioned;
+        }
+
+        return Math.Min(ready.Count, spec.Provisioned);
+    }
+
     private string? Refusals(RevisionEffects effects)
     {
         foreach (var refusal in effects.Refusals)
@@ -125,6 +163,11 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 return $"a slot was given on instance {grant.Lease.Instance.Number}, which is {instance?.State.ToString() ?? "not there"}";
             }
 
+            if (grant.Lease.IsProvisioned != instance.IsProvisioned)
+            {
+                return $"a slot on instance {instance.Number} was given as {(instance.IsProvisioned ? "on-demand" : "provisioned")}, which it is not";
+            }
+
             instance.Change(1, now);
             instance.OpenLeases++;
             if (instance.Running > spec.Concurrency)
@@ -148,6 +191,11 @@ internal sealed class EndpointBook(RevisionSpec spec)
             if (_instances.GetValueOrDefault(stop.Instance.Number) is not { } instance || instance.State == BookedState.Over)
             {
                 return $"instance {stop.Instance.Number} was stopped and is over";
+            }
+
+            if (instance.IsProvisioned && stop.Reason is StopReason.Idle or StopReason.Evicted)
+            {
+                return $"instance {instance.Number} was stopped ({stop.Reason}) and is provisioned";
             }
 
             if (instance.Running > 0 && stop.Reason is StopReason.Idle or StopReason.Evicted)

@@ -34,6 +34,8 @@ internal sealed class InstanceBook(long number)
     /// <summary>How long at least one ran on it.</summary>
     public TimeSpan Busy { get; private set; }
 
+    public bool IsProvisioned { get; set; }
+
     public bool IsGone { get; set; }
 
     public bool CountsForMax => State != BookedState.Over;

@@ -33,7 +33,7 @@ public static class RandomWorlds
         {
             var world = new World(plan, watch);
             world.State.Distort = distort;
-            var kept = plan.Endpoints.Sum(e => e.Spec.MinInstances);
+            var kept = plan.Endpoints.Sum(Kept);
             // Instances that are to be kept and never start in time are tried for ever.
             var end = kept > 0 ? new MonotonicTime((plan.Duration + Afterwards).Ticks) : MonotonicTime.Never;
             while (world.Now < end && world.Step())
@@ -67,7 +67,8 @@ public static class RandomWorlds
         for (var i = 0; i < count; i++)
         {
             var spec = Spec(ref random);
-            endpoints.Add(new EndpointPlan($"e{i}", spec, new RecordedArrivals(isQuiet ? Regular(duration, ref random) : Arrivals(duration, ref random))));
+            var arrivals = new RecordedArrivals(isQuiet ? Regular(duration, ref random) : Arrivals(duration, ref random));
+            endpoints.Add(new EndpointPlan($"e{i}", spec, arrivals) { Floors = random.Happens(0.3) ? Floors(duration, spec, ref random) : [] });
         }
 
         return new WorldPlan
@@ -77,6 +78,7 @@ public static class RandomWorlds
             Duration = duration,
             Machines = 1 + random.Below(2),
             Machine = Machine(ref random),
+            ProvisionedEvery = duration * (0.001 + (0.2 * random.Unit())),
             Faults = isQuiet ? FaultPlan.None : Faults(ref random),
         };
     }
@@ -104,6 +106,8 @@ public static class RandomWorlds
             Concurrency = 1 + random.Below(4),
             MaxInstances = max,
             MinInstances = random.Happens(0.2) ? random.Below(max + 1) : 0,
+            SpareInstances = random.Happens(0.3) ? 1 + random.Below(max) : 0,
+            Provisioned = random.Happens(0.2) ? random.Below(max + 1) : 0,
             IdleTimeout = Pick(IdleMs, ref random),
             KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
             Timeout = Pick(TimeoutMs, ref random),
@@ -112,6 +116,22 @@ public static class RandomWorlds
             QueueLimit = 1 + random.Below(40),
         };
     }
+
+    /// <summary>Windows that open and close while calls come; the last one closes or stays open.</summary>
+    private static ImmutableArray<PlannedFloor> Floors(TimeSpan duration, RevisionSpec spec, ref SeededRandom random)
+    {
+        var floors = ImmutableArray.CreateBuilder<PlannedFloor>();
+        for (var at = duration * (0.4 * random.Unit()); at < duration; at += duration * (0.01 + (0.4 * random.Unit())))
+        {
+            floors.Add(new PlannedFloor(new MonotonicTime(at.Ticks), random.Below(spec.MaxInstances + 1)));
+        }
+
+        return floors.ToImmutable();
+    }
+
+    /// <summary>Instances that are there for good in the end.</summary>
+    private static int Kept(EndpointPlan endpoint) =>
+        Math.Max(Math.Max(endpoint.Spec.MinInstances, endpoint.Spec.Provisioned), endpoint.Floors.Select(f => f.Instances).LastOrDefault());
 
     /// <summary>Single calls and bursts with pauses between them.</summary>
     private static List<Arrival> Arrivals(TimeSpan duration, ref SeededRandom random)

@@ -65,6 +65,9 @@ public sealed class WorldTotals(TimeSpan duration)
     /// <summary>What the callers pay, 10⁻¹² of the price book's currency.</summary>
     public Int128 PricePico { get; private set; }
 
+    /// <summary>Σ time of provisioned instances, µs, whether anything ran on them or not.</summary>
+    public long ProvisionedMicroseconds { get; private set; }
+
     /// <summary>Events handled.</summary>
     public long Events { get; set; }
 
@@ -115,8 +118,16 @@ public sealed class WorldTotals(TimeSpan duration)
     public void Metered(long microseconds) => MeteredMicroseconds += microseconds;
 
     /// <summary>An invocation ended after a run: it pays for its last one, as its receipt says.</summary>
-    public void Billed(PriceBook book, long meteredMicroseconds, int memoryMib) =>
-        PricePico += Pricing.PricePico(book, Pricing.BilledMilliseconds(meteredMicroseconds), memoryMib);
+    /// <param name="isProvisioned">It ran on a provisioned instance.</param>
+    public void Billed(PriceBook book, long meteredMicroseconds, int memoryMib, bool isProvisioned) =>
+        PricePico += Pricing.PricePico(book, Pricing.BilledMilliseconds(meteredMicroseconds), memoryMib, isProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand);
+
+    /// <summary>A stretch of provisioned time was accounted.</summary>
+    public void Provisioned(PriceBook book, long microseconds, int memoryMib)
+    {
+        ProvisionedMicroseconds += microseconds;
+        PricePico += Pricing.PricePico(book, Pricing.BilledMilliseconds(microseconds), memoryMib, ReceiptLine.ProvisionedTime);
+    }
 
     /// <summary>An instance held memory.</summary>
     public void Held(MonotonicTime from, MonotonicTime to, int memoryMib)

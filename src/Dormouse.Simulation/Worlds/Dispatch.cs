@@ -1,6 +1,7 @@
 using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Simulation.Worlds;
 
@@ -67,6 +68,13 @@ internal sealed class Dispatch(WorldState world)
         }
     }
 
+    /// <summary>A schedule asks for another number; without an engine nothing is there to stop, and one is made only for what is to start.</summary>
+    public void ChangeFloor(SimulatedEndpoint endpoint, int instances)
+    {
+        endpoint.Floor = new InstanceFloor(instances, "from now on");
+        Feed(endpoint, endpoint.Engine is null && instances > 0 ? RevisionEvent.Of(RevisionEventKind.Woken) : RevisionEvent.FloorChanged(endpoint.Floor));
+    }
+
     /// <summary>Its start ended, well or not, or it was lost.</summary>
     public void StartEnded(SimulatedInstance instance)
     {
@@ -120,12 +128,13 @@ internal sealed class Dispatch(WorldState world)
     /// <summary>An attempt that broke is not billed: its receipt is that of the attempt that follows.</summary>
     private void Meter(SimulatedEndpoint endpoint, in RevisionEvent @event)
     {
+        world.Totals.Provisioned(world.Plan.Prices, _effects.ProvisionedMicroseconds, endpoint.Spec.MemoryMib);
         foreach (var run in _effects.Metered)
         {
             world.Totals.Metered(run.MeteredMicroseconds);
             if (@event.End != SlotEnd.Broken)
             {
-                world.Totals.Billed(world.Plan.Prices, run.MeteredMicroseconds, endpoint.Spec.MemoryMib);
+                world.Totals.Billed(world.Plan.Prices, run.MeteredMicroseconds, endpoint.Spec.MemoryMib, run.Lease.IsProvisioned);
             }
         }
     }
@@ -197,7 +206,8 @@ internal sealed class Dispatch(WorldState world)
             world.Watch?.Requested(machine.Index, start.Instance, world.Now);
             if (start.IsExpecting)
             {
-                _instances.Begin(instance);
+                // After those that were asked for before it.
+                _wanted.Admitted.Add(start.Instance);
                 continue;
             }
 

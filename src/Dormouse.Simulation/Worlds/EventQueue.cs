@@ -21,6 +21,12 @@ internal enum EventKind : byte
     Lost,
     Gone,
     ClockJump,
+
+    /// <summary>The accounts of an endpoint's provisioned time are closed up to now.</summary>
+    MeterProvisioned,
+
+    /// <summary>A schedule asks for another number of instances.</summary>
+    FloorChanges,
 }
 
 /// <param name="Index">Of the endpoint, invocation or machine it is about.</param>

@@ -31,6 +31,9 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     /// <summary>The invocation that comes next.</summary>
     public Arrival Next { get; set; }
 
+    /// <summary>What a schedule asks for now.</summary>
+    public InstanceFloor Floor { get; set; } = InstanceFloor.None;
+
     public RevisionEngine? Engine { get; private set; }
 
     /// <summary>Instances that are not gone. Not to be changed while there is no engine.</summary>
@@ -49,7 +52,11 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     {
         if (Engine is null)
         {
-            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned) { Idle = _idle ?? new IdleMemory() };
+            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned) 
+            {
+                Idle = _idle ?? new IdleMemory(),
+                Floor = Floor,
+            };
             _instances = [];
         }
 

@@ -107,6 +107,13 @@ public sealed class World
             case EventKind.ClockJump:
                 Jump(_machines[what.Index]);
                 break;
+            case EventKind.FloorChanges:
+                _dispatch.ChangeFloor(_state.Endpoints[what.Index], (int)what.Value);
+                break;
+            case EventKind.MeterProvisioned:
+                _dispatch.Feed(_state.Endpoints[what.Index], RevisionEvent.Of(RevisionEventKind.MeterProvisioned));
+                ScheduleMeter(_state.Endpoints[what.Index]);
+                break;
             case var _ when what.Instance is { } instance:
                 HandleInstance(what.Kind, instance);
                 break;
@@ -140,15 +147,31 @@ public sealed class World
         foreach (var endpoint in _state.Endpoints)
         {
             _callers.ScheduleNext(endpoint);
-            if (endpoint.Spec.MinInstances > 0)
+            if (endpoint.Spec.KeepsInstances)
             {
                 _dispatch.Feed(endpoint, RevisionEvent.Of(RevisionEventKind.Woken));
+            }
+
+            ScheduleMeter(endpoint);
+            foreach (var floor in endpoint.Plan.Floors)
+            {
+                _state.Events.Add(floor.At, new WorldEvent(EventKind.FloorChanges, endpoint.Index, floor.Instances));
             }
         }
 
         foreach (var machine in _machines)
         {
             ScheduleJump(machine);
+        }
+    }
+
+    /// <summary>Once more at the end of the load, then no more: accounts close there.</summary>
+    private void ScheduleMeter(SimulatedEndpoint endpoint)
+    {
+        if (endpoint.Spec.Provisioned > 0 && _state.Now < _end)
+        {
+            var next = _state.Now + _state.Plan.ProvisionedEvery;
+            _state.Events.Add(next < _end ? next : _end, new WorldEvent(EventKind.MeterProvisioned, endpoint.Index, 0));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Simulation.Load;
@@ -24,13 +25,22 @@ public sealed record WorldPlan
 
     public PriceBook Prices { get; init; } = PriceBook.Default;
 
+    /// <summary>How often provisioned time is accounted; as the server does it by default.</summary>
+    public TimeSpan ProvisionedEvery { get; init; } = TimeSpan.FromMinutes(5);
+
     public FaultPlan Faults { get; init; } = FaultPlan.None;
 }
 
 /// <param name="Name">For reports.</param>
 /// <param name="Spec">A valid spec; runtime, limits and policy.</param>
 /// <param name="Arrivals">A fresh stream: a world reads it once.</param>
-public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream Arrivals);
+public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream Arrivals)
+{
+    /// <summary>From when on a schedule asks for how many instances, in order of time; at the beginning for none.</summary>
+    public ImmutableArray<PlannedFloor> Floors { get; init; } = [];
+}
+
+public readonly record struct PlannedFloor(MonotonicTime At, int Instances);
 
 /// <summary>What one machine has and how long things take on it.</summary>
 public sealed record MachinePlan

@@ -12,10 +12,10 @@ namespace Dormouse.Storage.Journal;
 /// that a kill tore is as if it had never been written, and nobody was answered on the strength of it. Numbers are little-endian, ids big-endian.
 /// <code>
 /// opening   0 checksum u32 · 4 zero · 8 sequence i64 · 16 invocation · 32 endpoint · 48 instance i64 · 56 started i64 (µs since 1970)
-///          64 revision i32 · 68 memory MiB i32 · 72 tenant length u8 · 73 tenant (UTF-8, 63) · 136 zero (8)
+///          64 revision i32 · 68 memory MiB i32 · 72 tenant length u8 · 73 tenant (UTF-8, 63) · 136 line u8 · 137 zero (7)
 /// closing   0 checksum u32 · 4 zero · 8 sequence i64 · 16 instance i64 · 24 started i64 · 32 outcome u8 · 33 start u8 · 34 cause u8 · 35 rung u8
 ///          36 memory MiB i32 · 40 queue µs · 48 start µs · 56 load µs · 64 run µs · 72 CPU µs · 80 metered µs · 88 billed ms · 96 price (all i64)
-///         104 status i32 · 108 zero (4)
+///         104 status i32 · 108 line u8 · 109 zero (3)
 /// </code>
 /// Sequences begin at 1, the checksum (CRC-32C over all after byte 8) begins at ~0: a slot of zeros is free. Codes of enumerations are those of <see cref="Codes"/>, 0 = none.
 /// </summary>
@@ -45,6 +45,7 @@ internal static class JournalRecord
         BinaryPrimitives.WriteInt32LittleEndian(half[64..], opening.Revision.Number);
         BinaryPrimitives.WriteInt32LittleEndian(half[68..], opening.MemoryMib);
         half[72] = (byte)Encoding.UTF8.GetBytes(opening.Tenant.Value, half.Slice(73, TenantBytesMax));
+        half[136] = Codes.Lines.Code(opening.Line);
         Seal(half);
     }
 
@@ -69,6 +70,7 @@ internal static class JournalRecord
         BinaryPrimitives.WriteInt64LittleEndian(half[88..], receipt.BilledMilliseconds);
         BinaryPrimitives.WriteInt64LittleEndian(half[96..], receipt.PricePico);
         BinaryPrimitives.WriteInt32LittleEndian(half[104..], receipt.Status);
+        half[108] = Codes.Lines.Code(receipt.Line);
         Seal(half);
     }
 
@@ -78,7 +80,7 @@ internal static class JournalRecord
         var half = slot[..OpeningSize];
         sequence = BinaryPrimitives.ReadInt64LittleEndian(half[8..]);
         opening = default;
-        if (sequence < 1 || !IsSealed(half) || half[72] > TenantBytesMax)
+        if (sequence < 1 || !IsSealed(half) || half[72] > TenantBytesMax || !Codes.Lines.TryValue(half[136], out var line))
         {
             return false;
         }
@@ -89,7 +91,8 @@ internal static class JournalRecord
             new RevisionId(new EndpointId(new Guid(half.Slice(32, 16), bigEndian: true)), BinaryPrimitives.ReadInt32LittleEndian(half[64..])),
             BinaryPrimitives.ReadInt64LittleEndian(half[48..]),
             StoredTime.FromMicroseconds(BinaryPrimitives.ReadInt64LittleEndian(half[56..])),
-            BinaryPrimitives.ReadInt32LittleEndian(half[68..]));
+            BinaryPrimitives.ReadInt32LittleEndian(half[68..]),
+            line);
         return true;
     }
 
@@ -100,7 +103,8 @@ internal static class JournalRecord
         if (BinaryPrimitives.ReadInt64LittleEndian(half[8..]) != sequence
             || !IsSealed(half)
             || !Codes.Outcomes.TryValue(half[32], out var outcome)
-            || !Codes.Starts.TryValue(half[33], out var start))
+            || !Codes.Starts.TryValue(half[33], out var start)
+            || !Codes.Lines.TryValue(half[108], out var line))
         {
             return null;
         }
@@ -113,6 +117,7 @@ internal static class JournalRecord
             Tenant = opening.Tenant,
             Revision = opening.Revision,
             Instance = BinaryPrimitives.ReadInt64LittleEndian(half[16..]),
+            Line = line,
             StartedAt = StoredTime.FromMicroseconds(BinaryPrimitives.ReadInt64LittleEndian(half[24..])),
             Outcome = outcome,
             Status = BinaryPrimitives.ReadInt32LittleEndian(half[104..]),

@@ -27,6 +27,13 @@ internal sealed class StoredSpec
 
     public int MinInstances { get; set; } = Defaults.MinInstances;
 
+    public int Provisioned { get; set; } = Defaults.Provisioned;
+
+    public int SpareInstances { get; set; } = Defaults.SpareInstances;
+
+    /// <summary>Each as text; null = none.</summary>
+    public ImmutableArray<string>? Floors { get; set; }
+
     public int MaxInstances { get; set; } = Defaults.MaxInstances;
 
     public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
@@ -59,6 +66,9 @@ internal sealed class StoredSpec
         Concurrency = spec.Concurrency,
         Threads = spec.Threads,
         MinInstances = spec.MinInstances,
+        Provisioned = spec.Provisioned,
+        SpareInstances = spec.SpareInstances,
+        Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? SpecRules.LearnedKeepAlive : null,
@@ -81,6 +91,9 @@ internal sealed class StoredSpec
         Concurrency = Concurrency,
         Threads = Threads,
         MinInstances = MinInstances,
+        Provisioned = Provisioned,
+        SpareInstances = SpareInstances,
+        Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,
         KeepAlive = KeepAlive == SpecRules.LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -93,6 +106,9 @@ internal sealed class StoredSpec
         Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
         Signature = Signature,
     };
+
+    private static ScheduledFloor Floor(string text) =>
+        ScheduledFloor.TryParse(text, out var floor) ? floor : throw new InvalidDataException($"'{text}' is no stored floor that this version knows.");
 }
 
 /// <summary>Specs to JSON and back.</summary>

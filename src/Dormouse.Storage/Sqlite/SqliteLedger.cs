@@ -99,7 +99,7 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
                     $"""
                     SELECT {TotalRows.Columns} FROM usage_totals
                     WHERE tenant_id = $tenant AND hour >= $from AND hour < $to AND ($endpoint IS NULL OR endpoint_id = $endpoint)
-                    ORDER BY hour, endpoint_id
+                    ORDER BY hour, endpoint_id, line
                     """,
                     r => TotalRows.Total(TotalRows.Key(r), TotalRows.Sum(r)),
                     ("$tenant", tenant.Value),
@@ -176,5 +176,5 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
     }
 
     private static string Words(TotalKey key) =>
-        $"Tenant '{key.Tenant}', endpoint {key.Endpoint}, hour {StoredTime.Words(StoredTime.FromMicroseconds(key.Hour))}";
+        $"Tenant '{key.Tenant}', endpoint {key.Endpoint}, hour {StoredTime.Words(StoredTime.FromMicroseconds(key.Hour))}, {Codes.Lines.Text(key.Line)}";
 }

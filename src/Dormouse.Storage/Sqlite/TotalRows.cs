@@ -5,30 +5,31 @@ using Microsoft.Data.Sqlite;
 namespace Dormouse.Storage.Sqlite;
 
 /// <param name="Hour">Start of the hour, µs since 1970 UTC.</param>
-internal readonly record struct TotalKey(TenantId Tenant, EndpointId Endpoint, long Hour)
+internal readonly record struct TotalKey(TenantId Tenant, EndpointId Endpoint, long Hour, ReceiptLine Line)
 {
     public static TotalKey Of(Receipt receipt) =>
-        new(receipt.Tenant, receipt.Revision.Endpoint, StoredTime.HourOf(StoredTime.ToMicroseconds(receipt.StartedAt)));
+        new(receipt.Tenant, receipt.Revision.Endpoint, StoredTime.HourOf(StoredTime.ToMicroseconds(receipt.StartedAt)), receipt.Line);
 }
 
 /// <summary>Totals as rows. Sums are made here, not by the database, whose integers end at 64 bits.</summary>
 internal static class TotalRows
 {
     public const string Columns =
-        "tenant_id, endpoint_id, hour, invocations, cold_starts, failures, run_us, cpu_us, billed_ms, mib_us_high, mib_us_low, pico_high, pico_low";
+        "tenant_id, endpoint_id, hour, invocations, cold_starts, failures, run_us, cpu_us, billed_ms, mib_us_high, mib_us_low, pico_high, pico_low, line";
 
     public static void Add(SqliteSession session, TotalKey key, UsageSum added)
     {
         var sum = added + session.First(
-            $"SELECT {Columns} FROM usage_totals WHERE tenant_id = $tenant AND hour = $hour AND endpoint_id = $endpoint",
+            $"SELECT {Columns} FROM usage_totals WHERE tenant_id = $tenant AND hour = $hour AND endpoint_id = $endpoint AND line = $line",
             Sum,
             ("$tenant", key.Tenant.Value),
             ("$hour", key.Hour),
-            ("$endpoint", StoredValues.Bytes(key.Endpoint.Value)));
+            ("$endpoint", StoredValues.Bytes(key.Endpoint.Value)),
+            ("$line", Codes.Lines.Text(key.Line)));
         session.Execute(
             $"""
             INSERT OR REPLACE INTO usage_totals ({Columns})
-            VALUES ($tenant, $endpoint, $hour, $invocations, $cold, $failures, $run, $cpu, $billed, $mib_high, $mib_low, $pico_high, $pico_low)
+            VALUES ($tenant, $endpoint, $hour, $invocations, $cold, $failures, $run, $cpu, $billed, $mib_high, $mib_low, $pico_high, $pico_low, $line)
             """,
             ("$tenant", key.Tenant.Value),
             ("$endpoint", StoredValues.Bytes(key.Endpoint.Value)),
@@ -42,10 +43,11 @@ internal static class TotalRows
             ("$mib_high", StoredValues.High(sum.MibMicroseconds)),
             ("$mib_low", StoredValues.Low(sum.MibMicroseconds)),
             ("$pico_high", StoredValues.High(sum.PricePico)),
-            ("$pico_low", StoredValues.Low(sum.PricePico)));
+            ("$pico_low", StoredValues.Low(sum.PricePico)),
+            ("$line", Codes.Lines.Text(key.Line)));
     }
 
-    public static TotalKey Key(SqliteDataReader row) => new(new TenantId(row.GetString(0)), new EndpointId(row.Id(1)), row.GetInt64(2));
+    public static TotalKey Key(SqliteDataReader row) => new(new TenantId(row.GetString(0)), new EndpointId(row.Id(1)), row.GetInt64(2), Codes.Lines.Value(row.GetString(13)));
 
     public static UsageSum Sum(SqliteDataReader row) => new(
         row.GetInt64(3),
@@ -62,6 +64,7 @@ internal static class TotalRows
         Tenant = key.Tenant,
         Endpoint = key.Endpoint,
         Hour = StoredTime.FromMicroseconds(key.Hour),
+        Line = key.Line,
         Invocations = sum.Invocations,
         ColdStarts = sum.ColdStarts,
         Failures = sum.Failures,

@@ -3,7 +3,7 @@ using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage.Sqlite;
 
-/// <summary>Integer sums of receipts of one tenant, endpoint and hour.</summary>
+/// <summary>Integer sums of receipts of one tenant, endpoint, hour and line.</summary>
 internal readonly record struct UsageSum(
     long Invocations,
     long ColdStarts,
@@ -25,13 +25,13 @@ internal readonly record struct UsageSum(
         left.PricePico + right.PricePico);
 
     /// <summary>
-    /// What one receipt adds. A failure is what the platform or the instance broke: a refused input or a caller who left is none. The memory price class
-    /// counts for the billed time, not the metered one.
+    /// What one receipt adds. A failure is what the platform or the instance broke: a refused input or a caller who left is none, and provisioned time is no invocation. The memory
+    /// price class counts for the billed time, not the metered one.
     /// </summary>
     public static UsageSum Of(Receipt receipt) => new(
-        1,
+        receipt.Line == ReceiptLine.ProvisionedTime ? 0 : 1,
         receipt.Start == StartKind.Cold ? 1 : 0,
-        receipt.Outcome is Outcome.Completed or Outcome.Rejected or Outcome.CallerLeft ? 0 : 1,
+        receipt.Line == ReceiptLine.ProvisionedTime || receipt.Outcome is Outcome.Completed or Outcome.Rejected or Outcome.CallerLeft ? 0 : 1,
         receipt.Times.RunMicroseconds,
         receipt.CpuMicroseconds,
         receipt.BilledMilliseconds,

@@ -32,6 +32,8 @@ public sealed class ApplyTests : IAsyncLifetime
                 memory: 1024MiB
                 cpu: 1.5
                 idle_timeout: 120s
+                provisioned: 1
+                floors: ["0 8 * * MON-FRI Europe/Berlin  for 600m = 1", "@daily for 1h = 1"]
                 env: { MODE: fast }
                 engine: { session.intra_op.allow_spinning: "0" }
                 public: true
@@ -49,6 +51,20 @@ public sealed class ApplyTests : IAsyncLifetime
         Assert.Equal("", difference.Out);
         Assert.Single(_server.Endpoint("digits").Revisions);
         Assert.Equal("1GiB", _server.Endpoint("digits").Revisions[0].Settings.Memory);
+    }
+
+    [Fact]
+    public async Task Floors_that_are_taken_out_of_the_file_or_make_no_sense_are_told()
+    {
+        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 8 * * * for 1h = 1\"] } }"))).Done();
+
+        var without = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
+        var wrong = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 0 30 2 * for 1h = 1\"] } }"));
+        var noList = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: daily } }"));
+
+        Assert.Contains("floors: 0 8 * * * UTC for 1h = 1 → not set", without.Out, StringComparison.Ordinal);
+        Assert.Contains("endpoints.digits.floors: floors has '0 0 30 2 * UTC for 1h = 1', whose cron expression '0 0 30 2 *' never fires", wrong.Error, StringComparison.Ordinal);
+        Assert.Contains("endpoints.digits.floors: A list of texts is needed here. It is 'daily'.", noList.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -157,6 +157,20 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Usage_shows_provisioned_runs_and_time_on_lines_of_their_own()
+    {
+        var row = new UsageRow("digits", "e", null, 3, 1, 0, 1.25, 0.5, 4, 0.002, "1024", "33333", "0.000000033333", "on_demand");
+        var rows = new[] { row, row with { Line = "provisioned" }, row with { Line = "provisioned_time", Invocations = 0 } };
+        _server.Usage = new UsageReport { From = _shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = _shell.Time.GetUtcNow(), Currency = "USD", Rows = [.. rows], Total = row with { Endpoint = null, Line = null } };
+
+        var lines = (await _shell.RunAsync("usage")).Done().Out.Split('\n');
+
+        Assert.Contains(lines, l => l.StartsWith("digits  ", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("digits: provisioned  ", StringComparison.Ordinal));
+        Assert.Contains(lines, l => l.StartsWith("digits: provisioned time  ", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Usage_ends_with_the_total()
     {
         var row = new UsageRow("digits", "e", null, 3, 1, 0, 1.25, 0.5, 4, 0.002, "1024", "33333", "0.000000033333");

@@ -29,7 +29,14 @@ internal sealed class EngineWorld(RevisionSpec spec)
 
     public int WaitingCount => _waiting.Count;
 
-    private int Kept => _isDraining || _isRetired ? 0 : spec.MinInstances;
+    private int Kept => _isDraining || _isRetired ? 0 : Math.Max(Math.Max(spec.MinInstances, spec.Provisioned), _floor);
+
+    private int _floor;
+
+    /// <summary>Provisioned instances since the last event, and their time so far.</summary>
+    private int _provisioned;
+    private long _provisionedTicks;
+    private long _provisionedMicroseconds;
 
     /// <summary>Lets time pass and wakes the engine whenever it asked for it. Returns how often.</summary>
     public int Pass(TimeSpan span)
@@ -183,6 +190,26 @@ internal sealed class EngineWorld(RevisionSpec spec)
         Assert.Equal(0, Count("ready"));
     }
 
+    /// <summary>Provisioned time is that of as many ready instances as there are to be, to the microsecond.</summary>
+    public void Meter()
+    {
+        Apply(RevisionEvent.Of(RevisionEventKind.MeterProvisioned));
+        _provisionedMicroseconds += _effects.ProvisionedMicroseconds;
+        Assert.Equal(_provisionedTicks / 10, _provisionedMicroseconds);
+    }
+
+    public void ChangeFloor(int instances)
+    {
+        var floor = Math.Min(instances, spec.MaxInstances);
+        if (_isStopped && floor > _floor)
+        {
+            (_isStopped, _isDraining) = (false, false);
+        }
+
+        _floor = floor;
+        Apply(RevisionEvent.FloorChanged(new Core.Scaling.InstanceFloor(_floor, "from 08:00 to 18:00 UTC")));
+    }
+
     public void Retire()
     {
         _isRetired = true;
@@ -238,6 +265,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
             instance.BusyTicks += instance.Running > 0 ? (to - _now).Ticks : 0;
         }
 
+        _provisionedTicks += (to - _now).Ticks * _provisioned;
         _now = to;
     }
 
@@ -262,6 +290,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         CheckOffers();
         CheckChanges();
         CheckRest();
+        CheckProvisioned();
     }
 
     private void CheckMetered(Run? ended)
@@ -352,9 +381,20 @@ internal sealed class EngineWorld(RevisionSpec spec)
         var mayTake = Count("ready") > Kept;
         foreach (var instance in _instances.Values.Where(i => i.State == "ready"))
         {
-            Assert.Equal(mayTake && instance.Running == 0 && !_answers.Contains(instance), instance.IsOffered);
+            Assert.Equal(mayTake && instance.Running == 0 && !_answers.Contains(instance) && !IsProvisioned(instance), instance.IsOffered);
         }
     }
+
+    private void CheckProvisioned()
+    {
+        _provisioned = _instances.Values.Count(IsProvisioned);
+        Assert.All(_engine.Sample(_now).Instances, i => Assert.Equal(IsProvisioned(_instances[i.Instance]), i.IsProvisioned));
+    }
+
+    /// <summary>Those ready that were started first.</summary>
+    private bool IsProvisioned(Instance instance) =>
+        !_isDraining && !_isRetired && instance.State == "ready"
+        && _instances.Values.Count(i => i.State == "ready" && i.Id.Number < instance.Id.Number) < spec.Provisioned;
 
     private void CheckChanges()
     {

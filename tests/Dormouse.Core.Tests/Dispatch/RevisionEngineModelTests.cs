@@ -21,13 +21,15 @@ public sealed class RevisionEngineModelTests
     private static readonly int[] IdleMs = [0, 30, 1_000, 60_000];
 
     private static readonly Gen<RevisionSpec> Specs =
-        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 4], Gen.Int[0, 2], Gen.Int[1, 10], Gen.Int[0, IdleMs.Length - 1], Gen.Bool).Select(
-            (concurrency, max, min, limit, idle, isStartShort) => new RevisionSpec
+        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 4], Gen.Int[0, 2], Gen.Int[1, 10], Gen.Int[0, IdleMs.Length - 1], Gen.Bool, Gen.Int[0, 11]).Select(
+            (concurrency, max, min, limit, idle, isStartShort, extra) => new RevisionSpec
             {
                 Runtime = "onnx",
                 Concurrency = concurrency,
                 MaxInstances = max,
                 MinInstances = Math.Min(min, max),
+                Provisioned = Math.Min(Math.Max(0, (extra % 4) - 1), max),
+                SpareInstances = Math.Min(extra / 4, max),
                 QueueLimit = limit,
                 QueueLimitBytes = 1_000,
                 KeepAlive = limit % 2 == 0 ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
@@ -59,6 +61,8 @@ public sealed class RevisionEngineModelTests
         Drain,
         Resume,
         Stop,
+        Meter,
+        Floor,
     }
 
     [Fact]
@@ -84,11 +88,14 @@ public sealed class RevisionEngineModelTests
                     world.Drain(false);
                 }
 
+                world.ChangeFloor(0);
                 world.Finish();
+                world.Meter();
                 Assert.Equal(0, world.WaitingCount);
-                Assert.Equal(spec.MinInstances == 0 || isRetiredInTheEnd, world.IsEmpty);
+                Assert.Equal(!spec.KeepsInstances || isRetiredInTheEnd, world.IsEmpty);
                 world.Drain(true);
                 world.Finish();
+                world.Meter();
                 Assert.True(world.IsEmpty);
             },
             iter: 1_000);
@@ -144,6 +151,12 @@ public sealed class RevisionEngineModelTests
                 break;
             case Act.Stop:
                 world.Stop();
+                break;
+            case Act.Floor:
+                world.ChangeFloor(step.Pick % 4);
+                break;
+            case Act.Meter:
+                world.Meter();
                 break;
             case Act.Resume:
                 world.Drain(false);

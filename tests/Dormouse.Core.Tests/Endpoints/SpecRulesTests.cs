@@ -69,6 +69,9 @@ public sealed class SpecRulesTests
             Cpu = 4.5,
             Concurrency = 0,
             MinInstances = -1,
+            Provisioned = -2,
+            Floors = ["0 8 * * * for 8d = 1"],
+            SpareInstances = -3,
             MaxInstances = 1_001,
             IdleTimeout = "25h",
             KeepAlive = "sometimes",
@@ -82,7 +85,7 @@ public sealed class SpecRulesTests
         var errors = Refused(wishes);
 
         Assert.Equal(
-            ["runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "spare_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
             errors.Select(e => e.Setting));
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));
@@ -105,6 +108,60 @@ public sealed class SpecRulesTests
         var error = Assert.Single(Refused(new RevisionWishes { MinInstances = 3, MaxInstances = 2 }));
 
         Assert.Equal("min_instances is 3; allowed are 0 to max_instances, which is 2.", error.Message);
+    }
+
+    [Fact]
+    public void Provisioned_instances_may_not_exceed_max_instances_nor_the_machine()
+    {
+        Assert.Equal("provisioned is 3; allowed are 0 to max_instances, which is 2.", Assert.Single(Refused(new RevisionWishes { Provisioned = 3, MaxInstances = 2 })).Message);
+        Assert.Equal(
+            "provisioned is 5; allowed are 0 to 4, because instances of 6144 MiB each are to fit the machine's 24576 MiB at once.",
+            Assert.Single(Refused(new RevisionWishes { Provisioned = 5, Memory = "6GiB" })).Message);
+        Assert.Equal((4, 4), Accepted(new RevisionWishes { Provisioned = 4, Memory = "6GiB" }) is var spec ? (spec.Provisioned, spec.MaxInstances) : default);
+    }
+
+    [Theory]
+    [InlineData("0 8 * * MON-FRI Europe/Berlin for 10h = 2", "0 8 * * MON-FRI Europe/Berlin for 10h = 2")]
+    [InlineData(" 0 8  * * 1-5\tfor 90m=1 ", "0 8 * * 1-5 UTC for 90m = 1")]
+    [InlineData("@daily Asia/Tokyo for 1h = 1", "@daily Asia/Tokyo for 1h = 1")]
+    public void A_floor_reads_back_as_it_is_shown(string text, string shown)
+    {
+        var floor = Assert.Single(Accepted(new RevisionWishes { Floors = [text] }).Floors);
+
+        Assert.Equal(shown, floor.ToString());
+        Assert.True(ScheduledFloor.TryParse(shown, out var again));
+        Assert.Equal(floor, again);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("0 8 * * * = 1")]
+    [InlineData("0 8 * * * for 1h")]
+    [InlineData("0 8 * * for 1h = 1")]
+    [InlineData("0 8 * * * Europe Berlin for 1h = 1")]
+    [InlineData("0 8 * * * for soon = 1")]
+    [InlineData("0 8 * * * for 1h = -1")]
+    [InlineData("0 8 * * * for 1h = 0")]
+    [InlineData("0 8 * * * for 59s = 1")]
+    [InlineData("0 8 * * * for 169h = 1")]
+    public void A_floor_of_another_form_or_out_of_bounds_is_refused(string text) =>
+        Assert.Contains("allowed", Assert.Single(Refused(new RevisionWishes { Floors = [text] })).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_floor_may_not_exceed_max_instances_and_raises_its_default()
+    {
+        Assert.Equal(
+            "floors has '0 8 * * * UTC for 1h = 3' with 3 instances; allowed are 1 to max_instances, which is 2.",
+            Assert.Single(Refused(new RevisionWishes { Floors = ["0 8 * * * for 1h = 3"], MaxInstances = 2 })).Message);
+        Assert.Equal(7, Accepted(new RevisionWishes { Floors = ["0 8 * * * for 1h = 7"] }).MaxInstances);
+        Assert.Equal("floors", Assert.Single(Refused(new RevisionWishes { Floors = [.. Enumerable.Repeat("0 8 * * * for 1h = 1", 33)] })).Setting);
+    }
+
+    [Fact]
+    public void Spare_instances_may_not_exceed_max_instances_and_raise_its_default()
+    {
+        Assert.Equal("spare_instances is 3; allowed are 0 to max_instances, which is 2.", Assert.Single(Refused(new RevisionWishes { SpareInstances = 3, MaxInstances = 2 })).Message);
+        Assert.Equal(6, Accepted(new RevisionWishes { SpareInstances = 5 }).MaxInstances);
     }
 
     [Theory]

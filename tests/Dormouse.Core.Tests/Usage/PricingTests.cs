@@ -39,6 +39,22 @@ public sealed class PricingTests
     public void The_price_per_invocation_is_added_whole() =>
         Assert.Equal(8_333 + 200_000, Pricing.PricePico(PriceBook.Default with { PicoPerInvocation = 200_000 }, 1, 512));
 
+    [Theory]
+    [InlineData(ReceiptLine.OnDemand, 16_666_700 + 7)]
+    [InlineData(ReceiptLine.Provisioned, 9_722_241 + 7)]
+    [InlineData(ReceiptLine.ProvisionedTime, 4_166_675)]
+    public void A_gb_second_has_the_price_of_its_line_and_time_is_no_invocation(ReceiptLine line, long pico) =>
+        Assert.Equal(pico, Pricing.PricePico(PriceBook.Default with { PicoPerInvocation = 7 }, 1_000, 1_024, line));
+
+    [Fact]
+    public void Provisioned_prices_follow_the_on_demand_price_unless_they_are_set()
+    {
+        var book = new PriceBook("EUR", 12, 0);
+
+        Assert.Equal((3L, 7L), (book.ProvisionedPicoPerGibSecond, book.ProvisionedRunPicoPerGibSecond));
+        Assert.Equal(0, Pricing.PricePico(book with { ProvisionedPicoPerGibSecond = 0 }, 1_000_000, 1_024, ReceiptLine.ProvisionedTime));
+    }
+
     [Fact]
     public void A_price_is_within_half_a_pico_unit_of_the_exact_one() =>
         Gen.Select(Gen.Long[0, 86_400_000], Gen.Int[0, 1 << 20], Gen.Long[0, 100_000_000]).Sample((milliseconds, mib, price) =>

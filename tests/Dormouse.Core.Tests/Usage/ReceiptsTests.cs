@@ -79,6 +79,36 @@ public sealed class ReceiptsTests
     }
 
     [Fact]
+    public void A_run_on_a_provisioned_instance_says_so_and_has_its_price()
+    {
+        var grant = Grant(StartKind.Warm, null);
+        var receipt = Receipts.Close(
+            Server, 9, Opening, grant with { Lease = grant.Lease with { IsProvisioned = true } }, new InvocationEnd(Outcome.Completed, 200, 1_000_000, 0, 1_000_000), PriceBook.Default);
+
+        Assert.Equal((ReceiptLine.Provisioned, 9_722_241L / 2 + 1), (receipt.Line, receipt.PricePico));
+    }
+
+    [Fact]
+    public void Provisioned_time_is_billed_in_whole_milliseconds_and_waited_for_nothing()
+    {
+        var opening = Opening with { Line = ReceiptLine.ProvisionedTime, Instance = 0 };
+
+        var receipt = Receipts.ProvisionedTime(Server, 9, opening, 599_999_001, PriceBook.Default);
+
+        Assert.Equal((ReceiptLine.ProvisionedTime, Outcome.Completed, 599_999_001L, 600_000L), (receipt.Line, receipt.Outcome, receipt.MeteredMicroseconds, receipt.BilledMilliseconds));
+        Assert.Equal(300L * 4_166_675, receipt.PricePico);
+        Assert.Equal(default, receipt.Times);
+    }
+
+    [Fact]
+    public void What_a_crash_leaves_open_keeps_its_line_and_is_billed_nothing()
+    {
+        var receipt = Receipts.ServerLost(Server, 9, Opening with { Line = ReceiptLine.ProvisionedTime });
+
+        Assert.Equal((ReceiptLine.ProvisionedTime, Outcome.ServerLost, 0L), (receipt.Line, receipt.Outcome, receipt.PricePico));
+    }
+
+    [Fact]
     public void Queue_start_and_load_sum_to_the_whole_wait_in_microseconds() =>
         Gen.Select(Gen.Long[0, 1_000_000], Gen.Long[0, 1_000_000], Gen.Long[0, 1_000_000]).Sample((queue, start, load) =>
         {

@@ -61,7 +61,7 @@ internal sealed class InMemoryJournal : IInvocationJournal
         }
 
         return _receipts.TryGetValue(invocation, out var receipt)
-            ? new JournalEntry(new InvocationOpening(invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib), receipt)
+            ? new JournalEntry(new InvocationOpening(invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line), receipt)
             : null;
     }
 

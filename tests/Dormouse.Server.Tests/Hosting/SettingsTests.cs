@@ -35,6 +35,15 @@ public sealed class SettingsTests
         Assert.Equal((0, 0), (settings.Server.Listen.Port, settings.Server.GrpcListen.Port));
         Assert.Equal((7, 1L << 20), (settings.Workers.PoolSize, settings.Server.BodyLimitBytes));
         Assert.Equal(("EUR", 20_000_000L), (settings.Prices.Book.Currency, settings.Prices.Book.OnDemandPicoPerGibSecond));
+        Assert.Equal((5_000_000L, 11_666_666L), (settings.Prices.Book.ProvisionedPicoPerGibSecond, settings.Prices.Book.ProvisionedRunPicoPerGibSecond));
+    }
+
+    [Fact]
+    public void Provisioned_capacity_has_prices_of_its_own()
+    {
+        var book = WithFile("prices: {provisioned_gb_second: \"0.000004\", provisioned_run_gb_second: 0}", [], options => options).Prices.Book;
+
+        Assert.Equal((4_000_000L, 0L, 16_666_700L), (book.ProvisionedPicoPerGibSecond, book.ProvisionedRunPicoPerGibSecond, book.OnDemandPicoPerGibSecond));
     }
 
     [Fact]

@@ -23,6 +23,26 @@ public sealed class ComparisonTests
     }
 
     [Fact]
+    public void Spare_capacity_starts_before_the_burst_that_needs_it()
+    {
+        var load = new Profile
+        {
+            Shape = ProfileShape.Bursty,
+            Endpoints = 4,
+            Rate = 8,
+            Duration = TimeSpan.FromHours(1),
+            RunTime = new Spread.Always(TimeSpan.FromMilliseconds(400)),
+        }.ToLoad();
+        var wishes = new RevisionWishes { Concurrency = 4, MaxInstances = 8, IdleTimeout = "30s" };
+
+        var without = Run(load, new Policy("none", wishes)).Totals;
+        var with = Run(load, new Policy("spare", wishes with { SpareInstances = 2 })).Totals;
+
+        Assert.True(with.ColdGrants < 0.7 * without.ColdGrants, $"{with.ColdGrants} cold with, {without.ColdGrants} without");
+        Assert.True(with.GibSeconds > without.GibSeconds);
+    }
+
+    [Fact]
     public void The_same_comparison_gives_the_same_result()
     {
         Assert.Equal(Run(Load(), Policy.Default).Totals.MibTicks, Run(Load(), Policy.Default).Totals.MibTicks);

@@ -50,6 +50,9 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "starts one too many" => effects.Starts.Count > 0,
         "forgets to wake" => effects.WakeAt != MonotonicTime.Never,
         "stops what is busy" => effects.Grants.Count > 0,
+        "stops what is provisioned" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
+        "accounts too little provisioned time" => effects.ProvisionedMicroseconds > 0,
+        "takes provisioned for on-demand" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
         "refuses who does not wait" => true,
         "forgets to refuse" => effects.Refusals.Exists(r => r.Kind == RefusalKind.QueueTimeout),
         _ => throw new ArgumentException(kind),
@@ -96,6 +99,16 @@ internal sealed class Distortion(string kind, WorldPlan plan)
                 break;
             case "stops what is busy":
                 effects.Stops.Add(new InstanceToStop(effects.Grants[0].Lease.Instance, StopReason.Idle));
+                break;
+            case "stops what is provisioned":
+                effects.Stops.Add(new InstanceToStop(effects.Grants.Find(g => g.Lease.IsProvisioned).Lease.Instance, StopReason.Evicted));
+                break;
+            case "accounts too little provisioned time":
+                effects.ProvisionedMicroseconds--;
+                break;
+            case "takes provisioned for on-demand":
+                var place = effects.Grants.FindIndex(g => g.Lease.IsProvisioned);
+                effects.Grants[place] = effects.Grants[place] with { Lease = effects.Grants[place].Lease with { IsProvisioned = false } };
                 break;
             case "refuses who does not wait":
                 effects.Refusals.Add(new SlotRefusal(long.MaxValue, RefusalKind.QueueTimeout, "", TimeSpan.Zero, null));

@@ -23,6 +23,9 @@ public sealed class RandomWorldsTests
         { "starts one too many", "max-instances" },
         { "forgets to wake", "sleeps|are left|wait or run" },
         { "stops what is busy", "while" },
+        { "stops what is provisioned", "is provisioned" },
+        { "accounts too little provisioned time", "were accounted" },
+        { "takes provisioned for on-demand", "given as on-demand" },
         { "refuses who does not wait", "did not wait" },
         { "forgets to refuse", "longer than the queue time-out" },
     };
@@ -90,7 +93,7 @@ public sealed class RandomWorldsTests
         Assert.Superset(
             new HashSet<string>
             {
-                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "expecting",
+                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
             },
             seen);

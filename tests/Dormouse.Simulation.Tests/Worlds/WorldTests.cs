@@ -78,6 +78,16 @@ public sealed class WorldTests
     }
 
     [Fact]
+    public void Provisioned_time_is_paid_from_ready_to_the_end_of_the_load_and_runs_on_it_cost_less()
+    {
+        var totals = Run(Plan(10, Endpoint(Spec with { Provisioned = 1 }, 5)));
+
+        Assert.Equal(0, totals.ColdGrants);
+        Assert.Equal(9_970_000, totals.ProvisionedMicroseconds);
+        Assert.Equal(41_541_750 + 972_224, totals.PricePico);
+    }
+
+    [Fact]
     public void An_idle_endpoint_has_no_engine()
     {
         var world = new World(Plan(100, Endpoint(Spec, 1), Endpoint(Spec, 50)));

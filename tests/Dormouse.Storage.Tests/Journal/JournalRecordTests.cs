@@ -38,6 +38,7 @@ public sealed class JournalRecordTests
             MeteredMicroseconds = amount / 19,
             BilledMilliseconds = amount / 23,
             PricePico = amount,
+            Line = (ReceiptLine)(amount % 3),
         });
 
     [Fact]
@@ -83,5 +84,5 @@ public sealed class JournalRecordTests
     }
 
     private static InvocationOpening OpeningOf(Receipt receipt) =>
-        new(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib);
+        new(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line);
 }

@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Usage;
 using Dormouse.Storage.Tests.Support;
 using Microsoft.Data.Sqlite;
 
@@ -26,6 +27,22 @@ public sealed class SqliteLedgerTests : IDisposable
         Assert.Equal(receipt.PricePico, total.PricePico);
         Assert.Equal(512 * 2_000, total.MibMicroseconds);
         Assert.Equal(receipt, await storage.Ledger.FindAsync(TenantId.Default, receipt.Invocation, Cancellation));
+    }
+
+    [Fact]
+    public async Task Every_line_has_a_total_of_its_own_and_provisioned_time_is_no_invocation()
+    {
+        await using var storage = await _folder.OpenAsync();
+        var receipts = Enum.GetValues<ReceiptLine>().Select((line, i) => Samples.Receipt(storage.ServerId, i + 1, Samples.Opening(i + 1)) with { Line = line, PricePico = 10 + i }).ToList();
+
+        await storage.Ledger.AppendAsync(receipts, Cancellation);
+
+        var totals = await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation);
+        Assert.Equal(
+            [(ReceiptLine.OnDemand, 1L, 10), (ReceiptLine.Provisioned, 1L, 11), (ReceiptLine.ProvisionedTime, 0L, 12)],
+            totals.Select(t => (t.Line, t.Invocations, (int)t.PricePico)));
+        Assert.Equal(receipts[2], await storage.Ledger.FindAsync(TenantId.Default, receipts[2].Invocation, Cancellation));
+        Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));
     }
 
     [Fact]
@@ -57,8 +74,8 @@ public sealed class SqliteLedgerTests : IDisposable
         var differences = await storage.Ledger.CheckAsync(null, Cancellation);
 
         Assert.Equal(2, differences.Length);
-        Assert.Contains("hour 2026-03-04 12:00: the total is", differences[0], StringComparison.Ordinal);
-        Assert.Contains("hour 2026-03-04 13:00: there is no total", differences[1], StringComparison.Ordinal);
+        Assert.Contains("hour 2026-03-04 12:00, on_demand: the total is", differences[0], StringComparison.Ordinal);
+        Assert.Contains("hour 2026-03-04 13:00, on_demand: there is no total", differences[1], StringComparison.Ordinal);
 
         // From the hour of a time in it; both sides are cut at the same place.
         Assert.Equal(2, (await storage.Ledger.CheckAsync(Samples.Noon.AddMinutes(59), Cancellation)).Length);

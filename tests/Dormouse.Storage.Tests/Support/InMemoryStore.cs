@@ -86,11 +86,12 @@ internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILe
         [
             .. Receipts(tenant)
                 .Where(r => endpoint is null || r.Revision.Endpoint == endpoint)
-                .GroupBy(r => (Hour: HourOf(r.StartedAt), r.Revision.Endpoint))
+                .GroupBy(r => (Hour: HourOf(r.StartedAt), r.Revision.Endpoint, r.Line))
                 .Where(g => g.Key.Hour >= from && g.Key.Hour < to)
                 .OrderBy(g => g.Key.Hour)
                 .ThenBy(g => g.Key.Endpoint.ToString(), StringComparer.Ordinal)
-                .Select(g => Total(tenant, g.Key.Endpoint, g.Key.Hour, [.. g])),
+                .ThenBy(g => g.Key.Line)
+                .Select(g => Total(tenant, g.Key.Endpoint, g.Key.Hour, g.Key.Line, [.. g])),
         ]);
 
     public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult(names.GetValueOrDefault(endpoint));
@@ -99,14 +100,15 @@ internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILe
 
     private static DateTimeOffset HourOf(DateTimeOffset time) => new(time.Year, time.Month, time.Day, time.Hour, 0, 0, TimeSpan.Zero);
 
-    private static UsageTotal Total(TenantId tenant, EndpointId endpoint, DateTimeOffset hour, List<Receipt> receipts) => new()
+    private static UsageTotal Total(TenantId tenant, EndpointId endpoint, DateTimeOffset hour, ReceiptLine line, List<Receipt> receipts) => new()
     {
         Tenant = tenant,
         Endpoint = endpoint,
         Hour = hour,
-        Invocations = receipts.Count,
+        Line = line,
+        Invocations = line == ReceiptLine.ProvisionedTime ? 0 : receipts.Count,
         ColdStarts = receipts.Count(r => r.Start == StartKind.Cold),
-        Failures = receipts.Count(r => r.Outcome is not (Outcome.Completed or Outcome.Rejected or Outcome.CallerLeft)),
+        Failures = line == ReceiptLine.ProvisionedTime ? 0 : receipts.Count(r => r.Outcome is not (Outcome.Completed or Outcome.Rejected or Outcome.CallerLeft)),
         RunMicroseconds = receipts.Sum(r => r.Times.RunMicroseconds),
         CpuMicroseconds = receipts.Sum(r => r.CpuMicroseconds),
         BilledMilliseconds = receipts.Sum(r => r.BilledMilliseconds),

@@ -150,6 +150,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         Times = new InvocationTimes(step.Number, step.Choice, sequence, step.Amount % 1_000_000_007),
         CpuMicroseconds = step.Amount % 1_000_003,
         MemoryMib = 512,
+        Line = (ReceiptLine)(step.Number % 3),
         MeteredMicroseconds = step.Amount % 1_000_000_007,
         BilledMilliseconds = step.Amount >> 12,
 

@@ -1,0 +1,22 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Scaling;
+
+namespace Dormouse.Core.Dispatch;
+
+/// <summary>How many instances of a revision are kept without work, and why. What asks for them does not add up: each instance counts for all.</summary>
+internal sealed class KeptInstances(RevisionSpec spec)
+{
+    /// <summary>What a schedule asks for now.</summary>
+    public InstanceFloor Floor { get; set; } = InstanceFloor.None;
+
+    public int Count => Math.Min(Math.Max(Always, Floor.Instances), spec.MaxInstances);
+
+    private int Always => Math.Max(spec.MinInstances, spec.Provisioned);
+
+    /// <summary>Why instances are started though nobody waits.</summary>
+    /// <param name="live">Instances that serve or start.</param>
+    public string Reason(int live) => Floor.Instances > Always ? Sentences.StartedForFloor(Floor, live)
+        : spec.Provisioned > spec.MinInstances
+        ? Sentences.StartedForProvisioned(spec.Provisioned, live)
+        : Sentences.StartedForMinimum(spec.MinInstances, live);
+}
