@@ -64,6 +64,9 @@ public sealed record InspectAssignment : WorkerAssignment
 
     public required string ModelPath { get; init; }
 
+    /// <summary>Above 1 the model is refused unless its invocations can share runs.</summary>
+    public int BatchMax { get; set; } = 1;
+
     /// <summary>Descriptor index to write the optimised file to, or null.</summary>
     public int? OutputDescriptor { get; init; }
 }
