@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -167,6 +167,8 @@ internal sealed class WantedStateReader
         "memory" => settings with { Memory = Text(value, at) },
         "cpu" => settings with { Cpu = Number(value, at) },
         "concurrency" => settings with { Concurrency = Whole(value, at) },
+        "batch_max" => settings with { BatchMax = Whole(value, at) },
+        "batch_delay" => settings with { BatchDelay = Text(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },

@@ -16,6 +16,8 @@ internal static class SettingsText
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", Text(settings.Concurrency)),
+            ("batch_max", Text(settings.BatchMax)),
+            ("batch_delay", settings.BatchDelay),
             ("min_instances", Text(settings.MinInstances)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),

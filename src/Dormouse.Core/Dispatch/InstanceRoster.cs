@@ -121,12 +121,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         for (var i = 0; i < count; i++)
         {
             cause = _causes.Next(before.Live == 0);
-            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Concurrency, now, now + spec.StartTimeout);
+            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Slots, now, now + spec.StartTimeout);
             Table.Add(slot);
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Slots, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -134,7 +134,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public void StartExpecting(MonotonicTime now, RevisionEffects effects)
     {
         KeepAlive.Memory.HasStartedAgain = true;
-        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Concurrency, now, now + spec.StartTimeout);
+        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Slots, now, now + spec.StartTimeout);
         Table.Add(slot);
         effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Idle, IsExpecting: true));
         var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;

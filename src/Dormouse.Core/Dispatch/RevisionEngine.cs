@@ -206,7 +206,7 @@ public sealed class RevisionEngine
 
         // Each slot ends a run every run time; the first ends come after what is left of those that run now.
         var runTicks = Learned.RunTime?.Ticks ?? 0;
-        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Concurrency);
+        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Slots);
         var firstEnd = Math.Max(0, runTicks - _table.MeanRunningAge(now).Ticks);
         var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
         return byDrain < byStart ? byDrain : byStart;
@@ -282,7 +282,7 @@ public sealed class RevisionEngine
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
-            var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
+            var detail = Sentences.QueueTimeout(waited, serving, _spec.Slots, _queue.Count);
             return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, DrainTime(), null);
         }
 
@@ -359,7 +359,7 @@ public sealed class RevisionEngine
 
         var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
         return StartCount.Decide(new StartDemand(
-            _queue.Count, counts.Running, _spec.Concurrency, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            _queue.Count, counts.Running, _spec.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
             Learned, _table.MeanRunningAge(now), startLeft));
     }
 
@@ -385,7 +385,7 @@ public sealed class RevisionEngine
     /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
     private TimeSpan DrainTime()
     {
-        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Concurrency;
+        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Slots;
         var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
     }
