@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
@@ -130,19 +129,8 @@ public sealed class RevisionEngine
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
     public RevisionSample Sample(MonotonicTime now)
     {
-        var instances = ImmutableArray.CreateBuilder<InstanceSample>(_table.Count);
-        var running = 0;
-        for (var i = 0; i < _table.Count; i++)
-        {
-            var slot = _table[i];
-            running += slot.Running;
-            if (!slot.IsGone)
-            {
-                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null));
-            }
-        }
-
-        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances.ToImmutable());
+        var (running, instances) = _table.Sample();
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances);
     }
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
