@@ -69,17 +69,19 @@ internal sealed class Product : IAsyncDisposable
     }
 
     /// <summary>Uploads the model and deploys it.</summary>
-    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m")
+    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null)
     {
         var bytes = await File.ReadAllBytesAsync(model);
         var hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
         var put = new HttpRequestMessage(HttpMethod.Put, $"{Address}/api/v1/blobs/{hash}") { Content = new ByteArrayContent(bytes) };
         put.Headers.Authorization = new("Bearer", Key);
         await Load.SendAsync(Client, put);
+        var all = settings?.DeepClone().AsObject() ?? [];
+        all["idle_timeout"] = idleTimeout;
         await ApiAsync(HttpMethod.Post, $"/api/v1/endpoints/{endpoint}/revisions?wait=true", new JsonObject
         {
             ["files"] = new JsonArray(new JsonObject { ["path"] = "model.onnx", ["sha256"] = hash, ["size_bytes"] = bytes.Length }),
-            ["settings"] = new JsonObject { ["idle_timeout"] = idleTimeout },
+            ["settings"] = all,
             ["verify"] = verify,
         });
     }

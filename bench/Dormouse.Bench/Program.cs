@@ -17,6 +17,7 @@ var legs = new (string Name, Func<Task> Run)[]
     ("empty-pool", () => ColdStarts.EmptyPoolAsync(report, root, subjects)),
     ("overhead", () => Warm.OverheadAsync(report, root, subjects, peers)),
     ("throughput", () => Warm.ThroughputAsync(report, root, subjects, peers)),
+    ("batching", () => Batching.RunAsync(report, root, subjects)),
     ("workers", () => Footprint.WorkersAsync(report, root, subjects)),
     ("sessions", () => Task.Run(() => Footprint.SessionsAlone(report, subjects))),
     ("creep", () => Footprint.CreepAsync(report, root, subjects)),

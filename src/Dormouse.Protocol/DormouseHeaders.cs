@@ -26,6 +26,12 @@ public static class DormouseHeaders
     /// <summary>Instance → gateway, removed there: CPU time of the run in µs.</summary>
     public const string CpuMicroseconds = "Dormouse-Cpu";
 
+    /// <summary>
+    /// Instance → gateway, removed there, only where invocations may share runs: <c>rows;wait;first</c>: rows of the whole run, µs that the invocation waited in the instance for
+    /// its run, and 1 on one answer of each run.
+    /// </summary>
+    public const string Batch = "Dormouse-Batch";
+
     /// <summary>Gateway → instance: revision number and endpoint name, for the answer's <c>model_name</c> and <c>model_version</c>.</summary>
     public const string ModelName = "Dormouse-Model-Name";
 

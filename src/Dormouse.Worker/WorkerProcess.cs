@@ -98,12 +98,13 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
     {
         var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
         var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
-        var concurrency = Math.Max(1, assignment.Concurrency);
+        var load = new InstanceLoad(Math.Max(1, assignment.Concurrency), Math.Max(1, assignment.BatchMax), TimeSpan.FromMicroseconds(Math.Max(0, assignment.BatchDelayMicroseconds)));
         Heap.FollowMemoryLimit();
-        // Runs hold their threads: the pool must have some left for reading requests and noticing callers who leave.
+        // Runs hold their threads, and so does reading pictures for the next: the pool must have some left for reading requests and noticing callers who leave.
+        var held = load.BatchMax > 1 ? 2 * load.RunsAtOnce : load.RunsAtOnce;
         ThreadPool.GetMinThreads(out var workers, out var ports);
-        ThreadPool.SetMinThreads(Math.Max(workers, concurrency + 2), ports);
-        _server.Instance = new Instance(model, concurrency, assignment.MemoryMib, time);
+        ThreadPool.SetMinThreads(Math.Max(workers, held + 2), ports);
+        _server.Instance = new Instance(model, load, assignment.MemoryMib, time);
         ControlSocket.Send(ready);
         Thread.CurrentThread.Join(); // The control thread ends the process.
     }

@@ -13,7 +13,7 @@ namespace Dormouse.Cli.Apply;
 internal static class SettingsComparison
 {
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
-    private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout"];
+    private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay"];
 
     private static readonly ImmutableDictionary<string, string> Defaults = MakeDefaults();
 
@@ -77,6 +77,8 @@ internal static class SettingsComparison
             ["min_instances"] = "0",
             ["provisioned"] = "0",
             ["spare_instances"] = "0",
+            ["batch_max"] = "1",
+            ["batch_delay"] = Durations.Format(spec.BatchDelay),
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -167,6 +167,8 @@ internal sealed class WantedStateReader
         "memory" => settings with { Memory = Text(value, at) },
         "cpu" => settings with { Cpu = Number(value, at) },
         "concurrency" => settings with { Concurrency = Whole(value, at) },
+        "batch_max" => settings with { BatchMax = Whole(value, at) },
+        "batch_delay" => settings with { BatchDelay = Text(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
         "provisioned" => settings with { Provisioned = Whole(value, at) },
         "spare_instances" => settings with { SpareInstances = Whole(value, at) },

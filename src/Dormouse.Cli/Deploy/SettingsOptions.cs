@@ -12,6 +12,8 @@ internal sealed class SettingsOptions
     private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, 64MiB or more. Default: 512MiB.");
     private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
     private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
+    private readonly Option<int?> _batchMax = Number("--batch-max", "Most rows of a run that waiting invocations of equal shape may share. Default: 1, none is shared.");
+    private readonly Option<string?> _batchDelay = Text("--batch-delay", "time", "How long the first of a batch waits for others though a run is free, 0s to 1s. Default: 0s.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
     private readonly Option<int?> _provisioned = Number("--provisioned", "Instances that are always warm, paid for whether they run or not; runs on them cost less. Default: 0.");
     private readonly Option<int?> _spare = Number("--spare", "Instances kept free above what is busy, while the endpoint is in use. Default: 0.");
@@ -37,7 +39,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _minInstances, _provisioned, _spare, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -52,6 +54,8 @@ internal sealed class SettingsOptions
         Memory = parsed.GetValue(_memory),
         Cpu = parsed.GetValue(_cpu),
         Concurrency = parsed.GetValue(_concurrency),
+        BatchMax = parsed.GetValue(_batchMax),
+        BatchDelay = parsed.GetValue(_batchDelay),
         MinInstances = parsed.GetValue(_minInstances),
         Provisioned = parsed.GetValue(_provisioned),
         SpareInstances = parsed.GetValue(_spare),

@@ -17,6 +17,8 @@ internal static class SettingsText
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", Text(settings.Concurrency)),
+            ("batch_max", Text(settings.BatchMax)),
+            ("batch_delay", settings.BatchDelay),
             ("min_instances", Text(settings.MinInstances)),
             ("provisioned", Text(settings.Provisioned)),
             ("spare_instances", Text(settings.SpareInstances)),

@@ -139,12 +139,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         for (var i = 0; i < count; i++)
         {
             cause = _causes.Next(before.Live == 0);
-            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Concurrency, now, now + spec.StartTimeout);
+            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Slots, now, now + spec.StartTimeout);
             Table.Add(slot);
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, spec.Concurrency, cause);
+        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, spec.Slots, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -152,7 +152,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public void StartExpecting(MonotonicTime now, RevisionEffects effects)
     {
         KeepAlive.Memory.HasStartedAgain = true;
-        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Concurrency, now, now + spec.StartTimeout);
+        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Slots, now, now + spec.StartTimeout);
         Table.Add(slot);
         effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Idle, IsExpecting: true));
         var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;
@@ -182,12 +182,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
         for (var i = 0; i < missing; i++)
         {
-            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Burst, spec.Concurrency, now, now + spec.StartTimeout);
+            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Burst, spec.Slots, now, now + spec.StartTimeout);
             Table.Add(slot);
             effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Burst, IsExpecting: true));
         }
 
-        Changed(before.Live, before.Live + missing, Sentences.StartedForSpare(spec.SpareInstances, before, spec.Concurrency), now, effects);
+        Changed(before.Live, before.Live + missing, Sentences.StartedForSpare(spec.SpareInstances, before, spec.Slots), now, effects);
         return MonotonicTime.Never;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Core.Dispatch;
@@ -112,6 +113,23 @@ internal sealed class InstanceTable
         }
 
         return new InstanceCounts(starting, held, ready, draining, running);
+    }
+
+    /// <summary>What runs, and the instances of which something is left; allocates.</summary>
+    public (int Running, ImmutableArray<InstanceSample> Instances) Sample()
+    {
+        var instances = ImmutableArray.CreateBuilder<InstanceSample>(_slots.Count);
+        var running = 0;
+        foreach (var slot in _slots)
+        {
+            running += slot.Running;
+            if (!slot.IsGone)
+            {
+                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null, slot.IsProvisioned));
+            }
+        }
+
+        return (running, instances.ToImmutable());
     }
 
     /// <summary>Mean age of the invocations on ready instances; zero when none runs.</summary>

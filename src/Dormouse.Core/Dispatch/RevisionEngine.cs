@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
@@ -147,19 +146,8 @@ public sealed class RevisionEngine
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
     public RevisionSample Sample(MonotonicTime now)
     {
-        var instances = ImmutableArray.CreateBuilder<InstanceSample>(_table.Count);
-        var running = 0;
-        for (var i = 0; i < _table.Count; i++)
-        {
-            var slot = _table[i];
-            running += slot.Running;
-            if (!slot.IsGone)
-            {
-                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null, slot.IsProvisioned));
-            }
-        }
-
-        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances.ToImmutable());
+        var (running, instances) = _table.Sample();
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances);
     }
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
@@ -284,7 +272,7 @@ public sealed class RevisionEngine
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
-            var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
+            var detail = Sentences.QueueTimeout(waited, serving, _spec.Slots, _queue.Count);
             return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.DrainTime(Learned), null);
         }
 
@@ -361,7 +349,7 @@ public sealed class RevisionEngine
 
         var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
         return StartCount.Decide(new StartDemand(
-            _queue.Count, counts.Running, _spec.Concurrency, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            _queue.Count, counts.Running, _spec.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
             Learned, _table.MeanRunningAge(now), startLeft));
     }
 

@@ -73,5 +73,5 @@ internal sealed class SpareCapacity(RevisionSpec spec)
     /// <summary>One became ready: there is room.</summary>
     public void HasRoom() => _pause = TimeSpan.Zero;
 
-    private int Above(int running) => Math.Min(spec.MaxInstances, ((running + spec.Concurrency - 1) / spec.Concurrency) + spec.SpareInstances);
+    private int Above(int running) => Math.Min(spec.MaxInstances, ((running + spec.Slots - 1) / spec.Slots) + spec.SpareInstances);
 }

@@ -21,7 +21,7 @@ internal sealed class WaitForecast(RevisionSpec spec, WaitingQueue queue, Instan
 
         // Each slot ends a run every run time; the first ends come after what is left of those that run now.
         var runTicks = learned.RunTime?.Ticks ?? 0;
-        var rounds = (double)queue.CountBefore(waiter) / (counts.Ready * spec.Concurrency);
+        var rounds = (double)queue.CountBefore(waiter) / (counts.Ready * spec.Slots);
         var firstEnd = Math.Max(0, runTicks - table.MeanRunningAge(now).Ticks);
         var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
         return byDrain < byStart ? byDrain : byStart;
@@ -30,7 +30,7 @@ internal sealed class WaitForecast(RevisionSpec spec, WaitingQueue queue, Instan
     /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
     public TimeSpan DrainTime(in LearnedTimes learned)
     {
-        var slots = Math.Max(1, table.Counts().Ready) * spec.Concurrency;
+        var slots = Math.Max(1, table.Counts().Ready) * spec.Slots;
         var seconds = learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * queue.Count / slots) : 1;
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
     }

@@ -31,8 +31,17 @@ public sealed record RevisionSpec
     /// <summary>Cores of one instance, 0.1 to the machine's count. Default for ONNX: all cores.</summary>
     public double Cpu { get; init; } = 1;
 
-    /// <summary>Invocations that one instance runs at once (slots), 1 to 1,000. Default for ONNX: cpu rounded down, at least 1.</summary>
+    /// <summary>Runs that one instance has at once, 1 to 1,000. Default for ONNX: cpu rounded down, at least 1.</summary>
     public int Concurrency { get; init; } = 1;
+
+    /// <summary>Rows of a run that invocations may share, 1 (none is shared) to 256. Default 1.</summary>
+    public int BatchMax { get; init; } = 1;
+
+    /// <summary>How long a batch waits for more invocations though a run is free, from its first; 0 to 1 s, shorter than <see cref="Timeout"/>. Default 0.</summary>
+    public TimeSpan BatchDelay { get; init; }
+
+    /// <summary>Invocations that one instance is given at once, up to 1,000: runs × what may share one.</summary>
+    public int Slots => Concurrency * BatchMax;
 
     /// <summary>Intra-op threads of one run: max(1, floor(cpu ÷ concurrency)).</summary>
     public int Threads { get; init; } = 1;

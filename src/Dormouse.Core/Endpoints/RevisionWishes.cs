@@ -14,6 +14,10 @@ public sealed record RevisionWishes
 
     public int? Concurrency { get; init; }
 
+    public int? BatchMax { get; init; }
+
+    public string? BatchDelay { get; init; }
+
     public int? MinInstances { get; init; }
 
     public int? Provisioned { get; init; }

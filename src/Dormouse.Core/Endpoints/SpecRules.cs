@@ -14,6 +14,7 @@ public static class SpecRules
 
     public const double CpuMin = 0.1;
     public const int ConcurrencyMax = 1_000;
+    public const int BatchMaxMax = 256;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
     public const int FloorsMax = 32;
@@ -23,9 +24,10 @@ public static class SpecRules
 
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan BatchDelayMax = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)),
+    /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)), no batches,
     /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
@@ -41,6 +43,7 @@ public static class SpecRules
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
         var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
         var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
+        var (batchMax, batchDelay) = Batching(check, wishes, concurrency, defaults);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
         var floors = check.Floors("floors", wishes.Floors);
@@ -59,6 +62,8 @@ public static class SpecRules
             Cpu = cpu,
             Concurrency = concurrency,
             Threads = AtLeastOne(cpu / concurrency),
+            BatchMax = batchMax,
+            BatchDelay = batchDelay,
             MinInstances = min,
             Provisioned = provisioned,
             SpareInstances = spare,
@@ -75,6 +80,11 @@ public static class SpecRules
             Engine = check.Engine("engine", wishes.Engine),
             Signature = wishes.Signature,
         };
+        if (spec.BatchDelay >= spec.Timeout && check.IsFine("batch_delay") && check.IsFine("timeout"))
+        {
+            check.Refuse("batch_delay", $"{wishes.BatchDelay}", $"batch_delay is {Durations.Format(spec.BatchDelay)}; allowed is less than timeout, which is {Durations.Format(spec.Timeout)} and counts this wait too.");
+        }
+
         return check.Errors.Count == 0 ? new SpecOutcome.Accepted(spec) : new SpecOutcome.Refused([.. check.Errors]);
     }
 
@@ -86,6 +96,8 @@ public static class SpecRules
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
+        BatchMax = spec.BatchMax,
+        BatchDelay = Durations.Format(spec.BatchDelay),
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
         SpareInstances = spec.SpareInstances,
@@ -102,6 +114,23 @@ public static class SpecRules
         Engine = spec.Engine,
         Signature = spec.Signature,
     };
+
+    private static (int Max, TimeSpan Delay) Batching(SpecCheck check, RevisionWishes wishes, int concurrency, RevisionSpec defaults)
+    {
+        var max = check.Count("batch_max", wishes.BatchMax ?? defaults.BatchMax, 1, BatchMaxMax);
+        var delay = check.Duration("batch_delay", wishes.BatchDelay, defaults.BatchDelay, TimeSpan.Zero, BatchDelayMax);
+        if (check.IsFine("batch_max") && check.IsFine("concurrency") && concurrency * max > ConcurrencyMax)
+        {
+            check.Refuse("batch_max", $"{max}", $"batch_max is {max} and concurrency {concurrency}; together they may be at most {ConcurrencyMax} invocations of an instance, so allowed are 1 to {ConcurrencyMax / concurrency}.");
+        }
+
+        if (max == 1 && delay > TimeSpan.Zero && check.IsFine("batch_delay"))
+        {
+            check.Refuse("batch_delay", $"{wishes.BatchDelay}", $"batch_delay is {Durations.Format(delay)}, but batch_max is 1, so nothing is batched; set batch_max to 2 to {BatchMaxMax}, or leave batch_delay out.");
+        }
+
+        return (max, delay);
+    }
 
     /// <summary>Who says how long gets just that.</summary>
     private static string DefaultKeepAlive(RevisionWishes wishes) => wishes.IdleTimeout is null ? LearnedKeepAlive : FixedKeepAlive;

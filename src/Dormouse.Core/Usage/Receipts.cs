@@ -7,7 +7,11 @@ namespace Dormouse.Core.Usage;
 /// <param name="RunMicroseconds">Run time as the instance said it, else as measured from the hand-over to the end; at least 0.</param>
 /// <param name="CpuMicroseconds">CPU time as the instance said it; 0 when it does not say.</param>
 /// <param name="MeteredMicroseconds">Share of the instance's busy time (<see cref="MeteredRun"/>); at least 0.</param>
-public readonly record struct InvocationEnd(Outcome Outcome, int Status, long RunMicroseconds, long CpuMicroseconds, long MeteredMicroseconds);
+public readonly record struct InvocationEnd(Outcome Outcome, int Status, long RunMicroseconds, long CpuMicroseconds, long MeteredMicroseconds)
+{
+    /// <summary>Wait inside the instance before the run, for others to share it; at least 0.</summary>
+    public long WaitMicroseconds { get; init; }
+}
 
 /// <summary>Makes receipts; the only place that does a receipt's arithmetic.</summary>
 public static class Receipts
@@ -23,7 +27,7 @@ public static class Receipts
     /// <param name="end">Times below 0 count as 0.</param>
     /// <param name="book">Prices in force.</param>
     /// <returns>
-    /// Times in whole µs whose queue, start and load sum to the whole wait. Metered time is at most the run time, so the hop to the instance, which the slot
+    /// Times in whole µs whose queue, start and load sum to the whole wait, that in the instance included. Metered time is at most the run time, so the hop to the instance, which the slot
     /// was held for as well, is not billed. <see cref="Outcome.ServerLost"/> is billed 0; every other outcome pays its share and the price per invocation.
     /// </returns>
     public static Receipt Close(Guid serverId, long sequence, in InvocationOpening opening, in SlotGrant grant, in InvocationEnd end, PriceBook book)
@@ -49,7 +53,7 @@ public static class Receipts
             Start = grant.Kind,
             Cause = isCold ? grant.Cause : null,
             Rung = isCold ? grant.Rung : null,
-            Times = Times(grant, run),
+            Times = Times(grant, run, Math.Max(0, end.WaitMicroseconds)),
             CpuMicroseconds = Math.Max(0, end.CpuMicroseconds),
             MemoryMib = opening.MemoryMib,
             MeteredMicroseconds = metered,
@@ -101,9 +105,9 @@ public static class Receipts
     };
 
     /// <summary>Start and load are rounded down; the queue takes what is left of the whole wait, so that the three sum to it.</summary>
-    private static InvocationTimes Times(in SlotGrant grant, long runMicroseconds)
+    private static InvocationTimes Times(in SlotGrant grant, long runMicroseconds, long waitMicroseconds)
     {
-        var wait = (grant.Queue + grant.Start + grant.Load).Ticks / TimeSpan.TicksPerMicrosecond;
+        var wait = waitMicroseconds + ((grant.Queue + grant.Start + grant.Load).Ticks / TimeSpan.TicksPerMicrosecond);
         var start = grant.Start.Ticks / TimeSpan.TicksPerMicrosecond;
         var load = grant.Load.Ticks / TimeSpan.TicksPerMicrosecond;
         return new InvocationTimes(wait - start - load, start, load, runMicroseconds);

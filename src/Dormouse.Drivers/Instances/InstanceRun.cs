@@ -173,6 +173,8 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         ModelPath = files.Model.Path,
         LabelsPath = files.Labels,
         Concurrency = spec.Concurrency,
+        BatchMax = spec.BatchMax,
+        BatchDelayMicroseconds = (long)spec.BatchDelay.TotalMicroseconds,
         MemoryMib = spec.MemoryMib,
         Threads = spec.Threads,
         Engine = spec.Engine,

@@ -67,6 +67,12 @@ public sealed record RevisionSettings
 
     public int? Concurrency { get; init; }
 
+    /// <summary>Rows of a run that invocations may share, 1 (none) to 256.</summary>
+    public int? BatchMax { get; init; }
+
+    /// <summary>Such as "2ms", 0 to 1 s.</summary>
+    public string? BatchDelay { get; init; }
+
     public int? MinInstances { get; init; }
 
     /// <summary>Instances that are always warm, at a price of their own.</summary>

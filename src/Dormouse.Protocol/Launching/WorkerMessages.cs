@@ -32,6 +32,12 @@ public sealed record ServeAssignment : WorkerAssignment
     /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
     public int Concurrency { get; set; } = 1;
 
+    /// <summary>Rows of a run that invocations may share; 1 = none is shared. The worker takes <see cref="Concurrency"/> × this many invocations at once.</summary>
+    public int BatchMax { get; set; } = 1;
+
+    /// <summary>How long a batch waits for more though a run is free.</summary>
+    public long BatchDelayMicroseconds { get; set; }
+
     /// <summary>The instance's memory limit, MiB: what a request may make of it is measured by this.</summary>
     public int MemoryMib { get; set; } = 512;
 
@@ -57,6 +63,9 @@ public sealed record InspectAssignment : WorkerAssignment
     public required int FolderDescriptor { get; init; }
 
     public required string ModelPath { get; init; }
+
+    /// <summary>Above 1 the model is refused unless its invocations can share runs.</summary>
+    public int BatchMax { get; set; } = 1;
 
     /// <summary>Descriptor index to write the optimised file to, or null.</summary>
     public int? OutputDescriptor { get; init; }

@@ -129,6 +129,8 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
                 Refused(ProblemCode.SpecInvalid, [.. faults.Select(f => f.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
             SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
+            SpecOutcome.Accepted { Spec.BatchMax: > 1 and var batchMax } when !request.Verify => Refused(
+                ProblemCode.SpecInvalid, [$"batch_max is {batchMax} and verify is off; whether invocations of the model can share runs is found out by verifying it. Verify it, or leave batch_max out."]),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };

@@ -16,9 +16,14 @@ internal static class AnswerHeaders
         headers[ServerTiming] = Timing(invocation, receipt);
     }
 
-    public static string Timing(Invocation invocation, Receipt? receipt) => StartText.Timing(
-        invocation.Grant.Queue, invocation.Grant.Start, invocation.Grant.Load,
-        receipt is null ? null : TimeSpan.FromMicroseconds(receipt.Times.RunMicroseconds));
+    /// <summary>The wait in the instance for a shared run is part of the queue.</summary>
+    public static string Timing(Invocation invocation, Receipt? receipt)
+    {
+        var text = StartText.Timing(
+            invocation.Grant.Queue + TimeSpan.FromMicroseconds(invocation.Batch?.WaitMicroseconds ?? 0), invocation.Grant.Start, invocation.Grant.Load,
+            receipt is null ? null : TimeSpan.FromMicroseconds(receipt.Times.RunMicroseconds));
+        return invocation.Batch is { } batch ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{text}, batch;desc={batch.Rows}") : text;
+    }
 
     /// <summary>For one that waited in vain.</summary>
     public static void SetWaited(IHeaderDictionary headers, TimeSpan waited) =>

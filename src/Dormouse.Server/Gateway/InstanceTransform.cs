@@ -61,10 +61,8 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         var headers = httpContext.Response.Headers;
         headers.Remove(DormouseHeaders.RunMicroseconds);
         headers.Remove(DormouseHeaders.CpuMicroseconds);
-        var runMicroseconds = InstanceHeaders.Microseconds(proxyResponse, DormouseHeaders.RunMicroseconds);
-        var receipt = runMicroseconds is { } known
-            ? run.RunEnded(Status, proxyResponse.Content.Headers.ContentLength ?? 0, known, InstanceHeaders.Microseconds(proxyResponse, DormouseHeaders.CpuMicroseconds) ?? 0)
-            : null;
+        headers.Remove(DormouseHeaders.Batch);
+        var receipt = RunFigures.Of(proxyResponse) is { } figures ? run.RunEnded(Status, proxyResponse.Content.Headers.ContentLength ?? 0, figures) : null;
         AnswerHeaders.Set(headers, run.Invocation, receipt);
         if (await InstanceProblem.ReadAsync(proxyResponse, run.Invocation, target, cancellationToken) is { } problem)
         {

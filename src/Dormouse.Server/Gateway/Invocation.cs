@@ -38,6 +38,9 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
     /// <summary>How long it has waited for slots, all attempts together.</summary>
     public TimeSpan Waited => Grant.Queue + Grant.Start + Grant.Load;
 
+    /// <summary>Its part in a shared run; null before its end and where invocations do not share runs.</summary>
+    public BatchFigures? Batch { get; set; }
+
     /// <summary>Its receipt, once it is written.</summary>
     public Receipt? Receipt { get; set; }
 

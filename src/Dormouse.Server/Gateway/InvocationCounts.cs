@@ -27,7 +27,12 @@ internal sealed class InvocationCounts(RevisionStatistics statistics, CanaryWatc
     /// <summary>A receipt was written, <paramref name="duration"/> after the request had come.</summary>
     public void Closed(Invocation invocation, Receipt receipt, TimeSpan duration)
     {
-        statistics.Count(receipt);
+        statistics.Count(receipt, invocation.Batch);
+        if (invocation.Batch is { IsFirst: true } batch)
+        {
+            invocations.BatchRan(invocation.Endpoint.Name, batch.Rows);
+        }
+
         canaries.Closed(receipt);
         invocations.Ended(invocation.Endpoint.Name, receipt.Revision.Number, receipt.Outcome, duration);
         billing.Metered(invocation.Endpoint.Name, receipt.MemoryMib, receipt.MeteredMicroseconds);

@@ -26,11 +26,12 @@ internal sealed class InvocationRun(
     /// The instance answered and says that its run ended: the slot is free before the caller has read a byte, the instance stays until <see cref="AnswerRead"/>.
     /// </summary>
     /// <param name="answerBytes">Length of the answer's body; 0 = not known.</param>
-    public Receipt RunEnded(int status, long answerBytes, long runMicroseconds, long cpuMicroseconds)
+    public Receipt RunEnded(int status, long answerBytes, RunFigures figures)
     {
         Deadline.BeginTransfer(answerBytes);
         _isAnswering |= invocation.HoldsSlot;
-        return Close(SlotEnd.Answering, OutcomeOf(status), HasCallerLeft ? 0 : status, runMicroseconds, cpuMicroseconds);
+        invocation.Batch = figures.Batch;
+        return Close(SlotEnd.Answering, OutcomeOf(status), HasCallerLeft ? 0 : status, figures.RunMicroseconds, figures.CpuMicroseconds);
     }
 
     /// <summary>The last byte of an answer came whose instance does not measure its runs: the gateway measured it.</summary>
@@ -87,6 +88,9 @@ internal sealed class InvocationRun(
             metered = dispatch.Release(invocation.Grant.Lease, end);
         }
 
-        return recorder.Close(invocation, new InvocationEnd(outcome, status, runMicroseconds, cpuMicroseconds, metered));
+        return recorder.Close(invocation, new InvocationEnd(outcome, status, runMicroseconds, cpuMicroseconds, metered)
+        {
+            WaitMicroseconds = invocation.Batch?.WaitMicroseconds ?? 0,
+        });
     }
 }

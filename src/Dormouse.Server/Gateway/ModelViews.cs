@@ -54,9 +54,18 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
         return new ModelMetadata(route.Endpoint.Name, versions, model.Platform, model.Inputs, model.Outputs);
     }
 
-    public static ModelConfig Config(EndpointRoute route, Revision revision, ModelInterface model) => new(
-        route.Endpoint.Name, model.Platform, "onnxruntime", 0, [.. model.Inputs.Select(Tensor)], [.. model.Outputs.Select(Tensor)],
-        [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Find(revision.Package)?.Model.Path ?? "model.onnx");
+    /// <summary>As Triton has it, dimensions are without the first where invocations are batched along it; requests always give the full shape.</summary>
+    public static ModelConfig Config(EndpointRoute route, Revision revision, ModelInterface model)
+    {
+        var isBatched = revision.Spec.BatchMax > 1;
+        return new ModelConfig(
+            route.Endpoint.Name, model.Platform, "onnxruntime", isBatched ? revision.Spec.BatchMax : 0,
+            [.. model.Inputs.Select(i => Tensor(i, isBatched))], [.. model.Outputs.Select(o => Tensor(o, isBatched))],
+            [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Find(revision.Package)?.Model.Path ?? "model.onnx")
+        {
+            DynamicBatching = isBatched ? new ModelDynamicBatching((long)revision.Spec.BatchDelay.TotalMicroseconds) : null,
+        };
+    }
 
     /// <summary>Counters of one revision.</summary>
     public ModelStatistics Statistics(EndpointRoute route, Revision revision) => new([Stats(route, revision)]);
@@ -103,8 +112,8 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
     private async ValueTask<IEnumerable<Revision>> RevisionsAsync(EndpointRoute route, CancellationToken cancellationToken) =>
         (await catalogue.RevisionsAsync(route.Endpoint.Id, cancellationToken)).OrderBy(r => r.Id.Number);
 
-    private static ModelConfigTensor Tensor(TensorInfo tensor) =>
-        new(tensor.Name, "TYPE_" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), tensor.Shape);
+    private static ModelConfigTensor Tensor(TensorInfo tensor, bool isBatched) =>
+        new(tensor.Name, "TYPE_" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), isBatched && !tensor.Shape.IsEmpty ? tensor.Shape[1..] : tensor.Shape);
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
@@ -114,11 +123,14 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
         var successes = counters.Successes;
         var none = new StatDuration(0, 0);
         return new ModelStats(
-            route.Endpoint.Name, Text(revision.Id.Number), counters.LastUnixMilliseconds, successes, successes,
+            route.Endpoint.Name, Text(revision.Id.Number), counters.LastUnixMilliseconds, successes, revision.Spec.BatchMax > 1 ? counters.Batches.Runs : successes,
             new InferenceStats(
                 new StatDuration(successes, counters.SuccessMicroseconds * 1000),
                 new StatDuration(counters.Failures, counters.FailMicroseconds * 1000),
                 new StatDuration(successes, counters.QueueMicroseconds * 1000),
-                none, new StatDuration(successes, counters.RunMicroseconds * 1000), none, none, none));
+                none, new StatDuration(successes, counters.RunMicroseconds * 1000), none, none, none))
+        {
+            BatchStats = [.. counters.Batches.Sizes().Select(size => new BatchStats(size.Rows, none, new StatDuration(size.Runs, size.RunMicroseconds * 1000), none))],
+        };
     }
 }

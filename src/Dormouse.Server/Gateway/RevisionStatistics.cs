@@ -30,6 +30,9 @@ internal sealed class RevisionCounters
 
     public long LastUnixMilliseconds => Volatile.Read(ref _lastUnixMilliseconds);
 
+    /// <summary>Runs that invocations may share.</summary>
+    public BatchCounters Batches { get; } = new();
+
     public void Count(Receipt receipt)
     {
         var waited = receipt.Times.QueueMicroseconds + receipt.Times.StartMicroseconds + receipt.Times.LoadMicroseconds;
@@ -59,7 +62,8 @@ internal sealed class RevisionStatistics
 
     private readonly ConcurrentDictionary<RevisionId, RevisionCounters> _counters = new();
 
-    public void Count(Receipt receipt)
+    /// <param name="batch">Its part in a shared run; null where runs are not shared.</param>
+    public void Count(Receipt receipt, BatchFigures? batch = null)
     {
         if (!_counters.TryGetValue(receipt.Revision, out var counters))
         {
@@ -72,6 +76,10 @@ internal sealed class RevisionStatistics
         }
 
         counters.Count(receipt);
+        if (batch is { IsFirst: true })
+        {
+            counters.Batches.Count(batch.Rows, receipt.Times.RunMicroseconds);
+        }
     }
 
     /// <summary>Zeros for a revision that nobody called.</summary>

@@ -26,7 +26,11 @@ internal sealed record ModelUnloaded(string Name, bool Unload);
 /// <summary>Triton's model configuration, as far as it has a meaning here.</summary>
 internal sealed record ModelConfig(
     string Name, string Platform, string Backend, int MaxBatchSize, ImmutableArray<ModelConfigTensor> Input, ImmutableArray<ModelConfigTensor> Output,
-    ImmutableArray<ModelInstanceGroup> InstanceGroup, string DefaultModelFilename);
+    ImmutableArray<ModelInstanceGroup> InstanceGroup, string DefaultModelFilename)
+{
+    /// <summary>Null where invocations do not share runs.</summary>
+    public ModelDynamicBatching? DynamicBatching { get; init; }
+}
 
 /// <param name="DataType">TYPE_ and the protocol's word; TYPE_STRING for BYTES.</param>
 internal sealed record ModelConfigTensor(string Name, string DataType, ImmutableArray<long> Dims);
@@ -46,7 +50,10 @@ internal sealed record InferenceStats(
 
 internal sealed record StatDuration(long Count, long Ns);
 
-internal sealed record BatchStats(long BatchSize);
+/// <summary>Runs of one batch size. Input and output are not measured apart.</summary>
+internal sealed record BatchStats(long BatchSize, StatDuration ComputeInput, StatDuration ComputeInfer, StatDuration ComputeOutput);
+
+internal sealed record ModelDynamicBatching(long MaxQueueDelayMicroseconds);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ServerMetadata))]

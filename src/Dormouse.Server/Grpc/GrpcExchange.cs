@@ -61,9 +61,9 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
     {
         var status = (int)response.StatusCode;
         Receipt? receipt = null;
-        if (InstanceHeaders.Microseconds(response, DormouseHeaders.RunMicroseconds) is { } known)
+        if (RunFigures.Of(response) is { } figures)
         {
-            receipt = run.RunEnded(status, response.Content.Headers.ContentLength ?? 0, known, InstanceHeaders.Microseconds(response, DormouseHeaders.CpuMicroseconds) ?? 0);
+            receipt = run.RunEnded(status, response.Content.Headers.ContentLength ?? 0, figures);
         }
 
         GrpcMessage body;

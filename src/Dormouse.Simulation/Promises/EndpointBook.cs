@@ -170,9 +170,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
 
             instance.Change(1, now);
             instance.OpenLeases++;
-            if (instance.Running > spec.Concurrency)
+            if (instance.Running > spec.Slots)
             {
-                return $"instance {instance.Number} runs {instance.Running} invocations; its concurrency is {spec.Concurrency}";
+                return $"instance {instance.Number} runs {instance.Running} invocations; it has {spec.Slots} slots";
             }
 
             if (!_runs.TryAdd(grant.Lease.Id, new Run(grant.Lease.Id, instance, now)))
@@ -263,7 +263,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         var first = _waiting.Min(w => w.Deadline);
         return first <= now ? "a caller waits longer than the queue time-out"
             : effects.WakeAt > first ? "the engine sleeps longer than a caller may wait"
-            : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Concurrency) ? "a caller waits though a slot is free"
+            : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Slots) ? "a caller waits though a slot is free"
             : _instances.Values.Any(i => i.CountsForMax) ? null
             : "a caller waits and no instance is there, starts or drains";
     }

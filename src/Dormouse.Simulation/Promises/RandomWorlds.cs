@@ -114,6 +114,7 @@ public static class RandomWorlds
             StartTimeout = Pick(WaitMs, ref random),
             QueueTimeout = Pick(WaitMs, ref random),
             QueueLimit = 1 + random.Below(40),
+            BatchMax = random.Happens(0.3) ? 2 + random.Below(7) : 1,
         };
     }
 

@@ -23,6 +23,11 @@ internal sealed class StoredSpec
 
     public int Concurrency { get; set; } = Defaults.Concurrency;
 
+    /// <summary>Null = 1, as for all specs stored before there were batches.</summary>
+    public int? BatchMax { get; set; }
+
+    public TimeSpan? BatchDelay { get; set; }
+
     public int Threads { get; set; } = Defaults.Threads;
 
     public int MinInstances { get; set; } = Defaults.MinInstances;
@@ -64,6 +69,8 @@ internal sealed class StoredSpec
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
+        BatchMax = spec.BatchMax == Defaults.BatchMax ? null : spec.BatchMax,
+        BatchDelay = spec.BatchDelay == Defaults.BatchDelay ? null : spec.BatchDelay,
         Threads = spec.Threads,
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
@@ -89,6 +96,8 @@ internal sealed class StoredSpec
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,
+        BatchMax = BatchMax ?? Defaults.BatchMax,
+        BatchDelay = BatchDelay ?? Defaults.BatchDelay,
         Threads = Threads,
         MinInstances = MinInstances,
         Provisioned = Provisioned,

@@ -11,9 +11,9 @@ internal sealed class Answer : IDisposable
     private bool _isDisposed;
 
     /// <param name="body">Complete; it is disposed with the answer.</param>
-    internal Answer(AnswerBacklog backlog, string contentType, PooledBuffer body, RunTimes times)
+    internal Answer(AnswerBacklog backlog, string contentType, PooledBuffer body, ModelRun run)
     {
-        (_backlog, _body, ContentType, Times) = (backlog, body, contentType, times);
+        (_backlog, _body, ContentType, Times, Batch) = (backlog, body, contentType, run.Times, run.Batch);
         // What was written: the rest of a rented array, up to as much again, has hardly been touched.
         _heldBytes = body.Length;
         backlog.Hold(_heldBytes);
@@ -22,6 +22,8 @@ internal sealed class Answer : IDisposable
     internal string ContentType { get; }
 
     internal RunTimes Times { get; }
+
+    internal BatchPart? Batch { get; }
 
     /// <summary>Length of the JSON part when tensors follow it, bytes.</summary>
     internal int? JsonLength { get; init; }

@@ -22,6 +22,11 @@ internal static class Answers
             context.Response.Headers[DormouseHeaders.InferenceHeaderContentLength] = length.ToString(CultureInfo.InvariantCulture);
         }
 
+        if (answer.Batch is { } batch)
+        {
+            context.Response.Headers[DormouseHeaders.Batch] = string.Create(CultureInfo.InvariantCulture, $"{batch.Rows};{batch.WaitMicroseconds};{(batch.IsFirst ? 1 : 0)}");
+        }
+
         await WriteAsync(context, StatusCodes.Status200OK, answer.ContentType, answer.Body, answer.Times);
     }
 

@@ -24,21 +24,21 @@ internal static class InferEndpoint
             run =>
             {
                 var response = new InferResponse { ModelName = name, ModelVersion = version, Id = request.Id };
-                response.Outputs.AddRange(run.Outputs);
-                return isProtobuf ? ProtobufOf(response, instance.Backlog, run.Times) : RestOf(response, instance.Backlog, run.Times);
+                response.Outputs.AddRange(run.Outputs());
+                return isProtobuf ? ProtobufOf(response, instance.Backlog, run) : RestOf(response, instance.Backlog, run);
             },
             context.RequestAborted);
         await Answers.WriteAsync(context, answer);
     }
 
     /// <summary>The answer as JSON, with binary tensors behind it where they are wanted.</summary>
-    internal static Answer RestOf(InferResponse response, AnswerBacklog backlog, RunTimes times)
+    internal static Answer RestOf(InferResponse response, AnswerBacklog backlog, ModelRun run)
     {
         var body = new PooledBuffer(SizeHint(response.Outputs));
         try
         {
             var jsonLength = InferResponseWriter.Write(response, body);
-            return new Answer(backlog, jsonLength is null ? Answers.Json : Octets, body, times) { JsonLength = jsonLength };
+            return new Answer(backlog, jsonLength is null ? Answers.Json : Octets, body, run) { JsonLength = jsonLength };
         }
         catch
         {
@@ -47,13 +47,13 @@ internal static class InferEndpoint
         }
     }
 
-    private static Answer ProtobufOf(InferResponse response, AnswerBacklog backlog, RunTimes times)
+    private static Answer ProtobufOf(InferResponse response, AnswerBacklog backlog, ModelRun run)
     {
         var body = new PooledBuffer(SizeHint(response.Outputs));
         try
         {
             InferProtoWriter.Write(response, body);
-            return new Answer(backlog, Protobuf, body, times);
+            return new Answer(backlog, Protobuf, body, run);
         }
         catch
         {

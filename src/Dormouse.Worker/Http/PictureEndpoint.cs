@@ -33,20 +33,20 @@ internal static class PictureEndpoint
             {
                 if (signature.AnswersLabels)
                 {
-                    return LabelsOf(signature.ToLabels(run.Outputs[0]), instance.Backlog, run.Times);
+                    return LabelsOf(signature.ToLabels(run.Outputs()[0]), instance.Backlog, run);
                 }
 
                 var response = new InferResponse { ModelName = name, ModelVersion = version };
-                response.Outputs.AddRange(run.Outputs);
-                return InferEndpoint.RestOf(response, instance.Backlog, run.Times);
+                response.Outputs.AddRange(run.Outputs());
+                return InferEndpoint.RestOf(response, instance.Backlog, run);
             },
             context.RequestAborted);
     }
 
-    private static Answer LabelsOf(LabelsAnswer labels, AnswerBacklog backlog, RunTimes times)
+    private static Answer LabelsOf(LabelsAnswer labels, AnswerBacklog backlog, ModelRun run)
     {
         var body = new PooledBuffer(0);
         body.Write(JsonSerializer.SerializeToUtf8Bytes(labels, SignatureAnswerJson.Default.LabelsAnswer));
-        return new Answer(backlog, Answers.Json, body, times);
+        return new Answer(backlog, Answers.Json, body, run);
     }
 }

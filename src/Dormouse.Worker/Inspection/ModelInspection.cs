@@ -30,6 +30,10 @@ internal static class ModelInspection
         {
             seen = original.Interface;
             loadTime = time.GetElapsedTime(before);
+            if (assignment.BatchMax > 1 && BatchTrial.WhyNot(original) is { } reason)
+            {
+                throw new ModelRefusedException($"batch_max is {assignment.BatchMax}, but invocations of this model cannot share a run: {reason} Leave batch_max out, or deploy another model.");
+            }
         }
 
         if (target is { } written)

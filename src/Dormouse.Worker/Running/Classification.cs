@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
@@ -20,7 +19,7 @@ internal static class Classification
             throw new InferenceException(ProblemCode.InputInvalid, $"'classification' of output '{scores.Name}' is {best}; it must be at least 1.");
         }
 
-        var values = Values(scores);
+        var values = TensorNumbers.Of(scores) ?? throw new InferenceException(ProblemCode.InputInvalid, $"Output '{scores.Name}' is BYTES; 'classification' needs numbers.");
         var hasRows = scores.Shape.Length > 1;
         var rows = hasRows ? checked((int)scores.Shape[0]) : 1;
         var columns = rows == 0 ? 0 : values.Length / rows;
@@ -62,38 +61,4 @@ internal static class Classification
     private static string Text(double value, Datatype datatype) => datatype is Datatype.Fp32 or Datatype.Fp16 or Datatype.Bf16
         ? ((float)value).ToString(CultureInfo.InvariantCulture)
         : value.ToString(CultureInfo.InvariantCulture);
-
-    private static double[] Values(OutputTensor scores)
-    {
-        var data = scores.Data.Span;
-        return scores.Datatype switch
-        {
-            Datatype.Bool or Datatype.Uint8 => Map<byte>(data, static v => v),
-            Datatype.Int8 => Map<sbyte>(data, static v => v),
-            Datatype.Uint16 => Map<ushort>(data, static v => v),
-            Datatype.Int16 => Map<short>(data, static v => v),
-            Datatype.Uint32 => Map<uint>(data, static v => v),
-            Datatype.Int32 => Map<int>(data, static v => v),
-            Datatype.Uint64 => Map<ulong>(data, static v => v),
-            Datatype.Int64 => Map<long>(data, static v => v),
-            Datatype.Fp16 => Map<Half>(data, static v => (double)v),
-            Datatype.Bf16 => Map<ushort>(data, static v => BitConverter.UInt32BitsToSingle((uint)v << 16)),
-            Datatype.Fp32 => Map<float>(data, static v => v),
-            Datatype.Fp64 => Map<double>(data, static v => v),
-            _ => throw new InferenceException(ProblemCode.InputInvalid, $"Output '{scores.Name}' is BYTES; 'classification' needs numbers."),
-        };
-    }
-
-    private static double[] Map<T>(ReadOnlySpan<byte> data, Func<T, double> convert)
-        where T : unmanaged
-    {
-        var typed = MemoryMarshal.Cast<byte, T>(data);
-        var values = new double[typed.Length];
-        for (var i = 0; i < typed.Length; i++)
-        {
-            values[i] = convert(typed[i]);
-        }
-
-        return values;
-    }
 }

@@ -1,5 +1,6 @@
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
+using Dormouse.Worker.Batching;
 using Dormouse.Worker.Pictures;
 
 namespace Dormouse.Worker.Running;
@@ -8,17 +9,27 @@ namespace Dormouse.Worker.Running;
 internal sealed class Instance : IDisposable
 {
     private readonly RunGate _gate;
+
+    /// <summary>Reading that is part of a run (pictures): no more of it at once than runs.</summary>
+    private readonly SemaphoreSlim _reading;
+
+    /// <summary>Null where batching is off.</summary>
+    private readonly BatchQueue? _batches;
+
     private readonly IdleTrim _idle;
     private readonly TimeProvider _time;
 
+    /// <param name="load">How much at once.</param>
     /// <param name="memoryMib">The instance's memory limit.</param>
-    internal Instance(LoadedModel model, int concurrency, int memoryMib, TimeProvider time)
+    internal Instance(LoadedModel model, InstanceLoad load, int memoryMib, TimeProvider time)
     {
         Model = model;
         MemoryMib = memoryMib;
-        Pictures = new PictureMemory(memoryMib, concurrency);
+        Pictures = new PictureMemory(memoryMib, load.RunsAtOnce);
         Backlog = new AnswerBacklog(memoryMib, time);
-        _gate = new RunGate(concurrency);
+        _gate = new RunGate(load.Slots);
+        _reading = new SemaphoreSlim(load.RunsAtOnce);
+        _batches = load.BatchMax > 1 ? new BatchQueue(load.RunsAtOnce, load.BatchMax, load.BatchDelay, new BatchRunner(model, time).Run, time) : null;
         _idle = new IdleTrim(() => _gate.Inside == 0, time);
         _time = time;
     }
@@ -43,7 +54,9 @@ internal sealed class Instance : IDisposable
         try
         {
             await Backlog.WaitForRoomAsync(callerLeft);
-            return Run(read, answer, callerLeft);
+            return _batches is { } batches
+                ? await RunInBatchAsync(batches, read, answer, callerLeft)
+                : Run(read, answer, callerLeft);
         }
         finally
         {
@@ -71,10 +84,72 @@ internal sealed class Instance : IDisposable
         }
     }
 
+    private async ValueTask<TAnswer> RunInBatchAsync<TAnswer>(BatchQueue batches, Func<InferRequest> read, Func<ModelRun, TAnswer> answer, CancellationToken callerLeft)
+    {
+        var times = default(RunTimes);
+        try
+        {
+            var (request, readTimes) = await ReadAsync(read, callerLeft);
+            times = readTimes;
+            using (request)
+            {
+                var item = new BatchItem(Model, request, readTimes, callerLeft);
+                batches.Add(item);
+                await using var left = callerLeft.UnsafeRegister(static state => ((LeavingItem)state!).Leave(), new LeavingItem(batches, item));
+                using var run = await item.Ended;
+                times = run.Times;
+                return answer(run);
+            }
+        }
+        catch (InferenceException e)
+        {
+            throw new FailedRunException(e.Code, times, e);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new FailedRunException(ProblemCode.MemoryExceeded, times, e);
+        }
+    }
+
+    private async ValueTask<(InferRequest Request, RunTimes Times)> ReadAsync(Func<InferRequest> read, CancellationToken callerLeft)
+    {
+        await _reading.WaitAsync(callerLeft);
+        var clock = RunClock.Start(Model.Threads, _time);
+        try
+        {
+            return (read(), clock.Times);
+        }
+        catch (InferenceException e)
+        {
+            throw new FailedRunException(e.Code, clock.Times, e);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    private sealed record LeavingItem(BatchQueue Queue, BatchItem Item)
+    {
+        internal void Leave() => Queue.Leave(Item);
+    }
+
     public void Dispose()
     {
+        _batches?.Dispose();
+        _reading.Dispose();
         _idle.Dispose();
         _gate.Dispose();
         Model.Dispose();
     }
+}
+
+/// <summary>How much an instance takes at once.</summary>
+/// <param name="RunsAtOnce">Runs in the engine, at least 1.</param>
+/// <param name="BatchMax">Rows of a run that invocations may share; 1 = none is shared.</param>
+/// <param name="BatchDelay">How long a batch waits for more though a run is free.</param>
+internal readonly record struct InstanceLoad(int RunsAtOnce, int BatchMax = 1, TimeSpan BatchDelay = default)
+{
+    /// <summary>Invocations that it is given at once.</summary>
+    internal int Slots => RunsAtOnce * BatchMax;
 }

@@ -26,4 +26,7 @@ internal readonly struct RunClock
 }
 
 /// <summary>Wall and CPU time of a run; zero when nothing ran.</summary>
-internal readonly record struct RunTimes(long RunMicroseconds, long CpuMicroseconds);
+internal readonly record struct RunTimes(long RunMicroseconds, long CpuMicroseconds)
+{
+    public static RunTimes operator +(RunTimes one, RunTimes other) => new(one.RunMicroseconds + other.RunMicroseconds, one.CpuMicroseconds + other.CpuMicroseconds);
+}

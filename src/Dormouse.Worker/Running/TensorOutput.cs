@@ -8,12 +8,22 @@ namespace Dormouse.Worker.Running;
 /// <summary>A tensor of the engine as a tensor of the protocol, without copying numbers.</summary>
 internal static class TensorOutput
 {
-    internal static unsafe OutputTensor Of(OrtValue value, OutputPlan.Tensor plan, string name, bool binary)
+    /// <param name="rows">The rows to take of its first dimension; null = all.</param>
+    internal static unsafe OutputTensor Of(OrtValue value, OutputPlan.Tensor plan, string name, bool binary, RowRange? rows = null)
     {
         var info = value.GetTensorTypeAndShape();
+        var shape = info.Shape;
+        var (first, count) = (0L, info.ElementCount);
+        if (rows is { } own)
+        {
+            var each = info.ElementCount / own.All;
+            (first, count) = (each * own.First, each * own.Count);
+            shape[0] = own.Count;
+        }
+
         if (plan.Datatype == Datatype.Bytes)
         {
-            return new OutputTensor { Name = name, Datatype = Datatype.Bytes, Shape = info.Shape, Strings = Texts(value, info.ElementCount), Binary = binary };
+            return new OutputTensor { Name = name, Datatype = Datatype.Bytes, Shape = shape, Strings = Texts(value, first, count), Binary = binary };
         }
 
         // Above this the span below would overflow; an answer of that size could not be sent in one piece either.
@@ -24,24 +34,25 @@ internal static class TensorOutput
         }
 
         var data = ReadOnlyMemory<byte>.Empty;
-        if (bytes > 0)
+        if (count > 0)
         {
             var span = value.GetTensorMutableRawData();
             fixed (byte* start = span)
             {
-                data = new NativeMemoryView(start, span.Length).Memory; // Native memory: it does not move when the pin ends.
+                var size = plan.Datatype.ElementSize();
+                data = new NativeMemoryView(start + (first * size), (int)(count * size)).Memory; // Native memory: it does not move when the pin ends.
             }
         }
 
-        return new OutputTensor { Name = name, Datatype = plan.Datatype, Shape = info.Shape, Data = data, Binary = binary };
+        return new OutputTensor { Name = name, Datatype = plan.Datatype, Shape = shape, Data = data, Binary = binary };
     }
 
-    internal static TensorBytes Texts(OrtValue value, long count)
+    private static TensorBytes Texts(OrtValue value, long first, long count)
     {
         var builder = new TensorBytesBuilder(checked((int)count));
         for (var i = 0; i < count; i++)
         {
-            builder.Add(value.GetStringElementAsSpan(i));
+            builder.Add(value.GetStringElementAsSpan(checked((int)(first + i))));
         }
 
         return builder.Build();

@@ -36,20 +36,50 @@ internal sealed class WantedOutputs
         return wanted;
     }
 
-    /// <summary>Makes the answer's tensors; their memory is the engine's.</summary>
-    internal void Convert(IReadOnlyList<OrtValue> values, List<OutputTensor> outputs)
+    /// <summary>Why the outputs of a run of so many rows cannot be given to their owners row by row; null when they can.</summary>
+    internal string? WhyNotSplit(EngineOutputs outputs, long rows)
     {
+        foreach (var (engine, source, name, _, _) in _wanted)
+        {
+            if (source.Plan is not OutputPlan.Tensor plan)
+            {
+                return $"output '{name}' is a sequence of maps.";
+            }
+
+            var info = outputs.Values[engine].GetTensorTypeAndShape();
+            var shape = info.Shape;
+            if (plan.Datatype != Datatype.Bytes && (Int128)info.ElementCount * plan.Datatype.ElementSize() > int.MaxValue)
+            {
+                return $"output '{name}' of all rows together is too large.";
+            }
+
+            if (shape.Length == 0 || shape[0] != rows)
+            {
+                return $"output '{name}' has the shape [{string.Join(',', shape)}] where its inputs have {rows} rows.";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Makes the answer's tensors; their memory is the engine's.</summary>
+    /// <param name="rows">Those that belong to this request; null = all.</param>
+    internal List<OutputTensor> Convert(IReadOnlyList<OrtValue> values, RowRange? rows)
+    {
+        var outputs = new List<OutputTensor>(_wanted.Count);
         var tables = new Dictionary<int, MapTable>();
         foreach (var (engine, source, name, requested, binary) in _wanted)
         {
             var tensor = source.Plan switch
             {
-                OutputPlan.Tensor known => TensorOutput.Of(values[engine], known, name, binary),
+                OutputPlan.Tensor known => TensorOutput.Of(values[engine], known, name, binary, rows),
                 OutputPlan.Maps maps => Table(tables, engine, values[engine], maps).Output(name, source.IsKeys, binary),
                 _ => throw new InvalidOperationException("Unknown output plan."),
             };
             outputs.Add(requested?.Classification is { } best ? Classification.Of(tensor, best, _model.Labels, binary) : tensor);
         }
+
+        return outputs;
     }
 
     private static MapTable Table(Dictionary<int, MapTable> tables, int engine, OrtValue value, OutputPlan.Maps plan)

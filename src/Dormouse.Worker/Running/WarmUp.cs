@@ -31,7 +31,7 @@ internal static class WarmUp
         var assignment = Assignment(Number(original));
         SessionLoader.FromOriginalSaving(SessionLoader.PathOf(Number(original)), EngineSettings.Parse(1, assignment.Engine), Number(optimised)).Dispose();
         var (model, ready) = InstanceStart.Load(assignment, signature: null, Number(folder), Number(optimised), time);
-        using var instance = new Instance(model, concurrency: 1, assignment.MemoryMib, time);
+        using var instance = new Instance(model, new InstanceLoad(RunsAtOnce: 1), assignment.MemoryMib, time);
         _ = ControlSocket.Pack(ready);
         server.Rehearsal = instance;
         Ask(socketPath, Encoding.ASCII.GetBytes($"POST {WorkerApplication.RehearsalPath} HTTP/1.1\r\nHost: w\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Json.Length}\r\n\r\n{Json}"));

@@ -77,7 +77,7 @@ public sealed class DeployTests : IAsyncLifetime
         var file = _shell.Write("digits.onnx", "model");
 
         (await _shell.RunAsync(
-            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
+            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
             "--idle-timeout", "5s", "--timeout", "6s", "--start-timeout", "7s", "--queue-timeout", "8s", "--queue-limit", "9", "--queue-limit-bytes", "10MiB",
             "--env", "A=1", "--env", "B=x=y", "--engine", "session.k=v", "--public")).Done();
 
@@ -88,6 +88,7 @@ public sealed class DeployTests : IAsyncLifetime
         Assert.Equal((2, 1), (settings.Provisioned, settings.SpareInstances));
         Assert.Equal(["0 8 * * * UTC for 1h = 1", "@daily UTC for 2h = 2"], settings.Floors!);
         Assert.Equal(("5s", "6s", "7s", "8s", 9, "10MiB"), (settings.IdleTimeout, settings.Timeout, settings.StartTimeout, settings.QueueTimeout, settings.QueueLimit, settings.QueueLimitBytes));
+        Assert.Equal((4, "2ms"), (settings.BatchMax, settings.BatchDelay));
         Assert.Equal(["A=1", "B=x=y"], settings.Environment!.Select(e => e.Key + "=" + e.Value));
         Assert.Equal(["session.k=v"], settings.Engine!.Select(e => e.Key + "=" + e.Value));
     }
@@ -200,6 +201,7 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("two/a.onnx --name models", "is reserved")]
     [InlineData("two/a.onnx --memory lots", "memory is 'lots'; allowed is")]
     [InlineData("two/a.onnx --keep-alive often", "keep_alive is 'often'; allowed are 'learned', 'fixed'.")]
+    [InlineData("two/a.onnx --batch-delay 2ms", "batch_delay is 2ms, but batch_max is 1")]
     [InlineData("two/a.onnx --timeout 0s --min-instances 3 --max-instances 2", "timeout is 0s; allowed are")]
     public async Task What_cannot_be_deployed_is_refused_before_anything_is_sent(string line, string sentence)
     {

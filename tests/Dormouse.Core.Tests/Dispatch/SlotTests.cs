@@ -184,6 +184,32 @@ public sealed class SlotTests
     }
 
     [Fact]
+    public void An_instance_that_batches_gets_as_many_as_all_its_runs_can_share()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { Concurrency = 2, BatchMax = 3, MaxInstances = 1 });
+        world.WarmUp();
+
+        var leases = Enumerable.Range(0, 6).Select(_ => world.ArriveAndGet()).ToList();
+        world.Arrive();
+
+        Assert.Empty(world.Effects.Grants);
+        Assert.Single(world.After(1).End(leases[0]).Grants);
+    }
+
+    [Fact]
+    public void Those_that_share_a_run_share_its_time()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { Concurrency = 1, BatchMax = 4, MaxInstances = 1 });
+        world.WarmUp();
+        var leases = Enumerable.Range(0, 4).Select(_ => world.ArriveAndGet()).ToList();
+        world.After(20);
+
+        var shares = leases.Select(lease => Assert.Single(world.End(lease).Metered).MeteredMicroseconds);
+
+        Assert.All(shares, share => Assert.Equal(5_000, share));
+    }
+
+    [Fact]
     public void Events_about_what_it_does_not_know_are_ignored()
     {
         var world = new EngineHarness();

@@ -56,6 +56,33 @@ public sealed class SpecRulesTests
         Assert.Equal(expected, Accepted(new RevisionWishes { IdleTimeout = idleTimeout, KeepAlive = keepAlive }).KeepAlive);
 
     [Fact]
+    public void Nothing_is_batched_unless_it_is_asked_for() =>
+        Assert.Equal((1, TimeSpan.Zero, 4), (Accepted(new RevisionWishes()).BatchMax, Accepted(new RevisionWishes()).BatchDelay, Accepted(new RevisionWishes()).Slots));
+
+    [Fact]
+    public void Batching_gives_an_instance_more_slots_and_leaves_its_threads_alone()
+    {
+        var spec = Accepted(new RevisionWishes { Concurrency = 2, BatchMax = 8, BatchDelay = "2ms" });
+
+        Assert.Equal((2, 2, 16, TimeSpan.FromMilliseconds(2)), (spec.Concurrency, spec.Threads, spec.Slots, spec.BatchDelay));
+    }
+
+    [Theory]
+    [InlineData(null, 0, null, null, "batch_max is 0; allowed are 1 to 256.")]
+    [InlineData(null, 257, null, null, "batch_max is 257; allowed are 1 to 256.")]
+    [InlineData(20, 64, null, null, "batch_max is 64 and concurrency 20; together they may be at most 1000 invocations of an instance, so allowed are 1 to 50.")]
+    [InlineData(null, 8, "2s", null, "batch_delay is 2s; allowed are 0s to 1s.")]
+    [InlineData(null, 8, "soon", null, "batch_delay is 'soon'; allowed is ")]
+    [InlineData(null, null, "2ms", null, "batch_delay is 2ms, but batch_max is 1, so nothing is batched; set batch_max to 2 to 256, or leave batch_delay out.")]
+    [InlineData(null, 8, "20ms", "20ms", "batch_delay is 20ms; allowed is less than timeout, which is 20ms and counts this wait too.")]
+    public void Batching_is_checked(int? concurrency, int? max, string? delay, string? timeout, string message)
+    {
+        var error = Assert.Single(Refused(new RevisionWishes { Concurrency = concurrency, BatchMax = max, BatchDelay = delay, Timeout = timeout }));
+
+        Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_small_machine_has_a_smaller_default_of_memory() =>
         Assert.Equal(256, Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes(), new MachineFacts(1, 256))).Spec.MemoryMib);
 
@@ -204,6 +231,8 @@ public sealed class SpecRulesTests
                     Memory = $"{memory}MiB",
                     Cpu = cpu,
                     Concurrency = concurrency,
+                    BatchMax = concurrency <= 500 ? 2 : 1,
+                    BatchDelay = concurrency <= 500 && milliseconds > 5 ? "2500us" : null,
                     MaxInstances = max,
                     Timeout = $"{milliseconds}ms",
                     QueueLimit = limit,

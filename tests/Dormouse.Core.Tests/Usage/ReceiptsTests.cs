@@ -120,6 +120,17 @@ public sealed class ReceiptsTests
             Assert.True(times.QueueMicroseconds >= 0);
         });
 
+    [Fact]
+    public void The_wait_in_the_instance_for_a_shared_run_is_queue_time_and_not_billed()
+    {
+        var end = new InvocationEnd(Outcome.Completed, 200, 300, 0, 1_000) { WaitMicroseconds = 2_000 };
+
+        var receipt = Receipts.Close(Server, 1, Opening, Grant(StartKind.Cold, StartCause.First), end, PriceBook.Default);
+
+        Assert.Equal(new InvocationTimes(2_100, 2_900, 400, 300), receipt.Times);
+        Assert.Equal(300, receipt.MeteredMicroseconds);
+    }
+
     private static SlotGrant Grant(StartKind kind, StartCause? cause) => new(
         1, new SlotLease(1, new InstanceId(Revision, 17), "/run/i17", 17), kind, cause, Rung.Pool,
         TimeSpan.FromMicroseconds(100), TimeSpan.FromMicroseconds(2_900), TimeSpan.FromMicroseconds(400));

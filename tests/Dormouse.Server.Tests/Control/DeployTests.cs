@@ -247,6 +247,18 @@ public sealed class DeployTests
     }
 
     [Fact]
+    public async Task Batching_needs_a_verified_model()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var response = await server.DeployAsync("digits", "good", new RevisionSettings { BatchMax = 8 }, verify: false);
+
+        var problem = await ControlServer.ProblemAsync(response, ProblemCode.SpecInvalid);
+        Assert.Equal(
+            "batch_max is 8 and verify is off; whether invocations of the model can share runs is found out by verifying it. Verify it, or leave batch_max out.", problem.Detail);
+    }
+
+    [Fact]
     public async Task A_signature_beside_the_model_is_used()
     {
         await using var server = await ControlServer.StartAsync();

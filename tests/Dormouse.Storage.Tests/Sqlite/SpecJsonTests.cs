@@ -14,6 +14,8 @@ public sealed class SpecJsonTests
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,
+        BatchMax = 4,
+        BatchDelay = TimeSpan.FromMilliseconds(2),
         Threads = 4,
         MinInstances = 1,
         Provisioned = 2,
