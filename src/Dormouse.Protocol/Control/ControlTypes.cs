@@ -17,6 +17,12 @@ public sealed record DeployRequest
 
     /// <summary>Give the revision this share only, watch it against the old, and promote it or roll it back; null = all traffic at once.</summary>
     public CanarySettings? Canary { get; init; }
+
+    /// <summary>Let this tag address the revision once it is ready; null = none.</summary>
+    public string? Tag { get; init; }
+
+    /// <summary>False = give the revision no traffic: its number and its tags reach it. Default true.</summary>
+    public bool Traffic { get; set; } = true;
 }
 
 /// <param name="Percent">Per cent of the invocations, 1 to 99.</param>
@@ -116,6 +122,9 @@ public sealed record EndpointInfo
     /// <summary>Weight by revision, e.g. {"r3": 90, "r4": 10}.</summary>
     public required ImmutableSortedDictionary<string, int> Traffic { get; init; }
 
+    /// <summary>Revision by tag, e.g. {"stable": "r3"}; null when it has none.</summary>
+    public ImmutableSortedDictionary<string, string>? Tags { get; init; }
+
     public ImmutableArray<RevisionInfo> Revisions { get; set; } = [];
 
     public ImmutableArray<InstanceInfo> Instances { get; set; } = [];
@@ -185,6 +194,10 @@ public sealed record EndpointPatch(bool? Public = null);
 
 /// <summary><c>PUT /api/v1/endpoints/{name}/traffic</c>: weights by revision name; they must sum to 100.</summary>
 public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic);
+
+/// <summary><c>PUT /api/v1/endpoints/{name}/tags/{tag}</c>.</summary>
+/// <param name="Revision">"r3"; a ready one.</param>
+public sealed record TagRequest(string? Revision = null);
 
 /// <summary><c>POST /api/v1/endpoints/{name}/rollback</c>: to a named revision, or to the traffic before the last change.</summary>
 public sealed record RollbackRequest(string? Revision = null);

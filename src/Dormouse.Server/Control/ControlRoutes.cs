@@ -8,6 +8,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
@@ -58,6 +59,7 @@ internal static class ControlRoutes
     private static IEnumerable<ControlRoute> All(IServiceProvider services) =>
     [
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
+        .. Tags(services.GetRequiredService<TagsApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>()),
@@ -91,6 +93,12 @@ internal static class ControlRoutes
             AnswerType = "application/x-ndjson",
             Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false.")],
         },
+    ];
+
+    private static ImmutableArray<ControlRoute> Tags(TagsApi api) =>
+    [
+        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, api.PutAsync),
+        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, ControlJson.Default.EndpointInfo, api.DeleteAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Blobs(BlobsApi api) =>

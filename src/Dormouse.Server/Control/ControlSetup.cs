@@ -26,6 +26,7 @@ internal static class ControlSetup
         .AddSingleton<EndpointViews>()
         .AddSingleton<DrainWaits>()
         .AddSingleton<EndpointsApi>()
+        .AddSingleton<TagsApi>()
         .AddSingleton<DeployApi>()
         .AddSingleton<LogsApi>()
         .AddSingleton<BlobsApi>()

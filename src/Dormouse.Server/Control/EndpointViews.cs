@@ -86,6 +86,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         {
             (false, _) => "idle",
             (true, RevisionState.Failed) => "failed",
+            (true, RevisionState.Ready) => "idle",
             (true, _) => "verifying",
         };
     }
@@ -100,6 +101,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
             Url = Url(endpoint, request),
             Public = endpoint.IsPublic,
             Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
+            Tags = endpoint.Tags.IsEmpty ? null : endpoint.Tags.ToImmutableSortedDictionary(t => t.Name, t => RevisionViews.Name(t.Revision), StringComparer.Ordinal),
             Queued = samples.Sum(s => s.Sample.Queued),
             Canary = endpoint.Canary is { } canary ? CanaryViews.Info(canary, canaries.Find(endpoint.Id)) : null,
             CreatedAt = endpoint.CreatedAt,

@@ -40,6 +40,11 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
             return new DeployVerdict.Refused(ProblemCode.RequestInvalid, incomplete);
         }
 
+        if (await DebutRefusalAsync(tenant, name, request, cancellationToken) is { } debut)
+        {
+            return debut;
+        }
+
         var (canary, canaryRefusal) = await CanaryAsync(tenant, name, request.Canary, cancellationToken);
         if (canaryRefusal is not null)
         {
@@ -122,6 +127,24 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };
+    }
+
+    private async Task<DeployVerdict?> DebutRefusalAsync(TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
+    {
+        if (request is { Traffic: false, Canary: { } canary })
+        {
+            return new DeployVerdict.Refused(
+                ProblemCode.SpecInvalid, $"canary.percent is {canary.Percent}, but traffic is false; allowed is one of them: a canary is judged by the traffic that it gets.");
+        }
+
+        if (request.Tag is not { } tag)
+        {
+            return null;
+        }
+
+        return TagRules.Refusal(tag) is { } refusal ? new DeployVerdict.Refused(ProblemCode.NameInvalid, refusal)
+            : TagRules.Full(await catalogue.FindAsync(tenant, name, cancellationToken), tag) is { } full ? new DeployVerdict.Refused(ProblemCode.SpecInvalid, full)
+            : null;
     }
 
     private async Task<(CanaryPolicy? Policy, DeployVerdict.Refused? Refusal)> CanaryAsync(

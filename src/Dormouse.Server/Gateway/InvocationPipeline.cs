@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http;
 namespace Dormouse.Server.Gateway;
 
 /// <summary>What a path of the data plane addresses.</summary>
-/// <param name="Version">Revision number as written in the path; null = by traffic.</param>
+/// <param name="Version">Revision number or tag as written in the path; null = by header or traffic.</param>
 internal readonly record struct InvocationAddress(TenantId Tenant, string Endpoint, string? Version, InstanceTarget Target);
 
 /// <summary>What the pipeline needs to turn a request into an invocation.</summary>
@@ -46,7 +46,7 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.RequestAborted);
+        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.Request.Headers, context.RequestAborted);
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
         if (revision is null)

@@ -105,6 +105,9 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
+    public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("The data plane sets no tags.");
+
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         throw new NotSupportedException("The data plane decides no canary.");
 

@@ -15,6 +15,7 @@ internal enum StepKind
     Deploy,
     Complete,
     SetTraffic,
+    SetTag,
     DecideCanary,
     SetUnloaded,
     SetPublic,
@@ -97,6 +98,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         State = (RevisionState)(step.Number % 3),
         Interface = step.Choice % 2 == 0 ? null : "{\"inputs\":[]}",
         Canary = step.Choice % 2 == 1 && step.Amount % 3 == 0 ? new CanaryPolicy(1 + (step.Number % 99), 20 + step.Choice, TimeSpan.FromMinutes(1 + step.Number)) : null,
+        Debut = new Debut((step.Amount % 4) switch { 0 => "stable", 1 => "beta", _ => null }, step.Amount % 5 != 0),
         Package = new Package([.. Enumerable.Range(0, 1 + (step.Number % 3)).Select(i => Samples.File($"f{i}.bin", $"{step.Choice} {i}"))]),
         Spec = new RevisionSpec
         {
@@ -163,6 +165,8 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                     new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : new ModelLoad("{}", TimeSpan.FromMicroseconds(step.Number)), step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetTraffic:
                 return await catalogue.SetTrafficAsync(id, Traffic(step), Samples.Noon.AddSeconds(index), cancellationToken);
+            case StepKind.SetTag:
+                return await catalogue.SetTagAsync(id, step.Choice % 2 == 0 ? "stable" : "a-1", step.Amount % 3 == 0 ? null : step.Number, cancellationToken);
             case StepKind.DecideCanary:
                 return await catalogue.ApplyCanaryAsync(new RevisionId(id, known?.Canary?.Revision ?? step.Number), Decision(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetUnloaded:
