@@ -16,7 +16,7 @@ internal sealed class WantedStateReader
     private static readonly string[] Keys =
     [
         "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
+        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary", "tag",
     ];
 
     private readonly string _folder;
@@ -84,6 +84,7 @@ internal sealed class WantedStateReader
         var verify = true;
         ImmutableSortedDictionary<string, int>? traffic = null;
         CanarySettings? canary = null;
+        string? tag = null;
         var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
         foreach (var (key, keyNode, value) in Entries(body, path))
         {
@@ -102,6 +103,9 @@ internal sealed class WantedStateReader
                     break;
                 case "canary":
                     canary = Canary(value, at);
+                    break;
+                case "tag":
+                    tag = Tag(value, at);
                     break;
                 case var _ when Keys.Contains(key):
                     settings = Setting(settings, key, value, at);
@@ -138,6 +142,7 @@ internal sealed class WantedStateReader
         {
             Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
             Canary = canary,
+            Tag = tag,
             Nodes = nodes.ToImmutable(),
         };
     }
@@ -265,6 +270,17 @@ internal sealed class WantedStateReader
                 _places.Add(keyNode, at, "A key must be a word.");
             }
         }
+    }
+
+    private string? Tag(YamlNode node, string at)
+    {
+        var tag = Text(node, at);
+        if (tag is not null && TagRules.Refusal(tag) is { } refusal)
+        {
+            _places.Add(node, at, refusal);
+        }
+
+        return tag;
     }
 
     /// <summary>A per cent, or a mapping of <c>percent</c>, <c>min</c> and <c>for</c>.</summary>

@@ -47,6 +47,7 @@ internal static class CommandTree
             RevisionsCommand.Create(globals),
             TrafficCommand.Create(globals),
             TrafficCommand.CreateRollback(globals),
+            TagCommand.Create(globals),
             StopCommand.Create(globals),
             StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),

@@ -43,6 +43,11 @@ internal static class DescribeCommand
         Pair(screen, "endpoint", $"{endpoint.Name} is {endpoint.Status}{(endpoint.Queued > 0 ? $", {endpoint.Queued} waiting" : "")}");
         Pair(screen, "address", endpoint.Url + (endpoint.Public ? " (public)" : ""));
         Pair(screen, "traffic", ListCommand.Traffic(endpoint));
+        if (endpoint.Tags is { } tags)
+        {
+            Pair(screen, "tags", string.Join(", ", tags.Select(t => $"{t.Key} {t.Value}")));
+        }
+
         if (endpoint.Canary is { } canary)
         {
             Pair(screen, "canary", Canary(canary));

@@ -9,7 +9,11 @@ public sealed class TagRulesTests
 
     private static readonly Endpoint Plain = new()
     {
-        Tenant = TenantId.Default, Id = new EndpointId(Guid.Empty), Name = "digits", Traffic = [new(1, 100)], CreatedAt = Now,
+        Tenant = TenantId.Default,
+        Id = new EndpointId(Guid.Empty),
+        Name = "digits",
+        Traffic = [new(1, 100)],
+        CreatedAt = Now,
     };
 
     [Theory]
