@@ -27,6 +27,7 @@ public sealed class RevisionEngine
     private readonly WaitingQueue _queue = new();
     private readonly InstanceRoster _roster;
     private readonly InstanceTable _table;
+    private readonly WaitForecast _forecast;
     private readonly List<Waiter> _leaving = [];
     private long _nextLease = 1;
     private long _sequence;
@@ -47,6 +48,7 @@ public sealed class RevisionEngine
         _spec = spec;
         _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
         _table = _roster.Table;
+        _forecast = new WaitForecast(spec, _queue, _table);
     }
 
     public RevisionId Revision { get; }
@@ -176,11 +178,11 @@ public sealed class RevisionEngine
         if (isFull && !arrival.IsRetry)
         {
             var detail = Sentences.QueueFull(_queue.Count, _spec.QueueLimit, _queue.BodyBytes, _spec.QueueLimitBytes, arrival.BodyBytes);
-            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, DrainTime(), null));
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.Drain(Learned), null));
             return;
         }
 
-        if (waiter.IsCallerFirst && Forecast(waiter, now) is var wait && now + wait > waiter.Wishes.Deadline)
+        if (waiter.IsCallerFirst && _forecast.For(waiter, Learned, now) is var wait && now + wait > waiter.Wishes.Deadline)
         {
             var detail = Sentences.CallerDeadlineShort(waiter.Wishes.Deadline - now, wait);
             effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, RetryTime(wait), null));
@@ -189,27 +191,6 @@ public sealed class RevisionEngine
         }
 
         _queue.Add(waiter);
-    }
-
-    /// <summary>How long one that comes now would wait at least, as far as times are known; what is not known counts as nothing.</summary>
-    private TimeSpan Forecast(in Waiter waiter, MonotonicTime now)
-    {
-        var counts = _table.Counts();
-        var byStart = Learned.StartTime is not { } startTime ? TimeSpan.Zero
-            : counts.Starting > 0 ? _table.MeanStartLeft(now, startTime)
-            : counts.Live == 0 ? startTime
-            : TimeSpan.MaxValue;
-        if (counts.Ready == 0)
-        {
-            return byStart;
-        }
-
-        // Each slot ends a run every run time; the first ends come after what is left of those that run now.
-        var runTicks = Learned.RunTime?.Ticks ?? 0;
-        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Concurrency);
-        var firstEnd = Math.Max(0, runTicks - _table.MeanRunningAge(now).Ticks);
-        var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
-        return byDrain < byStart ? byDrain : byStart;
     }
 
     private void Ended(in SlotLease lease, SlotEnd end, MonotonicTime now, RevisionEffects effects)
@@ -276,14 +257,14 @@ public sealed class RevisionEngine
     {
         if (waiter.IsCallerFirst)
         {
-            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), DrainTime(), null);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), _forecast.Drain(Learned), null);
         }
 
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
             var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
-            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, DrainTime(), null);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.Drain(Learned), null);
         }
 
         return counts.Held > 0 && counts.Held == counts.Starting
@@ -380,14 +361,6 @@ public sealed class RevisionEngine
         }
 
         _leaving.Clear();
-    }
-
-    /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
-    private TimeSpan DrainTime()
-    {
-        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Concurrency;
-        var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
-        return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
     }
 
     /// <summary>A forecast as a time to try again, in whole seconds, 1 s to 60 s.</summary>
