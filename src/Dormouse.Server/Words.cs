@@ -1,6 +1,7 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Overflow;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting.Connections;
@@ -31,6 +32,7 @@ internal static class Words
         StartKind.Warm => "warm",
         StartKind.Queued => "queued",
         StartKind.Cold => "cold",
+        StartKind.Overflow => "overflow",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
@@ -83,6 +85,14 @@ internal static class Words
         CanaryState.Promoted => "promoted",
         CanaryState.RolledBack => "rolled_back",
         CanaryState.Ended => "ended",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(OverflowState state) => state switch
+    {
+        OverflowState.Closed => "asked",
+        OverflowState.Open => "left_alone",
+        OverflowState.Probing => "probed",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
     };
 

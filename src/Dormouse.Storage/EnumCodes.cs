@@ -48,7 +48,7 @@ internal static class Codes
         (Outcome.ServerLost, 7, "server_lost"),
         (Outcome.Failed, 8, "failed"));
 
-    public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"));
+    public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"), (StartKind.Overflow, 4, "overflow"));
 
     public static readonly EnumCodes<StartCause> Causes = new(
         (StartCause.First, 1, "first"),

@@ -20,6 +20,9 @@ public sealed class RevisionEngine
 {
     private static readonly TimeSpan RetryMin = TimeSpan.FromSeconds(1);
 
+    /// <summary>Room is often made within this time, by evicting an idle instance: so long one that can overflow waits before it does.</summary>
+    internal static readonly TimeSpan OverflowAfter = TimeSpan.FromMilliseconds(500);
+
     /// <summary>When a caller should try again who waited for a start in vain.</summary>
     private static readonly TimeSpan RetryAfterStart = TimeSpan.FromSeconds(5);
 
@@ -178,14 +181,17 @@ public sealed class RevisionEngine
         if (isFull && !arrival.IsRetry)
         {
             var detail = Sentences.QueueFull(_queue.Count, _spec.QueueLimit, _queue.BodyBytes, _spec.QueueLimitBytes, arrival.BodyBytes);
-            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.Drain(Learned), null));
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.Drain(Learned), null, Instead(waiter)));
             return;
         }
 
-        if (waiter.IsCallerFirst && _forecast.For(waiter, Learned, now) is var wait && now + wait > waiter.Wishes.Deadline)
+        if ((waiter.IsCallerFirst || waiter.Wishes.CanOverflow) && _forecast.For(waiter, Learned, now) is var wait && now + wait > waiter.Deadline)
         {
-            var detail = Sentences.CallerDeadlineShort(waiter.Wishes.Deadline - now, wait);
-            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, RetryTime(wait), null));
+            effects.Refusals.Add(waiter.IsCallerFirst
+                ? new SlotRefusal(
+                    waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineShort(waiter.Deadline - now, wait), RetryTime(wait), null, Instead(waiter))
+                : new SlotRefusal(
+                    waiter.Ticket, RefusalKind.QueueTimeout, Sentences.QueueTimeoutShort(waiter.Deadline - now, wait), RetryTime(wait), null, OverflowAdvice.InPlaceOfWaiting));
             _isAsked = _table.Counts().Live == 0;
             return;
         }
@@ -220,6 +226,7 @@ public sealed class RevisionEngine
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
 
+        var away = SendAway(now, effects);
         if (_queue.Count == 0 && _table.IsQuiet)
         {
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
@@ -232,9 +239,31 @@ public sealed class RevisionEngine
         }
 
         var wake = Earlier(StartMore(now, effects), _roster.TellIdle(effects));
+        wake = Earlier(wake, away);
         wake = Earlier(wake, _queue.EarliestDeadline);
         return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
     }
+
+    /// <summary>Where the machine has no room for a single instance, those that can overflow are not kept waiting. Returns when the next of them is to go.</summary>
+    private MonotonicTime SendAway(MonotonicTime now, RevisionEffects effects)
+    {
+        if (_queue.EarliestOverflow == MonotonicTime.Never || _table.Counts() is not { Ready: 0, Held: > 0 } counts || counts.Held != counts.Starting)
+        {
+            return MonotonicTime.Never;
+        }
+
+        _queue.TakeOverflowing(now + -OverflowAfter, _leaving);
+        foreach (var waiter in _leaving)
+        {
+            var detail = Sentences.NoCapacity(now - waiter.ArrivedAt);
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, detail, RetryAfterStart, null, OverflowAdvice.InPlaceOfWaiting));
+        }
+
+        _leaving.Clear();
+        return _queue.EarliestOverflow == MonotonicTime.Never ? MonotonicTime.Never : _queue.EarliestOverflow + OverflowAfter;
+    }
+
+    private static OverflowAdvice Instead(in Waiter waiter) => waiter.Wishes.CanOverflow ? OverflowAdvice.InPlaceOfRefusal : OverflowAdvice.None;
 
     private void RefuseOverdueCallers(MonotonicTime now, RevisionEffects effects)
     {
@@ -264,12 +293,12 @@ public sealed class RevisionEngine
         if (serving > 0)
         {
             var detail = Sentences.QueueTimeout(waited, serving, _spec.Concurrency, _queue.Count);
-            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.Drain(Learned), null);
+            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.Drain(Learned), null, Instead(waiter));
         }
 
         return counts.Held > 0 && counts.Held == counts.Starting
-            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited), RetryAfterStart, null)
-            : new SlotRefusal(waiter.Ticket, RefusalKind.StartTimeout, Sentences.NotReadyInTime(waited), RetryAfterStart, null);
+            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited), RetryAfterStart, null, Instead(waiter))
+            : new SlotRefusal(waiter.Ticket, RefusalKind.StartTimeout, Sentences.NotReadyInTime(waited), RetryAfterStart, null, Instead(waiter));
     }
 
     /// <summary>Starts what is missing, or refuses who waits when starts fail. Returns when the answer may become another one.</summary>
@@ -357,7 +386,8 @@ public sealed class RevisionEngine
         _queue.TakeAll(_leaving);
         foreach (var waiter in _leaving)
         {
-            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, kind, detail, retryAfter, failure));
+            var advice = kind == RefusalKind.StartTimeout ? Instead(waiter) : OverflowAdvice.None;
+            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, kind, detail, retryAfter, failure, advice));
         }
 
         _leaving.Clear();

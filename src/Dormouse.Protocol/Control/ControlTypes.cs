@@ -96,11 +96,27 @@ public sealed record RevisionSettings
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
 
+    /// <summary>Who takes invocations when there is no capacity here; null = nobody.</summary>
+    public OverflowSettings? Overflow { get; init; }
+
     public bool? Public { get; init; }
 
     /// <summary>The signature as YAML or JSON text (a <c>signature.yaml</c> in the package is used when this is null).</summary>
     public string? Signature { get; init; }
 }
+
+/// <summary>Another server, or any HTTP endpoint, that takes invocations when there is no capacity here.</summary>
+/// <param name="Url">http or https, without user, query and fragment. Without a path: a server like this one; with one: the endpoint's own address.</param>
+/// <param name="Max">Most invocations at it at once, 1 to 1,000; null = 20.</param>
+/// <param name="KeyFile">Name of a file in the server's folder <c>overflow-keys</c> whose text is sent as its bearer key.</param>
+/// <param name="KeyEnv">Name of a variable of the server, beginning with DORMOUSE_OVERFLOW_KEY_, whose value is.</param>
+public sealed record OverflowSettings(string? Url, int? Max = null, string? KeyFile = null, string? KeyEnv = null);
+
+/// <summary>How the overflow address of a revision stands since the server started.</summary>
+/// <param name="State">"asked", "left_alone" (it failed again and again), "probed" (one invocation tries it).</param>
+/// <param name="Until">When it is probed; null unless it is left alone.</param>
+/// <param name="LastFailure">Why it failed last; null when it never did.</param>
+public sealed record OverflowInfo(string Revision, string Host, string State, DateTimeOffset? Until, int Running, int Max, long Answered, long NotTaken, long Failed, string? LastFailure);
 
 /// <summary><c>GET /api/v1/endpoints/{name}</c>; the list has the same objects without instances and scaling.</summary>
 public sealed record EndpointInfo
@@ -134,6 +150,9 @@ public sealed record EndpointInfo
 
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }
+
+    /// <summary>Overflow addresses of its revisions that something was sent to; null when nothing was.</summary>
+    public ImmutableArray<OverflowInfo>? Overflow { get; init; }
 
     /// <summary>The last changes of the instance count, newest first.</summary>
     public ImmutableArray<ScalingInfo> Scaling { get; set; } = [];
@@ -225,10 +244,13 @@ public sealed record ReceiptInfo
 
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>"warm", "queued", "cold".</summary>
+    /// <summary>"warm", "queued", "cold", or "overflow": another server ran it.</summary>
     public required string Start { get; init; }
 
     public string? Cause { get; init; }
+
+    /// <summary>Host of the overflow address that ran it; null when an instance here did, or its endpoint is deleted.</summary>
+    public string? Overflow { get; init; }
 
     public string? Rung { get; init; }
 

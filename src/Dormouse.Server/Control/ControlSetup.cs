@@ -4,6 +4,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Uploads;
@@ -39,7 +40,7 @@ internal static class ControlSetup
         .AddSingleton<OptimisedModels>()
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(),
+            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<OverflowCheck>(),
             new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()

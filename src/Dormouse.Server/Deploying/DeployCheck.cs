@@ -5,6 +5,7 @@ using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Overflow;
 
 namespace Dormouse.Server.Deploying;
 
@@ -21,7 +22,7 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, MachineFacts machine)
+internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, OverflowCheck overflow, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -124,6 +125,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Machin
         {
             SpecOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
+            SpecOutcome.Accepted { Spec.Overflow: { } away } when overflow.Refusal(away) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };

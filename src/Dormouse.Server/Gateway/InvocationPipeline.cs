@@ -1,9 +1,11 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Protocol;
 using Dormouse.Server.Access;
 using Dormouse.Server.Errors;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Http;
 
@@ -14,7 +16,10 @@ namespace Dormouse.Server.Gateway;
 internal readonly record struct InvocationAddress(TenantId Tenant, string Endpoint, string? Version, InstanceTarget Target);
 
 /// <summary>What the pipeline needs to turn a request into an invocation.</summary>
-internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, TimeProvider Time);
+internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, ServerIdentity Server, TimeProvider Time);
+
+/// <param name="Id">Of the data folder: other servers know this one by it.</param>
+internal sealed record ServerIdentity(Guid Id);
 
 /// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
 internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, HttpExchangeParts exchangeParts)
@@ -46,6 +51,13 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
+        var hopsFault = Hops.Read(Value(context, DormouseHeaders.Hops), parts.Server.Id, out var hops);
+        if (hopsFault != HopsFault.None)
+        {
+            await WriteAsync(context, OverflowFault.Of(hopsFault));
+            return;
+        }
+
         var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.Request.Headers, context.RequestAborted);
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
@@ -55,7 +67,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived) { Terms = terms }, address.Target);
+        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived)
+        {
+            Terms = terms,
+            IsPinned = !string.IsNullOrEmpty(address.Version) || Value(context, DormouseHeaders.Revision) is not null,
+            Hops = hops,
+        }, address.Target);
     }
 
     private async ValueTask RunAsync(HttpContext context, Invocation invocation, InstanceTarget target)
@@ -109,6 +126,8 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
                 break;
         }
     }
+
+    private static string? Value(HttpContext context, string header) => context.Request.Headers.TryGetValue(header, out var values) ? values.ToString() : null;
 
     private static Task WriteAsync(HttpContext context, Problem problem) => Problems.WriteAsync(context, problem.Code, problem.Detail, problem.RetryAfter);
 }

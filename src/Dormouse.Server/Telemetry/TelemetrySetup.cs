@@ -11,6 +11,7 @@ internal static class TelemetrySetup
         .AddSingleton<InstanceMetrics>()
         .AddSingleton<ScalingMetrics>()
         .AddSingleton<BillingMetrics>()
+        .AddSingleton<OverflowMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

@@ -25,6 +25,7 @@ public sealed class RandomWorldsTests
         { "stops what is busy", "while" },
         { "refuses who does not wait", "did not wait" },
         { "forgets to refuse", "longer than the queue time-out" },
+        { "sends away who cannot go", "cannot overflow" },
     };
 
     /// <summary>DORMOUSE_SEED=17 replays one; DORMOUSE_SEEDS=5000 tries more.</summary>

@@ -14,7 +14,8 @@ internal sealed record PricesSettings
                 "prices.currency", PriceBook.Default.Currency,
                 text => text.Length == 3 && text.All(char.IsAsciiLetterUpper) ? text : null, "an ISO 4217 code such as USD or EUR"),
             Price(reader, "prices.gb_second", PriceBook.Default.OnDemandPicoPerGibSecond),
-            Price(reader, "prices.invocation", PriceBook.Default.PicoPerInvocation)),
+            Price(reader, "prices.invocation", PriceBook.Default.PicoPerInvocation),
+            Price(reader, "prices.overflow_invocation", PriceBook.Default.PicoPerOverflow)),
     };
 
     private static long Price(SettingsReader reader, string key, long fallback) => reader.Parse(
