@@ -18,7 +18,7 @@ internal static class SettingsCheck
         var faults = ImmutableArray.CreateBuilder<(string, string)>();
         if (SpecRules.Apply(SettingsViews.Wishes(settings, signatureJson: null), AnyMachine) is SpecOutcome.Refused refused)
         {
-            faults.AddRange(refused.Errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
+            faults.AddRange(refused.Errors.Select(e => (Key(e.Setting), Sentence(e))));
         }
 
         if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var errors) is null)
@@ -28,6 +28,8 @@ internal static class SettingsCheck
 
         return faults.ToImmutable();
     }
+
+    private static string Key(string setting) => setting == "environment" ? "env" : setting.StartsWith("overflow.", StringComparison.Ordinal) ? "overflow" : setting;
 
     /// <summary>The two bounds that are a machine's, without a number that no machine has.</summary>
     private static string Sentence(SpecError error) => error.Setting switch

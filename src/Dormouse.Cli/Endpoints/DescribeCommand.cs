@@ -53,6 +53,11 @@ internal static class DescribeCommand
             Pair(screen, "canary", Canary(canary));
         }
 
+        foreach (var overflow in endpoint.Overflow ?? [])
+        {
+            Pair(screen, "overflow", Overflow(overflow, time));
+        }
+
         Pair(screen, "made", Units.Time(endpoint.CreatedAt, time));
         if (Busiest(endpoint) is { } revision)
         {
@@ -86,6 +91,11 @@ internal static class DescribeCommand
             _ => state,
         };
     }
+
+    private static string Overflow(OverflowInfo overflow, TimeProvider time) =>
+        $"{overflow.Host} of {overflow.Revision} is {overflow.State.Replace('_', ' ')}{(overflow.Until is { } until ? $" until {Units.Time(until, time)}" : "")}: "
+        + $"{overflow.Running} of {overflow.Max} there now, {overflow.Answered} answered, {overflow.NotTaken} not taken, {overflow.Failed} failed"
+        + (overflow.LastFailure is { } why ? $"; the last failure: {why}" : "");
 
     private static string Counts(CanaryCountsInfo counts) =>
         $"{counts.Calls} {(counts.Calls == 1 ? "call" : "calls")}, {counts.Failed} failed, {counts.Rejected} rejected, median {Units.Milliseconds(counts.MedianMs)} ms";
