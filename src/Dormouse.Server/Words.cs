@@ -5,6 +5,7 @@ using Dormouse.Core.Overflow;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting.Connections;
+using Dormouse.Server.Rollouts;
 
 namespace Dormouse.Server;
 
@@ -86,6 +87,18 @@ internal static class Words
         CanaryState.RolledBack => "rolled_back",
         CanaryState.Ended => "ended",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(MirrorResult result) => result switch
+    {
+        MirrorResult.Same => "same",
+        MirrorResult.DifferentStatus => "different_status",
+        MirrorResult.DifferentBody => "different_body",
+        MirrorResult.Unread => "unread",
+        MirrorResult.Unanswered => "unanswered",
+        MirrorResult.Dropped => "dropped",
+        MirrorResult.NotMirrored => "not_mirrored",
+        _ => throw new ArgumentOutOfRangeException(nameof(result), result, null),
     };
 
     public static string Of(OverflowState state) => state switch

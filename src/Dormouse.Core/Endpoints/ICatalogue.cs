@@ -53,6 +53,11 @@ public interface ICatalogue
     /// <exception cref="ArgumentException">The revision is missing or not ready (also when it became so just now), or <see cref="TagRules.Full"/>.</exception>
     Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken);
 
+    /// <summary>Begins, changes or ends mirroring; null when the endpoint is gone.</summary>
+    /// <param name="mirror">Null = it ends.</param>
+    /// <exception cref="ArgumentException">Its revision is missing or not ready (also when it became so just now).</exception>
+    Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken);
+
     /// <summary><see cref="CanaryFlow.Apply"/>; null when the endpoint is gone.</summary>
     Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken);
 

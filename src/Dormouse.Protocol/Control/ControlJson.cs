@@ -11,6 +11,7 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(EndpointPatch))]
 [JsonSerializable(typeof(TrafficRequest))]
 [JsonSerializable(typeof(TagRequest))]
+[JsonSerializable(typeof(MirrorRequest))]
 [JsonSerializable(typeof(RollbackRequest))]
 [JsonSerializable(typeof(BlobInfo))]
 [JsonSerializable(typeof(ReceiptInfo))]

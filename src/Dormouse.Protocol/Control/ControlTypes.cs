@@ -151,6 +151,9 @@ public sealed record EndpointInfo
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }
 
+    /// <summary>Null when nothing is mirrored.</summary>
+    public MirrorInfo? Mirror { get; init; }
+
     /// <summary>Overflow addresses of its revisions that something was sent to; null when nothing was.</summary>
     public ImmutableArray<OverflowInfo>? Overflow { get; init; }
 
@@ -218,6 +221,23 @@ public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traff
 /// <param name="Revision">"r3"; a ready one.</param>
 public sealed record TagRequest(string? Revision = null);
 
+/// <summary><c>PUT /api/v1/endpoints/{name}/mirror</c>.</summary>
+/// <param name="Revision">"r4"; a ready one, which gets the copies.</param>
+/// <param name="Percent">Per cent of the invocations that are copied, 1 to 100.</param>
+/// <param name="Tolerance">Numbers a and b are equal when |a − b| is at most this × max(1, |a|, |b|), 0 to 1; null = 0.0001.</param>
+public sealed record MirrorRequest(string? Revision, int Percent, double? Tolerance = null);
+
+/// <summary>A mirror, and what was seen since it began or the server started.</summary>
+/// <param name="Compared">Copies that were answered, like their originals: <paramref name="Same"/> + <paramref name="DifferentStatus"/> + <paramref name="DifferentBody"/> + <paramref name="Unread"/>.</param>
+/// <param name="Unread">Same status, but an answer of more than 1 MiB, which is not compared.</param>
+/// <param name="Unanswered">Copies that got no answer: their instance ended, or they took too long.</param>
+/// <param name="Dropped">Not run: there was no room for them.</param>
+/// <param name="NotMirrored">Chosen, but with a body of more than 1 MiB.</param>
+/// <param name="LastDifference">Where the last two answers differed; null when none did.</param>
+public sealed record MirrorInfo(
+    string Revision, int Percent, double Tolerance, long Compared, long Same, long DifferentStatus, long DifferentBody, long Unread, long Unanswered, long Dropped, long NotMirrored,
+    double MedianMs, double P95Ms, double MirrorMedianMs, double MirrorP95Ms, string? LastDifference);
+
 /// <summary><c>POST /api/v1/endpoints/{name}/rollback</c>: to a named revision, or to the traffic before the last change.</summary>
 public sealed record RollbackRequest(string? Revision = null);
 
@@ -251,6 +271,9 @@ public sealed record ReceiptInfo
 
     /// <summary>Host of the overflow address that ran it; null when an instance here did, or its endpoint is deleted.</summary>
     public string? Overflow { get; init; }
+
+    /// <summary>A copy of another invocation: its answer was compared and dropped.</summary>
+    public bool Mirror { get; init; }
 
     public string? Rung { get; init; }
 

@@ -59,7 +59,7 @@ internal static class ControlRoutes
     private static IEnumerable<ControlRoute> All(IServiceProvider services) =>
     [
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
-        .. Tags(services.GetRequiredService<TagsApi>()),
+        .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>()),
@@ -95,10 +95,12 @@ internal static class ControlRoutes
         },
     ];
 
-    private static ImmutableArray<ControlRoute> Tags(TagsApi api) =>
+    private static ImmutableArray<ControlRoute> Rollouts(TagsApi tags, MirrorApi mirror) =>
     [
-        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, api.PutAsync),
-        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, ControlJson.Default.EndpointInfo, api.DeleteAsync),
+        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, tags.PutAsync),
+        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, ControlJson.Default.EndpointInfo, tags.DeleteAsync),
+        Send("PUT", "/endpoints/{name}/mirror", "setMirror", "Copy invocations to a revision and compare its answers", ControlJson.Default.MirrorRequest, ControlJson.Default.EndpointInfo, mirror.PutAsync),
+        Send("DELETE", "/endpoints/{name}/mirror", "deleteMirror", "Copy invocations no more", null, ControlJson.Default.EndpointInfo, mirror.DeleteAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Blobs(BlobsApi api) =>

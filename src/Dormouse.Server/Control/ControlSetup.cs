@@ -28,6 +28,7 @@ internal static class ControlSetup
         .AddSingleton<DrainWaits>()
         .AddSingleton<EndpointsApi>()
         .AddSingleton<TagsApi>()
+        .AddSingleton<MirrorApi>()
         .AddSingleton<DeployApi>()
         .AddSingleton<LogsApi>()
         .AddSingleton<BlobsApi>()

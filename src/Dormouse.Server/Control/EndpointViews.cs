@@ -14,7 +14,7 @@ namespace Dormouse.Server.Control;
 
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
 internal sealed class EndpointViews(
-    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, OverflowLanes overflow, IInstanceDriver driver, OptimisedModels optimised)
+    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, IInstanceDriver driver, OptimisedModels optimised)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -26,6 +26,7 @@ internal sealed class EndpointViews(
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
             Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i)))],
             Overflow = overflow.Infos(revisions),
+            Mirror = mirrors.Info(endpoint),
             Scaling =
             [
                 .. dispatch.Changes(endpoint.Id)

@@ -40,6 +40,8 @@ internal static class GatewayRegistration
         services.AddSingleton<HttpExchangeParts>();
         services.AddSingleton(provider => new ServerIdentity(provider.GetRequiredService<IInvocationJournal>().ServerId));
         services.AddSingleton<InvocationParts>();
+        services.AddSingleton<BackgroundTasks>();
+        services.AddSingleton<MirrorCopies>();
         services.AddSingleton<InvocationPipeline>();
         services.AddSingleton<V2Routes>();
         services.AddSingleton<InvokeRoutes>();

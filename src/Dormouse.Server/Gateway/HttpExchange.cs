@@ -3,6 +3,7 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -19,7 +20,8 @@ internal readonly record struct InstanceTarget(PathString? Path)
 internal sealed record HttpExchangeParts(IHttpForwarder Forwarder, GatewaySettings Settings, IIdSource Ids);
 
 /// <summary>An HTTP request forwarded to an instance by YARP's forwarder, and its answer streamed back.</summary>
-internal sealed class HttpExchange(HttpContext context, RequestBody body, InstanceTarget target, HttpExchangeParts parts) : Exchange
+internal sealed class HttpExchange(
+    HttpContext context, RequestBody body, InstanceTarget target, HttpExchangeParts parts, MirrorCapture? capture = null) : Exchange
 {
     private const string Destination = "http://instance";
 
@@ -54,7 +56,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         var original = request.Body;
         var callerLeft = context.RequestAborted;
         await using var sent = body.Open(run.Deadline);
-        var transform = new InstanceTransform(run, target, body);
+        var transform = new InstanceTransform(run, target, body, capture);
         request.Body = sent;
         // A run goes on when its caller leaves, so the forwarder must not hear of it.
         context.RequestAborted = CancellationToken.None;

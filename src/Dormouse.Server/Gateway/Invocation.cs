@@ -22,6 +22,9 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
     /// <summary>Its caller named the revision: no other may answer.</summary>
     public bool IsPinned { get; init; }
 
+    /// <summary>A copy of another invocation, whose answer nobody gets.</summary>
+    public bool IsMirror { get; init; }
+
     /// <summary>The servers that it came through by overflow.</summary>
     public Hops Hops { get; init; } = Hops.None;
 

@@ -6,6 +6,7 @@ using Dormouse.Protocol;
 using Dormouse.Server.Access;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Http;
 
@@ -22,7 +23,7 @@ internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, Rev
 internal sealed record ServerIdentity(Guid Id);
 
 /// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
-internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, HttpExchangeParts exchangeParts)
+internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, HttpExchangeParts exchangeParts)
 {
     public bool IsStopping => runner.IsStopping;
 
@@ -98,7 +99,8 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        var exchange = new HttpExchange(context, body, target, exchangeParts);
+        using var mirrored = mirrors.Choose(invocation, context, target, body);
+        var exchange = new HttpExchange(context, body, target, exchangeParts, mirrored);
         switch (await runner.RunAsync(invocation, exchange, context.RequestAborted))
         {
             case RunEnd.Failed failed:
@@ -121,6 +123,9 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
                 break;
             case RunEnd.CallerLeft when !context.Response.HasStarted:
                 context.Response.StatusCode = ProblemBoundary.StatusCallerLeft;
+                break;
+            case RunEnd.Answered when mirrored is not null:
+                mirrors.Offer(mirrored, invocation, body);
                 break;
             case RunEnd.CallerLeft or RunEnd.Answered:
                 break;

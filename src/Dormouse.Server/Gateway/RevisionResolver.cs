@@ -73,11 +73,12 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
     /// <summary>A ready revision by the number or tag in an address; null when there is none.</summary>
     public async ValueTask<Revision?> FindAsync(EndpointRoute route, string version, CancellationToken cancellationToken)
     {
-        if (TagRules.Revision(route.Endpoint, version) is not { } number)
-        {
-            return null;
-        }
+        return TagRules.Revision(route.Endpoint, version) is { } number ? await FindAsync(route, number, cancellationToken) : null;
+    }
 
+    /// <summary>A ready revision by its number; null when there is none.</summary>
+    public async ValueTask<Revision?> FindAsync(EndpointRoute route, int number, CancellationToken cancellationToken)
+    {
         foreach (var carrying in route.Revisions)
         {
             if (carrying.Id.Number == number)
@@ -107,6 +108,16 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
         return found;
     }
 
+    /// <summary>0 to 99.</summary>
+    public int DrawPercent()
+    {
+        // A seeded generator, as tests use, is not safe for several threads.
+        lock (_randomLock)
+        {
+            return random.Next(100);
+        }
+    }
+
     private async ValueTask<Resolution> NamedAsync(EndpointRoute route, string version, CancellationToken cancellationToken) =>
         await FindAsync(route, version, cancellationToken) is { } revision
             ? new Resolution(revision, null)
@@ -119,10 +130,6 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
             return 0;
         }
 
-        // A seeded generator, as tests use, is not safe for several threads.
-        lock (_randomLock)
-        {
-            return random.Next(100);
-        }
+        return DrawPercent();
     }
 }

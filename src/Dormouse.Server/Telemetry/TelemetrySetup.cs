@@ -12,6 +12,7 @@ internal static class TelemetrySetup
         .AddSingleton<ScalingMetrics>()
         .AddSingleton<BillingMetrics>()
         .AddSingleton<OverflowMetrics>()
+        .AddSingleton<MirrorMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

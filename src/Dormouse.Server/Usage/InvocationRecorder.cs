@@ -11,7 +11,7 @@ internal sealed class InvocationRecorder(IInvocationJournal journal, PriceBook p
     {
         var revision = invocation.Revision;
         invocation.Opening = new InvocationOpening(
-            invocation.Id, revision.Tenant, revision.Id, invocation.Grant.Lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib);
+            invocation.Id, revision.Tenant, revision.Id, invocation.Grant.Lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib, invocation.IsMirror);
         var sequence = journal.TryOpen(invocation.Opening);
         if (sequence < 0)
         {

@@ -110,6 +110,11 @@ internal static class CatalogueChanges
         return Entry(session, id, 0);
     }
 
+    public static CatalogueEntry? SetMirror(SqliteSession session, EndpointId id, Mirror? mirror) =>
+        mirror is null || State(session, id, mirror.Revision) is RevisionState.Ready || SqliteCatalogue.FindById(session, id) is null
+            ? Change(session, id, endpoint => endpoint with { Mirror = mirror })
+            : throw new ArgumentException($"Revision r{mirror.Revision} cannot be mirrored to: it is missing or not ready.", nameof(mirror));
+
     /// <summary>Stores what a rule makes of the endpoint; null when it is gone.</summary>
     public static CatalogueEntry? Change(SqliteSession session, EndpointId id, Func<Endpoint, Endpoint> rule)
     {
@@ -197,12 +202,13 @@ internal static class CatalogueChanges
         }
 
         session.Execute(
-            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary, tags = $tags WHERE id = $id",
+            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary, tags = $tags, mirror = $mirror WHERE id = $id",
             ("$traffic", TrafficText.Write(after.Traffic)),
             ("$previous", TrafficText.Write(after.PreviousTraffic)),
             ("$unloaded", after.IsUnloaded ? 1 : 0),
             ("$canary", CanaryJson.Write(after.Canary)),
             ("$tags", TagText.Write(after.Tags)),
+            ("$mirror", MirrorJson.Write(after.Mirror)),
             ("$id", StoredValues.Bytes(after.Id.Value)));
         Route(session, after);
     }

@@ -118,6 +118,16 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
         return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
     }
 
+    public async Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken)
+    {
+        if (mirror is not null && _revisions.TryGetValue(endpoint, out var revisions) && revisions.All(r => r.Id.Number != mirror.Revision || r.State != RevisionState.Ready))
+        {
+            throw new ArgumentException("Not allowed.", nameof(mirror));
+        }
+
+        return await Change(endpoint, e => e with { Mirror = mirror }) is null ? null : Entry(endpoint, 0);
+    }
+
     public async Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         await Change(revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)) is null ? null : Entry(revision.Endpoint, 0);
 

@@ -16,6 +16,7 @@ internal enum StepKind
     Complete,
     SetTraffic,
     SetTag,
+    SetMirror,
     DecideCanary,
     SetUnloaded,
     SetPublic,
@@ -147,6 +148,8 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         MeteredMicroseconds = step.Amount % 1_000_000_007,
         BilledMilliseconds = step.Amount >> 12,
 
+        IsMirror = step.Choice % 2 == 1,
+
         // Two of these are more than 64 bits hold.
         PricePico = step.Amount,
     };
@@ -167,6 +170,8 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                 return await catalogue.SetTrafficAsync(id, Traffic(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetTag:
                 return await catalogue.SetTagAsync(id, step.Choice % 2 == 0 ? "stable" : "a-1", step.Amount % 3 == 0 ? null : step.Number, cancellationToken);
+            case StepKind.SetMirror:
+                return await catalogue.SetMirrorAsync(id, step.Choice == 0 ? null : new Mirror(step.Number, 1 + step.Choice, step.Choice * 1e-5), cancellationToken);
             case StepKind.DecideCanary:
                 return await catalogue.ApplyCanaryAsync(new RevisionId(id, known?.Canary?.Revision ?? step.Number), Decision(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetUnloaded:
