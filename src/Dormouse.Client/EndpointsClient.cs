@@ -81,6 +81,15 @@ public sealed class EndpointsClient
     public Task DeleteTagAsync(string name, string tag, CancellationToken cancellationToken = default) =>
         _client.SendAsync(HttpMethod.Delete, TagPath(name, tag), cancellationToken);
 
+    /// <summary>Copies invocations to a revision and compares its answers.</summary>
+    public Task<EndpointInfo> SetMirrorAsync(string name, MirrorRequest mirror, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Put, Path(name) + "/mirror", mirror, ControlJson.Default.MirrorRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <summary>Copies no more; nothing happens when nothing was mirrored.</summary>
+    public Task DeleteMirrorAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Delete, Path(name) + "/mirror", cancellationToken);
+
     /// <param name="revision">Null = the traffic before the last change.</param>
     public Task<EndpointInfo> RollbackAsync(string name, string? revision = null, CancellationToken cancellationToken = default) =>
         _client.SendAsync(

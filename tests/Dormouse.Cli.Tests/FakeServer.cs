@@ -222,6 +222,13 @@ internal sealed class FakeServer : IAsyncDisposable
             case ("DELETE", ["tags", var tag]):
                 await ChangeAsync(context, endpoint with { Tags = endpoint.Tags?.Remove(tag) });
                 break;
+            case ("PUT", ["mirror"]):
+                var mirror = await context.Request.ReadFromJsonAsync(ControlJson.Default.MirrorRequest);
+                await ChangeAsync(context, endpoint with { Mirror = new MirrorInfo(mirror!.Revision!, mirror.Percent, mirror.Tolerance ?? 1e-4, 10, 7, 1, 2, 0, 0, 3, 0, 0.3, 0.5, 0.4, 0.6, "outputs[0].data[0] is 1 and 2") });
+                break;
+            case ("DELETE", ["mirror"]):
+                await ChangeAsync(context, endpoint with { Mirror = null });
+                break;
             case ("POST", ["rollback"]):
                 var rollback = await context.Request.ReadFromJsonAsync(ControlJson.Default.RollbackRequest);
                 var to = rollback!.Revision ?? "r" + (endpoint.Revisions.Max(r => r.Number) - 1).ToString(CultureInfo.InvariantCulture);

@@ -48,6 +48,7 @@ internal static class CommandTree
             TrafficCommand.Create(globals),
             TrafficCommand.CreateRollback(globals),
             TagCommand.Create(globals),
+            MirrorCommand.Create(globals),
             StopCommand.Create(globals),
             StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),

@@ -53,6 +53,11 @@ internal static class DescribeCommand
             Pair(screen, "canary", Canary(canary));
         }
 
+        if (endpoint.Mirror is { } mirror)
+        {
+            Pair(screen, "mirror", MirrorCommand.Sentence(mirror));
+        }
+
         foreach (var overflow in endpoint.Overflow ?? [])
         {
             Pair(screen, "overflow", Overflow(overflow, time));
