@@ -72,6 +72,24 @@ public sealed class EndpointsClient
         _client.SendAsync(
             HttpMethod.Put, Path(name) + "/traffic", new TrafficRequest(traffic), ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, cancellationToken);
 
+    /// <summary>Lets a tag address one ready revision, wherever it was before.</summary>
+    /// <param name="revision">Revision name ("r3").</param>
+    public Task<EndpointInfo> SetTagAsync(string name, string tag, string revision, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Put, TagPath(name, tag), new TagRequest(revision), ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    public Task DeleteTagAsync(string name, string tag, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Delete, TagPath(name, tag), cancellationToken);
+
+    /// <summary>Copies invocations to a revision and compares its answers.</summary>
+    public Task<EndpointInfo> SetMirrorAsync(string name, MirrorRequest mirror, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(
+            HttpMethod.Put, Path(name) + "/mirror", mirror, ControlJson.Default.MirrorRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+
+    /// <summary>Copies no more; nothing happens when nothing was mirrored.</summary>
+    public Task DeleteMirrorAsync(string name, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Delete, Path(name) + "/mirror", cancellationToken);
+
     /// <param name="revision">Null = the traffic before the last change.</param>
     public Task<EndpointInfo> RollbackAsync(string name, string? revision = null, CancellationToken cancellationToken = default) =>
         _client.SendAsync(
@@ -105,6 +123,8 @@ public sealed class EndpointsClient
             }
         }
     }
+
+    private static string TagPath(string name, string tag) => Path(name) + "/tags/" + DormouseClient.Escape(tag);
 
     private static string Path(string name) => "api/v1/endpoints/" + DormouseClient.Escape(name);
 }

@@ -11,11 +11,11 @@ public sealed class InvocationsClient
     internal InvocationsClient(DormouseClient client) => _client = client;
 
     /// <summary><c>POST /v2/models/{model}/infer</c> (Open Inference Protocol).</summary>
-    /// <param name="revision">Revision number; null = by traffic.</param>
+    /// <param name="revision">A revision ("r3", "3") or a tag; null = by traffic.</param>
     /// <returns>Headers are here, the body streams; the caller disposes it.</returns>
-    public Task<HttpResponseMessage> InferAsync(string model, HttpContent body, int? revision = null, CancellationToken cancellationToken = default)
+    public Task<HttpResponseMessage> InferAsync(string model, HttpContent body, string? revision = null, CancellationToken cancellationToken = default)
     {
-        var version = revision is { } number ? $"/versions/{number}" : "";
+        var version = revision is null ? "" : "/versions/" + DormouseClient.Escape(revision);
         return SendAsync(HttpMethod.Post, $"v2/models/{DormouseClient.Escape(model)}{version}/infer", body, [], cancellationToken);
     }
 

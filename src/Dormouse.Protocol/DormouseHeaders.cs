@@ -17,6 +17,15 @@ public static class DormouseHeaders
     /// <summary>Caller → gateway: <c>high | normal | low</c>, the order in which waiting invocations are served.</summary>
     public const string Priority = "Dormouse-Priority";
 
+    /// <summary>Caller → gateway: the revision that is to answer, <c>r3</c>, <c>3</c> or a tag, whatever the traffic says.</summary>
+    public const string Revision = "Dormouse-Revision";
+
+    /// <summary>Gateway → caller: host of the overflow address that answered.</summary>
+    public const string Overflow = "Dormouse-Overflow";
+
+    /// <summary>Server → server: those that an overflowing invocation has come through.</summary>
+    public const string Hops = "Dormouse-Hops";
+
     /// <summary>Length in bytes of the JSON part of a body with binary tensors (Open Inference Protocol).</summary>
     public const string InferenceHeaderContentLength = "Inference-Header-Content-Length";
 

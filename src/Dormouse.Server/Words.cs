@@ -1,9 +1,11 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Overflow;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting.Connections;
+using Dormouse.Server.Rollouts;
 
 namespace Dormouse.Server;
 
@@ -39,6 +41,7 @@ internal static class Words
         StartKind.Warm => "warm",
         StartKind.Queued => "queued",
         StartKind.Cold => "cold",
+        StartKind.Overflow => "overflow",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
@@ -91,6 +94,26 @@ internal static class Words
         CanaryState.Promoted => "promoted",
         CanaryState.RolledBack => "rolled_back",
         CanaryState.Ended => "ended",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(MirrorResult result) => result switch
+    {
+        MirrorResult.Same => "same",
+        MirrorResult.DifferentStatus => "different_status",
+        MirrorResult.DifferentBody => "different_body",
+        MirrorResult.Unread => "unread",
+        MirrorResult.Unanswered => "unanswered",
+        MirrorResult.Dropped => "dropped",
+        MirrorResult.NotMirrored => "not_mirrored",
+        _ => throw new ArgumentOutOfRangeException(nameof(result), result, null),
+    };
+
+    public static string Of(OverflowState state) => state switch
+    {
+        OverflowState.Closed => "asked",
+        OverflowState.Open => "left_alone",
+        OverflowState.Probing => "probed",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
     };
 

@@ -52,7 +52,7 @@ internal static class Codes
     public static readonly EnumCodes<ReceiptLine> Lines = new(
         (ReceiptLine.OnDemand, 0, "on_demand"), (ReceiptLine.Provisioned, 1, "provisioned"), (ReceiptLine.ProvisionedTime, 2, "provisioned_time"));
 
-    public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"));
+    public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"), (StartKind.Overflow, 4, "overflow"));
 
     public static readonly EnumCodes<StartCause> Causes = new(
         (StartCause.First, 1, "first"),

@@ -219,6 +219,20 @@ internal sealed class FakeServer : IAsyncDisposable
                 var request = await context.Request.ReadFromJsonAsync(ControlJson.Default.TrafficRequest);
                 await ChangeAsync(context, WithTraffic(endpoint, request!.Traffic));
                 break;
+            case ("PUT", ["tags", var tag]):
+                var wanted = await context.Request.ReadFromJsonAsync(ControlJson.Default.TagRequest);
+                await ChangeAsync(context, WithTag(endpoint, tag, wanted!.Revision));
+                break;
+            case ("DELETE", ["tags", var tag]):
+                await ChangeAsync(context, endpoint with { Tags = endpoint.Tags?.Remove(tag) });
+                break;
+            case ("PUT", ["mirror"]):
+                var mirror = await context.Request.ReadFromJsonAsync(ControlJson.Default.MirrorRequest);
+                await ChangeAsync(context, endpoint with { Mirror = new MirrorInfo(mirror!.Revision!, mirror.Percent, mirror.Tolerance ?? 1e-4, 10, 7, 1, 2, 0, 0, 3, 0, 0.3, 0.5, 0.4, 0.6, "outputs[0].data[0] is 1 and 2") });
+                break;
+            case ("DELETE", ["mirror"]):
+                await ChangeAsync(context, endpoint with { Mirror = null });
+                break;
             case ("POST", ["rollback"]):
                 var rollback = await context.Request.ReadFromJsonAsync(ControlJson.Default.RollbackRequest);
                 var to = rollback!.Revision ?? "r" + (endpoint.Revisions.Max(r => r.Number) - 1).ToString(CultureInfo.InvariantCulture);
@@ -288,6 +302,7 @@ internal sealed class FakeServer : IAsyncDisposable
             CreatedAt = DateTimeOffset.UnixEpoch,
         };
         endpoint = endpoint with { Revisions = [revision, .. endpoint.Revisions], Public = request.Settings.Public ?? endpoint.Public };
+        endpoint = WithTag(endpoint, request.Tag, revision.Name);
         if (request.Canary is { } canary)
         {
             // It takes its share of the one revision that has all.
@@ -308,7 +323,7 @@ internal sealed class FakeServer : IAsyncDisposable
             return;
         }
 
-        Put(revision.State == "ready" ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
+        Put(revision.State == "ready" && request.Traffic ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
         context.Response.StatusCode = 201;
         await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
     }
@@ -320,6 +335,11 @@ internal sealed class FakeServer : IAsyncDisposable
             ?? (request.Files.FirstOrDefault(f => f.Path == "signature.yaml") is { } file ? Encoding.UTF8.GetString(_blobs[file.Sha256].ToArray()) : null);
         return written is null ? null : SignatureRules.ToJson(SignatureRules.Parse(YamlJson.Of(YamlPlaces.Load("signature", written))!.ToJsonString(), out _)!);
     }
+
+    private static EndpointInfo WithTag(EndpointInfo endpoint, string? tag, string? revision) => tag is null ? endpoint : endpoint with
+    {
+        Tags = (endpoint.Tags ?? ImmutableSortedDictionary<string, string>.Empty).SetItem(tag, revision!),
+    };
 
     private static EndpointInfo WithTraffic(EndpointInfo endpoint, ImmutableSortedDictionary<string, int> traffic) => endpoint with
     {

@@ -27,6 +27,8 @@ public abstract class StoreSuite
             (5, Gen.Const(StepKind.Complete)),
             (5, Gen.Const(StepKind.SetTraffic)),
             (6, Gen.Const(StepKind.Append)),
+            (2, Gen.Const(StepKind.SetTag)),
+            (2, Gen.Const(StepKind.SetMirror)),
             (2, Gen.Const(StepKind.DecideCanary)),
             (4, Gen.OneOf(StepKind.SetUnloaded, StepKind.SetPublic, StepKind.Delete, StepKind.AddKey, StepKind.RemoveKey, StepKind.Reopen))),
         Gen.Int[0, 1],

@@ -18,6 +18,9 @@ internal sealed record EndpointPlan(
     /// <summary>The endpoint refuses calls until it is loaded, which the wanted state does not speak of.</summary>
     public bool IsUnloaded { get; private init; }
 
+    /// <summary>Revision that is to get <see cref="WantedEndpoint.Tag"/> without a new one; null = leave it.</summary>
+    public string? Tag { get; private init; }
+
     /// <summary>Wanted revisions that neither exist nor are made by this plan.</summary>
     public ImmutableArray<(string Revision, string Sentence)> TrafficFaults { get; private init; } = [];
 
@@ -77,9 +80,17 @@ internal sealed record EndpointPlan(
         var isLeftToCanary = wanted.Traffic is null && actual.Canary is { State: "waiting" or "running" or "rolled_back" } canary && canary.Revision == current.Name;
         var isTraffic = !isLeftToCanary && current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
         var access = AccessDifference(wanted, actual);
+        var tagged = wanted.Tag is { } tag ? actual.Tags?.GetValueOrDefault(tag) : null;
+        var isTag = wanted.Tag is not null && current.State != "verifying" && tagged != current.Name;
         return new EndpointPlan(
             wanted, false, [], isTraffic ? traffic : null, access.IsEmpty ? null : wanted.Settings.Public,
-            [.. access, .. isTraffic ? [$"traffic: {Words(actual.Traffic)} → {Words(traffic)}"] : ImmutableArray<string>.Empty]);
+            [
+                .. access, .. isTraffic ? [$"traffic: {Words(actual.Traffic)} → {Words(traffic)}"] : ImmutableArray<string>.Empty,
+                .. isTag ? [$"tag {wanted.Tag}: {tagged ?? "none"} → {current.Name}"] : ImmutableArray<string>.Empty,
+            ])
+        {
+            Tag = isTag ? current.Name : null,
+        };
     }
 
     private static ImmutableArray<string> AccessDifference(WantedEndpoint wanted, EndpointInfo actual) =>

@@ -67,7 +67,7 @@ internal sealed class EndpointPlanner(Session session)
         Deployed? last = null;
         foreach (var version in plan.Deploys)
         {
-            last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, plan.IsNew ? null : plan.Wanted.Canary, plan.Wanted.Verify, wait: true, cancellationToken);
+            last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, Debut(plan, version), plan.Wanted.Verify, wait: true, cancellationToken);
         }
 
         if (plan.Public is { } isPublic)
@@ -80,8 +80,16 @@ internal sealed class EndpointPlanner(Session session)
             await session.Client.Endpoints.SetTrafficAsync(plan.Wanted.Name, traffic, cancellationToken);
         }
 
+        if (plan.Tag is { } revision)
+        {
+            await session.Client.Endpoints.SetTagAsync(plan.Wanted.Name, plan.Wanted.Tag!, revision, cancellationToken); // A plan sets the tag that is wanted.
+        }
+
         return last;
     }
+
+    private static DebutSettings Debut(EndpointPlan plan, HashedVersion version) =>
+        new(plan.IsNew ? null : plan.Wanted.Canary, version == plan.Deploys[^1] ? plan.Wanted.Tag : null, Traffic: true);
 
     private async Task<PackageSource?> FetchAsync(PlannedState planned, YamlPlaces places, WantedEndpoint wanted, CancellationToken cancellationToken)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Cli.Endpoints;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
 
@@ -15,6 +16,8 @@ internal static class SettingsComparison
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
     private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay"];
 
+    private static readonly string[] Maps = ["env.", "engine.", "overflow."];
+
     private static readonly ImmutableDictionary<string, string> Defaults = MakeDefaults();
 
     /// <param name="wantedSignature">Canonical signature that the revision would have: the file's, else the package's own.</param>
@@ -25,6 +28,11 @@ internal static class SettingsComparison
         foreach (var (key, value) in Defaults)
         {
             goal.TryAdd(key, value);
+        }
+
+        if (wanted.Overflow is not null)
+        {
+            goal.TryAdd("overflow.max", OverflowRules.MaxByDefault.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
         goal.TryAdd("keep_alive", wanted.IdleTimeout is null ? SpecRules.LearnedKeepAlive : SpecRules.FixedKeepAlive);
@@ -65,7 +73,7 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key == "floors" || key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
+    private static bool IsMap(string key) => key == "floors" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {

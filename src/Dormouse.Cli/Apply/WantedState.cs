@@ -23,5 +23,8 @@ internal sealed record WantedEndpoint(string Name, string Source, RevisionSettin
     /// <summary>How a changed source begins; null = with all traffic. The first revision of an endpoint cannot be one.</summary>
     public CanarySettings? Canary { get; init; }
 
+    /// <summary>Tag of the newest revision; null = the file says nothing of tags.</summary>
+    public string? Tag { get; init; }
+
     public string Path => "endpoints." + Name;
 }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
@@ -16,16 +15,18 @@ internal sealed class WantedStateReader
     private static readonly string[] Keys =
     [
         "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
+        "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "tag",
     ];
 
     private readonly string _folder;
     private readonly YamlPlaces _places;
+    private readonly YamlValues _values;
 
     private WantedStateReader(string folder, YamlPlaces places)
     {
         _folder = folder;
         _places = places;
+        _values = new YamlValues(places);
     }
 
     public static WantedState Read(string path)
@@ -51,7 +52,7 @@ internal sealed class WantedStateReader
             _places.Add(root, "endpoints", "Missing: name the endpoints under it.");
         }
 
-        foreach (var (key, keyNode, value) in Entries(root, ""))
+        foreach (var (key, keyNode, value) in _values.Entries(root, ""))
         {
             if (key != "endpoints")
             {
@@ -59,7 +60,7 @@ internal sealed class WantedStateReader
                 continue;
             }
 
-            foreach (var (name, nameNode, body) in Entries(value, key))
+            foreach (var (name, nameNode, body) in _values.Entries(value, key))
             {
                 if (EndpointName.Refusal(name) is { } refusal)
                 {
@@ -84,24 +85,28 @@ internal sealed class WantedStateReader
         var verify = true;
         ImmutableSortedDictionary<string, int>? traffic = null;
         CanarySettings? canary = null;
+        string? tag = null;
         var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
-        foreach (var (key, keyNode, value) in Entries(body, path))
+        foreach (var (key, keyNode, value) in _values.Entries(body, path))
         {
             var at = path + "." + key;
             nodes[key] = value;
             switch (key)
             {
                 case "source":
-                    source = Text(value, at);
+                    source = _values.Text(value, at);
                     break;
                 case "verify":
-                    verify = Flag(value, at) ?? true;
+                    verify = _values.Flag(value, at) ?? true;
                     break;
                 case "traffic":
                     traffic = Traffic(value, at);
                     break;
                 case "canary":
                     canary = Canary(value, at);
+                    break;
+                case "tag":
+                    tag = Tag(value, at);
                     break;
                 case var _ when Keys.Contains(key):
                     settings = Setting(settings, key, value, at);
@@ -138,6 +143,7 @@ internal sealed class WantedStateReader
         {
             Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
             Canary = canary,
+            Tag = tag,
             Nodes = nodes.ToImmutable(),
         };
     }
@@ -163,27 +169,28 @@ internal sealed class WantedStateReader
 
     private RevisionSettings Setting(RevisionSettings settings, string key, YamlNode value, string at) => key switch
     {
-        "runtime" => settings with { Runtime = Text(value, at) },
-        "memory" => settings with { Memory = Text(value, at) },
-        "cpu" => settings with { Cpu = Number(value, at) },
-        "concurrency" => settings with { Concurrency = Whole(value, at) },
-        "batch_max" => settings with { BatchMax = Whole(value, at) },
-        "batch_delay" => settings with { BatchDelay = Text(value, at) },
-        "min_instances" => settings with { MinInstances = Whole(value, at) },
-        "provisioned" => settings with { Provisioned = Whole(value, at) },
-        "spare_instances" => settings with { SpareInstances = Whole(value, at) },
+        "runtime" => settings with { Runtime = _values.Text(value, at) },
+        "memory" => settings with { Memory = _values.Text(value, at) },
+        "cpu" => settings with { Cpu = _values.Number(value, at) },
+        "concurrency" => settings with { Concurrency = _values.Whole(value, at) },
+        "batch_max" => settings with { BatchMax = _values.Whole(value, at) },
+        "batch_delay" => settings with { BatchDelay = _values.Text(value, at) },
+        "min_instances" => settings with { MinInstances = _values.Whole(value, at) },
+        "provisioned" => settings with { Provisioned = _values.Whole(value, at) },
+        "spare_instances" => settings with { SpareInstances = _values.Whole(value, at) },
         "floors" => settings with { Floors = List(value, at) },
-        "max_instances" => settings with { MaxInstances = Whole(value, at) },
-        "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
-        "keep_alive" => settings with { KeepAlive = Text(value, at) },
-        "timeout" => settings with { Timeout = Text(value, at) },
-        "start_timeout" => settings with { StartTimeout = Text(value, at) },
-        "queue_timeout" => settings with { QueueTimeout = Text(value, at) },
-        "queue_limit" => settings with { QueueLimit = Whole(value, at) },
-        "queue_limit_bytes" => settings with { QueueLimitBytes = Text(value, at) },
-        "env" => settings with { Environment = Texts(value, at) },
-        "engine" => settings with { Engine = Texts(value, at) },
-        "public" => settings with { Public = Flag(value, at) },
+        "max_instances" => settings with { MaxInstances = _values.Whole(value, at) },
+        "idle_timeout" => settings with { IdleTimeout = _values.Text(value, at) },
+        "keep_alive" => settings with { KeepAlive = _values.Text(value, at) },
+        "timeout" => settings with { Timeout = _values.Text(value, at) },
+        "start_timeout" => settings with { StartTimeout = _values.Text(value, at) },
+        "queue_timeout" => settings with { QueueTimeout = _values.Text(value, at) },
+        "queue_limit" => settings with { QueueLimit = _values.Whole(value, at) },
+        "queue_limit_bytes" => settings with { QueueLimitBytes = _values.Text(value, at) },
+        "env" => settings with { Environment = _values.Texts(value, at) },
+        "engine" => settings with { Engine = _values.Texts(value, at) },
+        "overflow" => settings with { Overflow = Overflow(value, at) },
+        "public" => settings with { Public = _values.Flag(value, at) },
         _ => settings with { Signature = Signature(value, at) },
     };
 
@@ -195,7 +202,7 @@ internal sealed class WantedStateReader
             return YamlJson.Of(value)?.ToJsonString();
         }
 
-        if (Text(value, at) is not { } file)
+        if (_values.Text(value, at) is not { } file)
         {
             return null;
         }
@@ -215,13 +222,13 @@ internal sealed class WantedStateReader
     private ImmutableSortedDictionary<string, int> Traffic(YamlNode node, string at)
     {
         var traffic = ImmutableSortedDictionary.CreateBuilder<string, int>(StringComparer.Ordinal);
-        foreach (var (revision, keyNode, value) in Entries(node, at))
+        foreach (var (revision, keyNode, value) in _values.Entries(node, at))
         {
             if (!TrafficRules.TryParseRevision(revision, out _))
             {
                 _places.Add(keyNode, at + "." + revision, "This is no revision; write it like r3.");
             }
-            else if (Whole(value, at + "." + revision) is { } weight)
+            else if (_values.Whole(value, at + "." + revision) is { } weight)
             {
                 traffic[revision] = weight;
             }
@@ -241,46 +248,53 @@ internal sealed class WantedStateReader
     {
         if (node is YamlSequenceNode list)
         {
-            return [.. list.Children.Select(c => Text(c, at)).OfType<string>()];
+            return [.. list.Children.Select(c => _values.Text(c, at)).OfType<string>()];
         }
 
-        Refuse(node, at, "A list of texts is needed here.");
+        _places.Add(node, at, "A list of texts is needed here.");
         return null;
     }
 
-    private ImmutableSortedDictionary<string, string> Texts(YamlNode node, string at)
+    private string? Tag(YamlNode node, string at)
     {
-        var texts = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        foreach (var (key, _, value) in Entries(node, at))
+        var tag = _values.Text(node, at);
+        if (tag is not null && TagRules.Refusal(tag) is { } refusal)
         {
-            if (Text(value, at + "." + key) is { } text)
-            {
-                texts[key] = text;
-            }
+            _places.Add(node, at, refusal);
         }
 
-        return texts.ToImmutable();
+        return tag;
     }
 
-    private IEnumerable<(string Key, YamlNode KeyNode, YamlNode Value)> Entries(YamlNode node, string at)
+    /// <summary>An address, or a mapping of <c>url</c>, <c>max</c>, <c>key_file</c> and <c>key_env</c>.</summary>
+    private OverflowSettings Overflow(YamlNode node, string at)
     {
-        if (node is not YamlMappingNode mapping)
+        if (node is YamlScalarNode)
         {
-            _places.Add(node, at, "A mapping (key: value) is needed here.");
-            yield break;
+            return new OverflowSettings(_values.Text(node, at));
         }
 
-        foreach (var (keyNode, value) in mapping.Children)
+        var settings = new OverflowSettings(null);
+        foreach (var (key, keyNode, value) in _values.Entries(node, at))
         {
-            if (keyNode is YamlScalarNode { Value: { Length: > 0 } key })
+            var place = at + "." + key;
+            settings = key switch
             {
-                yield return (key, keyNode, value);
-            }
-            else
-            {
-                _places.Add(keyNode, at, "A key must be a word.");
-            }
+                "url" => settings with { Url = _values.Text(value, place) },
+                "max" => settings with { Max = _values.Whole(value, place) },
+                "key_file" => settings with { KeyFile = _values.Text(value, place) },
+                "key_env" => settings with { KeyEnv = _values.Text(value, place) },
+                _ => Unknown(keyNode, place, key, settings),
+            };
         }
+
+        return settings;
+    }
+
+    private OverflowSettings Unknown(YamlNode node, string at, string key, OverflowSettings settings)
+    {
+        _places.Add(node, at, "Unknown key." + Suggestions.Question(key, ["url", "max", "key_file", "key_env"]));
+        return settings;
     }
 
     /// <summary>A per cent, or a mapping of <c>percent</c>, <c>min</c> and <c>for</c>.</summary>
@@ -291,22 +305,22 @@ internal sealed class WantedStateReader
         string? limit = null;
         if (node is YamlScalarNode)
         {
-            percent = Whole(node, at);
+            percent = _values.Whole(node, at);
         }
         else
         {
-            foreach (var (key, keyNode, value) in Entries(node, at))
+            foreach (var (key, keyNode, value) in _values.Entries(node, at))
             {
                 switch (key)
                 {
                     case "percent":
-                        percent = Whole(value, at + "." + key);
+                        percent = _values.Whole(value, at + "." + key);
                         break;
                     case "min":
-                        min = Whole(value, at + "." + key);
+                        min = _values.Whole(value, at + "." + key);
                         break;
                     case "for":
-                        limit = Text(value, at + "." + key);
+                        limit = _values.Text(value, at + "." + key);
                         break;
                     default:
                         _places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, ["percent", "min", "for"]));
@@ -331,46 +345,5 @@ internal sealed class WantedStateReader
         }
 
         return new CanarySettings(share, min, limit);
-    }
-
-    private string? Text(YamlNode node, string at) => node is YamlScalarNode { Value: { Length: > 0 } value } ? value : Refuse(node, at, "A text is needed here.");
-
-    private int? Whole(YamlNode node, string at)
-    {
-        if (node is YamlScalarNode { Value: var text } && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value))
-        {
-            return value;
-        }
-
-        Refuse(node, at, "A whole number is needed here.");
-        return null;
-    }
-
-    private double? Number(YamlNode node, string at)
-    {
-        if (node is YamlScalarNode { Value: var text } && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value))
-        {
-            return value;
-        }
-
-        Refuse(node, at, "A number is needed here.");
-        return null;
-    }
-
-    private bool? Flag(YamlNode node, string at)
-    {
-        if (node is YamlScalarNode { Value: "true" or "false" } scalar)
-        {
-            return scalar.Value == "true";
-        }
-
-        Refuse(node, at, "true or false is needed here.");
-        return null;
-    }
-
-    private string? Refuse(YamlNode node, string at, string sentence)
-    {
-        _places.Add(node, at, sentence + (node is YamlScalarNode { Value: { } value } ? $" It is '{value}'." : ""));
-        return null;
     }
 }

@@ -47,6 +47,8 @@ internal static class CommandTree
             RevisionsCommand.Create(globals),
             TrafficCommand.Create(globals),
             TrafficCommand.CreateRollback(globals),
+            TagCommand.Create(globals),
+            MirrorCommand.Create(globals),
             StopCommand.Create(globals),
             StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),

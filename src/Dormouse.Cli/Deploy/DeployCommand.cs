@@ -19,6 +19,7 @@ internal sealed class DeployCommand
     private readonly SettingsOptions _settings = new();
     private readonly SignatureOptions _signature = new();
     private readonly CanaryOptions _canary = new();
+    private readonly DebutOptions _debut = new();
 
     public static Command Create(GlobalOptions globals)
     {
@@ -30,13 +31,15 @@ internal sealed class DeployCommand
             "dormouse deploy ./mobilenet --name mobilenet --memory 1GiB --idle-timeout 5m",
             "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
             "dormouse deploy https://example.org/models/resnet50.onnx --public",
-            "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h");
+            "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
+            "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");
         Arguments.RefuseOptions(deploy._source);
         command.Add(deploy._source);
         command.Add(deploy._name);
         deploy._settings.AddTo(command);
         deploy._signature.AddTo(command);
         deploy._canary.AddTo(command);
+        deploy._debut.AddTo(command);
         command.Add(deploy._noVerify);
         command.Add(deploy._noWait);
         return command.Runs(globals, deploy.RunAsync);
@@ -46,7 +49,7 @@ internal sealed class DeployCommand
     {
         var address = parsed.GetRequiredValue(_source);
         var settings = _settings.Read(parsed);
-        var canary = _canary.Read(parsed);
+        var debut = _debut.Read(parsed, _canary.Read(parsed));
         var (signature, added) = await LocalFile.RunAsync(() => _signature.Read(parsed), cancellationToken);
         if (SettingsCheck.Faults(settings) is { IsEmpty: false } faults)
         {
@@ -63,7 +66,7 @@ internal sealed class DeployCommand
             throw new CommandException(ExitCodes.Refused, "name_invalid", refusal);
         }
 
-        if (canary is not null && source.Versions.Length > 1)
+        if (debut.Canary is { } canary && source.Versions.Length > 1)
         {
             throw new CommandException(ExitCodes.Refused, "spec_invalid", $"--canary is {canary.Percent}, but the source has {source.Versions.Length} versions; allowed is one. Deploy the folder of the newest by itself.");
         }
@@ -79,7 +82,7 @@ internal sealed class DeployCommand
         {
             var hashed = await deployer.HashAsync(With(version, added), cancellationToken);
             var deployed = await deployer.DeployAsync(
-                name, hashed, settings with { Signature = signature }, canary, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait), cancellationToken);
+                name, hashed, settings with { Signature = signature }, version == source.Versions[^1] ? debut : debut with { Tag = null }, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait), cancellationToken);
             results.Add(deployed);
             if (!session.Screen.IsJson)
             {

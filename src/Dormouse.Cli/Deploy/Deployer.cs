@@ -26,7 +26,7 @@ internal sealed class Deployer(Session session)
     }
 
     public async Task<Deployed> DeployAsync(
-        string endpoint, HashedVersion version, RevisionSettings settings, CanarySettings? canary, bool verify, bool wait, CancellationToken cancellationToken)
+        string endpoint, HashedVersion version, RevisionSettings settings, DebutSettings debut, bool verify, bool wait, CancellationToken cancellationToken)
     {
         var client = session.Client;
         var sent = await session.Activity.RunAsync($"uploading {endpoint}", version.SizeBytes, async progress =>
@@ -39,7 +39,7 @@ internal sealed class Deployer(Session session)
 
             return bytes;
         });
-        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = canary };
+        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Tag = debut.Tag, Traffic = debut.Traffic };
         var revision = await session.Activity.RunAsync(
             verify && wait ? $"verifying {endpoint}" : $"deploying {endpoint}",
             () => client.Endpoints.DeployAsync(endpoint, request, wait, cancellationToken));

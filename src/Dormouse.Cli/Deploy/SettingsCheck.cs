@@ -23,7 +23,7 @@ internal static class SettingsCheck
             SpecOutcome.Accepted accepted => FloorSchedule.Faults(accepted.Spec),
             _ => [],
         };
-        faults.AddRange(errors.Select(e => (e.Setting == "environment" ? "env" : e.Setting, Sentence(e))));
+        faults.AddRange(errors.Select(e => (Key(e.Setting), Sentence(e))));
 
         if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var signatureErrors) is null)
         {
@@ -32,6 +32,8 @@ internal static class SettingsCheck
 
         return faults.ToImmutable();
     }
+
+    private static string Key(string setting) => setting == "environment" ? "env" : setting.StartsWith("overflow.", StringComparison.Ordinal) ? "overflow" : setting;
 
     /// <summary>The two bounds that are a machine's, without a number that no machine has.</summary>
     private static string Sentence(SpecError error) => error.Setting switch

@@ -33,6 +33,7 @@ internal sealed class SettingsOptions
     private readonly Option<string?> _queueLimitBytes = Text("--queue-limit-bytes", "size", "Most bytes of bodies that wait at once. Default: 256MiB.");
     private readonly Option<string[]> _environment = new("--env") { HelpName = "NAME=VALUE", Description = "Environment of the instance; may be repeated." };
     private readonly Option<string[]> _engine = new("--engine") { HelpName = "key=value", Description = "Session setting of the engine; may be repeated." };
+    private readonly OverflowOptions _overflow = new();
     private readonly Option<bool?> _public = new("--public") { Description = "Callers need no key. --public false takes it back." };
 
     public void AddTo(Command command)
@@ -45,6 +46,8 @@ internal sealed class SettingsOptions
         {
             command.Add(option);
         }
+
+        _overflow.AddTo(command);
     }
 
     /// <summary>Null where nothing was said.</summary>
@@ -70,6 +73,7 @@ internal sealed class SettingsOptions
         QueueLimitBytes = parsed.GetValue(_queueLimitBytes),
         Environment = Pairs(parsed, _environment),
         Engine = Pairs(parsed, _engine),
+        Overflow = _overflow.Read(parsed),
         Public = parsed.GetValue(_public),
     };
 

@@ -47,7 +47,7 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
         _mayExist = true;
         await ChangeAsync([number], async () =>
         {
-            var deployed = await deployer.DeployAsync(Name, version, Settings, canary: null, verify: true, wait: true, cancellationToken);
+            var deployed = await deployer.DeployAsync(Name, version, Settings, DebutSettings.Usual, verify: true, wait: true, cancellationToken);
             Revisions = deployed.Revision.Number;
         });
         if (Revisions != number)

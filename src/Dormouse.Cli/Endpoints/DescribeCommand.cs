@@ -43,9 +43,24 @@ internal static class DescribeCommand
         Pair(screen, "endpoint", $"{endpoint.Name} is {endpoint.Status}{(endpoint.Queued > 0 ? $", {endpoint.Queued} waiting" : "")}");
         Pair(screen, "address", endpoint.Url + (endpoint.Public ? " (public)" : ""));
         Pair(screen, "traffic", ListCommand.Traffic(endpoint));
+        if (endpoint.Tags is { } tags)
+        {
+            Pair(screen, "tags", string.Join(", ", tags.Select(t => $"{t.Key} {t.Value}")));
+        }
+
         if (endpoint.Canary is { } canary)
         {
             Pair(screen, "canary", Canary(canary));
+        }
+
+        if (endpoint.Mirror is { } mirror)
+        {
+            Pair(screen, "mirror", MirrorCommand.Sentence(mirror));
+        }
+
+        foreach (var overflow in endpoint.Overflow ?? [])
+        {
+            Pair(screen, "overflow", Overflow(overflow, time));
         }
 
         Pair(screen, "made", Units.Time(endpoint.CreatedAt, time));
@@ -81,6 +96,11 @@ internal static class DescribeCommand
             _ => state,
         };
     }
+
+    private static string Overflow(OverflowInfo overflow, TimeProvider time) =>
+        $"{overflow.Host} of {overflow.Revision} is {overflow.State.Replace('_', ' ')}{(overflow.Until is { } until ? $" until {Units.Time(until, time)}" : "")}: "
+        + $"{overflow.Running} of {overflow.Max} there now, {overflow.Answered} answered, {overflow.NotTaken} not taken, {overflow.Failed} failed"
+        + (overflow.LastFailure is { } why ? $"; the last failure: {why}" : "");
 
     private static string Counts(CanaryCountsInfo counts) =>
         $"{counts.Calls} {(counts.Calls == 1 ? "call" : "calls")}, {counts.Failed} failed, {counts.Rejected} rejected, median {Units.Milliseconds(counts.MedianMs)} ms";

@@ -31,6 +31,10 @@ internal static class SettingsText
             ("queue_timeout", settings.QueueTimeout),
             ("queue_limit", Text(settings.QueueLimit)),
             ("queue_limit_bytes", settings.QueueLimitBytes),
+            ("overflow.url", settings.Overflow?.Url),
+            ("overflow.max", Text(settings.Overflow?.Max)),
+            ("overflow.key_file", settings.Overflow?.KeyFile),
+            ("overflow.key_env", settings.Overflow?.KeyEnv),
             ("signature", settings.Signature),
         };
         foreach (var (key, value) in pairs)

@@ -1,10 +1,12 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Problems;
 
@@ -24,7 +26,7 @@ internal sealed class InvokeCommand
     private readonly Option<string[]> _headers = new("--header", "-H") { HelpName = "Name: value", Description = "Header to send; may be repeated." };
     private readonly Option<string?> _deadline = new("--deadline") { HelpName = "time", Description = "Until when an answer is of use: 500ms from now, or a time. A call that cannot make it is refused and does not run." };
     private readonly Option<string?> _priority = new("--priority") { Description = "Whose turn it is when calls wait. Default: normal." };
-    private readonly Option<string?> _revision = new("--revision") { HelpName = "r3", Description = "Call this revision whatever the traffic says (inference requests only)." };
+    private readonly Option<string?> _revision = new("--revision") { HelpName = "r3|tag", Description = "Call this revision, or the one with this tag, whatever the traffic says." };
 
     public static Command Create(GlobalOptions globals)
     {
@@ -81,13 +83,12 @@ internal sealed class InvokeCommand
         if (!isInvoke)
         {
             var body = WithHeaders(await JsonBodyAsync(session, json, cancellationToken), headers);
-            var revision = parsed.GetValue(_revision) is { } text ? Arguments.RevisionNumber(text) : (int?)null;
-            return await session.Client.Invocations.InferAsync(endpoint, body, revision, cancellationToken);
+            return await session.Client.Invocations.InferAsync(endpoint, body, Version(parsed.GetValue(_revision)), cancellationToken);
         }
 
-        if (parsed.GetValue(_revision) is not null)
+        if (parsed.GetValue(_revision) is { } revision)
         {
-            throw CommandException.Usage("--revision works with inference requests (--json or standard input), not with --file, --path or --method.");
+            headers = [.. headers, KeyValuePair.Create(DormouseHeaders.Revision, revision)];
         }
 
         var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
@@ -104,6 +105,10 @@ internal sealed class InvokeCommand
     }
 
     private static IEnumerable<KeyValuePair<string, string>> Named(string header, string? value) => value is null ? [] : [KeyValuePair.Create(header, value)];
+
+    /// <summary>A revision as other servers of the protocol would name it, too: "r3" is 3.</summary>
+    private static string? Version(string? revision) =>
+        TrafficRules.TryParseRevision(revision, out var number) ? number.ToString(CultureInfo.InvariantCulture) : revision;
 
     private static async Task<string> NearAsync(Session session, string name, CancellationToken cancellationToken)
     {

@@ -54,10 +54,11 @@ internal static class InvokeReport
         var run = trace.RunMs ?? (receipt?.Outcome is null or "running" ? null : receipt.RunMs);
         var times = kind == "warm"
             ? Times(("run", run))
-            : kind == "queued"
+            : kind is "queued" or "overflow"
                 ? Times(("queue", trace.QueueMs ?? receipt?.QueueMs), ("run", run))
                 : Times(("queue", trace.QueueMs ?? receipt?.QueueMs), ("start", trace.StartMs ?? receipt?.StartMs), ("load", trace.LoadMs ?? receipt?.LoadMs), ("run", run));
-        var head = kind + (Reason(receipt?.Cause ?? trace.Cause) is { } reason && kind == "cold" ? $" ({reason})" : "");
+        var host = receipt?.Overflow is { } there ? $" ({Shown.Line(there)})" : "";
+        var head = kind + host + (Reason(receipt?.Cause ?? trace.Cause) is { } reason && kind == "cold" ? $" ({reason})" : "");
         var parts = new[] { times, receipt is null or { Outcome: "running" } ? null : Money(receipt) }.OfType<string>();
         return head + ": " + string.Join(" · ", parts);
     }

@@ -12,7 +12,8 @@ public enum QueuePriority
 
 /// <summary>What a caller asks of the queue.</summary>
 /// <param name="Deadline">When the answer is of no use any more; <see cref="MonotonicTime.Never"/> = the caller did not say.</param>
-public readonly record struct CallerWishes(MonotonicTime Deadline, QueuePriority Priority)
+/// <param name="CanOverflow">Another address takes it when there is no slot for it here (<see cref="OverflowAdvice"/>).</param>
+public readonly record struct CallerWishes(MonotonicTime Deadline, QueuePriority Priority, bool CanOverflow = false)
 {
     public static readonly CallerWishes None = new(MonotonicTime.Never, QueuePriority.Normal);
 }

@@ -21,6 +21,9 @@ public enum StartKind
 
     /// <summary>It waited for an instance to start.</summary>
     Cold,
+
+    /// <summary>It got no slot: the revision's overflow address ran it. No engine grants this.</summary>
+    Overflow,
 }
 
 /// <summary>Why an instance was started.</summary>
@@ -77,9 +80,23 @@ public enum RefusalKind
     Retired,
 }
 
+/// <summary>Whether an invocation that gets no slot is to be sent to the revision's overflow address. Only for those that can (<see cref="CallerWishes.CanOverflow"/>).</summary>
+public enum OverflowAdvice
+{
+    /// <summary>No: it could not run elsewhere either, or has no address to go to.</summary>
+    None,
+
+    /// <summary>Yes, in place of the refusal.</summary>
+    InPlaceOfRefusal,
+
+    /// <summary>Yes, in place of waiting on. When nobody takes it, it may come again as one that cannot overflow.</summary>
+    InPlaceOfWaiting,
+}
+
 /// <param name="Detail">A sentence with the numbers for the caller.</param>
 /// <param name="RetryAfter">When trying again makes sense; zero = it does not.</param>
-public readonly record struct SlotRefusal(long Ticket, RefusalKind Kind, string Detail, TimeSpan RetryAfter, StartFailure? Failure);
+public readonly record struct SlotRefusal(
+    long Ticket, RefusalKind Kind, string Detail, TimeSpan RetryAfter, StartFailure? Failure, OverflowAdvice Overflow = OverflowAdvice.None);
 
 /// <summary>The metered share of a run that ended: V(end) − V(start) of its instance, µs.</summary>
 public readonly record struct MeteredRun(SlotLease Lease, long MeteredMicroseconds);

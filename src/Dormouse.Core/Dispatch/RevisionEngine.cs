@@ -1,5 +1,4 @@
 using Dormouse.Core.Endpoints;
-using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
@@ -19,15 +18,12 @@ public sealed class RevisionEngine
 {
     private static readonly TimeSpan RetryMin = TimeSpan.FromSeconds(1);
 
-    /// <summary>When a caller should try again who waited for a start in vain.</summary>
-    private static readonly TimeSpan RetryAfterStart = TimeSpan.FromSeconds(5);
-
     private readonly RevisionSpec _spec;
     private readonly WaitingQueue _queue = new();
     private readonly InstanceRoster _roster;
     private readonly InstanceTable _table;
     private readonly WaitForecast _forecast;
-    private readonly List<Waiter> _leaving = [];
+    private readonly WaitRefusals _refusals;
     private long _nextLease = 1;
     private long _sequence;
 
@@ -48,6 +44,7 @@ public sealed class RevisionEngine
         _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
         _table = _roster.Table;
         _forecast = new WaitForecast(spec, _queue, _table);
+        _refusals = new WaitRefusals(spec, _queue, _table, _forecast);
     }
 
     public RevisionId Revision { get; }
@@ -127,7 +124,7 @@ public sealed class RevisionEngine
                 break;
             case RevisionEventKind.Retire:
                 _roster.IsRetired = true;
-                RefuseAll(RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null, effects);
+                _refusals.All(RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null, effects);
                 break;
             default:
                 if (_table.Find(@event.Instance) is { } slot)
@@ -181,14 +178,17 @@ public sealed class RevisionEngine
         if (isFull && !arrival.IsRetry)
         {
             var detail = Sentences.QueueFull(_queue.Count, _spec.QueueLimit, _queue.BodyBytes, _spec.QueueLimitBytes, arrival.BodyBytes);
-            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.DrainTime(Learned), null));
+            effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.QueueFull, detail, _forecast.DrainTime(Learned), null, WaitRefusals.Instead(waiter)));
             return;
         }
 
-        if (waiter.IsCallerFirst && _forecast.Wait(waiter, now, Learned) is var wait && now + wait > waiter.Wishes.Deadline)
+        if ((waiter.IsCallerFirst || waiter.Wishes.CanOverflow) && _forecast.Wait(waiter, now, Learned) is var wait && now + wait > waiter.Deadline)
         {
-            var detail = Sentences.CallerDeadlineShort(waiter.Wishes.Deadline - now, wait);
-            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, detail, WaitForecast.RetryTime(wait), null));
+            effects.Refusals.Add(waiter.IsCallerFirst
+                ? new SlotRefusal(
+                    waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineShort(waiter.Deadline - now, wait), WaitForecast.RetryTime(wait), null, WaitRefusals.Instead(waiter))
+                : new SlotRefusal(
+                    waiter.Ticket, RefusalKind.QueueTimeout, Sentences.QueueTimeoutShort(waiter.Deadline - now, wait), WaitForecast.RetryTime(wait), null, OverflowAdvice.InPlaceOfWaiting));
             _isAsked = _table.Counts().Live == 0;
             return;
         }
@@ -214,15 +214,16 @@ public sealed class RevisionEngine
         backoff.Age(now);
         if (_roster.StopOverdueStarts(now, effects))
         {
-            RefuseAll(RefusalKind.StartTimeout, Sentences.StartLimit(_spec.StartTimeout), RetryAfterStart, null, effects);
+            _refusals.All(RefusalKind.StartTimeout, Sentences.StartLimit(_spec.StartTimeout), WaitRefusals.RetryAfterStart, null, effects);
         }
 
-        RefuseOverdueCallers(now, effects);
+        _refusals.Overdue(now, Learned, effects);
         while (_queue.Count > 0 && _table.LeastLoaded() is { } slot && _queue.TryTakeFirst(out var waiter))
         {
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
 
+        var away = _refusals.SendAway(now, effects);
         if (_queue.Count == 0 && _table.IsQuiet)
         {
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
@@ -241,44 +242,9 @@ public sealed class RevisionEngine
 
         var wake = Earlier(StartMore(now, effects), _roster.StartSpare(now, effects));
         wake = Earlier(wake, _roster.TellIdle(effects));
+        wake = Earlier(wake, away);
         wake = Earlier(wake, _queue.EarliestDeadline);
         return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
-    }
-
-    private void RefuseOverdueCallers(MonotonicTime now, RevisionEffects effects)
-    {
-        if (_queue.EarliestDeadline > now)
-        {
-            return;
-        }
-
-        _queue.TakeExpired(now, _leaving);
-        var counts = _table.Counts();
-        foreach (var waiter in _leaving)
-        {
-            effects.Refusals.Add(Overdue(waiter, now - waiter.ArrivedAt, counts));
-        }
-
-        _leaving.Clear();
-    }
-
-    private SlotRefusal Overdue(in Waiter waiter, TimeSpan waited, in InstanceCounts counts)
-    {
-        if (waiter.IsCallerFirst)
-        {
-            return new SlotRefusal(waiter.Ticket, RefusalKind.CallerDeadline, Sentences.CallerDeadlineReached(waited), _forecast.DrainTime(Learned), null);
-        }
-
-        var serving = counts.Ready + counts.Draining;
-        if (serving > 0)
-        {
-            var detail = Sentences.QueueTimeout(waited, serving, _spec.Slots, _queue.Count);
-            return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, _forecast.DrainTime(Learned), null);
-        }
-
-        return counts.Held > 0 && counts.Held == counts.Starting
-            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited), RetryAfterStart, null)
-            : new SlotRefusal(waiter.Ticket, RefusalKind.StartTimeout, Sentences.NotReadyInTime(waited), RetryAfterStart, null);
     }
 
     /// <summary>Starts what is missing, or refuses who waits when starts fail. Returns when the answer may become another one.</summary>
@@ -299,7 +265,7 @@ public sealed class RevisionEngine
             if (counts.Live == 0)
             {
                 var wait = backoff.Until - now;
-                RefuseAll(RefusalKind.StartFailed, Sentences.StartsFail(failure, backoff.Failures, wait), wait > RetryMin ? wait : RetryMin, failure, effects);
+                _refusals.All(RefusalKind.StartFailed, Sentences.StartsFail(failure, backoff.Failures, wait), wait > RetryMin ? wait : RetryMin, failure, effects);
             }
 
             return backoff.Until;
@@ -359,17 +325,6 @@ public sealed class RevisionEngine
         var parts = GrantTimes.Split(waiter.ArrivedAt, now, slot.ReadyAt, slot.StartTime, slot.LoadTime);
         effects.Grants.Add(new SlotGrant(
             waiter.Ticket, lease, kind, kind == StartKind.Cold ? slot.Cause : null, slot.Rung, parts.Queue, parts.Start, parts.Load));
-    }
-
-    private void RefuseAll(RefusalKind kind, string detail, TimeSpan retryAfter, StartFailure? failure, RevisionEffects effects)
-    {
-        _queue.TakeAll(_leaving);
-        foreach (var waiter in _leaving)
-        {
-            effects.Refusals.Add(new SlotRefusal(waiter.Ticket, kind, detail, retryAfter, failure));
-        }
-
-        _leaving.Clear();
     }
 
     private static MonotonicTime Earlier(MonotonicTime one, MonotonicTime other) => one < other ? one : other;

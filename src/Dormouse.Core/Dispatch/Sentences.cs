@@ -79,6 +79,9 @@ internal static class Sentences
     public static string NoCapacity(TimeSpan waited) =>
         $"Waited {Durations.Words(waited)}; the machine has no memory free to start an instance. Retry later, or lower memory or the load of other endpoints.";
 
+    public static string QueueTimeoutShort(TimeSpan left, TimeSpan wait) =>
+        $"The wait for a slot is about {Durations.Words(wait)} now, longer than queue_timeout, of which {Durations.Words(left)} are left. Retry later, or raise queue_timeout or max_instances.";
+
     public static string NotReadyInTime(TimeSpan waited) =>
         $"Waited {Durations.Words(waited)} and no instance became ready. Retry later or raise queue_timeout.";
 

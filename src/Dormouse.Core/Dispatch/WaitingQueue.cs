@@ -17,8 +17,8 @@ internal readonly record struct Waiter(
 }
 
 /// <summary>
-/// The invocations that wait, by priority and within it in order of arrival; retries stand before all others. Every operation but <see cref="TakeExpired"/>
-/// and <see cref="TakeAll"/> takes constant time, and places are used again, so a steady queue allocates nothing. It does not bound itself: the engine
+/// The invocations that wait, by priority and within it in order of arrival; retries stand before all others. Every operation but <see cref="TakeExpired"/>,
+/// <see cref="TakeOverflowing"/> and <see cref="TakeAll"/> takes constant time, and places are used again, so a steady queue allocates nothing. It does not bound itself: the engine
 /// asks <see cref="Count"/> and <see cref="BodyBytes"/> first.
 /// </summary>
 internal sealed class WaitingQueue
@@ -43,6 +43,9 @@ internal sealed class WaitingQueue
     /// <summary>Not later than the earliest deadline of those that wait, exact after <see cref="TakeExpired"/>; Never when none waits.</summary>
     public MonotonicTime EarliestDeadline { get; private set; } = MonotonicTime.Never;
 
+    /// <summary>Not later than the arrival of the earliest that can overflow, exact after <see cref="TakeOverflowing"/>; Never when there is none.</summary>
+    public MonotonicTime EarliestOverflow { get; private set; } = MonotonicTime.Never;
+
     /// <summary>Puts an invocation behind those of its own class and before those of lower ones.</summary>
     /// <exception cref="ArgumentException">Its ticket waits already.</exception>
     public void Add(in Waiter waiter)
@@ -54,6 +57,7 @@ internal sealed class WaitingQueue
         _lastOfClass[waiter.Class] = place;
         BodyBytes += waiter.BodyBytes;
         EarliestDeadline = waiter.Deadline < EarliestDeadline ? waiter.Deadline : EarliestDeadline;
+        EarliestOverflow = waiter.Wishes.CanOverflow && waiter.ArrivedAt < EarliestOverflow ? waiter.ArrivedAt : EarliestOverflow;
     }
 
     /// <summary>How many would be served before one of this class that came now.</summary>
@@ -109,6 +113,35 @@ internal sealed class WaitingQueue
         }
 
         EarliestDeadline = earliest;
+    }
+
+    /// <summary>Moves everyone that can overflow and came not after <paramref name="arrivedBy"/> to <paramref name="overflowing"/>, in order of the queue.</summary>
+    public void TakeOverflowing(MonotonicTime arrivedBy, List<Waiter> overflowing)
+    {
+        if (EarliestOverflow > arrivedBy)
+        {
+            return;
+        }
+
+        var earliest = MonotonicTime.Never;
+        for (var place = _first; place is not null;)
+        {
+            var next = place.Next;
+            var arrived = place.Waiter.ArrivedAt;
+            if (place.Waiter.Wishes.CanOverflow && arrived <= arrivedBy)
+            {
+                overflowing.Add(place.Waiter);
+                Remove(place);
+            }
+            else if (place.Waiter.Wishes.CanOverflow && arrived < earliest)
+            {
+                earliest = arrived;
+            }
+
+            place = next;
+        }
+
+        EarliestOverflow = earliest;
     }
 
     /// <summary>Moves everyone to <paramref name="all"/>, in order of the queue.</summary>
@@ -188,6 +221,7 @@ internal sealed class WaitingQueue
         if (_places.Count == 0)
         {
             EarliestDeadline = MonotonicTime.Never;
+            EarliestOverflow = MonotonicTime.Never;
         }
 
         KeepSpare(place);

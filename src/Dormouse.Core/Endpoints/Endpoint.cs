@@ -25,6 +25,12 @@ public sealed record Endpoint
     /// <summary>The traffic before the last change; what <c>rollback</c> returns to. Empty when there was none.</summary>
     public ImmutableArray<TrafficShare> PreviousTraffic { get; init; } = [];
 
+    /// <summary>Names that address one revision each, in order of name (ordinal).</summary>
+    public ImmutableArray<RevisionTag> Tags { get; init; } = [];
+
+    /// <summary>Where copies of its invocations go; null = nowhere.</summary>
+    public Mirror? Mirror { get; init; }
+
     /// <summary>The canary that waits or runs, or how the last one ended; null when there was none.</summary>
     public Canary? Canary { get; init; }
 

@@ -20,7 +20,11 @@ public static class EndpointName
         StringComparer.Ordinal);
 
     /// <summary>Null when <paramref name="name"/> is allowed, else a sentence that says what is wrong and what is allowed.</summary>
-    public static string? Refusal(string? name)
+    public static string? Refusal(string? name) => LabelRefusal(name)
+        ?? (Reserved.Contains(name!) ? $"The name '{name}' is reserved for the product's own paths. Choose another." : null); // A missing name is no label.
+
+    /// <summary>The same without the reserved words, for names that stand in no path of their own.</summary>
+    public static string? LabelRefusal(string? name)
     {
         if (string.IsNullOrEmpty(name))
         {
@@ -40,12 +44,7 @@ public static class EndpointName
             }
         }
 
-        if (name[0] == '-' || name[^1] == '-')
-        {
-            return $"The name '{name}' may not begin or end with '-'.";
-        }
-
-        return Reserved.Contains(name) ? $"The name '{name}' is reserved for the product's own paths. Choose another." : null;
+        return name[0] == '-' || name[^1] == '-' ? $"The name '{name}' may not begin or end with '-'." : null;
     }
 
     private static string Printable(char c) => c is > ' ' and < (char)127 ? $"'{c}'" : $"U+{(int)c:X4}";

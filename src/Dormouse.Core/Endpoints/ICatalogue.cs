@@ -36,7 +36,8 @@ public interface ICatalogue
 
     /// <summary>
     /// Verifying ended: stores state, what loading showed, and failure. With <paramref name="giveTraffic"/> and success the revision gets all traffic,
-    /// unless a higher number already has some (a slower, older deploy must not win); an endpoint's waiting canary for this revision gives it its share instead. A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
+    /// unless a higher number already has some (a slower, older deploy must not win); an endpoint's waiting canary for this revision gives it its share instead, and its
+    /// <see cref="NewRevision.Debut"/> may give it none or a tag. A null <paramref name="load"/> keeps what is stored. Null when the revision is gone;
     /// the entry holds the revision besides those that routing needs.
     /// </summary>
     Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken);
@@ -46,6 +47,16 @@ public interface ICatalogue
     /// </summary>
     /// <exception cref="ArgumentException">Weights break their rule, or a revision is missing or not ready (also when it became so just now).</exception>
     Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Puts a tag at a revision, or removes it; null when the endpoint is gone.</summary>
+    /// <param name="revision">Null = the tag is removed; nothing happens when there is none.</param>
+    /// <exception cref="ArgumentException">The revision is missing or not ready (also when it became so just now), or <see cref="TagRules.Full"/>.</exception>
+    Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken);
+
+    /// <summary>Begins, changes or ends mirroring; null when the endpoint is gone.</summary>
+    /// <param name="mirror">Null = it ends.</param>
+    /// <exception cref="ArgumentException">Its revision is missing or not ready (also when it became so just now).</exception>
+    Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken);
 
     /// <summary><see cref="CanaryFlow.Apply"/>; null when the endpoint is gone.</summary>
     Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken);
@@ -84,4 +95,6 @@ public sealed record NewRevision
 
     /// <summary>It begins as a canary; null = it takes all traffic when it is ready.</summary>
     public CanaryPolicy? Canary { get; init; }
+
+    public Debut Debut { get; init; } = Debut.Usual;
 }

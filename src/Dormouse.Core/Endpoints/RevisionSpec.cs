@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Overflow;
 
 namespace Dormouse.Core.Endpoints;
 
@@ -96,6 +97,9 @@ public sealed record RevisionSpec
 
     /// <summary>Engine settings (<c>--engine key=value</c>): ONNX Runtime session configuration entries.</summary>
     public ImmutableSortedDictionary<string, string> Engine { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Who takes its invocations when there is no capacity here; null = nobody.</summary>
+    public OverflowPolicy? Overflow { get; init; }
 
     /// <summary>The signature (pictures in, labels out) as canonical JSON, or null when the model has none.</summary>
     public string? Signature { get; init; }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Overflow;
 
 namespace Dormouse.Core.Endpoints;
 
@@ -48,6 +49,8 @@ public sealed record RevisionWishes
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
+
+    public OverflowWishes? Overflow { get; init; }
 
     /// <summary>Canonical JSON, already checked by whoever knows signatures.</summary>
     public string? Signature { get; init; }

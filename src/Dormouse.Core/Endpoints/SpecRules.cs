@@ -1,3 +1,5 @@
+using Dormouse.Core.Overflow;
+
 namespace Dormouse.Core.Endpoints;
 
 /// <summary>Turns wishes into a spec: applies every default, checks every bound, reports all errors at once.</summary>
@@ -78,6 +80,7 @@ public static class SpecRules
             QueueLimitBytes = check.Size("queue_limit_bytes", wishes.QueueLimitBytes, defaults.QueueLimitBytes, Sizes.BytesPerMib, 1L << 40),
             Environment = check.Environment("environment", wishes.Environment),
             Engine = check.Engine("engine", wishes.Engine),
+            Overflow = OverflowRules.Apply(check, wishes.Overflow),
             Signature = wishes.Signature,
         };
         if (spec.BatchDelay >= spec.Timeout && check.IsFine("batch_delay") && check.IsFine("timeout"))
@@ -112,6 +115,7 @@ public static class SpecRules
         QueueLimitBytes = Sizes.Format(spec.QueueLimitBytes),
         Environment = spec.Environment,
         Engine = spec.Engine,
+        Overflow = spec.Overflow is { } overflow ? new OverflowWishes(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,
         Signature = spec.Signature,
     };
 

@@ -4,8 +4,8 @@ using Dormouse.Core.Usage;
 namespace Dormouse.Core.Rollouts;
 
 /// <summary>
-/// What is counted of one side during a canary. Invocations whose caller left and those that a crash of the server took say nothing of the revision and are
-/// not counted.
+/// What is counted of one side during a canary. Invocations whose caller left, those that a crash of the server took, those that an overflow address ran
+/// and copies of other invocations say nothing of the revision and are not counted.
 /// </summary>
 public sealed class RevisionCounts
 {
@@ -23,7 +23,7 @@ public sealed class RevisionCounts
 
     public void Count(Receipt receipt)
     {
-        if (receipt.Outcome is Outcome.CallerLeft or Outcome.ServerLost)
+        if (receipt.Outcome is Outcome.CallerLeft or Outcome.ServerLost || receipt.Start == StartKind.Overflow || receipt.IsMirror)
         {
             return;
         }

@@ -54,7 +54,9 @@ public interface IInvocationJournal : IAsyncDisposable
     Task FlushAsync(CancellationToken cancellationToken);
 }
 
-public readonly record struct InvocationOpening(InvocationId Invocation, TenantId Tenant, RevisionId Revision, long Instance, DateTimeOffset StartedAt, int MemoryMib, ReceiptLine Line = ReceiptLine.OnDemand);
+/// <param name="IsMirror">A copy, whose answer nobody gets.</param>
+public readonly record struct InvocationOpening(
+    InvocationId Invocation, TenantId Tenant, RevisionId Revision, long Instance, DateTimeOffset StartedAt, int MemoryMib, ReceiptLine Line = ReceiptLine.OnDemand, bool IsMirror = false);
 
 /// <param name="Receipt">Null while it runs.</param>
 public sealed record JournalEntry(InvocationOpening Opening, Receipt? Receipt);

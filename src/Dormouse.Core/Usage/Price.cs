@@ -3,8 +3,9 @@ namespace Dormouse.Core.Usage;
 /// <summary>Prices in force. All money is integers of 10⁻¹² of <see cref="Currency"/>.</summary>
 /// <param name="Currency">ISO 4217 code shown to people.</param>
 /// <param name="OnDemandPicoPerGibSecond">Price of one GB-second (1 GB = 1,024 MB) of on-demand run time.</param>
-/// <param name="PicoPerInvocation">Price of one invocation, whatever it used.</param>
-public sealed record PriceBook(string Currency, long OnDemandPicoPerGibSecond, long PicoPerInvocation)
+/// <param name="PicoPerInvocation">Price of one invocation that an instance here ran, whatever it used.</param>
+/// <param name="PicoPerOverflow">Price of one invocation that an overflow address ran; nothing else is charged for it here.</param>
+public sealed record PriceBook(string Currency, long OnDemandPicoPerGibSecond, long PicoPerInvocation, long PicoPerOverflow = 0)
 {
     /// <summary>Price of one GB-second that provisioned instances are there, whether anything runs or not. Default: a quarter of the on-demand price, as AWS Lambda's.</summary>
     public long ProvisionedPicoPerGibSecond { get; init; } = DefaultProvisioned(OnDemandPicoPerGibSecond);

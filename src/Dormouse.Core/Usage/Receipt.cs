@@ -73,6 +73,9 @@ public sealed record Receipt
 
     public Rung? Rung { get; init; }
 
+    /// <summary>A copy of an invocation (<see cref="Rollouts.Mirror"/>), whose answer was compared and dropped.</summary>
+    public bool IsMirror { get; init; }
+
     public required InvocationTimes Times { get; init; }
 
     /// <summary>CPU time of the run as the instance measured it, µs; 0 when it does not say.</summary>

@@ -29,12 +29,14 @@ public static class Receipts
     /// <returns>
     /// Times in whole µs whose queue, start and load sum to the whole wait, that in the instance included. Metered time is at most the run time, so the hop to the instance, which the slot
     /// was held for as well, is not billed. <see cref="Outcome.ServerLost"/> is billed 0; every other outcome pays its share and the price per invocation.
+    /// One that an overflow address ran (<see cref="StartKind.Overflow"/>) metered nothing here and pays the price of an overflow.
     /// </returns>
     public static Receipt Close(Guid serverId, long sequence, in InvocationOpening opening, in SlotGrant grant, in InvocationEnd end, PriceBook book)
     {
         var run = Math.Max(0, end.RunMicroseconds);
         var isLost = end.Outcome == Outcome.ServerLost;
-        var metered = isLost ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
+        var isElsewhere = grant.Kind == StartKind.Overflow;
+        var metered = isLost || isElsewhere ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
         var billed = Pricing.BilledMilliseconds(metered);
         var isCold = grant.Kind == StartKind.Cold;
         var line = LineOf(grant.Lease);
@@ -53,12 +55,13 @@ public static class Receipts
             Start = grant.Kind,
             Cause = isCold ? grant.Cause : null,
             Rung = isCold ? grant.Rung : null,
+            IsMirror = opening.IsMirror,
             Times = Times(grant, run, Math.Max(0, end.WaitMicroseconds)),
             CpuMicroseconds = Math.Max(0, end.CpuMicroseconds),
             MemoryMib = opening.MemoryMib,
             MeteredMicroseconds = metered,
             BilledMilliseconds = billed,
-            PricePico = isLost ? 0 : Pricing.PricePico(book, billed, opening.MemoryMib, line),
+            PricePico = isLost ? 0 : isElsewhere ? book.PicoPerOverflow : Pricing.PricePico(book, billed, opening.MemoryMib, line),
         };
     }
 
@@ -97,6 +100,7 @@ public static class Receipts
         Outcome = Outcome.ServerLost,
         Status = 0,
         Start = StartKind.Warm,
+        IsMirror = opening.IsMirror,
         Times = default,
         MemoryMib = opening.MemoryMib,
         MeteredMicroseconds = 0,

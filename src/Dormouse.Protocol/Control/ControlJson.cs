@@ -10,6 +10,8 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(RevisionList))]
 [JsonSerializable(typeof(EndpointPatch))]
 [JsonSerializable(typeof(TrafficRequest))]
+[JsonSerializable(typeof(TagRequest))]
+[JsonSerializable(typeof(MirrorRequest))]
 [JsonSerializable(typeof(RollbackRequest))]
 [JsonSerializable(typeof(BlobInfo))]
 [JsonSerializable(typeof(ReceiptInfo))]

@@ -17,6 +17,12 @@ public sealed record DeployRequest
 
     /// <summary>Give the revision this share only, watch it against the old, and promote it or roll it back; null = all traffic at once.</summary>
     public CanarySettings? Canary { get; init; }
+
+    /// <summary>Let this tag address the revision once it is ready; null = none.</summary>
+    public string? Tag { get; init; }
+
+    /// <summary>False = give the revision no traffic: its number and its tags reach it. Default true.</summary>
+    public bool Traffic { get; set; } = true;
 }
 
 /// <param name="Percent">Per cent of the invocations, 1 to 99.</param>
@@ -105,11 +111,27 @@ public sealed record RevisionSettings
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
 
+    /// <summary>Who takes invocations when there is no capacity here; null = nobody.</summary>
+    public OverflowSettings? Overflow { get; init; }
+
     public bool? Public { get; init; }
 
     /// <summary>The signature as YAML or JSON text (a <c>signature.yaml</c> in the package is used when this is null).</summary>
     public string? Signature { get; init; }
 }
+
+/// <summary>Another server, or any HTTP endpoint, that takes invocations when there is no capacity here.</summary>
+/// <param name="Url">http or https, without user, query and fragment. Without a path: a server like this one; with one: the endpoint's own address.</param>
+/// <param name="Max">Most invocations at it at once, 1 to 1,000; null = 20.</param>
+/// <param name="KeyFile">Name of a file in the server's folder <c>overflow-keys</c> whose text is sent as its bearer key.</param>
+/// <param name="KeyEnv">Name of a variable of the server, beginning with DORMOUSE_OVERFLOW_KEY_, whose value is.</param>
+public sealed record OverflowSettings(string? Url, int? Max = null, string? KeyFile = null, string? KeyEnv = null);
+
+/// <summary>How the overflow address of a revision stands since the server started.</summary>
+/// <param name="State">"asked", "left_alone" (it failed again and again), "probed" (one invocation tries it).</param>
+/// <param name="Until">When it is probed; null unless it is left alone.</param>
+/// <param name="LastFailure">Why it failed last; null when it never did.</param>
+public sealed record OverflowInfo(string Revision, string Host, string State, DateTimeOffset? Until, int Running, int Max, long Answered, long NotTaken, long Failed, string? LastFailure);
 
 /// <summary><c>GET /api/v1/endpoints/{name}</c>; the list has the same objects without instances and scaling.</summary>
 public sealed record EndpointInfo
@@ -131,6 +153,9 @@ public sealed record EndpointInfo
     /// <summary>Weight by revision, e.g. {"r3": 90, "r4": 10}.</summary>
     public required ImmutableSortedDictionary<string, int> Traffic { get; init; }
 
+    /// <summary>Revision by tag, e.g. {"stable": "r3"}; null when it has none.</summary>
+    public ImmutableSortedDictionary<string, string>? Tags { get; init; }
+
     public ImmutableArray<RevisionInfo> Revisions { get; set; } = [];
 
     public ImmutableArray<InstanceInfo> Instances { get; set; } = [];
@@ -140,6 +165,12 @@ public sealed record EndpointInfo
 
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }
+
+    /// <summary>Null when nothing is mirrored.</summary>
+    public MirrorInfo? Mirror { get; init; }
+
+    /// <summary>Overflow addresses of its revisions that something was sent to; null when nothing was.</summary>
+    public ImmutableArray<OverflowInfo>? Overflow { get; init; }
 
     /// <summary>The last changes of the instance count, newest first.</summary>
     public ImmutableArray<ScalingInfo> Scaling { get; set; } = [];
@@ -203,6 +234,27 @@ public sealed record EndpointPatch(bool? Public = null);
 /// <summary><c>PUT /api/v1/endpoints/{name}/traffic</c>: weights by revision name; they must sum to 100.</summary>
 public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic);
 
+/// <summary><c>PUT /api/v1/endpoints/{name}/tags/{tag}</c>.</summary>
+/// <param name="Revision">"r3"; a ready one.</param>
+public sealed record TagRequest(string? Revision = null);
+
+/// <summary><c>PUT /api/v1/endpoints/{name}/mirror</c>.</summary>
+/// <param name="Revision">"r4"; a ready one, which gets the copies.</param>
+/// <param name="Percent">Per cent of the invocations that are copied, 1 to 100.</param>
+/// <param name="Tolerance">Numbers a and b are equal when |a − b| is at most this × max(1, |a|, |b|), 0 to 1; null = 0.0001.</param>
+public sealed record MirrorRequest(string? Revision, int Percent, double? Tolerance = null);
+
+/// <summary>A mirror, and what was seen since it began or the server started.</summary>
+/// <param name="Compared">Copies that were answered, like their originals: <paramref name="Same"/> + <paramref name="DifferentStatus"/> + <paramref name="DifferentBody"/> + <paramref name="Unread"/>.</param>
+/// <param name="Unread">Same status, but an answer of more than 1 MiB, which is not compared.</param>
+/// <param name="Unanswered">Copies that got no answer: their instance ended, or they took too long.</param>
+/// <param name="Dropped">Not run: there was no room for them.</param>
+/// <param name="NotMirrored">Chosen, but with a body of more than 1 MiB.</param>
+/// <param name="LastDifference">Where the last two answers differed; null when none did.</param>
+public sealed record MirrorInfo(
+    string Revision, int Percent, double Tolerance, long Compared, long Same, long DifferentStatus, long DifferentBody, long Unread, long Unanswered, long Dropped, long NotMirrored,
+    double MedianMs, double P95Ms, double MirrorMedianMs, double MirrorP95Ms, string? LastDifference);
+
 /// <summary><c>POST /api/v1/endpoints/{name}/rollback</c>: to a named revision, or to the traffic before the last change.</summary>
 public sealed record RollbackRequest(string? Revision = null);
 
@@ -233,10 +285,16 @@ public sealed record ReceiptInfo
 
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>"warm", "queued", "cold".</summary>
+    /// <summary>"warm", "queued", "cold", or "overflow": another server ran it.</summary>
     public required string Start { get; init; }
 
     public string? Cause { get; init; }
+
+    /// <summary>Host of the overflow address that ran it; null when an instance here did, or its endpoint is deleted.</summary>
+    public string? Overflow { get; init; }
+
+    /// <summary>A copy of another invocation: its answer was compared and dropped.</summary>
+    public bool Mirror { get; init; }
 
     public string? Rung { get; init; }
 

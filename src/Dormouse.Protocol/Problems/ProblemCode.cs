@@ -51,6 +51,8 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode WorkerCrashed = new("worker_crashed", 502, true, "The instance ended during the run", "owner");
     public static readonly ProblemCode MemoryExceeded = new("memory_exceeded", 502, false, "The run exceeded its memory limit", "owner");
     public static readonly ProblemCode DeadlineExceeded = new("deadline_exceeded", 504, true, "The run exceeded its time limit", "owner");
+    public static readonly ProblemCode OverflowFailed = new("overflow_failed", 502, true, "The overflow address gave no answer", "owner");
+    public static readonly ProblemCode OverflowLoop = new("overflow_loop", 508, false, "The overflow addresses form a loop", "owner");
     public static readonly ProblemCode RunFailed = new("run_failed", 500, false, "The model failed to run", "owner");
     public static readonly ProblemCode LedgerUnavailable = new("ledger_unavailable", 503, true, "Receipts cannot be written", "operator");
     public static readonly ProblemCode Internal = new("internal", 500, true, "Something went wrong", "operator");
@@ -61,7 +63,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
         EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
-        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, RunFailed, LedgerUnavailable, Internal,
+        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, Internal,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 
     /// <summary>Stable <c>type</c> URI of the problem document.</summary>

@@ -8,6 +8,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
@@ -58,6 +59,7 @@ internal static class ControlRoutes
     private static IEnumerable<ControlRoute> All(IServiceProvider services) =>
     [
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
+        .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
@@ -91,6 +93,14 @@ internal static class ControlRoutes
             AnswerType = "application/x-ndjson",
             Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false.")],
         },
+    ];
+
+    private static ImmutableArray<ControlRoute> Rollouts(TagsApi tags, MirrorApi mirror) =>
+    [
+        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, tags.PutAsync),
+        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, ControlJson.Default.EndpointInfo, tags.DeleteAsync),
+        Send("PUT", "/endpoints/{name}/mirror", "setMirror", "Copy invocations to a revision and compare its answers", ControlJson.Default.MirrorRequest, ControlJson.Default.EndpointInfo, mirror.PutAsync),
+        Send("DELETE", "/endpoints/{name}/mirror", "deleteMirror", "Copy invocations no more", null, ControlJson.Default.EndpointInfo, mirror.DeleteAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Blobs(BlobsApi api) =>

@@ -4,6 +4,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Uploads;
@@ -26,6 +27,8 @@ internal static class ControlSetup
         .AddSingleton<EndpointViews>()
         .AddSingleton<DrainWaits>()
         .AddSingleton<EndpointsApi>()
+        .AddSingleton<TagsApi>()
+        .AddSingleton<MirrorApi>()
         .AddSingleton<DeployApi>()
         .AddSingleton<LogsApi>()
         .AddSingleton<BlobsApi>()
@@ -40,7 +43,7 @@ internal static class ControlSetup
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new ProvisionedRoom(services.GetRequiredService<RoutingTable>(), settings.Machine.MemoryMib))
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(),
+            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
             new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()

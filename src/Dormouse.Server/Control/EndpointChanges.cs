@@ -68,6 +68,20 @@ internal sealed partial class EndpointChanges(
             token => catalogue.SetTrafficAsync(endpoint, traffic, time.GetUtcNow(), token),
             cancellationToken);
 
+    /// <param name="revision">Null = the tag is removed.</param>
+    public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            endpoint, revision is { } number ? $"tag {tag} is r{number}" : $"tag {tag} is deleted",
+            token => catalogue.SetTagAsync(endpoint, tag, revision, token),
+            cancellationToken);
+
+    /// <param name="mirror">Null = nothing is mirrored any more.</param>
+    public Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            endpoint, mirror is null ? "nothing is mirrored any more" : $"{mirror.Percent} % of the invocations are mirrored to r{mirror.Revision}",
+            token => catalogue.SetMirrorAsync(endpoint, mirror, token),
+            cancellationToken);
+
     /// <summary>Carries out what was decided of the canary of this revision; nothing when it has ended meanwhile.</summary>
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, CancellationToken cancellationToken) =>
         ChangeAsync(revision.Endpoint, null, token => catalogue.ApplyCanaryAsync(revision, decision, time.GetUtcNow(), token), cancellationToken);

@@ -5,6 +5,7 @@ using Dormouse.Core.Instances;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
@@ -12,7 +13,8 @@ using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 namespace Dormouse.Server.Control;
 
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
-internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, IInstanceDriver driver, OptimisedModels optimised)
+internal sealed class EndpointViews(
+    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, IInstanceDriver driver, OptimisedModels optimised)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -23,6 +25,8 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         {
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
             Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i)))],
+            Overflow = overflow.Infos(revisions),
+            Mirror = mirrors.Info(endpoint),
             Scaling =
             [
                 .. dispatch.Changes(endpoint.Id)
@@ -86,6 +90,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         {
             (false, _) => "idle",
             (true, RevisionState.Failed) => "failed",
+            (true, RevisionState.Ready) => "idle",
             (true, _) => "verifying",
         };
     }
@@ -100,6 +105,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
             Url = Url(endpoint, request),
             Public = endpoint.IsPublic,
             Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
+            Tags = endpoint.Tags.IsEmpty ? null : endpoint.Tags.ToImmutableSortedDictionary(t => t.Name, t => RevisionViews.Name(t.Revision), StringComparer.Ordinal),
             Queued = samples.Sum(s => s.Sample.Queued),
             Canary = endpoint.Canary is { } canary ? CanaryViews.Info(canary, canaries.Find(endpoint.Id)) : null,
             CreatedAt = endpoint.CreatedAt,

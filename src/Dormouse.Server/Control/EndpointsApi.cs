@@ -170,6 +170,18 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         return null;
     }
 
+    /// <summary>The endpoint as a change left it; <c>endpoint_not_found</c> when it was deleted meanwhile.</summary>
+    public async Task ShowChangedAsync(ControlCall call, Endpoint endpoint, CatalogueEntry? changed)
+    {
+        if (changed is null)
+        {
+            await Problems.WriteAsync(call.Http, ProblemCode.EndpointNotFound, $"'{endpoint.Name}' was deleted meanwhile.");
+            return;
+        }
+
+        await ShowAsync(call, changed.Endpoint);
+    }
+
     private async Task ApplyAsync(ControlCall call, Endpoint endpoint, IReadOnlyList<TrafficShare> wished)
     {
         var revisions = await catalogue.RevisionsAsync(endpoint.Id, call.Cancellation);
@@ -207,17 +219,6 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         }
 
         await ShowChangedAsync(call, endpoint, changed);
-    }
-
-    private async Task ShowChangedAsync(ControlCall call, Endpoint endpoint, CatalogueEntry? changed)
-    {
-        if (changed is null)
-        {
-            await Problems.WriteAsync(call.Http, ProblemCode.EndpointNotFound, $"'{endpoint.Name}' was deleted meanwhile.");
-            return;
-        }
-
-        await ShowAsync(call, changed.Endpoint);
     }
 
     private async Task ShowAsync(ControlCall call, Endpoint endpoint) =>

@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Server.Control;
@@ -33,6 +34,7 @@ public static class SettingsViews
             QueueLimitBytes = wishes.QueueLimitBytes,
             Environment = wishes.Environment,
             Engine = wishes.Engine,
+            Overflow = wishes.Overflow is { } overflow ? new OverflowSettings(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,
             Public = isPublic,
             Signature = wishes.Signature,
         };
@@ -62,6 +64,7 @@ public static class SettingsViews
         QueueLimitBytes = settings.QueueLimitBytes,
         Environment = settings.Environment,
         Engine = settings.Engine,
+        Overflow = settings.Overflow is { } overflow ? new OverflowWishes(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,
         Signature = signatureJson,
     };
 }

@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Floors;
+using Dormouse.Server.Overflow;
 
 namespace Dormouse.Server.Deploying;
 
@@ -22,7 +23,7 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, MachineFacts machine)
+internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -39,6 +40,11 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
         if (Incomplete(request) is { } incomplete)
         {
             return new DeployVerdict.Refused(ProblemCode.RequestInvalid, incomplete);
+        }
+
+        if (await DebutRefusalAsync(tenant, name, request, cancellationToken) is { } debut)
+        {
+            return debut;
         }
 
         var (canary, canaryRefusal) = await CanaryAsync(tenant, name, request.Canary, cancellationToken);
@@ -131,9 +137,28 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted { Spec.BatchMax: > 1 and var batchMax } when !request.Verify => Refused(
                 ProblemCode.SpecInvalid, [$"batch_max is {batchMax} and verify is off; whether invocations of the model can share runs is found out by verifying it. Verify it, or leave batch_max out."]),
+            SpecOutcome.Accepted { Spec.Overflow: { } away } when overflow.Refusal(away) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };
+    }
+
+    private async Task<DeployVerdict?> DebutRefusalAsync(TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
+    {
+        if (request is { Traffic: false, Canary: { } canary })
+        {
+            return new DeployVerdict.Refused(
+                ProblemCode.SpecInvalid, $"canary.percent is {canary.Percent}, but traffic is false; allowed is one of them: a canary is judged by the traffic that it gets.");
+        }
+
+        if (request.Tag is not { } tag)
+        {
+            return null;
+        }
+
+        return TagRules.Refusal(tag) is { } refusal ? new DeployVerdict.Refused(ProblemCode.NameInvalid, refusal)
+            : TagRules.Full(await catalogue.FindAsync(tenant, name, cancellationToken), tag) is { } full ? new DeployVerdict.Refused(ProblemCode.SpecInvalid, full)
+            : null;
     }
 
     private async Task<(CanaryPolicy? Policy, DeployVerdict.Refused? Refusal)> CanaryAsync(

@@ -1,5 +1,6 @@
 using Dormouse.Core;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
@@ -61,6 +62,7 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
                     Package = fine.Package,
                     Spec = fine.Spec,
                     Canary = fine.Canary,
+                    Debut = new Debut(request.Tag, request.Traffic),
                 },
                 new EndpointId(ids.NewId()),
                 cancellationToken);

@@ -7,12 +7,13 @@ namespace Dormouse.Server.Dispatch;
 /// <param name="BodyBytes">Bytes of its body that are held while it waits.</param>
 /// <param name="IsRetry">Its instance broke; it goes to the head of the queue.</param>
 /// <param name="TimeLeft">Until the answer is of no use to its caller, zero or less = it is already; null = the caller did not say.</param>
-internal readonly record struct SlotRequest(long BodyBytes, bool IsRetry, TimeSpan? TimeLeft = null, QueuePriority Priority = QueuePriority.Normal)
+/// <param name="CanOverflow">Its revision's overflow address has room for it.</param>
+internal readonly record struct SlotRequest(long BodyBytes, bool IsRetry, TimeSpan? TimeLeft = null, QueuePriority Priority = QueuePriority.Normal, bool CanOverflow = false)
 {
     /// <summary>Itself as an event of the revision that it asks.</summary>
     public RevisionEvent Arrival(long ticket, MonotonicTime now, TimeSpan queueTimeout)
     {
-        var wishes = new CallerWishes(TimeLeft is { } left ? now + left : MonotonicTime.Never, Priority);
+        var wishes = new CallerWishes(TimeLeft is { } left ? now + left : MonotonicTime.Never, Priority, CanOverflow);
         return RevisionEvent.Arrived(ticket, now + queueTimeout, BodyBytes, IsRetry, wishes);
     }
 }

@@ -1,4 +1,5 @@
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Overflow;
 
 namespace Dormouse.Server.Gateway;
 
@@ -36,6 +37,9 @@ internal abstract class Exchange
     /// <summary><see cref="WhileWaitingAsync"/> reads on and may find that the body fails.</summary>
     public virtual bool MayFailWaiting => false;
 
+    /// <summary>It can be sent to an overflow address.</summary>
+    public virtual bool CanOverflow => false;
+
     /// <summary>Set when an attempt ended with <see cref="AttemptEnd.BodyFailed"/> or <see cref="WhileWaitingAsync"/> said so.</summary>
     public Problem? BodyProblem { get; protected set; }
 
@@ -45,4 +49,9 @@ internal abstract class Exchange
     /// <summary>Sends the request to the instance of the run's slot and its answer to the caller.</summary>
     /// <param name="deadline">Fires when the run's time is up: the exchange stops and says that it broke.</param>
     public abstract ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline);
+
+    /// <summary>Sends the request to an overflow address and its answer to the caller. Only when <see cref="CanOverflow"/> says so.</summary>
+    /// <returns>Null when nobody took it: nothing has run, nothing was sent to the caller.</returns>
+    public virtual ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline) =>
+        throw new InvalidOperationException("This exchange cannot overflow.");
 }

@@ -1,7 +1,9 @@
+using Dormouse.Core.Usage;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting.Settings;
-using Dormouse.Server.Usage;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Rollouts;
+using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
@@ -30,12 +32,16 @@ internal static class GatewayRegistration
         services.AddSingleton<InvocationRecorder>();
         services.AddSingleton(provider => new InstanceConnections(
             provider.GetRequiredService<DispatchEvents>(), provider.GetRequiredService<DispatchService>().IsThere));
+        services.AddOverflow();
         services.AddSingleton<InvocationRunner>();
         services.AddSingleton<RevisionResolver>();
         services.AddSingleton<ModelViews>();
         services.AddSingleton<Repository>();
         services.AddSingleton<HttpExchangeParts>();
+        services.AddSingleton(provider => new ServerIdentity(provider.GetRequiredService<IInvocationJournal>().ServerId));
         services.AddSingleton<InvocationParts>();
+        services.AddSingleton<BackgroundTasks>();
+        services.AddSingleton<MirrorCopies>();
         services.AddSingleton<InvocationPipeline>();
         services.AddSingleton<V2Routes>();
         services.AddSingleton<InvokeRoutes>();

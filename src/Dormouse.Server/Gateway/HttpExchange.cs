@@ -2,6 +2,8 @@ using Dormouse.Core;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
+using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -18,7 +20,8 @@ internal readonly record struct InstanceTarget(PathString? Path)
 internal sealed record HttpExchangeParts(IHttpForwarder Forwarder, GatewaySettings Settings, IIdSource Ids);
 
 /// <summary>An HTTP request forwarded to an instance by YARP's forwarder, and its answer streamed back.</summary>
-internal sealed class HttpExchange(HttpContext context, RequestBody body, InstanceTarget target, HttpExchangeParts parts) : Exchange
+internal sealed class HttpExchange(
+    HttpContext context, RequestBody body, InstanceTarget target, HttpExchangeParts parts, MirrorCapture? capture = null) : Exchange
 {
     private const string Destination = "http://instance";
 
@@ -37,6 +40,9 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
 
     public override bool MayFailWaiting => !body.IsKept;
 
+    /// <summary>A body that is not kept could not be sent anywhere else afterwards; a connection to be upgraded belongs to its program here.</summary>
+    public override bool CanOverflow => body.IsKept && context.Request.Headers.Upgrade.Count == 0;
+
     public override async ValueTask<bool> WhileWaitingAsync(Task<SlotResult> grant)
     {
         var isWell = await body.SpoolWhileAsync(grant, parts.Settings.SpoolFolder, parts.Ids, context.RequestAborted);
@@ -50,7 +56,7 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         var original = request.Body;
         var callerLeft = context.RequestAborted;
         await using var sent = body.Open(run.Deadline);
-        var transform = new InstanceTransform(run, target, body);
+        var transform = new InstanceTransform(run, target, body, capture);
         request.Body = sent;
         // A run goes on when its caller leaves, so the forwarder must not hear of it.
         context.RequestAborted = CancellationToken.None;
@@ -67,6 +73,41 @@ internal sealed class HttpExchange(HttpContext context, RequestBody body, Instan
         }
 
         return error == ForwarderError.None ? Finished(run, transform) : Judge(run, transform, sent);
+    }
+
+    public override async ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline)
+    {
+        var request = context.Request;
+        var original = request.Body;
+        await using var sent = body.Open(deadline: null);
+        var transform = new OverflowTransform(run, target, body);
+        request.Body = sent;
+        ForwarderError error;
+        try
+        {
+            error = await parts.Forwarder.SendAsync(context, Destination, run.Invoker, Config, transform, deadline);
+        }
+        finally
+        {
+            request.Body = original;
+        }
+
+        run.Close(transform.Status, isWhole: error == ForwarderError.None);
+        if (error == ForwarderError.None && !transform.IsNotTaken && !transform.IsUnaccounted)
+        {
+            return RunEnd.Answered.Instance;
+        }
+
+        var fault = context.Features.Get<IForwarderErrorFeature>()?.Exception;
+        if (!context.Response.HasStarted)
+        {
+            // The forwarder has set the address's status.
+            context.Response.Clear();
+            context.Response.Headers[Protocol.DormouseHeaders.InvocationId] = run.Invocation.Id.ToString();
+            context.Features.Set<IForwarderErrorFeature>(null);
+        }
+
+        return transform.IsNotTaken ? null : OverflowFault.Judge(run, transform, fault);
     }
 
     private static AttemptEnd Finished(InvocationRun run, InstanceTransform transform)

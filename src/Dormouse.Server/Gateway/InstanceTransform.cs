@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
+using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Yarp.ReverseProxy.Forwarder;
@@ -12,7 +13,7 @@ namespace Dormouse.Server.Gateway;
 /// What is changed between caller and instance for one attempt. On the way in: the address, few headers, never the caller's key. On the way out: the run's
 /// figures are taken off, the slot is given back and the receipt written before a single header leaves, and the product's own headers are set.
 /// </summary>
-internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target, RequestBody body) : HttpTransformer
+internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target, RequestBody body, MirrorCapture? capture = null) : HttpTransformer
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
 
@@ -57,6 +58,7 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
 
         HasBegun = true;
         Status = (int)proxyResponse.StatusCode;
+        capture?.Began(proxyResponse);
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         var headers = httpContext.Response.Headers;
         headers.Remove(DormouseHeaders.RunMicroseconds);
@@ -139,7 +141,7 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         }
 
         var answer = await response.Content.ReadAsStreamAsync(cancellationToken);
-        response.Content = new StreamContent(new AnswerWatchStream(answer, length, run.Deadline, () => Ended(receipt)));
+        response.Content = new StreamContent(new AnswerWatchStream(answer, length, run.Deadline, () => Ended(receipt), capture));
     }
 
     private void Ended(Receipt? receipt)

@@ -1,5 +1,6 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Gateway;
@@ -17,6 +18,15 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
     public long ArrivedTimestamp => arrivedTimestamp;
 
     public CallerTerms Terms { get; init; } = CallerTerms.None;
+
+    /// <summary>Its caller named the revision: no other may answer.</summary>
+    public bool IsPinned { get; init; }
+
+    /// <summary>A copy of another invocation, whose answer nobody gets.</summary>
+    public bool IsMirror { get; init; }
+
+    /// <summary>The servers that it came through by overflow.</summary>
+    public Hops Hops { get; init; } = Hops.None;
 
     /// <summary>The slot it runs on, or ran on last; its waiting times are those of all attempts together.</summary>
     public SlotGrant Grant { get; private set; }

@@ -14,7 +14,7 @@ internal sealed class InvocationCounts(RevisionStatistics statistics, CanaryWatc
 
     public void Refused(Invocation invocation, Problem problem)
     {
-        if (problem.Code == ProblemCode.StartFailed || problem.Code == ProblemCode.ColdStartTimeout)
+        if (!invocation.IsMirror && (problem.Code == ProblemCode.StartFailed || problem.Code == ProblemCode.ColdStartTimeout))
         {
             canaries.StartFailed(invocation.Revision.Id);
         }

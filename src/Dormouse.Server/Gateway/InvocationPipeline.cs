@@ -1,23 +1,29 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Protocol;
 using Dormouse.Server.Access;
 using Dormouse.Server.Errors;
+using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Gateway;
 
 /// <summary>What a path of the data plane addresses.</summary>
-/// <param name="Version">Revision number as written in the path; null = by traffic.</param>
+/// <param name="Version">Revision number or tag as written in the path; null = by header or traffic.</param>
 internal readonly record struct InvocationAddress(TenantId Tenant, string Endpoint, string? Version, InstanceTarget Target);
 
 /// <summary>What the pipeline needs to turn a request into an invocation.</summary>
-internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, TimeProvider Time);
+internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, ServerIdentity Server, TimeProvider Time);
+
+/// <param name="Id">Of the data folder: other servers know this one by it.</param>
+internal sealed record ServerIdentity(Guid Id);
 
 /// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
-internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, HttpExchangeParts exchangeParts)
+internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, HttpExchangeParts exchangeParts)
 {
     public bool IsStopping => runner.IsStopping;
 
@@ -46,7 +52,14 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.RequestAborted);
+        var hopsFault = Hops.Read(Value(context, DormouseHeaders.Hops), parts.Server.Id, out var hops);
+        if (hopsFault != HopsFault.None)
+        {
+            await WriteAsync(context, OverflowFault.Of(hopsFault));
+            return;
+        }
+
+        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.Request.Headers, context.RequestAborted);
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
         if (revision is null)
@@ -55,7 +68,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived) { Terms = terms }, address.Target);
+        await RunAsync(context, new Invocation(id, route.Endpoint, revision, arrived)
+        {
+            Terms = terms,
+            IsPinned = !string.IsNullOrEmpty(address.Version) || Value(context, DormouseHeaders.Revision) is not null,
+            Hops = hops,
+        }, address.Target);
     }
 
     private async ValueTask RunAsync(HttpContext context, Invocation invocation, InstanceTarget target)
@@ -81,7 +99,8 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
-        var exchange = new HttpExchange(context, body, target, exchangeParts);
+        using var mirrored = mirrors.Choose(invocation, context, target, body);
+        var exchange = new HttpExchange(context, body, target, exchangeParts, mirrored);
         switch (await runner.RunAsync(invocation, exchange, context.RequestAborted))
         {
             case RunEnd.Failed failed:
@@ -105,10 +124,15 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             case RunEnd.CallerLeft when !context.Response.HasStarted:
                 context.Response.StatusCode = ProblemBoundary.StatusCallerLeft;
                 break;
+            case RunEnd.Answered when mirrored is not null:
+                mirrors.Offer(mirrored, invocation, body);
+                break;
             case RunEnd.CallerLeft or RunEnd.Answered:
                 break;
         }
     }
+
+    private static string? Value(HttpContext context, string header) => context.Request.Headers.TryGetValue(header, out var values) ? values.ToString() : null;
 
     private static Task WriteAsync(HttpContext context, Problem problem) => Problems.WriteAsync(context, problem.Code, problem.Detail, problem.RetryAfter);
 }

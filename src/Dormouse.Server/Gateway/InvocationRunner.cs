@@ -3,6 +3,7 @@ using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Overflow;
 using Dormouse.Server.Usage;
 
 namespace Dormouse.Server.Gateway;
@@ -12,7 +13,7 @@ namespace Dormouse.Server.Gateway;
 /// what a broken connection means: another try on another instance, or which failure.
 /// </summary>
 internal sealed class InvocationRunner(
-    DispatchService dispatch, InstanceConnections connections, InvocationRecorder recorder, InvocationCounts counts, TimeProvider time)
+    DispatchService dispatch, InstanceConnections connections, InvocationRecorder recorder, InvocationCounts counts, OverflowSender overflow, TimeProvider time)
 {
     /// <summary>How long a broken connection waits to learn why its instance ended; the launcher reports within milliseconds.</summary>
     private static readonly TimeSpan ReasonLimit = TimeSpan.FromMilliseconds(500);
@@ -61,10 +62,25 @@ internal sealed class InvocationRunner(
 
     private async ValueTask<RunEnd> RunAttemptsAsync(Invocation invocation, Exchange exchange, CancellationToken callerLeft)
     {
+        var lane = overflow.LaneOf(invocation, exchange);
         while (true)
         {
             var isRetry = invocation.Sequence is not null;
-            var refusal = await AcquireAsync(invocation, exchange, isRetry, callerLeft);
+            var (refusal, advice) = await AcquireAsync(invocation, exchange, isRetry, !isRetry && lane is not null && overflow.HasRoom(lane), callerLeft);
+            if (advice != OverflowAdvice.None && lane is not null)
+            {
+                if (await overflow.SendAsync(invocation, exchange, lane, callerLeft) is { } sentAway)
+                {
+                    return sentAway;
+                }
+
+                lane = null;
+                if (advice == OverflowAdvice.InPlaceOfWaiting)
+                {
+                    continue;
+                }
+            }
+
             if (refusal is not null)
             {
                 return GiveUp(invocation, refusal);
@@ -104,14 +120,14 @@ internal sealed class InvocationRunner(
         }
     }
 
-    /// <summary>Null when a slot was granted, else why not.</summary>
-    private async ValueTask<RunEnd?> AcquireAsync(Invocation invocation, Exchange exchange, bool isRetry, CancellationToken callerLeft)
+    /// <summary>No end when a slot was granted, else why not, and whether to go elsewhere.</summary>
+    private async ValueTask<(RunEnd? End, OverflowAdvice Advice)> AcquireAsync(Invocation invocation, Exchange exchange, bool isRetry, bool canOverflow, CancellationToken callerLeft)
     {
         SlotResult result;
         using var leaving = exchange.MayFailWaiting ? CancellationTokenSource.CreateLinkedTokenSource(callerLeft) : null;
         var terms = invocation.Terms;
         var left = terms.Within is { } within ? within - time.GetElapsedTime(invocation.ArrivedTimestamp) : (TimeSpan?)null;
-        var request = new SlotRequest(exchange.BodyBytes, isRetry, left, terms.Priority);
+        var request = new SlotRequest(exchange.BodyBytes, isRetry, left, terms.Priority, canOverflow);
         var asking = dispatch.AcquireAsync(invocation.Revision, request, leaving?.Token ?? callerLeft);
         if (asking.IsCompletedSuccessfully)
         {
@@ -126,14 +142,15 @@ internal sealed class InvocationRunner(
             }
             catch (OperationCanceledException) when (callerLeft.IsCancellationRequested)
             {
-                return RunEnd.CallerLeft.Instance;
+                return (RunEnd.CallerLeft.Instance, OverflowAdvice.None);
             }
 
             if (waited is null)
             {
-                return callerLeft.IsCancellationRequested
+                RunEnd end = callerLeft.IsCancellationRequested
                     ? RunEnd.CallerLeft.Instance
                     : new RunEnd.Failed(exchange.BodyProblem ?? throw new InvalidOperationException("A body failed without a problem."));
+                return (end, OverflowAdvice.None);
             }
 
             result = waited;
@@ -141,19 +158,19 @@ internal sealed class InvocationRunner(
 
         if (result is SlotResult.Refused refused)
         {
-            return new RunEnd.Failed(Problem.Of(refused.Refusal, _isStopping, invocation.Endpoint.Name));
+            return (new RunEnd.Failed(Problem.Of(refused.Refusal, _isStopping, invocation.Endpoint.Name)), refused.Refusal.Overflow);
         }
 
         var granted = ((SlotResult.Granted)result).Grant;
         if (callerLeft.IsCancellationRequested)
         {
             dispatch.Release(granted.Lease, SlotEnd.Completed);
-            return RunEnd.CallerLeft.Instance;
+            return (RunEnd.CallerLeft.Instance, OverflowAdvice.None);
         }
 
         invocation.Granted(granted, time.GetTimestamp());
         counts.Granted(invocation, granted);
-        return null;
+        return (null, OverflowAdvice.None);
     }
 
     /// <summary>Null when the body failed meanwhile. Whoever does not get the result, by a fault or by the caller's leaving, does not keep its slot either.</summary>

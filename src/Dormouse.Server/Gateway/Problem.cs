@@ -15,7 +15,7 @@ internal sealed record Problem(ProblemCode Code, string Detail, TimeSpan? RetryA
     public static Problem EndpointNotFound(string name) => new(ProblemCode.EndpointNotFound, $"There is no endpoint '{UrlText.Shown(name)}'.");
 
     public static Problem RevisionNotFound(string name, string version) =>
-        new(ProblemCode.RevisionNotFound, $"Endpoint '{UrlText.Shown(name)}' has no ready revision '{UrlText.Shown(version)}'. Versions are revision numbers, such as 1.");
+        new(ProblemCode.RevisionNotFound, $"Endpoint '{UrlText.Shown(name)}' has no ready revision or tag '{UrlText.Shown(version)}'. Versions are revision numbers such as 1, or tags.");
 
     /// <summary>Why an invocation got no slot.</summary>
     public static Problem Of(in SlotRefusal refusal, bool isStopping, string endpoint)

@@ -19,7 +19,7 @@ internal sealed class ReceiptReader(IInvocationJournal journal, ILedger ledger)
             return null;
         }
 
-        var opening = new InvocationOpening(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line);
+        var opening = new InvocationOpening(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line, receipt.IsMirror);
         return new JournalEntry(opening, receipt);
     }
 }

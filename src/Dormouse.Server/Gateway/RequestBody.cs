@@ -119,6 +119,14 @@ internal sealed class RequestBody : IAsyncDisposable
         return new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
     }
 
+    /// <summary>Hands over the memory of a body that is kept, which is not used any more: the new owner gives it back to the shared pool.</summary>
+    public (byte[]? Buffer, int Length) Detach()
+    {
+        var detached = (_kept, _keptBytes);
+        (_kept, _keptBytes) = (null, 0);
+        return detached;
+    }
+
     /// <summary>The rest that was never read, straight from the caller.</summary>
     public async ValueTask<int> ReadRestAsync(Memory<byte> destination, CancellationToken cancellationToken)
     {

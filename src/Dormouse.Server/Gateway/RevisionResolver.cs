@@ -1,15 +1,19 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Errors;
 using Dormouse.Server.Routing;
+using Microsoft.AspNetCore.Http;
+using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Gateway;
 
 /// <summary>The revision that an invocation runs on, or why none does.</summary>
 internal readonly record struct Resolution(Revision? Revision, Problem? Problem);
 
-/// <summary>Chooses a revision: by traffic weights, or the one that the path names, whether it carries traffic or not.</summary>
+/// <summary>Chooses a revision: by traffic weights, or the one that the path or a header names by number or tag, whether it carries traffic or not.</summary>
 internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
 {
     /// <summary>Named revisions without traffic that are kept in memory; when full all are dropped and read again.</summary>
@@ -21,9 +25,20 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
     private readonly Lock _randomLock = new();
     private readonly ConcurrentDictionary<RevisionId, Revision> _named = new();
 
-    public ValueTask<Resolution> ResolveAsync(EndpointRoute route, string? version, CancellationToken cancellationToken)
+    /// <param name="version">Of the address, or of the message with gRPC; null or empty = it names none.</param>
+    /// <param name="headers">May name one, too (<see cref="DormouseHeaders.Revision"/>); with gRPC they are the call's metadata.</param>
+    public ValueTask<Resolution> ResolveAsync(EndpointRoute route, string? version, IHeaderDictionary headers, CancellationToken cancellationToken)
     {
         var endpoint = route.Endpoint;
+        var named = headers.TryGetValue(DormouseHeaders.Revision, out var values) ? values.ToString() : null;
+        if (named is not null && !string.IsNullOrEmpty(version) && TagRules.Revision(endpoint, named) != TagRules.Revision(endpoint, version))
+        {
+            return new(new Resolution(null, new Problem(
+                ProblemCode.RequestInvalid,
+                $"Header {DormouseHeaders.Revision} is '{UrlText.Shown(named)}', but the address names '{UrlText.Shown(version)}'; allowed is one of them, or the same revision.")));
+        }
+
+        version = string.IsNullOrEmpty(version) ? named : version;
         if (endpoint.IsUnloaded)
         {
             return new(new Resolution(null, new Problem(
@@ -55,14 +70,15 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
         return new Resolution(null, problem);
     }
 
-    /// <summary>A ready revision by the number in a path; null when there is none.</summary>
+    /// <summary>A ready revision by the number or tag in an address; null when there is none.</summary>
     public async ValueTask<Revision?> FindAsync(EndpointRoute route, string version, CancellationToken cancellationToken)
     {
-        if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1)
-        {
-            return null;
-        }
+        return TagRules.Revision(route.Endpoint, version) is { } number ? await FindAsync(route, number, cancellationToken) : null;
+    }
 
+    /// <summary>A ready revision by its number; null when there is none.</summary>
+    public async ValueTask<Revision?> FindAsync(EndpointRoute route, int number, CancellationToken cancellationToken)
+    {
         foreach (var carrying in route.Revisions)
         {
             if (carrying.Id.Number == number)
@@ -92,6 +108,16 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
         return found;
     }
 
+    /// <summary>0 to 99.</summary>
+    public int DrawPercent()
+    {
+        // A seeded generator, as tests use, is not safe for several threads.
+        lock (_randomLock)
+        {
+            return random.Next(100);
+        }
+    }
+
     private async ValueTask<Resolution> NamedAsync(EndpointRoute route, string version, CancellationToken cancellationToken) =>
         await FindAsync(route, version, cancellationToken) is { } revision
             ? new Resolution(revision, null)
@@ -104,10 +130,6 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
             return 0;
         }
 
-        // A seeded generator, as tests use, is not safe for several threads.
-        lock (_randomLock)
-        {
-            return random.Next(100);
-        }
+        return DrawPercent();
     }
 }

@@ -57,7 +57,7 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, Problem.EndpointNotFound(model.Name), null);
         }
 
-        var (revision, problem) = await parts.Resolver.ResolveAsync(route, model.Version, context.CancellationToken);
+        var (revision, problem) = await parts.Resolver.ResolveAsync(route, model.Version, context.GetHttpContext().Request.Headers, context.CancellationToken);
         if (revision is null)
         {
             return new GrpcOutcome(null, problem, null);

@@ -11,6 +11,8 @@ internal static class TelemetrySetup
         .AddSingleton<InstanceMetrics>()
         .AddSingleton<ScalingMetrics>()
         .AddSingleton<BillingMetrics>()
+        .AddSingleton<OverflowMetrics>()
+        .AddSingleton<MirrorMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

@@ -5,7 +5,7 @@ using Dormouse.Server.Control;
 
 namespace Dormouse.Server.Usage;
 
-/// <summary><c>GET /api/v1/arrivals</c>: the receipts as a load that can be replayed. Who was refused left no receipt and is not in it.</summary>
+/// <summary><c>GET /api/v1/arrivals</c>: the receipts as a load that can be replayed. Who was refused left no receipt and is not in it; copies that a mirror made are not, either.</summary>
 internal sealed class ArrivalsApi(IInvocationJournal journal, ILedger ledger, EndpointNames names, TimeProvider time)
 {
     private const int PageMax = 10_000;
@@ -42,7 +42,7 @@ internal sealed class ArrivalsApi(IInvocationJournal journal, ILedger ledger, En
         var receipts = await ledger.PageAsync(call.Tenant, filter.Endpoint, from, to, after, limit, call.Cancellation);
         var known = await names.FindAsync(receipts.Select(r => r.Revision.Endpoint), call.Cancellation);
         var next = receipts.Length == limit ? Text(ReceiptPosition.Of(receipts[^1])) : null;
-        await JsonBody.WriteAsync(call.Http, new ArrivalPage([.. receipts.Where(r => r.Line != ReceiptLine.ProvisionedTime).Select(r => Info(r, known[r.Revision.Endpoint]))], next), ControlJson.Default.ArrivalPage);
+        await JsonBody.WriteAsync(call.Http, new ArrivalPage([.. receipts.Where(r => r.Line != ReceiptLine.ProvisionedTime && !r.IsMirror).Select(r => Info(r, known[r.Revision.Endpoint]))], next), ControlJson.Default.ArrivalPage);
     }
 
     private static ArrivalInfo Info(Receipt receipt, string endpoint)

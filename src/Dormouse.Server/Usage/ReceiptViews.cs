@@ -1,3 +1,4 @@
+using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
@@ -12,14 +13,20 @@ internal static class ReceiptViews
     /// <summary><see cref="ReceiptInfo.Start"/> and <see cref="ReceiptInfo.Outcome"/> of an invocation that still runs.</summary>
     public const string Running = "running";
 
-    public static ReceiptInfo Info(Receipt receipt, string endpoint, string currency) => new()
+    /// <summary><see cref="ReceiptInfo.Instance"/> of an invocation that an overflow address ran.</summary>
+    public const string Elsewhere = "elsewhere";
+
+    /// <param name="overflow">Host of the overflow address that ran it; null = an instance here did, or it is not known any more.</param>
+    public static ReceiptInfo Info(Receipt receipt, string endpoint, string currency, string? overflow = null) => new()
     {
         Id = receipt.Invocation.ToString(),
         Endpoint = endpoint,
         EndpointId = receipt.Revision.Endpoint.ToString(),
         Revision = RevisionViews.Name(receipt.Revision.Number),
-        Instance = Instance(receipt.Line, receipt.Revision, receipt.Instance),
+        Instance = receipt.Start == StartKind.Overflow ? Elsewhere : Instance(receipt.Line, receipt.Revision, receipt.Instance),
         Line = Words.Of(receipt.Line),
+        Overflow = overflow,
+        Mirror = receipt.IsMirror,
         Outcome = Words.Of(receipt.Outcome),
         Status = receipt.Status,
         StartedAt = receipt.StartedAt,
@@ -51,6 +58,7 @@ internal static class ReceiptViews
         Outcome = Running,
         StartedAt = opening.StartedAt,
         Start = Running,
+        Mirror = opening.IsMirror,
         MemoryMib = opening.MemoryMib,
         Price = PicoMoney.Format(0),
         Currency = currency,

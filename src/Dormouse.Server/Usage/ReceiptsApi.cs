@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
@@ -5,11 +6,12 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Overflow;
 
 namespace Dormouse.Server.Usage;
 
 /// <summary>Receipts, one and many. Lists wait until every invocation that has been answered is in the ledger.</summary>
-internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journal, ILedger ledger, EndpointNames names, PriceBook prices)
+internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journal, ILedger ledger, EndpointNames names, OverflowHosts hosts, PriceBook prices)
 {
     private const int ReceiptsMax = 1000;
 
@@ -26,7 +28,7 @@ internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journ
 
         var name = await names.FindAsync(entry.Opening.Revision.Endpoint, call.Cancellation);
         var info = entry.Receipt is { } receipt
-            ? ReceiptViews.Info(receipt, name, prices.Currency)
+            ? ReceiptViews.Info(receipt, name, prices.Currency, await hosts.FindAsync(receipt, call.Cancellation))
             : ReceiptViews.Open(entry.Opening, name, prices.Currency);
         await JsonBody.WriteAsync(call.Http, info, ControlJson.Default.ReceiptInfo);
     }
@@ -42,9 +44,12 @@ internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journ
         await journal.FlushAsync(call.Cancellation);
         var receipts = await ledger.RecentAsync(call.Tenant, filter.Endpoint, limit, call.Cancellation);
         var known = await names.FindAsync(receipts.Select(r => r.Revision.Endpoint), call.Cancellation);
-        await JsonBody.WriteAsync(
-            call.Http,
-            new ReceiptList([.. receipts.Select(r => ReceiptViews.Info(r, known[r.Revision.Endpoint], prices.Currency))]),
-            ControlJson.Default.ReceiptList);
+        var infos = ImmutableArray.CreateBuilder<ReceiptInfo>(receipts.Length);
+        foreach (var receipt in receipts)
+        {
+            infos.Add(ReceiptViews.Info(receipt, known[receipt.Revision.Endpoint], prices.Currency, await hosts.FindAsync(receipt, call.Cancellation)));
+        }
+
+        await JsonBody.WriteAsync(call.Http, new ReceiptList(infos.MoveToImmutable()), ControlJson.Default.ReceiptList);
     }
 }

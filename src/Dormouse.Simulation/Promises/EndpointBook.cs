@@ -36,7 +36,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         _last = now;
         var ended = Hear(@event, now);
         CountProvisioned(effects);
-        var broken = Provisioned(@event, effects) ?? Metered(ended, now, effects) ?? Refusals(effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
+        var broken = Provisioned(@event, effects) ?? Metered(ended, now, effects) ?? Refusals(now, effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
             ?? Gone(@event) ?? Rest(now, effects);
         _provisioned = CountProvisioned(effects);
         return broken;
@@ -48,7 +48,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
-                var waiter = new Waiter(@event.Ticket, @event.QueueDeadline, @event.IsRetry);
+                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.IsRetry, @event.Wishes.CanOverflow);
                 _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
                 break;
             case RevisionEventKind.CallerLeft:
@@ -134,13 +134,29 @@ internal sealed class EndpointBook(RevisionSpec spec)
         return Math.Min(ready.Count, spec.Provisioned);
     }
 
-    private string? Refusals(RevisionEffects effects)
+    private string? Refusals(MonotonicTime now, RevisionEffects effects)
     {
         foreach (var refusal in effects.Refusals)
         {
-            if (_waiting.RemoveAll(w => w.Ticket == refusal.Ticket) != 1)
+            var waiter = _waiting.Find(w => w.Ticket == refusal.Ticket);
+            if (waiter is null || _waiting.RemoveAll(w => w.Ticket == refusal.Ticket) != 1)
             {
                 return $"ticket {refusal.Ticket} was refused and did not wait";
+            }
+
+            if (refusal.Overflow != OverflowAdvice.None && !waiter.CanOverflow)
+            {
+                return $"ticket {refusal.Ticket} is sent away and cannot overflow";
+            }
+
+            if (refusal.Overflow != OverflowAdvice.None && _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Concurrency))
+            {
+                return $"ticket {refusal.Ticket} is sent away though a slot is free";
+            }
+
+            if (refusal.Overflow == OverflowAdvice.InPlaceOfWaiting && now >= waiter.Deadline)
+            {
+                return $"ticket {refusal.Ticket} is said to have time to wait on and has none";
             }
         }
 
@@ -268,7 +284,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
             : "a caller waits and no instance is there, starts or drains";
     }
 
-    private sealed record Waiter(long Ticket, MonotonicTime Deadline, bool IsRetry);
+    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime Deadline, bool IsRetry, bool CanOverflow);
 
     private sealed record Run(long Lease, InstanceBook Instance, MonotonicTime StartedAt);
 }

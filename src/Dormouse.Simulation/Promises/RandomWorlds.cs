@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Simulation.Load;
 using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Worlds;
@@ -115,6 +116,7 @@ public static class RandomWorlds
             QueueTimeout = Pick(WaitMs, ref random),
             QueueLimit = 1 + random.Below(40),
             BatchMax = random.Happens(0.3) ? 2 + random.Below(7) : 1,
+            Overflow = random.Happens(0.3) ? new OverflowPolicy("https://other", 1 + random.Below(5), null, null) : null,
         };
     }
 

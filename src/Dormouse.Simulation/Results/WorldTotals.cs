@@ -31,6 +31,9 @@ public sealed class WorldTotals(TimeSpan duration)
 
     public long CallersLeft { get; set; }
 
+    /// <summary>Those that overflow addresses took.</summary>
+    public long Overflowed { get; set; }
+
     public long Refused => _refusals.Sum();
 
     /// <summary>Slots given, also for another try.</summary>

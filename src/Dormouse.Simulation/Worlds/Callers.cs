@@ -22,7 +22,7 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
             world.Events.Add(world.Now + patience, new WorldEvent(EventKind.CallerLeaves, place, world.Invocations[place].Generation));
         }
 
-        dispatch.Feed(endpoint, Ask(endpoint, place, isRetry: false));
+        dispatch.Feed(endpoint, Ask(endpoint, place, isRetry: false, endpoint.MayOverflow));
     }
 
     /// <summary>Reads the endpoint's next arrival and schedules it.</summary>
@@ -58,10 +58,26 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         }
     }
 
-    public void Refused(in SlotRefusal refusal)
+    public void Refused(SimulatedEndpoint endpoint, in SlotRefusal refusal)
     {
-        world.Totals.RefusedFor(refusal.Kind);
-        End(InvocationTable.Place(refusal.Ticket), InvocationOutcome.Refused);
+        var place = InvocationTable.Place(refusal.Ticket);
+        if (refusal.Overflow != OverflowAdvice.None && endpoint.MayOverflow)
+        {
+            // Elsewhere it runs at once; there is always room for so many.
+            endpoint.Overflowing++;
+            world.Totals.Overflowed++;
+            world.Events.Add(world.Now + world.Invocations[place].RunTime, new WorldEvent(EventKind.OverflowEnds, endpoint.Index, 0));
+            End(place, InvocationOutcome.Overflowed);
+        }
+        else if (refusal.Overflow == OverflowAdvice.InPlaceOfWaiting)
+        {
+            dispatch.Follow(endpoint, Ask(endpoint, place, isRetry: false));
+        }
+        else
+        {
+            world.Totals.RefusedFor(refusal.Kind);
+            End(place, InvocationOutcome.Refused);
+        }
     }
 
     /// <summary>A run is over, by itself or because it exceeded its limit.</summary>
@@ -146,13 +162,13 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         }
     }
 
-    private RevisionEvent Ask(SimulatedEndpoint endpoint, int place, bool isRetry)
+    private RevisionEvent Ask(SimulatedEndpoint endpoint, int place, bool isRetry, bool canOverflow = false)
     {
         ref var invocation = ref world.Invocations[place];
         invocation.WaitsSince = world.Now;
         var ticket = world.Invocations.Ticket(place);
         world.Watch?.Waits(invocation.Serial, ticket);
-        return RevisionEvent.Arrived(ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry);
+        return RevisionEvent.Arrived(ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry, CallerWishes.None with { CanOverflow = canOverflow });
     }
 
     private void End(int place, InvocationOutcome outcome)

@@ -148,7 +148,7 @@ internal sealed class Dispatch(WorldState world)
 
         foreach (var refusal in _effects.Refusals)
         {
-            _callers.Refused(refusal);
+            _callers.Refused(endpoint, refusal);
         }
     }
 

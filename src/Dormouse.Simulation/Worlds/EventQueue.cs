@@ -12,6 +12,9 @@ internal enum EventKind : byte
     AnswerLeft,
     CallerLeaves,
 
+    /// <summary>An invocation at an overflow address has ended.</summary>
+    OverflowEnds,
+
     /// <summary>An engine asked to be woken.</summary>
     Wake,
     StartEnds,

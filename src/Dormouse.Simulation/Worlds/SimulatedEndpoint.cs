@@ -48,6 +48,12 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     /// <summary>Why an engine's first instance would be started.</summary>
     public StartCause NextCause { get; set; } = StartCause.First;
 
+    /// <summary>Invocations at its overflow address.</summary>
+    public int Overflowing { get; set; }
+
+    /// <summary>Its overflow address has room for one more.</summary>
+    public bool MayOverflow => Spec.Overflow is { } overflow && Overflowing < overflow.Max;
+
     public RevisionEngine OpenEngine()
     {
         if (Engine is null)

@@ -101,6 +101,9 @@ public sealed class World
             case EventKind.CallerLeaves:
                 _callers.Leave(what.Index, what.Value);
                 break;
+            case EventKind.OverflowEnds:
+                _state.Endpoints[what.Index].Overflowing--;
+                break;
             case EventKind.Wake:
                 _dispatch.Wake(_state.Endpoints[what.Index], new MonotonicTime(what.Value));
                 break;

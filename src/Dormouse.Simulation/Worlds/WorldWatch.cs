@@ -10,6 +10,9 @@ public enum InvocationOutcome
     Answered,
     Refused,
 
+    /// <summary>Its endpoint's overflow address took it.</summary>
+    Overflowed,
+
     /// <summary>It ran longer than its limit.</summary>
     TimedOut,
 

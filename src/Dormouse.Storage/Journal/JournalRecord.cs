@@ -12,7 +12,7 @@ namespace Dormouse.Storage.Journal;
 /// that a kill tore is as if it had never been written, and nobody was answered on the strength of it. Numbers are little-endian, ids big-endian.
 /// <code>
 /// opening   0 checksum u32 · 4 zero · 8 sequence i64 · 16 invocation · 32 endpoint · 48 instance i64 · 56 started i64 (µs since 1970)
-///          64 revision i32 · 68 memory MiB i32 · 72 tenant length u8 · 73 tenant (UTF-8, 63) · 136 line u8 · 137 zero (7)
+///          64 revision i32 · 68 memory MiB i32 · 72 tenant length u8 · 73 tenant (UTF-8, 63) · 136 line u8 · 137 flags u8 (1 = mirror) · 138 zero (6)
 /// closing   0 checksum u32 · 4 zero · 8 sequence i64 · 16 instance i64 · 24 started i64 · 32 outcome u8 · 33 start u8 · 34 cause u8 · 35 rung u8
 ///          36 memory MiB i32 · 40 queue µs · 48 start µs · 56 load µs · 64 run µs · 72 CPU µs · 80 metered µs · 88 billed ms · 96 price (all i64)
 ///         104 status i32 · 108 line u8 · 109 zero (3)
@@ -27,6 +27,7 @@ internal static class JournalRecord
 
     private const int OpeningSize = 144;
     private const int ClosingSize = 112;
+    private const byte MirrorFlag = 1;
 
     public static void Clear(Span<byte> slot) => slot.Clear();
 
@@ -46,6 +47,7 @@ internal static class JournalRecord
         BinaryPrimitives.WriteInt32LittleEndian(half[68..], opening.MemoryMib);
         half[72] = (byte)Encoding.UTF8.GetBytes(opening.Tenant.Value, half.Slice(73, TenantBytesMax));
         half[136] = Codes.Lines.Code(opening.Line);
+        half[137] = opening.IsMirror ? MirrorFlag : (byte)0;
         Seal(half);
     }
 
@@ -92,7 +94,8 @@ internal static class JournalRecord
             BinaryPrimitives.ReadInt64LittleEndian(half[48..]),
             StoredTime.FromMicroseconds(BinaryPrimitives.ReadInt64LittleEndian(half[56..])),
             BinaryPrimitives.ReadInt32LittleEndian(half[68..]),
-            line);
+            line,
+            (half[137] & MirrorFlag) != 0);
         return true;
     }
 
@@ -129,6 +132,7 @@ internal static class JournalRecord
                 BinaryPrimitives.ReadInt64LittleEndian(half[48..]),
                 BinaryPrimitives.ReadInt64LittleEndian(half[56..]),
                 BinaryPrimitives.ReadInt64LittleEndian(half[64..])),
+            IsMirror = opening.IsMirror,
             CpuMicroseconds = BinaryPrimitives.ReadInt64LittleEndian(half[72..]),
             MemoryMib = BinaryPrimitives.ReadInt32LittleEndian(half[36..]),
             MeteredMicroseconds = BinaryPrimitives.ReadInt64LittleEndian(half[80..]),

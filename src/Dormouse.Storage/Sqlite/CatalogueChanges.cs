@@ -61,8 +61,29 @@ internal static class CatalogueChanges
             return null;
         }
 
-        Save(session, endpoint, CanaryFlow.Completed(endpoint, id.Number, state, giveTraffic, now));
+        Save(session, endpoint, DebutOf(session, id).Completed(endpoint, id.Number, state, giveTraffic, now));
         return Entry(session, id.Endpoint, id.Number);
+    }
+
+    public static CatalogueEntry? SetTag(SqliteSession session, EndpointId id, string tag, int? revision)
+    {
+        if (SqliteCatalogue.FindById(session, id) is not { } endpoint)
+        {
+            return null;
+        }
+
+        if (revision is { } number && State(session, id, number) is not RevisionState.Ready)
+        {
+            throw new ArgumentException($"Revision r{number} of '{endpoint.Name}' cannot have a tag: it is missing or not ready.", nameof(revision));
+        }
+
+        if (revision is not null && TagRules.Full(endpoint, tag) is { } full)
+        {
+            throw new ArgumentException(full, nameof(tag));
+        }
+
+        Save(session, endpoint, revision is { } at ? TagRules.Set(endpoint, tag, at) : TagRules.Delete(endpoint, tag));
+        return Entry(session, id, 0);
     }
 
     public static CatalogueEntry? SetTraffic(SqliteSession session, EndpointId id, ImmutableArray<TrafficShare> traffic, DateTimeOffset now)
@@ -89,6 +110,11 @@ internal static class CatalogueChanges
         return Entry(session, id, 0);
     }
 
+    public static CatalogueEntry? SetMirror(SqliteSession session, EndpointId id, Mirror? mirror) =>
+        mirror is null || State(session, id, mirror.Revision) is RevisionState.Ready || SqliteCatalogue.FindById(session, id) is null
+            ? Change(session, id, endpoint => endpoint with { Mirror = mirror })
+            : throw new ArgumentException($"Revision r{mirror.Revision} cannot be mirrored to: it is missing or not ready.", nameof(mirror));
+
     /// <summary>Stores what a rule makes of the endpoint; null when it is gone.</summary>
     public static CatalogueEntry? Change(SqliteSession session, EndpointId id, Func<Endpoint, Endpoint> rule)
     {
@@ -100,6 +126,13 @@ internal static class CatalogueChanges
         Save(session, endpoint, rule(endpoint));
         return Entry(session, id, 0);
     }
+
+    private static Debut DebutOf(SqliteSession session, RevisionId id) =>
+        session.First(
+            "SELECT tag, takes_traffic FROM revisions WHERE endpoint_id = $endpoint AND number = $number",
+            r => new Debut(r.Text(0), r.GetBoolean(1)),
+            ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+            ("$number", id.Number));
 
     private static RevisionState? State(SqliteSession session, EndpointId id, int number) =>
         session.First(
@@ -127,8 +160,8 @@ internal static class CatalogueChanges
     private static void AddRow(SqliteSession session, RevisionId id, NewRevision revision, DateTimeOffset now) =>
         session.Execute(
             """
-            INSERT INTO revisions (endpoint_id, number, tenant_id, state, spec, interface, is_routed, created_at)
-            VALUES ($endpoint, $number, $tenant, $state, $spec, $interface, 0, $created)
+            INSERT INTO revisions (endpoint_id, number, tenant_id, state, spec, interface, is_routed, tag, takes_traffic, created_at)
+            VALUES ($endpoint, $number, $tenant, $state, $spec, $interface, 0, $tag, $takes_traffic, $created)
             """,
             ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
             ("$number", id.Number),
@@ -136,6 +169,8 @@ internal static class CatalogueChanges
             ("$state", Codes.RevisionStates.Text(revision.State)),
             ("$spec", SpecJson.Write(revision.Spec)),
             ("$interface", revision.Interface),
+            ("$tag", revision.Debut.Tag),
+            ("$takes_traffic", revision.Debut.TakesTraffic ? 1 : 0),
             ("$created", StoredTime.ToMicroseconds(now)));
 
     private static void AddFiles(SqliteSession session, RevisionId id, NewRevision revision)
@@ -167,11 +202,13 @@ internal static class CatalogueChanges
         }
 
         session.Execute(
-            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary WHERE id = $id",
+            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary, tags = $tags, mirror = $mirror WHERE id = $id",
             ("$traffic", TrafficText.Write(after.Traffic)),
             ("$previous", TrafficText.Write(after.PreviousTraffic)),
             ("$unloaded", after.IsUnloaded ? 1 : 0),
             ("$canary", CanaryJson.Write(after.Canary)),
+            ("$tags", TagText.Write(after.Tags)),
+            ("$mirror", MirrorJson.Write(after.Mirror)),
             ("$id", StoredValues.Bytes(after.Id.Value)));
         Route(session, after);
     }

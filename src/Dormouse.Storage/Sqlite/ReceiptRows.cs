@@ -10,14 +10,14 @@ internal static class ReceiptRows
     public const string Columns =
         """
         server_id, sequence, tenant_id, invocation_id, endpoint_id, revision, instance, started_at, outcome, status, start_kind, start_cause, rung,
-        queue_us, start_us, load_us, run_us, cpu_us, memory_mib, metered_us, billed_ms, price_pico, line
+        queue_us, start_us, load_us, run_us, cpu_us, memory_mib, metered_us, billed_ms, price_pico, line, is_mirror
         """;
 
     private const string InsertSql =
         $"""
         INSERT INTO receipts ({Columns})
         VALUES ($server, $sequence, $tenant, $invocation, $endpoint, $revision, $instance, $started, $outcome, $status, $start, $cause, $rung,
-        $queue_us, $start_us, $load_us, $run_us, $cpu_us, $memory, $metered, $billed, $price, $line)
+        $queue_us, $start_us, $load_us, $run_us, $cpu_us, $memory, $metered, $billed, $price, $line, $mirror)
         ON CONFLICT (server_id, sequence) DO NOTHING
         """;
 
@@ -47,7 +47,8 @@ internal static class ReceiptRows
             ("$metered", receipt.MeteredMicroseconds),
             ("$billed", receipt.BilledMilliseconds),
             ("$price", receipt.PricePico),
-            ("$line", Codes.Lines.Text(receipt.Line))) > 0;
+            ("$line", Codes.Lines.Text(receipt.Line)),
+            ("$mirror", receipt.IsMirror ? 1 : 0)) > 0;
 
     /// <summary>A row of <see cref="Columns"/>.</summary>
     public static Receipt Read(SqliteDataReader row) => new()
@@ -71,5 +72,6 @@ internal static class ReceiptRows
         BilledMilliseconds = row.GetInt64(20),
         PricePico = row.GetInt64(21),
         Line = Codes.Lines.Value(row.GetString(22)),
+        IsMirror = row.GetBoolean(23),
     };
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 
 namespace Dormouse.Storage.Sqlite;
 
@@ -60,6 +61,9 @@ internal sealed class StoredSpec
 
     public ImmutableSortedDictionary<string, string>? Engine { get; set; }
 
+    /// <summary>Null = nobody, as for all specs stored before there was a choice.</summary>
+    public StoredOverflow? Overflow { get; set; }
+
     public string? Signature { get; set; }
 
     public static StoredSpec Of(RevisionSpec spec) => new()
@@ -86,6 +90,7 @@ internal sealed class StoredSpec
         QueueLimitBytes = spec.QueueLimitBytes,
         Environment = spec.Environment.IsEmpty ? null : spec.Environment,
         Engine = spec.Engine.IsEmpty ? null : spec.Engine,
+        Overflow = spec.Overflow is { } overflow ? new StoredOverflow { Url = overflow.Url, Max = overflow.Max, KeyFile = overflow.KeyFile, KeyEnv = overflow.KeyEnv } : null,
         Signature = spec.Signature,
     };
 
@@ -113,11 +118,24 @@ internal sealed class StoredSpec
         QueueLimitBytes = QueueLimitBytes,
         Environment = Environment ?? ImmutableSortedDictionary<string, string>.Empty,
         Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
+        Overflow = Overflow is { } overflow ? new OverflowPolicy(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,
         Signature = Signature,
     };
 
     private static ScheduledFloor Floor(string text) =>
         ScheduledFloor.TryParse(text, out var floor) ? floor : throw new InvalidDataException($"'{text}' is no stored floor that this version knows.");
+}
+
+/// <summary>An overflow address as it is stored.</summary>
+internal sealed class StoredOverflow
+{
+    public string Url { get; set; } = "";
+
+    public int Max { get; set; } = OverflowRules.MaxByDefault;
+
+    public string? KeyFile { get; set; }
+
+    public string? KeyEnv { get; set; }
 }
 
 /// <summary>Specs to JSON and back.</summary>

@@ -84,6 +84,12 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(s => CatalogueChanges.SetTraffic(s, endpoint, traffic, now), cancellationToken);
 
+    public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.SetTag(s, endpoint, tag, revision), cancellationToken);
+
+    public Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.SetMirror(s, endpoint, mirror), cancellationToken);
+
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(
             s => CatalogueChanges.Change(s, revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)),

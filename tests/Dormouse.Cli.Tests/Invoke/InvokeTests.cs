@@ -153,6 +153,15 @@ public sealed class InvokeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_tag_names_a_revision_with_any_form_of_request()
+    {
+        _server.Handlers["iris"] = context => context.Response.WriteAsync($"{context.Request.Path} {context.Request.Headers["Dormouse-Revision"]}");
+
+        Assert.Equal("/v2/models/iris/versions/next/infer ", (await _shell.RunAsync("invoke", "iris", "--json", "{}", "--revision", "next")).Done().Out);
+        Assert.Equal("/invoke/iris/a next", (await _shell.RunAsync("invoke", "iris", "--path", "a", "--revision", "next")).Done().Out);
+    }
+
+    [Fact]
     public async Task Path_method_and_headers_reach_the_handler()
     {
         _server.Handlers["app"] = context => context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString} {context.Request.Headers["X-A"]}");

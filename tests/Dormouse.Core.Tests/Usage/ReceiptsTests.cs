@@ -34,6 +34,16 @@ public sealed class ReceiptsTests
     }
 
     [Fact]
+    public void What_an_overflow_address_ran_meters_nothing_and_costs_the_price_of_an_overflow()
+    {
+        var book = PriceBook.Default with { PicoPerInvocation = 5, PicoPerOverflow = 7 };
+        var receipt = Receipts.Close(Server, 9, Opening, Grant(StartKind.Overflow, null), new InvocationEnd(Outcome.Completed, 200, 1_000, 0, 1_000), book);
+
+        Assert.Equal((StartKind.Overflow, 1_000L), (receipt.Start, receipt.Times.RunMicroseconds));
+        Assert.Equal((0L, 0L, 7L), (receipt.MeteredMicroseconds, receipt.BilledMilliseconds, receipt.PricePico));
+    }
+
+    [Fact]
     public void The_hop_to_the_instance_is_not_billed()
     {
         var receipt = Receipts.Close(Server, 9, Opening, Grant(StartKind.Warm, null), new InvocationEnd(Outcome.Completed, 200, 1_000, 0, 1_200), PriceBook.Default);

@@ -43,6 +43,9 @@ internal sealed class GatewayHost : IAsyncDisposable
         Client = NewClient();
     }
 
+    /// <summary>Its data folder.</summary>
+    public string Folder => _folder;
+
     public FakeDriver Driver { get; }
 
     public InMemoryJournal Journal { get; }
@@ -71,14 +74,14 @@ internal sealed class GatewayHost : IAsyncDisposable
     public T Service<T>()
         where T : notnull => _app.Services.GetRequiredService<T>();
 
-    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null)
+    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null, Guid? serverId = null)
     {
         var folder = Directory.CreateTempSubdirectory("dmgw").FullName;
         var options = new ServerOptions { DataFolder = folder, Listen = "http://127.0.0.1:0", GrpcListen = "http://127.0.0.1:0" };
         var settings = ServerSettings.Load(options, new Dictionary<string, string>(environment ?? []) { ["DORMOUSE_LOGGING__LEVEL"] = "error" });
         var driver = new FakeDriver(folder);
         prepare?.Invoke(driver);
-        var journal = new InMemoryJournal();
+        var journal = serverId is { } id ? new InMemoryJournal { ServerId = id } : new InMemoryJournal();
         var catalogue = new InMemoryCatalogue();
         var blobs = new NamedBlobs();
         var keys = new InMemoryKeys();

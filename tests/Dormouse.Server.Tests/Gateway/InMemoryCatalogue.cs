@@ -105,6 +105,17 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
+    public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("The data plane sets no tags.");
+
+    public Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken)
+    {
+        lock (_all)
+        {
+            return Task.FromResult(Change(endpoint, e => e with { Mirror = mirror }) is { } changed ? EntryLocked(changed) : null);
+        }
+    }
+
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         throw new NotSupportedException("The data plane decides no canary.");
 

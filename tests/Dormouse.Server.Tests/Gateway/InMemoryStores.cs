@@ -17,7 +17,8 @@ internal sealed class InMemoryJournal : IInvocationJournal
     private readonly Channel<Receipt> _closed = Channel.CreateUnbounded<Receipt>();
     private long _sequence;
 
-    public Guid ServerId { get; } = new("01990000-0000-7000-8000-000000000001");
+    /// <summary>The same for all of one machine, unless a test has several.</summary>
+    public Guid ServerId { get; init; } = new("01990000-0000-7000-8000-000000000001");
 
     public bool IsFull { get; set; }
 

@@ -54,7 +54,8 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "accounts too little provisioned time" => effects.ProvisionedMicroseconds > 0,
         "takes provisioned for on-demand" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
         "refuses who does not wait" => true,
-        "forgets to refuse" => effects.Refusals.Exists(r => r.Kind == RefusalKind.QueueTimeout),
+        "forgets to refuse" => effects.Refusals.Exists(r => r.Kind == RefusalKind.QueueTimeout && r.Overflow != OverflowAdvice.InPlaceOfWaiting),
+        "sends away who cannot go" => effects.Refusals.Exists(r => r.Overflow == OverflowAdvice.None),
         _ => throw new ArgumentException(kind),
     };
 
@@ -115,6 +116,10 @@ internal sealed class Distortion(string kind, WorldPlan plan)
                 break;
             case "forgets to refuse":
                 effects.Refusals.Clear();
+                break;
+            case "sends away who cannot go":
+                var refused = effects.Refusals.FindIndex(r => r.Overflow == OverflowAdvice.None);
+                effects.Refusals[refused] = effects.Refusals[refused] with { Overflow = OverflowAdvice.InPlaceOfRefusal };
                 break;
         }
     }

@@ -28,6 +28,7 @@ public sealed class RandomWorldsTests
         { "takes provisioned for on-demand", "given as on-demand" },
         { "refuses who does not wait", "did not wait" },
         { "forgets to refuse", "longer than the queue time-out" },
+        { "sends away who cannot go", "cannot overflow" },
     };
 
     /// <summary>DORMOUSE_SEED=17 replays one; DORMOUSE_SEEDS=5000 tries more.</summary>

@@ -14,7 +14,7 @@ public sealed class JournalRecordTests
         Gen.Long[1, long.MaxValue],
         Gen.String[Gen.Char["abcxyz0189-"], 1, 63],
         Gen.Int[0, 6],
-        Gen.Int[0, 2],
+        Gen.Int[0, 3],
         Gen.Int[-1, 5],
         Gen.Int[-1, 4],
         Gen.Long[0, long.MaxValue],
@@ -34,6 +34,7 @@ public sealed class JournalRecordTests
             Rung = rung < 0 ? null : (Rung)rung,
             Times = new InvocationTimes(amount / 5, amount / 7, amount / 11, amount / 13),
             CpuMicroseconds = amount / 17,
+            IsMirror = amount % 2 == 1,
             MemoryMib = (int)(amount % 1_000_000),
             MeteredMicroseconds = amount / 19,
             BilledMilliseconds = amount / 23,
@@ -84,5 +85,5 @@ public sealed class JournalRecordTests
     }
 
     private static InvocationOpening OpeningOf(Receipt receipt) =>
-        new(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line);
+        new(receipt.Invocation, receipt.Tenant, receipt.Revision, receipt.Instance, receipt.StartedAt, receipt.MemoryMib, receipt.Line, receipt.IsMirror);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Storage.Sqlite;
 
 namespace Dormouse.Storage.Tests.Sqlite;
@@ -31,6 +32,7 @@ public sealed class SpecJsonTests
         QueueLimitBytes = 8,
         Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1"),
         Engine = ImmutableSortedDictionary<string, string>.Empty.Add("b", "2"),
+        Overflow = new OverflowPolicy("https://other", 3, "file", "VARIABLE"),
         Signature = "{\"input\":\"picture\"}",
     };
 

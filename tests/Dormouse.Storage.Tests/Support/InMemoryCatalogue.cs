@@ -9,6 +9,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
 {
     private readonly SortedDictionary<string, Endpoint> _endpoints = new(StringComparer.Ordinal);
     private readonly Dictionary<EndpointId, List<Revision>> _revisions = [];
+    private readonly Dictionary<RevisionId, Debut> _debuts = [];
 
     public async IAsyncEnumerable<CatalogueEntry> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -66,6 +67,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
             Interface = revision.Interface,
             CreatedAt = now,
         });
+        _debuts[new RevisionId(endpoint.Id, number)] = revision.Debut;
         return Entry(endpoint.Id, number);
     }
 
@@ -78,7 +80,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
         }
 
         _revisions[id.Endpoint][id.Number - 1] = revision with { State = state, Interface = load?.Interface ?? revision.Interface, LoadTime = load?.Time ?? revision.LoadTime, Failure = failure };
-        Put(CanaryFlow.Completed(Get(id.Endpoint), id.Number, state, giveTraffic, now));
+        Put(_debuts[id].Completed(Get(id.Endpoint), id.Number, state, giveTraffic, now));
         return Entry(id.Endpoint, id.Number);
     }
 
@@ -98,6 +100,32 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
 
         Put(CanaryFlow.TrafficSet(Get(endpoint), traffic, "the traffic was changed", now));
         return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
+    }
+
+    public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken)
+    {
+        if (!_revisions.TryGetValue(endpoint, out var revisions))
+        {
+            return Task.FromResult<CatalogueEntry?>(null);
+        }
+
+        if (revision is not null && (revisions.All(r => r.Id.Number != revision || r.State != RevisionState.Ready) || TagRules.Full(Get(endpoint), tag) is not null))
+        {
+            throw new ArgumentException("Not allowed.", nameof(revision));
+        }
+
+        Put(revision is { } at ? TagRules.Set(Get(endpoint), tag, at) : TagRules.Delete(Get(endpoint), tag));
+        return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
+    }
+
+    public async Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken)
+    {
+        if (mirror is not null && _revisions.TryGetValue(endpoint, out var revisions) && revisions.All(r => r.Id.Number != mirror.Revision || r.State != RevisionState.Ready))
+        {
+            throw new ArgumentException("Not allowed.", nameof(mirror));
+        }
+
+        return await Change(endpoint, e => e with { Mirror = mirror }) is null ? null : Entry(endpoint, 0);
     }
 
     public async Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>

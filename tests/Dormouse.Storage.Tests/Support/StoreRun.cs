@@ -15,6 +15,8 @@ internal enum StepKind
     Deploy,
     Complete,
     SetTraffic,
+    SetTag,
+    SetMirror,
     DecideCanary,
     SetUnloaded,
     SetPublic,
@@ -105,6 +107,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         State = (RevisionState)(step.Number % 3),
         Interface = step.Choice % 2 == 0 ? null : "{\"inputs\":[]}",
         Canary = step.Choice % 2 == 1 && step.Amount % 3 == 0 ? new CanaryPolicy(1 + (step.Number % 99), 20 + step.Choice, TimeSpan.FromMinutes(1 + step.Number)) : null,
+        Debut = new Debut((step.Amount % 4) switch { 0 => "stable", 1 => "beta", _ => null }, step.Amount % 5 != 0),
         Package = new Package([.. Enumerable.Range(0, 1 + (step.Number % 3)).Select(i => Samples.File($"f{i}.bin", $"{step.Choice} {i}"))]),
         Spec = new RevisionSpec
         {
@@ -144,15 +147,17 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         StartedAt = Samples.Noon.AddTicks(10 * (step.Amount % 100_000_000_000)),
         Outcome = Outcomes[(step.Choice + (int)sequence) % Outcomes.Length],
         Status = 200 + step.Choice,
-        Start = (StartKind)(step.Choice % 3),
-        Cause = step.Choice % 3 == 2 ? (StartCause)(step.Number % 6) : null,
-        Rung = step.Choice % 3 == 2 ? (Rung)(step.Number % 5) : null,
+        Start = (StartKind)(step.Choice % 4),
+        Cause = step.Choice % 4 == 2 ? (StartCause)(step.Number % 6) : null,
+        Rung = step.Choice % 4 == 2 ? (Rung)(step.Number % 5) : null,
         Times = new InvocationTimes(step.Number, step.Choice, sequence, step.Amount % 1_000_000_007),
         CpuMicroseconds = step.Amount % 1_000_003,
         MemoryMib = 512,
         Line = (ReceiptLine)(step.Number % 3),
         MeteredMicroseconds = step.Amount % 1_000_000_007,
         BilledMilliseconds = step.Amount >> 12,
+
+        IsMirror = step.Choice % 2 == 1,
 
         // Two of these are more than 64 bits hold.
         PricePico = step.Amount,
@@ -172,6 +177,10 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                     new RevisionId(id, step.Number), (RevisionState)(1 + (step.Choice % 2)), step.Choice % 3 == 0 ? null : new ModelLoad("{}", TimeSpan.FromMicroseconds(step.Number)), step.Choice % 2 == 0 ? null : "bad", step.Amount % 2 == 0, Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetTraffic:
                 return await catalogue.SetTrafficAsync(id, Traffic(step), Samples.Noon.AddSeconds(index), cancellationToken);
+            case StepKind.SetTag:
+                return await catalogue.SetTagAsync(id, step.Choice % 2 == 0 ? "stable" : "a-1", step.Amount % 3 == 0 ? null : step.Number, cancellationToken);
+            case StepKind.SetMirror:
+                return await catalogue.SetMirrorAsync(id, step.Choice == 0 ? null : new Mirror(step.Number, 1 + step.Choice, step.Choice * 1e-5), cancellationToken);
             case StepKind.DecideCanary:
                 return await catalogue.ApplyCanaryAsync(new RevisionId(id, known?.Canary?.Revision ?? step.Number), Decision(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetUnloaded:

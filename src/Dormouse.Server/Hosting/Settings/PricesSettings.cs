@@ -13,7 +13,7 @@ internal sealed record PricesSettings
             "prices.currency", PriceBook.Default.Currency,
             text => text.Length == 3 && text.All(char.IsAsciiLetterUpper) ? text : null, "an ISO 4217 code such as USD or EUR");
         var onDemand = Price(reader, "prices.gb_second", PriceBook.Default.OnDemandPicoPerGibSecond);
-        var book = new PriceBook(currency, onDemand, Price(reader, "prices.invocation", PriceBook.Default.PicoPerInvocation))
+        var book = new PriceBook(currency, onDemand, Price(reader, "prices.invocation", PriceBook.Default.PicoPerInvocation), Price(reader, "prices.overflow_invocation", PriceBook.Default.PicoPerOverflow))
         {
             ProvisionedPicoPerGibSecond = Price(reader, "prices.provisioned_gb_second", PriceBook.DefaultProvisioned(onDemand)),
             ProvisionedRunPicoPerGibSecond = Price(reader, "prices.provisioned_run_gb_second", PriceBook.DefaultProvisionedRun(onDemand)),

@@ -1,0 +1,110 @@
+using System.Buffers;
+using System.Globalization;
+using Dormouse.Protocol;
+using Dormouse.Protocol.Inference;
+using Dormouse.Server.Gateway;
+
+namespace Dormouse.Server.Rollouts;
+
+/// <summary>A copy of an invocation: sent to an instance like its original, and its answer kept to be compared. It is never tried again.</summary>
+internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte> body) : Exchange
+{
+    private const string Destination = "http://instance";
+
+    /// <summary>Status of the copy's answer; 0 when it got none.</summary>
+    public int Status { get; private set; }
+
+    /// <summary>The answer had more than <see cref="MirrorCapture.AnswerBytesMax"/>.</summary>
+    public bool IsTooLong { get; private set; }
+
+    public ComparedAnswer Answer { get; private set; }
+
+    public override long BodyBytes => body.Length;
+
+    public override bool CanRepeat => false;
+
+    public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
+    {
+        using var message = Compose(run.Invocation);
+        HttpResponseMessage response;
+        try
+        {
+            response = await run.Invoker.SendAsync(message, deadline);
+        }
+        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
+        {
+            return InstanceConnections.IsUnreachable(fault) ? AttemptEnd.NotTaken : AttemptEnd.Broken;
+        }
+
+        using (response)
+        {
+            return await ReadAsync(run, response, deadline);
+        }
+    }
+
+    private HttpRequestMessage Compose(Invocation invocation)
+    {
+        var path = original.Target.Path is { } given ? given.ToUriComponent() + original.Query.ToUriComponent() : "/infer";
+        var message = new HttpRequestMessage(original.Method, new Uri(Destination + path))
+        {
+            Version = System.Net.HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = body.IsEmpty && original.Method != HttpMethod.Post ? null : new ReadOnlyMemoryContent(body),
+        };
+        foreach (var (name, value) in original.Headers)
+        {
+            if (!message.Headers.TryAddWithoutValidation(name, value))
+            {
+                message.Content?.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+
+        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
+        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
+        return message;
+    }
+
+    private async ValueTask<AttemptEnd> ReadAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)
+    {
+        var status = (int)response.StatusCode;
+        var isMeasured = false;
+        if (RunFigures.Of(response) is { } figures)
+        {
+            isMeasured = true;
+            run.RunEnded(status, response.Content.Headers.ContentLength ?? 0, figures);
+        }
+
+        var kept = new ArrayBufferWriter<byte>();
+        try
+        {
+            await using var stream = await response.Content.ReadAsStreamAsync(deadline);
+            var buffer = new byte[16 * 1024];
+            int count;
+            while ((count = await stream.ReadAsync(buffer, deadline)) > 0)
+            {
+                IsTooLong |= kept.WrittenCount + count > MirrorCapture.AnswerBytesMax;
+                if (!IsTooLong)
+                {
+                    kept.Write(buffer.AsSpan(0, count));
+                }
+            }
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return AttemptEnd.BrokenInAnswer;
+        }
+
+        if (isMeasured)
+        {
+            run.AnswerRead();
+        }
+        else
+        {
+            run.AnswerEnded(status);
+        }
+
+        Status = status;
+        Answer = new ComparedAnswer(response.Content.Headers.ContentType?.ToString(), MirrorAnswers.JsonLength(response), kept.WrittenMemory);
+        return AttemptEnd.Answered;
+    }
+}
