@@ -13,7 +13,7 @@ namespace Dormouse.Cli.Apply;
 internal static class SettingsComparison
 {
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
-    private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout"];
+    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "timeout", "start_timeout", "queue_timeout"];
 
     private static readonly ImmutableDictionary<string, string> Defaults = MakeDefaults();
 
@@ -65,7 +65,7 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key == "floors" || key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
+    private static bool IsMap(string key) => key is "floors" or "target_utilization" || key.StartsWith("env.", StringComparison.Ordinal) || key.StartsWith("engine.", StringComparison.Ordinal);
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
@@ -77,6 +77,7 @@ internal static class SettingsComparison
             ["min_instances"] = "0",
             ["provisioned"] = "0",
             ["spare_instances"] = "0",
+            ["scale_down_delay"] = Durations.Format(spec.ScaleDownDelay),
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

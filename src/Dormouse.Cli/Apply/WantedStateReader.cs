@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "signature", "public", "verify", "traffic", "canary",
     ];
 
@@ -170,6 +170,8 @@ internal sealed class WantedStateReader
         "min_instances" => settings with { MinInstances = Whole(value, at) },
         "provisioned" => settings with { Provisioned = Whole(value, at) },
         "spare_instances" => settings with { SpareInstances = Whole(value, at) },
+        "target_utilization" => settings with { TargetUtilization = Number(value, at) },
+        "scale_down_delay" => settings with { ScaleDownDelay = Text(value, at) },
         "floors" => settings with { Floors = List(value, at) },
         "max_instances" => settings with { MaxInstances = Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = Text(value, at) },
