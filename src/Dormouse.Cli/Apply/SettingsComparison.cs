@@ -14,7 +14,7 @@ namespace Dormouse.Cli.Apply;
 internal static class SettingsComparison
 {
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
-    private static readonly string[] Timed = ["idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay"];
+    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay"];
 
     private static readonly string[] Maps = ["env.", "engine.", "overflow."];
 
@@ -73,7 +73,7 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key == "floors" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
+    private static bool IsMap(string key) => key is "floors" or "target_utilization" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
@@ -87,6 +87,7 @@ internal static class SettingsComparison
             ["spare_instances"] = "0",
             ["batch_max"] = "1",
             ["batch_delay"] = Durations.Format(spec.BatchDelay),
+            ["scale_down_delay"] = Durations.Format(spec.ScaleDownDelay),
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

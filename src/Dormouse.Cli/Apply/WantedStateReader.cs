@@ -14,7 +14,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "tag",
     ];
 
@@ -178,6 +178,8 @@ internal sealed class WantedStateReader
         "min_instances" => settings with { MinInstances = _values.Whole(value, at) },
         "provisioned" => settings with { Provisioned = _values.Whole(value, at) },
         "spare_instances" => settings with { SpareInstances = _values.Whole(value, at) },
+        "target_utilization" => settings with { TargetUtilization = _values.Number(value, at) },
+        "scale_down_delay" => settings with { ScaleDownDelay = _values.Text(value, at) },
         "floors" => settings with { Floors = List(value, at) },
         "max_instances" => settings with { MaxInstances = _values.Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = _values.Text(value, at) },

@@ -17,6 +17,8 @@ internal sealed class SettingsOptions
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
     private readonly Option<int?> _provisioned = Number("--provisioned", "Instances that are always warm, paid for whether they run or not; runs on them cost less. Default: 0.");
     private readonly Option<int?> _spare = Number("--spare", "Instances kept free above what is busy, while the endpoint is in use. Default: 0.");
+    private readonly Option<double?> _target = new("--target") { HelpName = "share", Description = "Share of an instance's slots that shall be busy on average, 0.1 to 1: as many instances as the last minute's load over it asks for are kept. Default: none." };
+    private readonly Option<string?> _scaleDownDelay = Text("--scale-down-delay", "time", "The most instances that the load asked for in this time are kept. Default: 0s.");
     private readonly Option<string[]> _floors = new("--floor")
     {
         HelpName = "CRON [ZONE] for TIME = n",
@@ -40,7 +42,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -62,6 +64,8 @@ internal sealed class SettingsOptions
         MinInstances = parsed.GetValue(_minInstances),
         Provisioned = parsed.GetValue(_provisioned),
         SpareInstances = parsed.GetValue(_spare),
+        TargetUtilization = parsed.GetValue(_target),
+        ScaleDownDelay = parsed.GetValue(_scaleDownDelay),
         Floors = parsed.GetValue(_floors) is { Length: > 0 } floors ? [.. floors] : null,
         MaxInstances = parsed.GetValue(_maxInstances),
         IdleTimeout = parsed.GetValue(_idleTimeout),

@@ -22,6 +22,8 @@ internal static class SettingsText
             ("min_instances", Text(settings.MinInstances)),
             ("provisioned", Text(settings.Provisioned)),
             ("spare_instances", Text(settings.SpareInstances)),
+            ("target_utilization", settings.TargetUtilization?.ToString(CultureInfo.InvariantCulture)),
+            ("scale_down_delay", settings.ScaleDownDelay),
             ("floors", Floors(settings.Floors)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),

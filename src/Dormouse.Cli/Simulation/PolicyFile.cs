@@ -12,7 +12,7 @@ internal static class PolicyFile
 {
     private static readonly string[] Keys =
     [
-        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
     ];
 
     public static Policy Read(string file)
@@ -78,6 +78,8 @@ internal static class PolicyFile
                 "min_instances" => wishes with { MinInstances = Whole() },
                 "provisioned" => wishes with { Provisioned = Whole() },
                 "spare_instances" => wishes with { SpareInstances = Whole() },
+                "target_utilization" => wishes with { TargetUtilization = Number() },
+                "scale_down_delay" => wishes with { ScaleDownDelay = text },
                 "max_instances" => wishes with { MaxInstances = Whole() },
                 "idle_timeout" => wishes with { IdleTimeout = text },
                 "keep_alive" => wishes with { KeepAlive = text },

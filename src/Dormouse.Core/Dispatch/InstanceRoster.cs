@@ -41,8 +41,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public SpareCapacity Spare { get; } = new(spec);
 
-    /// <summary>Instances that are not stopped for idleness: those kept, and those held free while the revision is in use, which the machine may take back.</summary>
-    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Spare.ToHold);
+    public LoadTarget Load { get; } = new(spec);
+
+    /// <summary>Instances that are not stopped for idleness: those kept, and those that the load or spare capacity ask for, which the machine may take back.</summary>
+    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Math.Max(Spare.ToHold, Load.Instances));
 
     /// <summary>When an instance is to be started for an expected invocation unless one serves then; null = not in this idle time.</summary>
     public MonotonicTime? StartAgainAt => IsDraining || IsRetired ? null : KeepAlive.StartAgainAt(Learned.StartTime);
@@ -159,25 +161,25 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         Changed(0, 1, Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime)), now, effects);
     }
 
-    /// <summary>Asks for instances that are to be free above what is busy, where nothing else needs the room. Returns when to look again.</summary>
+    /// <summary>Asks for instances that the load or spare capacity ask for, where nothing else needs the room. Returns when to look again.</summary>
     public MonotonicTime StartSpare(MonotonicTime now, RevisionEffects effects)
     {
-        if (!Spare.IsWanted || IsDraining || IsRetired)
+        if (!(Spare.IsWanted || Load.IsWanted) || IsDraining || IsRetired)
         {
             return MonotonicTime.Never;
         }
 
         var before = Table.Counts();
-        var missing = Math.Min(Spare.ToStart, spec.MaxInstances - before.Draining) - before.Live;
+        var missing = Math.Min(Math.Max(Spare.ToStart, Load.Instances), spec.MaxInstances - before.Draining) - before.Live;
         if (before.Live == 0 || missing <= 0)
         {
-            return MonotonicTime.Never;
+            return Load.LooksAt;
         }
 
         var notBefore = Backoff.IsActive(now) && Backoff.Until > Spare.PausedUntil ? Backoff.Until : Spare.PausedUntil;
         if (notBefore > now)
         {
-            return notBefore;
+            return notBefore < Load.LooksAt ? notBefore : Load.LooksAt;
         }
 
         for (var i = 0; i < missing; i++)
@@ -187,8 +189,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Burst, IsExpecting: true));
         }
 
-        Changed(before.Live, before.Live + missing, Sentences.StartedForSpare(spec.SpareInstances, before, spec.Slots), now, effects);
-        return MonotonicTime.Never;
+        Changed(before.Live, before.Live + missing, Spare.ToStart >= Load.Instances
+            ? Sentences.StartedForSpare(spec.SpareInstances, before, spec.Slots)
+            : Sentences.StartedForLoad(Load, before.Live), now, effects);
+        return Load.LooksAt;
     }
 
     /// <summary>Stops starts that took too long; the next one waits as after a failure. True when there were some and nothing is left that serves or will serve.</summary>
@@ -275,7 +279,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         {
             var slot = Table[i];
             var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
-            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? Spare.LowersAt : EndOf(slot, counts).At : MonotonicTime.Never;
+            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? HeldUntil : EndOf(slot, counts).At : MonotonicTime.Never;
             wake = own < wake ? own : wake;
             if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
             {
@@ -286,6 +290,9 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
         return wake;
     }
+
+    /// <summary>When fewer may be held though nothing happens.</summary>
+    private MonotonicTime HeldUntil => Load.LooksAt < Spare.LowersAt ? Load.LooksAt : Spare.LowersAt;
 
     /// <summary>When an idle instance is to be stopped, and why.</summary>
     private (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, in InstanceCounts counts) =>

@@ -229,6 +229,12 @@ public sealed class RevisionEngine
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
         }
 
+        if (_roster.Load.IsWanted)
+        {
+            var counts = _table.Counts();
+            _roster.Load.Observe(_queue.Count + counts.Running, counts.Ready, now);
+        }
+
         if (_roster.Spare.IsWanted)
         {
             _roster.Spare.Observe(_table.Counts().Running, _queue.Count > 0 || !_table.IsQuiet, now);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
@@ -21,6 +22,9 @@ internal static class Sentences
 
     public static string StartedForSpare(int spare, in InstanceCounts before, int concurrency) =>
         $"{Instances(spare)} spare above {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}";
+
+    public static string StartedForLoad(LoadTarget load, int live) => string.Create(
+        CultureInfo.InvariantCulture, $"load of {load.Average:0.##} on average, target {load.TargetPerInstance:0.##} an instance: {Instances(load.Instances)}, {live} there");
 
     public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
 

@@ -62,6 +62,15 @@ public sealed record RevisionSpec
     /// </summary>
     public int SpareInstances { get; init; }
 
+    /// <summary>
+    /// Share of an instance's slots that shall be busy on average, 0.1 to 1: the load of the last minute over it is how many instances are not stopped for idleness. Null = the load
+    /// asks for none, the default; 1 with <see cref="ScaleDownDelay"/> alone.
+    /// </summary>
+    public double? TargetUtilization { get; init; }
+
+    /// <summary>The largest number that the load asked for in this time stands. Default 0, at most 1 h.</summary>
+    public TimeSpan ScaleDownDelay { get; init; }
+
     /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
     public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
 

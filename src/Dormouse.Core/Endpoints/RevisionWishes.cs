@@ -25,6 +25,10 @@ public sealed record RevisionWishes
 
     public int? SpareInstances { get; init; }
 
+    public double? TargetUtilization { get; init; }
+
+    public string? ScaleDownDelay { get; init; }
+
     /// <summary>Each as <see cref="ScheduledFloor.Form"/>.</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

@@ -111,6 +111,17 @@ internal sealed class SpecCheck
         return max;
     }
 
+    public double Share(string setting, double value, double min, double max)
+    {
+        if (value >= min && value <= max)
+        {
+            return value;
+        }
+
+        Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are {Text(min)} to {Text(max)}.");
+        return max;
+    }
+
     public TimeSpan Duration(string setting, string? text, TimeSpan byDefault, TimeSpan min, TimeSpan max)
     {
         if (text is null)

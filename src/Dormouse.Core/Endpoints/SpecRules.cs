@@ -19,6 +19,7 @@ public static class SpecRules
     public const int BatchMaxMax = 256;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
+    public const double TargetMin = 0.1;
     public const int FloorsMax = 32;
     public const int EnvironmentMax = 256;
     public const int EngineMax = 64;
@@ -69,6 +70,8 @@ public static class SpecRules
             MinInstances = min,
             Provisioned = provisioned,
             SpareInstances = spare,
+            TargetUtilization = wishes.TargetUtilization is { } target ? check.Share("target_utilization", target, TargetMin, 1) : null,
+            ScaleDownDelay = check.Duration("scale_down_delay", wishes.ScaleDownDelay, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromHours(1)),
             Floors = floors,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
@@ -104,6 +107,8 @@ public static class SpecRules
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
         SpareInstances = spec.SpareInstances,
+        TargetUtilization = spec.TargetUtilization,
+        ScaleDownDelay = Durations.Format(spec.ScaleDownDelay),
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),

@@ -87,6 +87,11 @@ public sealed record RevisionSettings
     /// <summary>Instances kept free above what is busy, while the endpoint is in use.</summary>
     public int? SpareInstances { get; init; }
 
+    /// <summary>Share of an instance's slots that shall be busy on average, 0.1 to 1.</summary>
+    public double? TargetUtilization { get; init; }
+
+    public string? ScaleDownDelay { get; init; }
+
     /// <summary>Windows in which instances are kept: "CRON [ZONE] for DURATION = INSTANCES" each, such as "0 8 * * MON-FRI Europe/Berlin for 10h = 2".</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

@@ -254,7 +254,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             if (!_drivers.TryGetValue(revision.Id, out var driver))
             {
                 var past = _history.Recall(revision.Id);
-                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned) 
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned)
                 {
                     Idle = past.Idle ?? new IdleMemory(),
                     Floor = floors.Now(revision),

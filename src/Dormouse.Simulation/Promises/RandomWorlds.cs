@@ -108,6 +108,8 @@ public static class RandomWorlds
             MaxInstances = max,
             MinInstances = random.Happens(0.2) ? random.Below(max + 1) : 0,
             SpareInstances = random.Happens(0.3) ? 1 + random.Below(max) : 0,
+            TargetUtilization = random.Happens(0.2) ? 0.1 + (0.9 * random.Unit()) : null,
+            ScaleDownDelay = random.Happens(0.1) ? TimeSpan.FromSeconds(1 + random.Below(60)) : TimeSpan.Zero,
             Provisioned = random.Happens(0.2) ? random.Below(max + 1) : 0,
             IdleTimeout = Pick(IdleMs, ref random),
             KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,

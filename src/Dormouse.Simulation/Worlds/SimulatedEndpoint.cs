@@ -58,7 +58,7 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     {
         if (Engine is null)
         {
-            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned) 
+            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned)
             {
                 Idle = _idle ?? new IdleMemory(),
                 Floor = Floor,

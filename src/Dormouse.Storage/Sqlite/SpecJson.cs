@@ -37,6 +37,10 @@ internal sealed class StoredSpec
 
     public int SpareInstances { get; set; } = Defaults.SpareInstances;
 
+    public double? TargetUtilization { get; set; }
+
+    public TimeSpan ScaleDownDelay { get; set; } = Defaults.ScaleDownDelay;
+
     /// <summary>Each as text; null = none.</summary>
     public ImmutableArray<string>? Floors { get; set; }
 
@@ -79,6 +83,8 @@ internal sealed class StoredSpec
         MinInstances = spec.MinInstances,
         Provisioned = spec.Provisioned,
         SpareInstances = spec.SpareInstances,
+        TargetUtilization = spec.TargetUtilization,
+        ScaleDownDelay = spec.ScaleDownDelay,
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
@@ -107,6 +113,8 @@ internal sealed class StoredSpec
         MinInstances = MinInstances,
         Provisioned = Provisioned,
         SpareInstances = SpareInstances,
+        TargetUtilization = TargetUtilization,
+        ScaleDownDelay = ScaleDownDelay,
         Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,

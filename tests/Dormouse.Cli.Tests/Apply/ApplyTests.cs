@@ -33,6 +33,8 @@ public sealed class ApplyTests : IAsyncLifetime
                 cpu: 1.5
                 idle_timeout: 120s
                 provisioned: 1
+                target_utilization: 0.7
+                scale_down_delay: 120s
                 floors: ["0 8 * * MON-FRI Europe/Berlin  for 600m = 1", "@daily for 1h = 1"]
                 env: { MODE: fast }
                 engine: { session.intra_op.allow_spinning: "0" }

@@ -77,7 +77,7 @@ public sealed class DeployTests : IAsyncLifetime
         var file = _shell.Write("digits.onnx", "model");
 
         (await _shell.RunAsync(
-            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
+            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--target", "0.7", "--scale-down-delay", "30s", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
             "--idle-timeout", "5s", "--timeout", "6s", "--start-timeout", "7s", "--queue-timeout", "8s", "--queue-limit", "9", "--queue-limit-bytes", "10MiB",
             "--env", "A=1", "--env", "B=x=y", "--engine", "session.k=v", "--public")).Done();
 
@@ -85,7 +85,7 @@ public sealed class DeployTests : IAsyncLifetime
         var settings = endpoint.Revisions[0].Settings;
         Assert.True(endpoint.Public);
         Assert.Equal(("onnx", "256MiB", 1.5, 3, 1, 2), (settings.Runtime, settings.Memory, settings.Cpu, settings.Concurrency, settings.MinInstances, settings.MaxInstances));
-        Assert.Equal((2, 1), (settings.Provisioned, settings.SpareInstances));
+        Assert.Equal((2, 1, 0.7, "30s"), (settings.Provisioned, settings.SpareInstances, settings.TargetUtilization, settings.ScaleDownDelay));
         Assert.Equal(["0 8 * * * UTC for 1h = 1", "@daily UTC for 2h = 2"], settings.Floors!);
         Assert.Equal(("5s", "6s", "7s", "8s", 9, "10MiB"), (settings.IdleTimeout, settings.Timeout, settings.StartTimeout, settings.QueueTimeout, settings.QueueLimit, settings.QueueLimitBytes));
         Assert.Equal((4, "2ms"), (settings.BatchMax, settings.BatchDelay));

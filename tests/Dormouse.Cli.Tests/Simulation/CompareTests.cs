@@ -28,7 +28,7 @@ public sealed class CompareTests : IDisposable
     {
         var load = _shell.Write("load.csv", Arrivals);
         var quick = _shell.Write("quick.yaml", "idle_timeout: 10s\nmemory: 128MiB\n");
-        var warm = _shell.Write("warm.yaml", "name: always warm\nprovisioned: 1\nspare_instances: 1\n");
+        var warm = _shell.Write("warm.yaml", "name: always warm\nprovisioned: 1\nspare_instances: 1\ntarget_utilization: 0.7\nscale_down_delay: 1m\n");
 
         var result = (await _shell.RunAsync("simulate", "--trace", load, "--policy", quick, "--policy", warm)).Done();
 

@@ -31,6 +31,8 @@ public sealed class RevisionEngineModelTests
                 MinInstances = Math.Min(min, max),
                 Provisioned = Math.Min(Math.Max(0, (extra % 4) - 1), max),
                 SpareInstances = Math.Min(extra / 4, max),
+                TargetUtilization = extra % 3 == 1 ? 0.5 : null,
+                ScaleDownDelay = TimeSpan.FromSeconds(extra % 5 == 4 ? 10 : 0),
                 QueueLimit = limit,
                 QueueLimitBytes = 1_000,
                 KeepAlive = limit % 2 == 0 ? KeepAliveMode.Learned : KeepAliveMode.Fixed,

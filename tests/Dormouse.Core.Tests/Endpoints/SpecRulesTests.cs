@@ -99,6 +99,8 @@ public sealed class SpecRulesTests
             Provisioned = -2,
             Floors = ["0 8 * * * for 8d = 1"],
             SpareInstances = -3,
+            TargetUtilization = 1.5,
+            ScaleDownDelay = "2h",
             MaxInstances = 1_001,
             IdleTimeout = "25h",
             KeepAlive = "sometimes",
@@ -112,7 +114,7 @@ public sealed class SpecRulesTests
         var errors = Refused(wishes);
 
         Assert.Equal(
-            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "spare_instances", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
+            ["runtime", "memory", "cpu", "concurrency", "min_instances", "provisioned", "floors", "spare_instances", "max_instances", "target_utilization", "scale_down_delay", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes"],
             errors.Select(e => e.Setting));
         Assert.All(errors, e => Assert.Contains(e.Setting, e.Message, StringComparison.Ordinal));
         Assert.All(errors, e => Assert.Contains(e.Value, e.Message, StringComparison.Ordinal));

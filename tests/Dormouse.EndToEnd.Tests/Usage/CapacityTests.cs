@@ -64,7 +64,7 @@ public sealed class CapacityTests : IDisposable
 
     private string ModelPath() => _folder.Write("model.onnx", SmallModels.Plus(1));
 
-    private Task DeployAsync(RunningServer server, params string[] settings) =>
+    private Task<CommandRun> DeployAsync(RunningServer server, params string[] settings) =>
         CommandRun.DoneAsync(server, Cancelled, ["deploy", ModelPath(), "--name", "capacity", .. settings]);
 
     private static Task ReadyAsync(RunningServer server, int count) => Waiting.UntilAsync(

@@ -43,6 +43,26 @@ public sealed class ComparisonTests
     }
 
     [Fact]
+    public void A_target_keeps_what_the_load_asks_for_over_the_gaps_of_a_burst()
+    {
+        var load = new Profile
+        {
+            Shape = ProfileShape.Bursty,
+            Endpoints = 4,
+            Rate = 8,
+            Duration = TimeSpan.FromHours(1),
+            RunTime = new Spread.Always(TimeSpan.FromMilliseconds(400)),
+        }.ToLoad();
+        var wishes = new RevisionWishes { Concurrency = 2, MaxInstances = 8, IdleTimeout = "2s" };
+
+        var without = Run(load, new Policy("none", wishes)).Totals;
+        var with = Run(load, new Policy("target", wishes with { TargetUtilization = 0.7 })).Totals;
+
+        Assert.True(with.ColdGrants < 0.7 * without.ColdGrants, $"{with.ColdGrants} cold with, {without.ColdGrants} without");
+        Assert.True(with.IdleStops < without.IdleStops);
+    }
+
+    [Fact]
     public void The_same_comparison_gives_the_same_result()
     {
         Assert.Equal(Run(Load(), Policy.Default).Totals.MibTicks, Run(Load(), Policy.Default).Totals.MibTicks);

@@ -21,6 +21,8 @@ public sealed class SpecJsonTests
         MinInstances = 1,
         Provisioned = 2,
         SpareInstances = 3,
+        TargetUtilization = 0.7,
+        ScaleDownDelay = TimeSpan.FromSeconds(30),
         Floors = [new ScheduledFloor("0 8 * * MON-FRI", "Europe/Berlin", TimeSpan.FromHours(10), 4), new ScheduledFloor("@daily", "UTC", TimeSpan.FromMinutes(90), 1)],
         MaxInstances = 9,
         IdleTimeout = TimeSpan.FromMilliseconds(1),
