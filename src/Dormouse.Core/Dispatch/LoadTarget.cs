@@ -25,8 +25,8 @@ internal sealed class LoadTarget
         IsWanted = spec.TargetUtilization is not null || spec.ScaleDownDelay > TimeSpan.Zero;
         _policy = new AutoscalerPolicy
         {
-            CapacityPerInstance = spec.Concurrency,
-            TargetPerInstance = spec.Concurrency * (spec.TargetUtilization ?? 1),
+            CapacityPerInstance = spec.Slots,
+            TargetPerInstance = spec.Slots * (spec.TargetUtilization ?? 1),
             ScaleDownDelay = spec.ScaleDownDelay,
             // What is not wanted still has its idle time-out, instance by instance; and kept instances would keep the answer up.
             ScaleDownRateMax = double.MaxValue,

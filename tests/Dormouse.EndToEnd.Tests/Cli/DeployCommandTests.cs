@@ -136,7 +136,7 @@ public sealed class DeployCommandTests(ServerFixture fixture) : IClassFixture<Se
     /// <summary>What the endpoint adds to 0.</summary>
     private async Task<double> PlusAsync(string endpoint, int? version = null)
     {
-        var answer = await PlusCall.SendAsync(Server, endpoint, 0, Cancelled, version);
+        var answer = await PlusCall.SendAsync(Server, endpoint, 0, Cancelled, version?.ToString(System.Globalization.CultureInfo.InvariantCulture));
         return answer.Value;
     }
 

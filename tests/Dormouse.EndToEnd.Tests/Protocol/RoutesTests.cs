@@ -46,8 +46,8 @@ public sealed class RoutesTests(EchoFixture fixture) : IClassFixture<EchoFixture
         await Server.DeployAsync("versions", [("model.onnx", SmallModels.Plus(1))], Cancelled);
         await Server.DeployAsync("versions", [("model.onnx", SmallModels.Plus(2))], Cancelled);
 
-        Assert.Equal(new PlusCall(1, 1), await PlusCall.SendAsync(Server, "versions", 0, Cancelled, version: 1));
-        Assert.Equal(new PlusCall(2, 2), await PlusCall.SendAsync(Server, "versions", 0, Cancelled, version: 2));
+        Assert.Equal(new PlusCall(1, 1), await PlusCall.SendAsync(Server, "versions", 0, Cancelled, version: "1"));
+        Assert.Equal(new PlusCall(2, 2), await PlusCall.SendAsync(Server, "versions", 0, Cancelled, version: "2"));
         Assert.Equal(new PlusCall(2, 2), await PlusCall.SendAsync(Server, "versions", 0, Cancelled));
         using var unknown = await Server.PostAsync("/v2/models/versions/versions/9/infer", PlusCall.Body(0), Cancelled);
         await AssertProblemAsync(unknown, HttpStatusCode.NotFound, "revision_not_found");

@@ -5,7 +5,7 @@ namespace Dormouse.EndToEnd.Tests.Running;
 /// <summary>A call of <see cref="SmallModels.Plus"/>: which revision answered, and what.</summary>
 internal sealed record PlusCall(int Version, double Value)
 {
-    public static async Task<PlusCall> SendAsync(RunningServer server, string endpoint, int x, CancellationToken cancellationToken, int? version = null)
+    public static async Task<PlusCall> SendAsync(RunningServer server, string endpoint, int x, CancellationToken cancellationToken, string? version = null)
     {
         var path = version is null ? $"/v2/models/{endpoint}/infer" : $"/v2/models/{endpoint}/versions/{version}/infer";
         using var response = await server.PostAsync(path, Body(x), cancellationToken);

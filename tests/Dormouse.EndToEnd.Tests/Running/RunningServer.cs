@@ -83,7 +83,7 @@ internal sealed class RunningServer : IAsyncDisposable
     public Task<JsonNode> DeployAsync(string endpoint, string modelPath, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true) =>
         DeployAsync(endpoint, [("model.onnx", File.ReadAllBytes(modelPath))], cancellationToken, settings, verify);
 
-    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true, JsonObject? canary = null)
+    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true, JsonObject? canary = null, string? tag = null)
     {
         var list = new JsonArray();
         foreach (var (path, content) in files)
@@ -96,6 +96,12 @@ internal sealed class RunningServer : IAsyncDisposable
         }
 
         var request = new JsonObject { ["files"] = list, ["settings"] = settings?.DeepClone() ?? new JsonObject(), ["verify"] = verify, ["canary"] = canary };
+        if (tag is not null)
+        {
+            // Beside the traffic: its tag alone leads to it.
+            (request["tag"], request["traffic"]) = (tag, false);
+        }
+
         return await PostAsync($"/api/v1/endpoints/{endpoint}/revisions?wait=true", request, cancellationToken);
     }
 
@@ -103,6 +109,14 @@ internal sealed class RunningServer : IAsyncDisposable
     {
         var content = new StringContent(body?.ToJsonString() ?? "", Encoding.UTF8, "application/json");
         return Http.PostAsync(new Uri(path, UriKind.Relative), content, cancellationToken);
+    }
+
+    public async Task<JsonNode> PutAsync(string path, JsonObject body, CancellationToken cancellationToken)
+    {
+        using var content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+        using var response = await Http.PutAsync(new Uri(path, UriKind.Relative), content, cancellationToken);
+        var answer = await response.Content.ReadAsStringAsync(cancellationToken);
+        return response.IsSuccessStatusCode ? JsonNode.Parse(answer)! : throw new InvalidOperationException($"{path} answered {(int)response.StatusCode}: {answer}");
     }
 
     /// <summary>A document of the control API, or an error with the answer.</summary>
