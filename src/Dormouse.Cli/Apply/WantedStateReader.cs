@@ -166,7 +166,7 @@ internal sealed class WantedStateReader
         "runtime" => settings with { Runtime = Text(value, at) },
         "memory" => settings with { Memory = Text(value, at) },
         "cpu" => settings with { Cpu = Number(value, at) },
-        "concurrency" => settings with { Concurrency = Whole(value, at) },
+        "concurrency" => settings with { Concurrency = Concurrency(value, at) },
         "batch_max" => settings with { BatchMax = Whole(value, at) },
         "batch_delay" => settings with { BatchDelay = Text(value, at) },
         "min_instances" => settings with { MinInstances = Whole(value, at) },
@@ -329,6 +329,17 @@ internal sealed class WantedStateReader
         }
 
         Refuse(node, at, "A whole number is needed here.");
+        return null;
+    }
+
+    private ConcurrencySetting? Concurrency(YamlNode node, string at)
+    {
+        if (node is YamlScalarNode { Value: { } text } && ConcurrencySetting.Parse(text) is { } value)
+        {
+            return value;
+        }
+
+        Refuse(node, at, $"A whole number or '{ConcurrencySetting.AutoText}' is needed here.");
         return null;
     }
 

@@ -11,6 +11,7 @@ namespace Dormouse.Core.Dispatch;
 internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
 {
     private readonly StartCauses _causes = new(initialCause);
+    private readonly SlotLimit _limit = new(spec, learned.Concurrency);
     private long _nextNumber = firstInstanceNumber;
 
     public InstanceTable Table { get; } = new();
@@ -18,6 +19,11 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public StartBackoff Backoff { get; } = new();
 
     public LearnedTimes Learned { get; private set; } = learned;
+
+    public SlotLimit Limit => _limit;
+
+    /// <summary>Slots of an instance now.</summary>
+    public int Slots => _limit.Current;
 
     public long NextNumber => _nextNumber;
 
@@ -80,8 +86,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     }
 
     /// <summary>A run ended and its lease is closed: draws the consequences for its instance.</summary>
-    /// <param name="runTime">How long the run held its slot.</param>
-    public void RunEnded(InstanceSlot slot, SlotEnd end, TimeSpan runTime, MonotonicTime now, RevisionEffects effects)
+    public void RunEnded(InstanceSlot slot, in EndedRun run, MonotonicTime now, RevisionEffects effects)
     {
         if (slot.State == InstanceState.Stopping)
         {
@@ -89,11 +94,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             return;
         }
 
-        switch (end)
+        LimitBy(run, now, effects);
+        switch (run.End)
         {
             case SlotEnd.Completed:
             case SlotEnd.Answering:
-                Learned = Learned.WithRun(runTime);
+                Learned = Learned.WithRun(run.Time);
                 Backoff.CompletedRun(slot.RequestedAt);
                 break;
             case SlotEnd.TimedOut:
@@ -108,6 +114,20 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
 
         StopWhenDrained(slot, now, effects);
+    }
+
+    private void LimitBy(in EndedRun run, MonotonicTime now, RevisionEffects effects)
+    {
+        if (_limit.Ended(run, now) is { } change)
+        {
+            var live = Table.Counts().Live;
+            Changed(live, live, Sentences.LimitChanged(change), now, effects);
+        }
+
+        if (_limit.State is { } state)
+        {
+            Learned = Learned with { Concurrency = state };
+        }
     }
 
     /// <summary>Asks for instances.</summary>
@@ -126,7 +146,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             effects.Starts.Add(new InstanceToStart(slot.Id, cause));
         }
 
-        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, spec.Slots, cause);
+        var reason = isForMinimum ? Sentences.StartedForMinimum(Kept, before.Live) : Sentences.Started(queued, before, Slots, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 

@@ -59,12 +59,13 @@ internal sealed class InstanceTable
     /// The ready instance with a free slot and the fewest running; among idle ones the one used last, so that the others grow old and can be stopped.
     /// Null when every slot is taken.
     /// </summary>
-    public InstanceSlot? LeastLoaded()
+    /// <param name="slots">Slots of an instance.</param>
+    public InstanceSlot? LeastLoaded(int slots)
     {
         InstanceSlot? best = null;
         foreach (var slot in _slots)
         {
-            if (slot.HasFreeSlot && (best is null || slot.Running < best.Running || (slot.IsIdle && best.IsIdle && slot.IdleSince > best.IdleSince)))
+            if (slot.HasFree(slots) && (best is null || slot.Running < best.Running || (slot.IsIdle && best.IsIdle && slot.IdleSince > best.IdleSince)))
             {
                 best = slot;
             }

@@ -124,13 +124,14 @@ public sealed class RevisionEngine
         }
 
         effects.WakeAt = Settle(now, effects);
+        effects.SlotsPerInstance = _roster.Slots;
     }
 
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
     public RevisionSample Sample(MonotonicTime now)
     {
         var (running, instances) = _table.Sample();
-        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances);
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances, _roster.Limit.State);
     }
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
@@ -154,7 +155,7 @@ public sealed class RevisionEngine
             return;
         }
 
-        if (_table.LeastLoaded() is { } slot)
+        if (_table.LeastLoaded(_roster.Slots) is { } slot)
         {
             Grant(waiter, slot, StartKind.Warm, now, effects);
             return;
@@ -194,7 +195,7 @@ public sealed class RevisionEngine
 
         // Each slot ends a run every run time; the first ends come after what is left of those that run now.
         var runTicks = Learned.RunTime?.Ticks ?? 0;
-        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _spec.Slots);
+        var rounds = (double)_queue.CountBefore(waiter) / (counts.Ready * _roster.Slots);
         var firstEnd = Math.Max(0, runTicks - _table.MeanRunningAge(now).Ticks);
         var byDrain = new TimeSpan((long)Math.Min(firstEnd + (rounds * runTicks), TimeSpan.TicksPerDay));
         return byDrain < byStart ? byDrain : byStart;
@@ -204,10 +205,10 @@ public sealed class RevisionEngine
     {
         if (_table.Find(lease.Instance) is { } slot
             && lease.Epoch == slot.Id.Number
-            && slot.TryEnd(lease.Id, end, now, out var metered, out var runTime))
+            && slot.TryEnd(lease.Id, end, now, out var metered, out var run))
         {
             effects.Metered.Add(new MeteredRun(lease, metered));
-            _roster.RunEnded(slot, end, runTime, now, effects);
+            _roster.RunEnded(slot, run, now, effects);
         }
     }
 
@@ -222,7 +223,7 @@ public sealed class RevisionEngine
         }
 
         RefuseOverdueCallers(now, effects);
-        while (_queue.Count > 0 && _table.LeastLoaded() is { } slot && _queue.TryTakeFirst(out var waiter))
+        while (_queue.Count > 0 && _table.LeastLoaded(_roster.Slots) is { } slot && _queue.TryTakeFirst(out var waiter))
         {
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
@@ -270,7 +271,7 @@ public sealed class RevisionEngine
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
-            var detail = Sentences.QueueTimeout(waited, serving, _spec.Slots, _queue.Count);
+            var detail = Sentences.QueueTimeout(waited, serving, _roster.Slots, _queue.Count);
             return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, DrainTime(), null);
         }
 
@@ -347,7 +348,7 @@ public sealed class RevisionEngine
 
         var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
         return StartCount.Decide(new StartDemand(
-            _queue.Count, counts.Running, _spec.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            _queue.Count, counts.Running, _roster.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
             Learned, _table.MeanRunningAge(now), startLeft));
     }
 
@@ -373,7 +374,7 @@ public sealed class RevisionEngine
     /// <summary>How long the queue would take to drain as runs go now, in whole seconds, 1 s to 60 s.</summary>
     private TimeSpan DrainTime()
     {
-        var slots = Math.Max(1, _table.Counts().Ready) * _spec.Slots;
+        var slots = Math.Max(1, _table.Counts().Ready) * _roster.Slots;
         var seconds = Learned.RunTime is { } runTime ? Math.Ceiling(runTime.TotalSeconds * _queue.Count / slots) : 1;
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, 60));
     }

@@ -22,7 +22,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         return Head(endpoint, revisions.IsEmpty ? null : revisions[0], samples, request) with
         {
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
-            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i)))],
+            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i, s.Sample.Concurrency?.Slots)))],
             Scaling =
             [
                 .. dispatch.Changes(endpoint.Id)
@@ -111,7 +111,7 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         return $"{request.Scheme}://{request.Host}{tenant}/v2/models/{endpoint.Name}/infer";
     }
 
-    private InstanceInfo Instance(RevisionId revision, InstanceSample sample) => new(
+    private InstanceInfo Instance(RevisionId revision, InstanceSample sample, int? concurrencyLimit) => new(
         sample.Instance.ToString(),
         RevisionViews.Name(revision.Number),
         Words.Of(sample.State),
@@ -119,5 +119,6 @@ internal sealed class EndpointViews(ICatalogue catalogue, DispatchService dispat
         dispatch.WallTime(sample.StartedAt),
         sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,
         driver.MemoryBytes(sample.Instance),
-        driver.ProcessId(sample.Instance));
+        driver.ProcessId(sample.Instance),
+        concurrencyLimit);
 }

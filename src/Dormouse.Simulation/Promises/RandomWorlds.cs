@@ -97,7 +97,7 @@ public static class RandomWorlds
     private static RevisionSpec Spec(ref SeededRandom random)
     {
         var max = 1 + random.Below(4);
-        return new RevisionSpec
+        var spec = new RevisionSpec
         {
             Runtime = SpecRules.OnnxRuntime,
             MemoryMib = 64 * (1 + random.Below(8)),
@@ -110,7 +110,12 @@ public static class RandomWorlds
             StartTimeout = Pick(WaitMs, ref random),
             QueueTimeout = Pick(WaitMs, ref random),
             QueueLimit = 1 + random.Below(40),
-            BatchMax = random.Happens(0.3) ? 2 + random.Below(7) : 1,
+        };
+        return random.Below(4) switch
+        {
+            0 => spec with { BatchMax = 2 + random.Below(7) },
+            1 => spec with { IsConcurrencyAuto = true, Cpu = spec.Concurrency },
+            _ => spec,
         };
     }
 
