@@ -31,12 +31,16 @@ public sealed class ApplyTests : IAsyncLifetime
                 source: digits
                 memory: 1024MiB
                 cpu: 1.5
+                concurrency: auto
                 idle_timeout: 120s
                 env: { MODE: fast }
                 engine: { session.intra_op.allow_spinning: "0" }
                 public: true
               iris:
                 source: digits/model.onnx
+                concurrency: 2
+                batch_max: 8
+                batch_delay: 0.002s
                 signature: { labels: { top: 2, softmax: true } }
             """);
 
