@@ -151,7 +151,7 @@ public sealed class ApplyTests : IAsyncLifetime
         string[] expected =
         [
             $"{file}:4: endpoints.digits.memroy: Unknown key. Did you mean 'memory'?",
-            $"{file}:5: endpoints.digits.concurrency: A whole number is needed here. It is 'many'.",
+            $"{file}:5: endpoints.digits.concurrency: A whole number or 'auto' is needed here. It is 'many'.",
             $"{file}:6: endpoints.digits.public: true or false is needed here. It is 'perhaps'.",
             $"{file}:9: endpoints.iris.traffic.two: This is no revision; write it like r3.",
             $"{file}:9: endpoints.iris.traffic: The weights sum to 50; they must sum to 100.",
