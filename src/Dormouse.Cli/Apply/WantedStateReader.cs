@@ -172,7 +172,7 @@ internal sealed class WantedStateReader
         "runtime" => settings with { Runtime = _values.Text(value, at) },
         "memory" => settings with { Memory = _values.Text(value, at) },
         "cpu" => settings with { Cpu = _values.Number(value, at) },
-        "concurrency" => settings with { Concurrency = _values.Whole(value, at) },
+        "concurrency" => settings with { Concurrency = _values.Concurrency(value, at) },
         "batch_max" => settings with { BatchMax = _values.Whole(value, at) },
         "batch_delay" => settings with { BatchDelay = _values.Text(value, at) },
         "min_instances" => settings with { MinInstances = _values.Whole(value, at) },

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Dormouse.Protocol.Control;
 using YamlDotNet.RepresentationModel;
 
 namespace Dormouse.Cli.Apply;
@@ -17,6 +18,17 @@ internal sealed class YamlValues(YamlPlaces places)
         }
 
         Refuse(node, at, "A whole number is needed here.");
+        return null;
+    }
+
+    public ConcurrencySetting? Concurrency(YamlNode node, string at)
+    {
+        if (node is YamlScalarNode { Value: { } text } && ConcurrencySetting.Parse(text) is { } value)
+        {
+            return value;
+        }
+
+        Refuse(node, at, $"A whole number or '{ConcurrencySetting.AutoText}' is needed here.");
         return null;
     }
 

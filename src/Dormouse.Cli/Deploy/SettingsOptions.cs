@@ -11,7 +11,7 @@ internal sealed class SettingsOptions
     private readonly Option<string?> _runtime = Text("--runtime", "name", "What opens the package. Default: onnx.");
     private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, 64MiB or more. Default: 512MiB.");
     private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
-    private readonly Option<int?> _concurrency = Number("--concurrency", "Invocations that one instance runs at once. Default: its cores.");
+    private readonly Option<string?> _concurrency = Text("--concurrency", "n|auto", "Invocations that one instance runs at once; auto: as many as do not slow each other. Default: its cores.");
     private readonly Option<int?> _batchMax = Number("--batch-max", "Most rows of a run that waiting invocations of equal shape may share. Default: 1, none is shared.");
     private readonly Option<string?> _batchDelay = Text("--batch-delay", "time", "How long the first of a batch waits for others though a run is free, 0s to 1s. Default: 0s.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
@@ -58,7 +58,7 @@ internal sealed class SettingsOptions
         Runtime = parsed.GetValue(_runtime),
         Memory = parsed.GetValue(_memory),
         Cpu = parsed.GetValue(_cpu),
-        Concurrency = parsed.GetValue(_concurrency),
+        Concurrency = Concurrency(parsed.GetValue(_concurrency)),
         BatchMax = parsed.GetValue(_batchMax),
         BatchDelay = parsed.GetValue(_batchDelay),
         MinInstances = parsed.GetValue(_minInstances),
@@ -85,6 +85,10 @@ internal sealed class SettingsOptions
         parsed.GetValue(option) is { Length: > 0 } values
             ? values.Aggregate(ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal), (all, text) => Arguments.Pair(option.Name, text) is var (k, v) ? all.SetItem(k, v) : all)
             : null;
+
+    private static ConcurrencySetting? Concurrency(string? text) => text is null
+        ? null
+        : ConcurrencySetting.Parse(text) ?? throw Terminal.CommandException.Usage($"--concurrency is '{text}'; a number or '{ConcurrencySetting.AutoText}' is needed.");
 
     private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
 

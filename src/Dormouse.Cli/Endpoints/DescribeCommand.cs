@@ -80,7 +80,7 @@ internal static class DescribeCommand
             ["INSTANCE", "REVISION", "STATE", ">RUNNING", ">MEMORY", "STARTED", "IDLE SINCE"],
             endpoint.Instances.Select(i => new[]
             {
-                i.Id, i.Revision, i.Provisioned ? i.State + " (provisioned)" : i.State, Units.Count(i.Running), i.MemoryBytes is { } bytes ? Units.Bytes(bytes) : "",
+                i.Id, i.Revision, i.Provisioned ? i.State + " (provisioned)" : i.State, Units.Count(i.Running) + (i.ConcurrencyLimit is { } limit ? $" of {limit}" : ""), i.MemoryBytes is { } bytes ? Units.Bytes(bytes) : "",
                 Units.Time(i.StartedAt, time), i.IdleSince is { } since ? Units.Time(since, time) : "",
             }));
     }

@@ -16,7 +16,7 @@ internal static class SettingsText
             ("runtime", settings.Runtime),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
-            ("concurrency", Text(settings.Concurrency)),
+            ("concurrency", settings.Concurrency?.ToString()),
             ("batch_max", Text(settings.BatchMax)),
             ("batch_delay", settings.BatchDelay),
             ("min_instances", Text(settings.MinInstances)),

@@ -74,6 +74,7 @@ internal static class PolicyFile
             {
                 "memory" => wishes with { Memory = text },
                 "cpu" => wishes with { Cpu = Number() },
+                "concurrency" when text == SpecRules.AutoConcurrency => wishes with { IsConcurrencyAuto = true },
                 "concurrency" => wishes with { Concurrency = Whole() },
                 "min_instances" => wishes with { MinInstances = Whole() },
                 "provisioned" => wishes with { Provisioned = Whole() },

@@ -11,7 +11,6 @@ namespace Dormouse.Core.Dispatch;
 internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
 {
     private readonly StartCauses _causes = new(initialCause);
-    private long _nextNumber = firstInstanceNumber;
 
     public InstanceTable Table { get; } = new();
 
@@ -19,7 +18,12 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public LearnedTimes Learned { get; private set; } = learned;
 
-    public long NextNumber => _nextNumber;
+    public SlotLimit Limit { get; } = new(spec, learned.Concurrency);
+
+    /// <summary>Slots of an instance now.</summary>
+    public int Slots => Limit.Current;
+
+    public long NextNumber { get; private set; } = firstInstanceNumber;
 
     public bool IsDraining { get; set; }
 
@@ -39,12 +43,11 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public KeepAlive KeepAlive { get; } = new(spec);
 
-    public SpareCapacity Spare { get; } = new(spec);
+    /// <summary>What is held beyond <see cref="Kept"/>, and what the machine may take back.</summary>
+    public HeldInstances Holding { get; } = new(spec);
 
-    public LoadTarget Load { get; } = new(spec);
-
-    /// <summary>Instances that are not stopped for idleness: those kept, and those that the load or spare capacity ask for, which the machine may take back.</summary>
-    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Math.Max(Spare.ToHold, Load.Instances));
+    /// <summary>Instances that are not stopped for idleness.</summary>
+    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Holding.ToHold);
 
     /// <summary>When an instance is to be started for an expected invocation unless one serves then; null = not in this idle time.</summary>
     public MonotonicTime? StartAgainAt => IsDraining || IsRetired ? null : KeepAlive.StartAgainAt(Learned.StartTime);
@@ -65,7 +68,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 slot.BecomeReady(ready, now, sequence);
                 Learned = Learned.WithStart(now - slot.AdmittedAt);
                 Backoff.BecameReady(slot.RequestedAt);
-                Spare.HasRoom();
+                Holding.HasRoom();
                 _causes.BecameReady();
                 break;
             case RevisionEventKind.InstanceFailed when isStarting && change.Failure is { } failure:
@@ -83,7 +86,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 var isSpare = slot.Cause == StartCause.Burst;
                 if (isSpare)
                 {
-                    Spare.NoRoom(now);
+                    Holding.NoRoom(now);
                 }
 
                 Changed(Table.Counts().Live + 1, Table.Counts().Live, isSpare ? Sentences.NoRoomForSpare() : Sentences.NoRoomForExpected(), now, effects);
@@ -91,7 +94,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             case RevisionEventKind.InstanceGone:
                 Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
                 slot.Leave();
-                RemoveWhenDone(slot);
+                Table.RemoveWhenDone(slot);
                 break;
             case RevisionEventKind.Evict:
                 Evict(slot, now, effects);
@@ -100,20 +103,20 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     }
 
     /// <summary>A run ended and its lease is closed: draws the consequences for its instance.</summary>
-    /// <param name="runTime">How long the run held its slot.</param>
-    public void RunEnded(InstanceSlot slot, SlotEnd end, TimeSpan runTime, MonotonicTime now, RevisionEffects effects)
+    public void RunEnded(InstanceSlot slot, in EndedRun run, MonotonicTime now, RevisionEffects effects)
     {
         if (slot.State == InstanceState.Stopping)
         {
-            RemoveWhenDone(slot);
+            Table.RemoveWhenDone(slot);
             return;
         }
 
-        switch (end)
+        LimitBy(run, now, effects);
+        switch (run.End)
         {
             case SlotEnd.Completed:
             case SlotEnd.Answering:
-                Learned = Learned.WithRun(runTime);
+                Learned = Learned.WithRun(run.Time);
                 Backoff.CompletedRun(slot.RequestedAt);
                 break;
             case SlotEnd.TimedOut:
@@ -130,6 +133,20 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         StopWhenDrained(slot, now, effects);
     }
 
+    private void LimitBy(in EndedRun run, MonotonicTime now, RevisionEffects effects)
+    {
+        if (Limit.Ended(run, now) is { } change)
+        {
+            var live = Table.Counts().Live;
+            Changed(live, live, Sentences.LimitChanged(change), now, effects);
+        }
+
+        if (Limit.State is { } state)
+        {
+            Learned = Learned with { Concurrency = state };
+        }
+    }
+
     /// <summary>Asks for instances.</summary>
     /// <param name="count">At least 1; the caller has bounded it.</param>
     /// <param name="queued">Invocations that wait; tells why.</param>
@@ -141,12 +158,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         for (var i = 0; i < count; i++)
         {
             cause = _causes.Next(before.Live == 0);
-            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), cause, spec.Slots, now, now + spec.StartTimeout);
-            Table.Add(slot);
-            effects.Starts.Add(new InstanceToStart(slot.Id, cause));
+            Ask(cause, false, now, effects);
         }
 
-        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, spec.Slots, cause);
+        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, Slots, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -154,9 +169,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public void StartExpecting(MonotonicTime now, RevisionEffects effects)
     {
         KeepAlive.Memory.HasStartedAgain = true;
-        var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Idle, spec.Slots, now, now + spec.StartTimeout);
-        Table.Add(slot);
-        effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Idle, IsExpecting: true));
+        Ask(StartCause.Idle, true, now, effects);
         var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;
         Changed(0, 1, Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime)), now, effects);
     }
@@ -164,35 +177,38 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Asks for instances that the load or spare capacity ask for, where nothing else needs the room. Returns when to look again.</summary>
     public MonotonicTime StartSpare(MonotonicTime now, RevisionEffects effects)
     {
-        if (!(Spare.IsWanted || Load.IsWanted) || IsDraining || IsRetired)
+        if (!Holding.IsWanted || IsDraining || IsRetired)
         {
             return MonotonicTime.Never;
         }
 
         var before = Table.Counts();
-        var missing = Math.Min(Math.Max(Spare.ToStart, Load.Instances), spec.MaxInstances - before.Draining) - before.Live;
+        var missing = Math.Min(Holding.ToStart, spec.MaxInstances - before.Draining) - before.Live;
         if (before.Live == 0 || missing <= 0)
         {
-            return Load.LooksAt;
+            return Holding.LooksAt;
         }
 
-        var notBefore = Backoff.IsActive(now) && Backoff.Until > Spare.PausedUntil ? Backoff.Until : Spare.PausedUntil;
+        var notBefore = Backoff.IsActive(now) && Backoff.Until > Holding.PausedUntil ? Backoff.Until : Holding.PausedUntil;
         if (notBefore > now)
         {
-            return notBefore < Load.LooksAt ? notBefore : Load.LooksAt;
+            return notBefore < Holding.LooksAt ? notBefore : Holding.LooksAt;
         }
 
         for (var i = 0; i < missing; i++)
         {
-            var slot = new InstanceSlot(new InstanceId(revision, _nextNumber++), StartCause.Burst, spec.Slots, now, now + spec.StartTimeout);
-            Table.Add(slot);
-            effects.Starts.Add(new InstanceToStart(slot.Id, StartCause.Burst, IsExpecting: true));
+            Ask(StartCause.Burst, true, now, effects);
         }
 
-        Changed(before.Live, before.Live + missing, Spare.ToStart >= Load.Instances
-            ? Sentences.StartedForSpare(spec.SpareInstances, before, spec.Slots)
-            : Sentences.StartedForLoad(Load, before.Live), now, effects);
-        return Load.LooksAt;
+        Changed(before.Live, before.Live + missing, Holding.Reason(before, Slots), now, effects);
+        return Holding.LooksAt;
+    }
+
+    private void Ask(StartCause cause, bool isExpecting, MonotonicTime now, RevisionEffects effects)
+    {
+        var slot = new InstanceSlot(new InstanceId(revision, NextNumber++), cause, spec.Slots, now, now + spec.StartTimeout);
+        Table.Add(slot);
+        effects.Starts.Add(new InstanceToStart(slot.Id, cause, isExpecting));
     }
 
     /// <summary>Stops starts that took too long; the next one waits as after a failure. True when there were some and nothing is left that serves or will serve.</summary>
@@ -279,7 +295,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         {
             var slot = Table[i];
             var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
-            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? HeldUntil : EndOf(slot, counts).At : MonotonicTime.Never;
+            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? Holding.LowersAt : EndOf(slot, counts).At : MonotonicTime.Never;
             wake = own < wake ? own : wake;
             if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
             {
@@ -290,9 +306,6 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
         return wake;
     }
-
-    /// <summary>When fewer may be held though nothing happens.</summary>
-    private MonotonicTime HeldUntil => Load.LooksAt < Spare.LowersAt ? Load.LooksAt : Spare.LowersAt;
 
     /// <summary>When an idle instance is to be stopped, and why.</summary>
     private (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, in InstanceCounts counts) =>
@@ -336,7 +349,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         if (slot.IsIdle && !slot.IsProvisioned && Table.Counts().Ready > Kept)
         {
             _causes.Ended(StartCause.Eviction);
-            Spare.NoRoom(now);
+            Holding.NoRoom(now);
             Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
         }
         else if (slot.State == InstanceState.Ready)
@@ -381,12 +394,4 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     private void Changed(int from, int to, string reason, MonotonicTime now, RevisionEffects effects) =>
         effects.Changes.Add(new ScalingChange(now, revision.Number, from, to, reason));
-
-    private void RemoveWhenDone(InstanceSlot slot)
-    {
-        if (slot.IsGone && !slot.HasLeases)
-        {
-            Table.Remove(slot);
-        }
-    }
 }

@@ -80,7 +80,8 @@ internal sealed class InstanceSlot
 
     public bool HasLeases => _leaseCount > 0;
 
-    public bool HasFreeSlot => State == InstanceState.Ready && _leaseCount < _leases.Length;
+    /// <param name="slots">Slots that an instance has now, at most those it was made with.</param>
+    public bool HasFree(int slots) => State == InstanceState.Ready && _leaseCount < slots;
 
     /// <summary>Invocations that run on it; leases of a stopped or lost instance are void and do not count.</summary>
     public int Running => State is InstanceState.Ready or InstanceState.Draining ? _leaseCount : 0;
@@ -146,11 +147,11 @@ internal sealed class InstanceSlot
 
     /// <summary>Ends a lease; false when it ended before.</summary>
     /// <param name="meteredMicroseconds">Its share of the busy time up to now, or up to when the instance was stopped or lost.</param>
-    /// <param name="runTime">How long it held the slot.</param>
-    public bool TryEnd(long leaseId, SlotEnd end, MonotonicTime at, out long meteredMicroseconds, out TimeSpan runTime)
+    /// <param name="run">How long it held the slot, and beside how many.</param>
+    public bool TryEnd(long leaseId, SlotEnd end, MonotonicTime at, out long meteredMicroseconds, out EndedRun run)
     {
         meteredMicroseconds = 0;
-        runTime = TimeSpan.Zero;
+        run = default;
         var index = IndexOf(leaseId);
         if (index < 0)
         {
@@ -160,7 +161,7 @@ internal sealed class InstanceSlot
         var lease = _leases[index];
         var virtualEnd = State == InstanceState.Stopping ? _meter.Units : _meter.Advance(at, _leaseCount);
         meteredMicroseconds = InstanceMeter.Share(lease.VirtualStart, virtualEnd);
-        runTime = at - lease.StartedAt;
+        run = new EndedRun(end, lease.StartedAt, at - lease.StartedAt, _leaseCount, IsFirst: CompletedRuns == 0);
         _leases[index] = _leases[--_leaseCount];
         _startedTicks -= (lease.StartedAt - ReadyAt).Ticks;
         CompletedRuns += end is SlotEnd.Completed or SlotEnd.Answering ? 1 : 0;

@@ -60,18 +60,28 @@ internal sealed class InstanceTable
     /// equals the one with the fewest running; among idle ones the one used last, so that the others grow old.
     /// Null when every slot is taken.
     /// </summary>
-    public InstanceSlot? LeastLoaded()
+    /// <param name="slots">Slots of an instance.</param>
+    public InstanceSlot? LeastLoaded(int slots)
     {
         InstanceSlot? best = null;
         foreach (var slot in _slots)
         {
-            if (slot.HasFreeSlot && (best is null || IsBetter(slot, best)))
+            if (slot.HasFree(slots) && (best is null || IsBetter(slot, best)))
             {
                 best = slot;
             }
         }
 
         return best;
+    }
+
+    /// <summary>Removes one that is gone, once nothing is lent of it.</summary>
+    public void RemoveWhenDone(InstanceSlot slot)
+    {
+        if (slot.IsGone && !slot.HasLeases)
+        {
+            Remove(slot);
+        }
     }
 
     /// <summary>The one that is idle longest and not provisioned, or null when none is.</summary>

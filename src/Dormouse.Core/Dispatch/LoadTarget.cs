@@ -12,9 +12,10 @@ internal sealed class LoadTarget
     /// <summary>Knative decides as often.</summary>
     private const int DecisionSeconds = 2;
 
-    private readonly AutoscalerPolicy _policy;
+    private readonly double _utilization;
     private readonly LoadWindow _stable;
     private readonly LoadWindow _panic;
+    private AutoscalerPolicy _policy;
     private AutoscalerState _state = AutoscalerState.Initial;
     private MonotonicTime _last;
     private long _decidedSecond;
@@ -23,10 +24,11 @@ internal sealed class LoadTarget
     public LoadTarget(RevisionSpec spec)
     {
         IsWanted = spec.TargetUtilization is not null || spec.ScaleDownDelay > TimeSpan.Zero;
+        _utilization = spec.TargetUtilization ?? 1;
         _policy = new AutoscalerPolicy
         {
             CapacityPerInstance = spec.Slots,
-            TargetPerInstance = spec.Slots * (spec.TargetUtilization ?? 1),
+            TargetPerInstance = spec.Slots * _utilization,
             ScaleDownDelay = spec.ScaleDownDelay,
             // What is not wanted still has its idle time-out, instance by instance; and kept instances would keep the answer up.
             ScaleDownRateMax = double.MaxValue,
@@ -54,8 +56,14 @@ internal sealed class LoadTarget
     /// <summary>Takes what is so since now, and decides when it is time.</summary>
     /// <param name="load">Invocations that run or wait.</param>
     /// <param name="ready">Instances that serve.</param>
-    public void Observe(int load, int ready, MonotonicTime now)
+    /// <param name="slots">Slots of an instance, at least 1.</param>
+    public void Observe(int load, int ready, int slots, MonotonicTime now)
     {
+        if (slots != _policy.CapacityPerInstance)
+        {
+            _policy = _policy with { CapacityPerInstance = slots, TargetPerInstance = slots * _utilization };
+        }
+
         if (Instances == 0 && _load == 0 && LooksAt == MonotonicTime.Never)
         {
             // At rest: what was is forgotten, and with load the seconds begin anew.

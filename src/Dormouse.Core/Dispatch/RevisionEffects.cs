@@ -144,6 +144,9 @@ public sealed class RevisionEffects
     /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>
     public MonotonicTime WakeAt { get; set; } = MonotonicTime.Never;
 
+    /// <summary>Slots of an instance now. One that has as many taken, or more since the limit fell, is given none. Every grant of this event was given by it.</summary>
+    public int SlotsPerInstance { get; set; }
+
     public void Clear()
     {
         Grants.Clear();

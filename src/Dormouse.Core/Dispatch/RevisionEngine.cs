@@ -43,8 +43,8 @@ public sealed class RevisionEngine
         _spec = spec;
         _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
         _table = _roster.Table;
-        _forecast = new WaitForecast(spec, _queue, _table);
-        _refusals = new WaitRefusals(spec, _queue, _table, _forecast);
+        _forecast = new WaitForecast(_roster.Limit, _queue, _table);
+        _refusals = new WaitRefusals(_roster.Limit, _queue, _table, _forecast);
     }
 
     public RevisionId Revision { get; }
@@ -138,13 +138,14 @@ public sealed class RevisionEngine
         _roster.MarkProvisioned();
         effects.WakeAt = Settle(now, effects);
         _roster.MarkProvisioned();
+        effects.SlotsPerInstance = _roster.Slots;
     }
 
     /// <summary>What an observer sees now; allocates, so not for the hot path.</summary>
     public RevisionSample Sample(MonotonicTime now)
     {
         var (running, instances) = _table.Sample();
-        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances);
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances, _roster.Limit.State);
     }
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
@@ -168,7 +169,7 @@ public sealed class RevisionEngine
             return;
         }
 
-        if (_table.LeastLoaded() is { } slot)
+        if (_table.LeastLoaded(_roster.Slots) is { } slot)
         {
             Grant(waiter, slot, StartKind.Warm, now, effects);
             return;
@@ -200,10 +201,10 @@ public sealed class RevisionEngine
     {
         if (_table.Find(lease.Instance) is { } slot
             && lease.Epoch == slot.Id.Number
-            && slot.TryEnd(lease.Id, end, now, out var metered, out var runTime))
+            && slot.TryEnd(lease.Id, end, now, out var metered, out var run))
         {
             effects.Metered.Add(new MeteredRun(lease, metered));
-            _roster.RunEnded(slot, end, runTime, now, effects);
+            _roster.RunEnded(slot, run, now, effects);
         }
     }
 
@@ -218,7 +219,7 @@ public sealed class RevisionEngine
         }
 
         _refusals.Overdue(now, Learned, effects);
-        while (_queue.Count > 0 && _table.LeastLoaded() is { } slot && _queue.TryTakeFirst(out var waiter))
+        while (_queue.Count > 0 && _table.LeastLoaded(_roster.Slots) is { } slot && _queue.TryTakeFirst(out var waiter))
         {
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
@@ -229,15 +230,9 @@ public sealed class RevisionEngine
             _roster.KeepAlive.IsQuiet(now, Learned.StartTime);
         }
 
-        if (_roster.Load.IsWanted)
+        if (_roster.Holding.IsWanted)
         {
-            var counts = _table.Counts();
-            _roster.Load.Observe(_queue.Count + counts.Running, counts.Ready, now);
-        }
-
-        if (_roster.Spare.IsWanted)
-        {
-            _roster.Spare.Observe(_table.Counts().Running, _queue.Count > 0 || !_table.IsQuiet, now);
+            _roster.Holding.Observe(_table.Counts(), _queue.Count, _table.IsQuiet, _roster.Slots, now);
         }
 
         _roster.StopIdle(now, effects);
@@ -321,7 +316,7 @@ public sealed class RevisionEngine
 
         var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
         return StartCount.Decide(new StartDemand(
-            _queue.Count, counts.Running, _spec.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            _queue.Count, counts.Running, _roster.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
             Learned, _table.MeanRunningAge(now), startLeft));
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
 
@@ -19,4 +20,6 @@ public enum InstanceState
 public sealed record InstanceSample(InstanceId Instance, InstanceState State, int Running, MonotonicTime StartedAt, MonotonicTime? IdleSince, bool IsProvisioned = false);
 
 /// <summary>One revision as it is now.</summary>
-public sealed record RevisionSample(int Queued, long QueuedBytes, int Running, bool IsDraining, ImmutableArray<InstanceSample> Instances);
+/// <param name="Concurrency">What is found of runs at once; null where the user gave a number.</param>
+public sealed record RevisionSample(
+    int Queued, long QueuedBytes, int Running, bool IsDraining, ImmutableArray<InstanceSample> Instances, ConcurrencyState? Concurrency = null);

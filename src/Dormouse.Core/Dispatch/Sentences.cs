@@ -28,6 +28,14 @@ internal static class Sentences
 
     public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
 
+    /// <summary>The limit of runs at once was found to be another one.</summary>
+    public static string LimitChanged(in LimitChange change) => $"concurrency limit {change.From} → {change.To}: " + change switch
+    {
+        { IsAfterTimeOut: true } => "a run took as long as timeout allows",
+        { Unloaded: { } unloaded } => $"a run takes {Durations.Words(change.Loaded)} with the whole limit in use, {Durations.Words(unloaded)} with half of it",
+        _ => $"a run takes {Durations.Words(change.Loaded)}",
+    };
+
     public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";
 
     public static string Idle(TimeSpan idle, in KeepAlivePlan plan) =>

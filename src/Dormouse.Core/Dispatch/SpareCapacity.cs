@@ -18,6 +18,7 @@ internal sealed class SpareCapacity(RevisionSpec spec)
     private int _peakBefore;
     private int _peak;
     private int _running;
+    private int _slots = 1;
     private bool _isBusy;
     private MonotonicTime _busyUntil = new(long.MinValue);
     private TimeSpan _pause;
@@ -39,8 +40,10 @@ internal sealed class SpareCapacity(RevisionSpec spec)
     /// <summary>Takes what is so since now.</summary>
     /// <param name="running">Invocations that run.</param>
     /// <param name="isBusy">Something runs or waits.</param>
-    public void Observe(int running, bool isBusy, MonotonicTime now)
+    /// <param name="slots">Slots of an instance, at least 1.</param>
+    public void Observe(int running, bool isBusy, int slots, MonotonicTime now)
     {
+        _slots = slots;
         if (now - _windowStart >= PeakWindow)
         {
             _peakBefore = now - _windowStart < PeakWindow * 2 ? _peak : _running;
@@ -73,5 +76,5 @@ internal sealed class SpareCapacity(RevisionSpec spec)
     /// <summary>One became ready: there is room.</summary>
     public void HasRoom() => _pause = TimeSpan.Zero;
 
-    private int Above(int running) => Math.Min(spec.MaxInstances, ((running + spec.Slots - 1) / spec.Slots) + spec.SpareInstances);
+    private int Above(int running) => Math.Min(spec.MaxInstances, ((running + _slots - 1) / _slots) + spec.SpareInstances);
 }

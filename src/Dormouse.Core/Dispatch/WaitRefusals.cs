@@ -1,11 +1,10 @@
-using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
 
 /// <summary>Who of those that wait gets no slot: refused with the reason and what may be done instead, or sent to where there is room.</summary>
-internal sealed class WaitRefusals(RevisionSpec spec, WaitingQueue queue, InstanceTable table, WaitForecast forecast)
+internal sealed class WaitRefusals(SlotLimit slots, WaitingQueue queue, InstanceTable table, WaitForecast forecast)
 {
     /// <summary>When a caller should try again who waited for a start in vain.</summary>
     public static readonly TimeSpan RetryAfterStart = TimeSpan.FromSeconds(5);
@@ -65,7 +64,7 @@ internal sealed class WaitRefusals(RevisionSpec spec, WaitingQueue queue, Instan
         var serving = counts.Ready + counts.Draining;
         if (serving > 0)
         {
-            var detail = Sentences.QueueTimeout(waited, serving, spec.Slots, queue.Count);
+            var detail = Sentences.QueueTimeout(waited, serving, slots.Current, queue.Count);
             return new SlotRefusal(waiter.Ticket, RefusalKind.QueueTimeout, detail, forecast.DrainTime(learned), null, Instead(waiter));
         }
 

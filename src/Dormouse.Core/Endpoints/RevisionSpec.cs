@@ -35,6 +35,12 @@ public sealed record RevisionSpec
     /// <summary>Runs that one instance has at once, 1 to 1,000. Default for ONNX: cpu rounded down, at least 1.</summary>
     public int Concurrency { get; init; } = 1;
 
+    /// <summary>The limit is found from run times (<see cref="Scaling.ConcurrencyRule"/>); then <see cref="Concurrency"/> is the most it may become.</summary>
+    public bool IsConcurrencyAuto { get; init; }
+
+    /// <summary>Where such a limit begins: cpu rounded down, at least 1, at most <see cref="Concurrency"/>.</summary>
+    public int FirstConcurrency => (int)Math.Clamp(Math.Floor(Cpu + 1e-9), 1, Concurrency);
+
     /// <summary>Rows of a run that invocations may share, 1 (none is shared) to 256. Default 1.</summary>
     public int BatchMax { get; init; } = 1;
 
@@ -44,7 +50,7 @@ public sealed record RevisionSpec
     /// <summary>Invocations that one instance is given at once, up to 1,000: runs × what may share one.</summary>
     public int Slots => Concurrency * BatchMax;
 
-    /// <summary>Intra-op threads of one run: max(1, floor(cpu ÷ concurrency)).</summary>
+    /// <summary>Intra-op threads of one run: max(1, floor(cpu ÷ concurrency)); 1 where concurrency is found, so that runs at once are what fills the cores.</summary>
     public int Threads { get; init; } = 1;
 
     /// <summary>Instances kept when idle, 0 to <see cref="MaxInstances"/>. Default 0: scales to zero.</summary>

@@ -15,6 +15,9 @@ public sealed record RevisionWishes
 
     public int? Concurrency { get; init; }
 
+    /// <summary>Concurrency is to be found from run times; then <see cref="Concurrency"/> is null.</summary>
+    public bool IsConcurrencyAuto { get; init; }
+
     public int? BatchMax { get; init; }
 
     public string? BatchDelay { get; init; }

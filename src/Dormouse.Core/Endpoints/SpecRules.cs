@@ -17,6 +17,14 @@ public static class SpecRules
     public const double CpuMin = 0.1;
     public const int ConcurrencyMax = 1_000;
     public const int BatchMaxMax = 256;
+
+    /// <summary>What concurrency may be instead of a number.</summary>
+    public const string AutoConcurrency = "auto";
+
+    /// <summary>Most that concurrency auto finds: 8 for each core, 8 to 64.</summary>
+    public const int AutoPerCore = 8;
+
+    public const int AutoConcurrencyMax = 64;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
     public const double TargetMin = 0.1;
@@ -31,6 +39,7 @@ public static class SpecRules
 
     /// <summary>
     /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)), no batches,
+    /// where concurrency is auto threads 1 and at most 8 runs for each core, 8 to 64,
     /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
@@ -45,7 +54,7 @@ public static class SpecRules
         var runtime = check.OneOf("runtime", wishes.Runtime ?? OnnxRuntime, OnnxRuntime);
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
         var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
-        var concurrency = check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
+        var concurrency = wishes.IsConcurrencyAuto ? MostFound(cpu) : check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
         var (batchMax, batchDelay) = Batching(check, wishes, concurrency, defaults);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
@@ -64,7 +73,8 @@ public static class SpecRules
             MemoryMib = memory,
             Cpu = cpu,
             Concurrency = concurrency,
-            Threads = AtLeastOne(cpu / concurrency),
+            IsConcurrencyAuto = wishes.IsConcurrencyAuto,
+            Threads = wishes.IsConcurrencyAuto ? 1 : AtLeastOne(cpu / concurrency),
             BatchMax = batchMax,
             BatchDelay = batchDelay,
             MinInstances = min,
@@ -101,7 +111,8 @@ public static class SpecRules
         Runtime = spec.Runtime,
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
-        Concurrency = spec.Concurrency,
+        Concurrency = spec.IsConcurrencyAuto ? null : spec.Concurrency,
+        IsConcurrencyAuto = spec.IsConcurrencyAuto,
         BatchMax = spec.BatchMax,
         BatchDelay = Durations.Format(spec.BatchDelay),
         MinInstances = spec.MinInstances,
@@ -128,9 +139,14 @@ public static class SpecRules
     {
         var max = check.Count("batch_max", wishes.BatchMax ?? defaults.BatchMax, 1, BatchMaxMax);
         var delay = check.Duration("batch_delay", wishes.BatchDelay, defaults.BatchDelay, TimeSpan.Zero, BatchDelayMax);
-        if (check.IsFine("batch_max") && check.IsFine("concurrency") && concurrency * max > ConcurrencyMax)
+        if (check.IsFine("batch_max") && check.IsFine("concurrency") && !wishes.IsConcurrencyAuto && concurrency * max > ConcurrencyMax)
         {
             check.Refuse("batch_max", $"{max}", $"batch_max is {max} and concurrency {concurrency}; together they may be at most {ConcurrencyMax} invocations of an instance, so allowed are 1 to {ConcurrencyMax / concurrency}.");
+        }
+
+        if (wishes.IsConcurrencyAuto && max > 1 && check.IsFine("batch_max"))
+        {
+            check.Refuse("batch_max", $"{max}", $"batch_max is {max} and concurrency auto; a batch changes the run times that auto goes by, so allowed is concurrency as a number with batch_max, or auto without.");
         }
 
         if (max == 1 && delay > TimeSpan.Zero && check.IsFine("batch_delay"))
@@ -147,6 +163,8 @@ public static class SpecRules
     /// <summary>Instances that fit the machine by cores and by memory, 1 to <see cref="InstancesMax"/>. The small term undoes the rounding of decimals such as 0.1.</summary>
     private static int FittingInstances(MachineFacts machine, double cpu, int memoryMib) =>
         (int)Math.Clamp(Math.Min(Math.Floor((machine.Cores / cpu) + 1e-9), machine.MemoryMib / Math.Max(1, memoryMib)), 1, InstancesMax);
+
+    private static int MostFound(double cpu) => (int)Math.Clamp(Math.Ceiling(AutoPerCore * cpu), AutoPerCore, AutoConcurrencyMax);
 
     private static int AtLeastOne(double value) => (int)Math.Clamp(Math.Floor(value + 1e-9), 1, ConcurrencyMax);
 }

@@ -10,6 +10,9 @@ public readonly record struct LearnedTimes(TimeSpan? StartTime, TimeSpan? RunTim
 {
     private const int WeightDivisor = 4;
 
+    /// <summary>Runs at once that an instance was found to do well with; null while nothing was found, and where the user gave a number.</summary>
+    public ConcurrencyState? Concurrency { get; init; }
+
     /// <summary>These times with one more start.</summary>
     public LearnedTimes WithStart(TimeSpan sample) => this with { StartTime = Mean(StartTime, sample) };
 

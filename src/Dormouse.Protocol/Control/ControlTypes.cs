@@ -71,7 +71,7 @@ public sealed record RevisionSettings
 
     public double? Cpu { get; init; }
 
-    public int? Concurrency { get; init; }
+    public ConcurrencySetting? Concurrency { get; init; }
 
     /// <summary>Rows of a run that invocations may share, 1 (none) to 256.</summary>
     public int? BatchMax { get; init; }
@@ -219,9 +219,10 @@ public sealed record RevisionInfo
 
 /// <param name="Provisioned">It counts as provisioned now.</param>
 /// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>
+/// <param name="ConcurrencyLimit">Runs that it may have at once now, where concurrency is "auto"; null where it is a number.</param>
 public sealed record InstanceInfo(
     string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes, int? ProcessId = null,
-    bool Provisioned = false);
+    bool Provisioned = false, int? ConcurrencyLimit = null);
 
 public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
 

@@ -24,7 +24,7 @@ internal sealed class EndpointViews(
         return Head(endpoint, revisions.IsEmpty ? null : revisions[0], samples, request) with
         {
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
-            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i)))],
+            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i, s.Sample.Concurrency?.Slots)))],
             Overflow = overflow.Infos(revisions),
             Mirror = mirrors.Info(endpoint),
             Scaling =
@@ -117,7 +117,7 @@ internal sealed class EndpointViews(
         return $"{request.Scheme}://{request.Host}{tenant}/v2/models/{endpoint.Name}/infer";
     }
 
-    private InstanceInfo Instance(RevisionId revision, InstanceSample sample) => new(
+    private InstanceInfo Instance(RevisionId revision, InstanceSample sample, int? concurrencyLimit) => new(
         sample.Instance.ToString(),
         RevisionViews.Name(revision.Number),
         Words.Of(sample.State),
@@ -126,5 +126,6 @@ internal sealed class EndpointViews(
         sample.IdleSince is { } idle ? dispatch.WallTime(idle) : null,
         driver.MemoryBytes(sample.Instance),
         driver.ProcessId(sample.Instance),
-        sample.IsProvisioned);
+        sample.IsProvisioned,
+        concurrencyLimit);
 }

@@ -159,6 +159,13 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         from state in sample.Instances.GroupBy(i => i.State)
         select (driver.Revision, state.Key, state.Count());
 
+    /// <summary>Found limits of runs at once of every active revision, for those who look at them now and then.</summary>
+    public IEnumerable<(Revision Revision, int Limit)> ConcurrencyLimits() =>
+        from driver in _drivers.Values
+        let state = driver.Sample()?.Concurrency
+        where state is not null
+        select (driver.Revision, state.Value.Limit);
+
     /// <summary>Revisions of the endpoint that have an engine now.</summary>
     public ImmutableArray<(RevisionId Revision, RevisionSample Sample)> Samples(EndpointId endpoint)
     {

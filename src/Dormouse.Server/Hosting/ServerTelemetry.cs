@@ -40,6 +40,7 @@ internal static class ServerTelemetry
         };
         events.Wrote += (instance, line) => logs.Append(instance.Revision.Endpoint, instance.ToString(), line);
         instances.Observe(() => dispatch.CountInstances().Select(c => new InstanceCount(NameOf(c.Revision), c.State, c.Count)));
+        instances.ObserveLimits(() => dispatch.ConcurrencyLimits().Select(l => (NameOf(l.Revision), l.Revision.Id.Number, l.Limit)));
 
         string NameOf(Revision revision) => routing.NameOf(revision.Id.Endpoint) ?? EndpointLabels.Other;
     }

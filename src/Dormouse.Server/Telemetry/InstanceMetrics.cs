@@ -46,6 +46,13 @@ internal sealed class InstanceMetrics
     public void Observe(Func<IEnumerable<InstanceCount>> count) =>
         _meter.CreateObservableUpDownCounter("dormouse.instance.count", () => Measure(count()), "{instance}", "Instances by state.");
 
+    /// <summary>Registers who tells the found limits; called at each collection. Called once, by the composition.</summary>
+    public void ObserveLimits(Func<IEnumerable<(string Endpoint, int Revision, int Limit)>> limits) =>
+        _meter.CreateObservableGauge(
+            "dormouse.instance.concurrency_limit",
+            () => limits().Select(l => new Measurement<int>(l.Limit, new("endpoint", _labels.Of(l.Endpoint)), new("revision", "r" + l.Revision.ToString(System.Globalization.CultureInfo.InvariantCulture)))),
+            "{invocation}", "Runs that an instance may have at once, where that is found from run times.");
+
     private IEnumerable<Measurement<int>> Measure(IEnumerable<InstanceCount> counts) =>
         counts
             .GroupBy(c => (Endpoint: _labels.Of(c.Endpoint), c.State))

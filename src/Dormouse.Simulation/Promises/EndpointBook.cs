@@ -186,9 +186,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
 
             instance.Change(1, now);
             instance.OpenLeases++;
-            if (instance.Running > spec.Slots)
+            if (instance.Running > effects.SlotsPerInstance || effects.SlotsPerInstance > spec.Slots)
             {
-                return $"instance {instance.Number} runs {instance.Running} invocations; it has {spec.Slots} slots";
+                return $"instance {instance.Number} runs {instance.Running} invocations; it has {effects.SlotsPerInstance} slots of at most {spec.Slots}";
             }
 
             if (!_runs.TryAdd(grant.Lease.Id, new Run(grant.Lease.Id, instance, now)))
@@ -279,7 +279,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         var first = _waiting.Min(w => w.Deadline);
         return first <= now ? "a caller waits longer than the queue time-out"
             : effects.WakeAt > first ? "the engine sleeps longer than a caller may wait"
-            : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Slots) ? "a caller waits though a slot is free"
+            : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < effects.SlotsPerInstance) ? "a caller waits though a slot is free"
             : _instances.Values.Any(i => i.CountsForMax) ? null
             : "a caller waits and no instance is there, starts or drains";
     }

@@ -100,7 +100,7 @@ public static class RandomWorlds
     private static RevisionSpec Spec(ref SeededRandom random)
     {
         var max = 1 + random.Below(4);
-        return new RevisionSpec
+        var spec = new RevisionSpec
         {
             Runtime = SpecRules.OnnxRuntime,
             MemoryMib = 64 * (1 + random.Below(8)),
@@ -117,8 +117,13 @@ public static class RandomWorlds
             StartTimeout = Pick(WaitMs, ref random),
             QueueTimeout = Pick(WaitMs, ref random),
             QueueLimit = 1 + random.Below(40),
-            BatchMax = random.Happens(0.3) ? 2 + random.Below(7) : 1,
             Overflow = random.Happens(0.3) ? new OverflowPolicy("https://other", 1 + random.Below(5), null, null) : null,
+        };
+        return random.Below(4) switch
+        {
+            0 => spec with { BatchMax = 2 + random.Below(7) },
+            1 => spec with { IsConcurrencyAuto = true, Cpu = spec.Concurrency },
+            _ => spec,
         };
     }
 

@@ -24,6 +24,10 @@ internal sealed class StoredSpec
 
     public int Concurrency { get; set; } = Defaults.Concurrency;
 
+    /// <summary>Absent = false, as for all specs stored before it was known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsConcurrencyAuto { get; set; }
+
     /// <summary>Null = 1, as for all specs stored before there were batches.</summary>
     public int? BatchMax { get; set; }
 
@@ -77,6 +81,7 @@ internal sealed class StoredSpec
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
+        IsConcurrencyAuto = spec.IsConcurrencyAuto,
         BatchMax = spec.BatchMax == Defaults.BatchMax ? null : spec.BatchMax,
         BatchDelay = spec.BatchDelay == Defaults.BatchDelay ? null : spec.BatchDelay,
         Threads = spec.Threads,
@@ -107,6 +112,7 @@ internal sealed class StoredSpec
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,
+        IsConcurrencyAuto = IsConcurrencyAuto,
         BatchMax = BatchMax ?? Defaults.BatchMax,
         BatchDelay = BatchDelay ?? Defaults.BatchDelay,
         Threads = Threads,

@@ -31,6 +31,7 @@ public sealed class ApplyTests : IAsyncLifetime
                 source: digits
                 memory: 1024MiB
                 cpu: 1.5
+                concurrency: auto
                 idle_timeout: 120s
                 provisioned: 1
                 target_utilization: 0.7
@@ -41,6 +42,9 @@ public sealed class ApplyTests : IAsyncLifetime
                 public: true
               iris:
                 source: digits/model.onnx
+                concurrency: 2
+                batch_max: 8
+                batch_delay: 0.002s
                 signature: { labels: { top: 2, softmax: true } }
             """);
 
@@ -165,7 +169,7 @@ public sealed class ApplyTests : IAsyncLifetime
         string[] expected =
         [
             $"{file}:4: endpoints.digits.memroy: Unknown key. Did you mean 'memory'?",
-            $"{file}:5: endpoints.digits.concurrency: A whole number is needed here. It is 'many'.",
+            $"{file}:5: endpoints.digits.concurrency: A whole number or 'auto' is needed here. It is 'many'.",
             $"{file}:6: endpoints.digits.public: true or false is needed here. It is 'perhaps'.",
             $"{file}:9: endpoints.iris.traffic.two: This is no revision; write it like r3.",
             $"{file}:9: endpoints.iris.traffic: The weights sum to 50; they must sum to 100.",

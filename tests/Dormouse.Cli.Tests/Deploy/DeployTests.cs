@@ -84,7 +84,7 @@ public sealed class DeployTests : IAsyncLifetime
         var endpoint = _server.Endpoint("digits");
         var settings = endpoint.Revisions[0].Settings;
         Assert.True(endpoint.Public);
-        Assert.Equal(("onnx", "256MiB", 1.5, 3, 1, 2), (settings.Runtime, settings.Memory, settings.Cpu, settings.Concurrency, settings.MinInstances, settings.MaxInstances));
+        Assert.Equal(("onnx", "256MiB", 1.5, 3, 1, 2), (settings.Runtime, settings.Memory, settings.Cpu, settings.Concurrency?.Number, settings.MinInstances, settings.MaxInstances));
         Assert.Equal((2, 1, 0.7, "30s"), (settings.Provisioned, settings.SpareInstances, settings.TargetUtilization, settings.ScaleDownDelay));
         Assert.Equal(["0 8 * * * UTC for 1h = 1", "@daily UTC for 2h = 2"], settings.Floors!);
         Assert.Equal(("5s", "6s", "7s", "8s", 9, "10MiB"), (settings.IdleTimeout, settings.Timeout, settings.StartTimeout, settings.QueueTimeout, settings.QueueLimit, settings.QueueLimitBytes));
@@ -201,6 +201,7 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("two/a.onnx --name models", "is reserved")]
     [InlineData("two/a.onnx --memory lots", "memory is 'lots'; allowed is")]
     [InlineData("two/a.onnx --keep-alive often", "keep_alive is 'often'; allowed are 'learned', 'fixed'.")]
+    [InlineData("two/a.onnx --concurrency auto --batch-max 2", "batch_max is 2 and concurrency auto")]
     [InlineData("two/a.onnx --batch-delay 2ms", "batch_delay is 2ms, but batch_max is 1")]
     [InlineData("two/a.onnx --timeout 0s --min-instances 3 --max-instances 2", "timeout is 0s; allowed are")]
     public async Task What_cannot_be_deployed_is_refused_before_anything_is_sent(string line, string sentence)

@@ -337,7 +337,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
             Assert.Equal(caller.Ticket, grant.Ticket);
             var instance = _instances[grant.Lease.Instance];
             Assert.Equal("ready", instance.State);
-            Assert.True(++instance.Running <= spec.Slots, "more invocations than slots");
+            Assert.True(++instance.Running <= _effects.SlotsPerInstance && _effects.SlotsPerInstance <= spec.Slots, "more invocations than slots");
             var kind = caller == arrived ? StartKind.Warm : instance.ReadyEvent < caller.Event ? StartKind.Queued : StartKind.Cold;
             Assert.Equal((kind, kind == StartKind.Cold ? instance.Cause : null), (grant.Kind, grant.Cause));
             Assert.Equal(_now - caller.ArrivedAt, grant.Queue + grant.Start + grant.Load);
@@ -426,7 +426,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         }
     }
 
-    private bool IsFree(Instance instance) => instance.State == "ready" && instance.Running < spec.Slots;
+    private bool IsFree(Instance instance) => instance.State == "ready" && instance.Running < _effects.SlotsPerInstance;
 
     private int Count(params string[] states) => _instances.Values.Count(i => states.Contains(i.State));
 

@@ -27,6 +27,7 @@ public sealed class RevisionEngineModelTests
                 Runtime = "onnx",
                 Concurrency = concurrency,
                 BatchMax = idle == 0 ? 3 : 1,
+                IsConcurrencyAuto = idle == 1,
                 MaxInstances = max,
                 MinInstances = Math.Min(min, max),
                 Provisioned = Math.Min(Math.Max(0, (extra % 4) - 1), max),

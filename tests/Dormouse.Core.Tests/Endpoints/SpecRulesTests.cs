@@ -68,6 +68,24 @@ public sealed class SpecRulesTests
     }
 
     [Theory]
+    [InlineData(4.0, 32, 4)]
+    [InlineData(0.5, 8, 1)]
+    [InlineData(1.0, 8, 1)]
+    public void Concurrency_that_is_to_be_found_begins_at_the_cores_with_one_thread_each_and_has_a_most(double cpu, int most, int first)
+    {
+        var spec = Accepted(new RevisionWishes { Cpu = cpu, IsConcurrencyAuto = true });
+
+        Assert.Equal((true, most, first, 1), (spec.IsConcurrencyAuto, spec.Concurrency, spec.FirstConcurrency, spec.Threads));
+        Assert.Equal(spec, Accepted(SpecRules.Describe(spec)) with { Environment = spec.Environment, Engine = spec.Engine });
+    }
+
+    [Fact]
+    public void Concurrency_that_is_to_be_found_does_not_go_with_batches() =>
+        Assert.Equal(
+            "batch_max is 4 and concurrency auto; a batch changes the run times that auto goes by, so allowed is concurrency as a number with batch_max, or auto without.",
+            Assert.Single(Refused(new RevisionWishes { IsConcurrencyAuto = true, BatchMax = 4 })).Message);
+
+    [Theory]
     [InlineData(null, 0, null, null, "batch_max is 0; allowed are 1 to 256.")]
     [InlineData(null, 257, null, null, "batch_max is 257; allowed are 1 to 256.")]
     [InlineData(20, 64, null, null, "batch_max is 64 and concurrency 20; together they may be at most 1000 invocations of an instance, so allowed are 1 to 50.")]

@@ -40,7 +40,7 @@ public sealed class BatchingTests(ServerFixture fixture) : IClassFixture<ServerF
     {
         var server = fixture.Server;
 
-        using var response = await server.TryDeployAsync("fixed", SmallModels.Counter(), Cancelled, new() { ["batch_max"] = 8 });
+        using var response = await server.TryDeployAsync("fixed", [("model.onnx", SmallModels.Counter())], Cancelled, new() { ["batch_max"] = 8 });
 
         var problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(Cancelled))!;
         Assert.Equal("model_invalid", problem["code"]!.GetValue<string>());

@@ -247,6 +247,21 @@ public sealed class DeployTests
     }
 
     [Fact]
+    public async Task Concurrency_is_a_number_or_auto_on_the_wire()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        using var number = await server.DeployAsync("digits", "good", new RevisionSettings { Concurrency = 3 });
+        Assert.Contains("\"concurrency\":3", await number.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        using var auto = await server.DeployAsync("digits", "good", new RevisionSettings { Concurrency = ConcurrencySetting.Auto });
+        Assert.Contains("\"concurrency\":\"auto\"", await auto.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        var request = new StringContent("{\"files\":[],\"settings\":{\"concurrency\":\"many\"}}");
+        using var neither = await server.Admin.PostAsync("/api/v1/endpoints/digits/revisions", request, TestContext.Current.CancellationToken);
+        var problem = await ControlServer.ProblemAsync(neither, ProblemCode.RequestInvalid);
+        Assert.Contains("$.settings.concurrency", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Batching_needs_a_verified_model()
     {
         await using var server = await ControlServer.StartAsync();

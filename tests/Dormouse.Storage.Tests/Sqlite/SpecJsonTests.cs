@@ -15,6 +15,7 @@ public sealed class SpecJsonTests
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,
+        IsConcurrencyAuto = true,
         BatchMax = 4,
         BatchDelay = TimeSpan.FromMilliseconds(2),
         Threads = 4,

@@ -194,7 +194,10 @@ public sealed class BatchQueueTests : IDisposable
         _requests.Add(request);
         request.Inputs.Add(new InputTensor
         {
-            Name = "x", Datatype = Datatype.Fp32, Shape = [rows, columns], Data = MemoryMarshal.AsBytes<float>(new float[rows * columns]).ToArray(),
+            Name = "x",
+            Datatype = Datatype.Fp32,
+            Shape = [rows, columns],
+            Data = MemoryMarshal.AsBytes<float>(new float[rows * columns]).ToArray(),
         });
         return new BatchItem(_model, request, default, callerLeft);
     }

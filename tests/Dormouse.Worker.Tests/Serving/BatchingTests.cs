@@ -195,7 +195,10 @@ public sealed class BatchingTests
         var worker = await TestLauncher.StartAsync();
         var message = await folder.ServeAsync(worker, change: a => a with
         {
-            BatchMax = batchMax, BatchDelayMicroseconds = delayMicroseconds, Concurrency = concurrency, Signature = signature,
+            BatchMax = batchMax,
+            BatchDelayMicroseconds = delayMicroseconds,
+            Concurrency = concurrency,
+            Signature = signature,
         });
         Assert.True(message is WorkerReady, message.ToString());
         return worker;
