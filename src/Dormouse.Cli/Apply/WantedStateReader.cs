@@ -180,7 +180,7 @@ internal sealed class WantedStateReader
         "spare_instances" => settings with { SpareInstances = _values.Whole(value, at) },
         "target_utilization" => settings with { TargetUtilization = _values.Number(value, at) },
         "scale_down_delay" => settings with { ScaleDownDelay = _values.Text(value, at) },
-        "floors" => settings with { Floors = List(value, at) },
+        "floors" => settings with { Floors = _values.List(value, at) },
         "max_instances" => settings with { MaxInstances = _values.Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = _values.Text(value, at) },
         "keep_alive" => settings with { KeepAlive = _values.Text(value, at) },
@@ -244,17 +244,6 @@ internal sealed class WantedStateReader
         // As the server keeps them: a weight of 0 is the same as none.
         traffic.RemoveRange(traffic.Where(t => t.Value == 0).Select(t => t.Key).ToArray());
         return traffic.ToImmutable();
-    }
-
-    private ImmutableArray<string>? List(YamlNode node, string at)
-    {
-        if (node is YamlSequenceNode list)
-        {
-            return [.. list.Children.Select(c => _values.Text(c, at)).OfType<string>()];
-        }
-
-        _places.Add(node, at, "A list of texts is needed here.");
-        return null;
     }
 
     private string? Tag(YamlNode node, string at)

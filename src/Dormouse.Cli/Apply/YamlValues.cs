@@ -21,6 +21,17 @@ internal sealed class YamlValues(YamlPlaces places)
         return null;
     }
 
+    public ImmutableArray<string>? List(YamlNode node, string at)
+    {
+        if (node is YamlSequenceNode list)
+        {
+            return [.. list.Children.Select(c => Text(c, at)).OfType<string>()];
+        }
+
+        Refuse(node, at, "A list of texts is needed here.");
+        return null;
+    }
+
     public ConcurrencySetting? Concurrency(YamlNode node, string at)
     {
         if (node is YamlScalarNode { Value: { } text } && ConcurrencySetting.Parse(text) is { } value)
