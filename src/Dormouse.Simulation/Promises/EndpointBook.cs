@@ -134,6 +134,10 @@ internal sealed class EndpointBook(RevisionSpec spec)
         return Math.Min(ready.Count, spec.Provisioned);
     }
 
+    /// <summary>An instance serves on and has a slot that nobody got.</summary>
+    private bool HasFreeSlot(RevisionEffects effects) =>
+        _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < effects.SlotsPerInstance && !effects.Stops.Exists(s => s.Instance.Number == i.Number));
+
     private string? Refusals(MonotonicTime now, RevisionEffects effects)
     {
         foreach (var refusal in effects.Refusals)
@@ -149,7 +153,8 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 return $"ticket {refusal.Ticket} is sent away and cannot overflow";
             }
 
-            if (refusal.Overflow != OverflowAdvice.None && _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < spec.Concurrency))
+            // One whose time is over is not given a slot that comes free at that very moment, whether it can go elsewhere or not.
+            if (refusal.Overflow != OverflowAdvice.None && waiter.Deadline > now && HasFreeSlot(effects))
             {
                 return $"ticket {refusal.Ticket} is sent away though a slot is free";
             }

@@ -25,10 +25,10 @@ public sealed class StartTests
         }
 
         using var learned = await CallAsync(host);
-        await PassAsync(host, TimeSpan.FromSeconds(2));
+        await PassAsync(host, TimeSpan.FromSeconds(10));
         Assert.Empty(host.Driver.Alive);
         var started = host.Driver.Started;
-        host.Time.Advance(TimeSpan.FromMinutes(8));
+        host.Time.Advance(TimeSpan.FromMinutes(9));
         await Conditions.UntilAsync(() => host.Driver.Started == started + 1, "one is started for the call that is expected");
         await Conditions.UntilAsync(() => host.Dispatch.Samples(host.Routes.Find(TenantId.Default, "digits")!.Endpoint.Id) is [{ Sample.Instances: [{ State: InstanceState.Ready }] }], "it is ready");
 
