@@ -304,6 +304,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             }
         }
 
+        effects.IdleWorth = effects.BecameIdle.Count == 0 ? 0 : IdleWorth.Of(KeepAlive.Memory.Gaps, Learned.StartTime, spec.MemoryMib);
         return wake;
     }
 

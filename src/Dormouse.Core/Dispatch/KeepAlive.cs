@@ -19,7 +19,7 @@ internal sealed class KeepAlive(RevisionSpec spec)
     /// <summary>An invocation came: the idle time is over.</summary>
     public void Arrived(MonotonicTime now)
     {
-        if (IsLearned && Memory.QuietSince is { } since && Memory.Gaps.Record(now - since))
+        if (Memory.QuietSince is { } since && Memory.Gaps.Record(now - since))
         {
             _plan = null;
         }

@@ -133,6 +133,9 @@ public sealed class RevisionEffects
     /// </summary>
     public List<InstanceId> BecameIdle { get; } = [];
 
+    /// <summary>What each of <see cref="BecameIdle"/> is worth (<see cref="Scaling.IdleWorth"/>); 0 when there are none.</summary>
+    public double IdleWorth { get; set; }
+
     /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy"/>. One that is stopped is not named.</summary>
     public List<InstanceId> BecameBusy { get; } = [];
 

@@ -1,12 +1,13 @@
 namespace Dormouse.Core.Instances;
 
 /// <summary>
-/// The machine's memory budget over all revisions: admits starts, makes room by taking back idle instances (longest idle first), and lets the rest wait
+/// The machine's memory budget over all revisions: admits starts, makes room by taking back the idle instances that are worth the least, and lets the rest wait
 /// in order of arrival. Same rules as an engine: no I/O, clock or lock.
 /// </summary>
 /// <remarks>
 /// The order is strict: a small start never passes a larger one that came before it, so none starves, and an evicted instance's own restart stands behind the start that
-/// evicted it. Idle instances are only taken back when all of them that are needed together make room for the first start that waits; a sacrifice that would not help is not made.
+/// evicted it. Which idle one goes is decided as in FaasCache (Fuerst and Sharma, ASPLOS 2021; GreedyDual): each has the priority of the last that went when it fell idle, plus its worth;
+/// the least goes, among equals the one idle longest. So worth counts, and what was worth much once grows old as others go. Idle instances are only taken back when all of them that are needed together make room for the first start that waits; a sacrifice that would not help is not made.
 /// Calls about instances that it does not know are ignored: they lost a race.
 /// </remarks>
 public sealed class MachineArbiter
@@ -15,11 +16,14 @@ public sealed class MachineArbiter
     private readonly Dictionary<InstanceId, Claim> _claims = [];
     private readonly LinkedList<Claim> _waiting = new();
 
-    /// <summary>Longest idle first.</summary>
+    /// <summary>In the order in which they fell idle.</summary>
     private readonly LinkedList<Claim> _idle = new();
 
     private int _starting;
     private long _idleMib;
+
+    /// <summary>Priority of the last one that was taken back.</summary>
+    private double _age;
 
     /// <summary>Memory of instances that were told to go and have not gone.</summary>
     private long _evictingMib;
@@ -121,12 +125,14 @@ public sealed class MachineArbiter
     }
 
     /// <summary>It has no work and may be taken back; its start has ended, whether or not that was said.</summary>
-    public void Idle(InstanceId instance, ArbiterEffects effects)
+    /// <param name="worth">What is lost when it goes, for each GiB (<see cref="Scaling.IdleWorth"/>); at least 0.</param>
+    public void Idle(InstanceId instance, double worth, ArbiterEffects effects)
     {
         if (_claims.TryGetValue(instance, out var claim) && claim.State is (ClaimState.Busy or ClaimState.Starting))
         {
             _starting -= claim.State == ClaimState.Starting ? 1 : 0;
             claim.State = ClaimState.Idle;
+            claim.Priority = _age + worth;
             _idle.AddLast(claim.Place);
             _idleMib += claim.MemoryMib;
             Admit(effects);
@@ -183,14 +189,27 @@ public sealed class MachineArbiter
             return;
         }
 
-        while (_evictingMib < neededMib && _idle.First is { Value: var claim })
+        while (_evictingMib < neededMib && LeastWorth() is { } claim)
         {
-            _idle.RemoveFirst();
+            _age = claim.Priority;
+            _idle.Remove(claim.Place);
             _idleMib -= claim.MemoryMib;
             _evictingMib += claim.MemoryMib;
             claim.State = ClaimState.Evicting;
             effects.Evicted.Add(claim.Instance);
         }
+    }
+
+    /// <summary>A look at all idle ones: a budget of 24 GiB holds 384 of the smallest.</summary>
+    private Claim? LeastWorth()
+    {
+        Claim? least = null;
+        foreach (var claim in _idle)
+        {
+            least = least is null || claim.Priority < least.Priority ? claim : least;
+        }
+
+        return least;
     }
 
     private enum ClaimState
@@ -217,6 +236,9 @@ public sealed class MachineArbiter
         public int MemoryMib { get; }
 
         public ClaimState State { get; set; }
+
+        /// <summary>Meaningful while it is idle.</summary>
+        public double Priority { get; set; }
 
         public LinkedListNode<Claim> Place { get; }
     }

@@ -70,7 +70,7 @@ internal sealed class MachineBudget
 
             foreach (var instance in offered.BecameIdle)
             {
-                _arbiter.Idle(instance, _effects);
+                _arbiter.Idle(instance, offered.IdleWorth, _effects);
             }
 
             TakeLocked(ref aftermath);

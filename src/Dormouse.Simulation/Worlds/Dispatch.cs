@@ -181,7 +181,7 @@ internal sealed class Dispatch(WorldState world)
 
         foreach (var instance in _effects.BecameIdle)
         {
-            arbiter.Idle(instance, _wanted);
+            arbiter.Idle(instance, _effects.IdleWorth, _wanted);
         }
     }
 

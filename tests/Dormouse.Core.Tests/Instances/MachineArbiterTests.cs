@@ -54,7 +54,7 @@ public sealed class MachineArbiterTests
     }
 
     [Fact]
-    public void The_longest_idle_are_taken_back_and_only_as_many_as_are_needed()
+    public void Among_equals_the_longest_idle_are_taken_back_and_only_as_many_as_are_needed()
     {
         foreach (var number in (int[])[1, 2, 3])
         {
@@ -73,6 +73,52 @@ public sealed class MachineArbiterTests
         Assert.Empty(_effects.Admitted);
         Release(1);
         Assert.Equal([Id(4)], _effects.Admitted);
+    }
+
+    [Fact]
+    public void The_one_that_is_worth_least_goes_first()
+    {
+        foreach (var number in (int[])[1, 2, 3])
+        {
+            Ready(number, 300);
+        }
+
+        Idle(2, worth: 5);
+        Idle(1, worth: 9);
+        Idle(3, worth: 0.5);
+
+        Request(4, 300);
+        Assert.Equal([Id(3)], _effects.Evicted);
+        Release(3);
+        Request(5, 300);
+        Assert.Equal([Id(2)], _effects.Evicted);
+    }
+
+    [Fact]
+    public void What_was_worth_much_once_grows_old_as_others_go()
+    {
+        Ready(1, 500);
+        Idle(1, worth: 10);
+        var rounds = 0;
+        for (var number = 2; ; number++, rounds++)
+        {
+            // Others of little worth come and go in the other half of the memory.
+            Request(number, 500);
+            if (_effects.Evicted.Contains(Id(1)))
+            {
+                break;
+            }
+
+            foreach (var gone in _effects.Evicted.ToArray())
+            {
+                Release(gone.Number);
+            }
+
+            Do(() => _arbiter.StartEnded(Id(number), _effects));
+            Idle(number, worth: 1);
+        }
+
+        Assert.InRange(rounds, 8, 12);
     }
 
     [Fact]
@@ -195,7 +241,7 @@ public sealed class MachineArbiterTests
 
     private void Release(long number) => Do(() => _arbiter.Released(Id(number), _effects));
 
-    private void Idle(long number) => Do(() => _arbiter.Idle(Id(number), _effects));
+    private void Idle(long number, double worth = 0) => Do(() => _arbiter.Idle(Id(number), worth, _effects));
 
     private void Ready(long number, int memoryMib)
     {
@@ -230,7 +276,7 @@ public sealed class MachineArbiterTests
                     break;
                 case 3 when state == "busy":
                     Set(id, "idle");
-                    arbiter.Idle(id, _effects);
+                    arbiter.Idle(id, memory % 7, _effects);
                     break;
                 case 4 when state is "idle" or "evicting":
                     Set(id, "busy");
