@@ -117,7 +117,8 @@ public sealed class BatchingTests
     {
         using var folder = new ModelFolder(Onnx.Model(Onnx.Graph(
             Onnx.Node("Neg", ["x"], ["a"]), Onnx.Node("Abs", ["x"], ["b"]), Onnx.Input("x", Onnx.Float, "n", 2), Onnx.Output("a", Onnx.Float, "n", 2), Onnx.Output("b", Onnx.Float, "n", 2))));
-        await using var worker = await ServeAsync(folder, batchMax: 2);
+        await using var worker = await ServeAsync(folder, batchMax: 2, concurrency: 2);
+        // Two runs of two rows: the one that waits alone leaves room for the two that join.
         var best = new JsonObject { ["name"] = "a", ["parameters"] = new JsonObject { ["classification"] = 1 } };
 
         var alone = InferCall.JsonAsync(worker, [Floats("x", [1, 2], -3, 3)], [new JsonObject { ["name"] = "b" }]);
