@@ -2,23 +2,13 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Tests.Apply;
 
-public sealed class ApplyTests : IAsyncLifetime
+public sealed class ApplyTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-        _shell.Write("digits/model.onnx", "model one");
-        _shell.Write("digits/signature.yaml", "picture: { width: 8, height: 8, channels: grey, mean: [-1] }\nlabels: { top: 3 }\n");
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
+        await base.InitializeAsync();
+        Shell.Write("digits/model.onnx", "model one");
+        Shell.Write("digits/signature.yaml", "picture: { width: 8, height: 8, channels: grey, mean: [-1] }\nlabels: { top: 3 }\n");
     }
 
     [Fact]
@@ -48,25 +38,25 @@ public sealed class ApplyTests : IAsyncLifetime
                 signature: { labels: { top: 2, softmax: true } }
             """);
 
-        var first = (await _shell.RunAsync("apply", "-f", file)).Done();
-        var second = (await _shell.RunAsync("apply", "-f", file)).Done();
-        var difference = (await _shell.RunAsync("diff", "-f", file)).Done();
+        var first = (await Shell.RunAsync("apply", "-f", file)).Done();
+        var second = (await Shell.RunAsync("apply", "-f", file)).Done();
+        var difference = (await Shell.RunAsync("diff", "-f", file)).Done();
 
         Assert.Contains("digits: made, r1", first.Out, StringComparison.Ordinal);
         Assert.Equal("digits: unchanged\niris: unchanged\n", second.Out);
         Assert.Equal("", difference.Out);
-        Assert.Single(_server.Endpoint("digits").Revisions);
-        Assert.Equal("1GiB", _server.Endpoint("digits").Revisions[0].Settings.Memory);
+        Assert.Single(Server.Endpoint("digits").Revisions);
+        Assert.Equal("1GiB", Server.Endpoint("digits").Revisions[0].Settings.Memory);
     }
 
     [Fact]
     public async Task Floors_that_are_taken_out_of_the_file_or_make_no_sense_are_told()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 8 * * * for 1h = 1\"] } }"))).Done();
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 8 * * * for 1h = 1\"] } }"))).Done();
 
-        var without = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
-        var wrong = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 0 30 2 * for 1h = 1\"] } }"));
-        var noList = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: daily } }"));
+        var without = await Shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
+        var wrong = await Shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: [\"0 0 30 2 * for 1h = 1\"] } }"));
+        var noList = await Shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, floors: daily } }"));
 
         Assert.Contains("floors: 0 8 * * * UTC for 1h = 1 → not set", without.Out, StringComparison.Ordinal);
         Assert.Contains("endpoints.digits.floors: floors has '0 0 30 2 * UTC for 1h = 1', whose cron expression '0 0 30 2 *' never fires", wrong.Error, StringComparison.Ordinal);
@@ -76,11 +66,11 @@ public sealed class ApplyTests : IAsyncLifetime
     [Fact]
     public async Task A_difference_is_shown_ends_with_1_and_is_gone_after_apply()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, env: { A: one } } }"))).Done();
-        _shell.Write("digits/model.onnx", "model two");
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, env: { A: one } } }"))).Done();
+        Shell.Write("digits/model.onnx", "model two");
         var file = File("endpoints: { digits: { source: digits, memory: 1GiB, public: true } }");
 
-        var difference = await _shell.RunAsync("diff", "-f", file);
+        var difference = await Shell.RunAsync("diff", "-f", file);
 
         Assert.Equal(ExitCodes.Failed, difference.Code);
         Assert.Equal("digits:", difference.Out.Split('\n')[0]);
@@ -88,19 +78,19 @@ public sealed class ApplyTests : IAsyncLifetime
         Assert.Contains("  env.A: one → not set\n", difference.Out, StringComparison.Ordinal);
         Assert.Contains("  public: false → true\n", difference.Out, StringComparison.Ordinal);
         Assert.Matches("  model.onnx: [0-9a-f]{12} → [0-9a-f]{12}\n", difference.Out);
-        Assert.Single(_server.Endpoint("digits").Revisions);
+        Assert.Single(Server.Endpoint("digits").Revisions);
 
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        (await _shell.RunAsync("diff", "-f", file)).Done();
-        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        (await Shell.RunAsync("diff", "-f", file)).Done();
+        Assert.Equal(2, Server.Endpoint("digits").Revisions.Length);
     }
 
     [Fact]
     public async Task A_setting_that_is_taken_out_of_the_file_returns_to_its_default()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, timeout: 5s } }"))).Done();
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, timeout: 5s } }"))).Done();
 
-        var difference = await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
+        var difference = await Shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits } }"));
 
         Assert.Contains("timeout: 5s → ", difference.Out, StringComparison.Ordinal);
     }
@@ -108,41 +98,41 @@ public sealed class ApplyTests : IAsyncLifetime
     [Fact]
     public async Task Access_alone_changes_without_a_new_revision()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
 
-        var result = (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, public: true } }"))).Done();
+        var result = (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits, public: true } }"))).Done();
 
         Assert.Equal("digits: changed\n  public: false → true\n", result.Out);
-        Assert.True(_server.Endpoint("digits").Public);
-        Assert.Single(_server.Endpoint("digits").Revisions);
+        Assert.True(Server.Endpoint("digits").Public);
+        Assert.Single(Server.Endpoint("digits").Revisions);
     }
 
     [Fact]
     public async Task Traffic_is_part_of_the_wanted_state()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
-        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        (await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "digits"))).Done();
         var shared = File("endpoints: { digits: { source: digits, traffic: { r1: 90, r2: 10 } } }");
 
-        (await _shell.RunAsync("apply", "-f", shared)).Done();
+        (await Shell.RunAsync("apply", "-f", shared)).Done();
 
-        Assert.Equal(["r1=90", "r2=10"], _server.Endpoint("digits").Traffic.Select(t => $"{t.Key}={t.Value}"));
-        (await _shell.RunAsync("diff", "-f", shared)).Done();
-        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+        Assert.Equal(["r1=90", "r2=10"], Server.Endpoint("digits").Traffic.Select(t => $"{t.Key}={t.Value}"));
+        (await Shell.RunAsync("diff", "-f", shared)).Done();
+        Assert.Equal(2, Server.Endpoint("digits").Revisions.Length);
     }
 
     [Fact]
     public async Task After_a_rollback_apply_gives_the_traffic_back_to_the_newest_revision()
     {
         var file = File("endpoints: { digits: { source: digits } }");
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
-        (await _shell.RunAsync("rollback", "digits")).Done();
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        (await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "digits"))).Done();
+        (await Shell.RunAsync("rollback", "digits")).Done();
 
-        var result = (await _shell.RunAsync("apply", "-f", file)).Done();
+        var result = (await Shell.RunAsync("apply", "-f", file)).Done();
 
         Assert.Contains("traffic: r1=100 → r2=100", result.Out, StringComparison.Ordinal);
-        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+        Assert.Equal(2, Server.Endpoint("digits").Revisions.Length);
     }
 
     [Fact]
@@ -163,7 +153,7 @@ public sealed class ApplyTests : IAsyncLifetime
             endpionts: {}
             """);
 
-        var result = await _shell.RunAsync("apply", "-f", file);
+        var result = await Shell.RunAsync("apply", "-f", file);
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         string[] expected =
@@ -178,7 +168,7 @@ public sealed class ApplyTests : IAsyncLifetime
             $"{file}:11: endpionts: Unknown key. Did you mean 'endpoints'?",
         ];
         Assert.All(expected, line => Assert.Contains(line, result.Error, StringComparison.Ordinal));
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Theory]
@@ -186,10 +176,10 @@ public sealed class ApplyTests : IAsyncLifetime
     [InlineData("diff")]
     public async Task Mistakes_of_every_entry_are_found_before_anything_is_changed(string command)
     {
-        _shell.Write("empty/readme.md", "no model");
-        _shell.Write("odd/model.onnx", "model");
-        _shell.Write("odd/signature.yaml", "labels: { top: none }");
-        Directory.CreateDirectory(Path.Combine(_shell.Folder, "hollow"));
+        Shell.Write("empty/readme.md", "no model");
+        Shell.Write("odd/model.onnx", "model");
+        Shell.Write("odd/signature.yaml", "labels: { top: none }");
+        Directory.CreateDirectory(Path.Combine(Shell.Folder, "hollow"));
         var file = File(
             """
             endpoints:
@@ -217,29 +207,29 @@ public sealed class ApplyTests : IAsyncLifetime
                 source: odd
             """);
 
-        var result = await _shell.RunAsync(command, "-f", file);
+        var result = await Shell.RunAsync(command, "-f", file);
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         string[] expected =
         [
-            $"{file}:5: endpoints.lost.source: There is no file or folder '{_shell.Folder}/nowhere.onnx'.",
+            $"{file}:5: endpoints.lost.source: There is no file or folder '{Shell.Folder}/nowhere.onnx'.",
             $"{file}:6: endpoints.Bad_Name: The name 'Bad_Name' may hold only a-z, 0-9 and '-'; it holds",
             $"{file}:10: endpoints.broken.memory: memory is 'a lot'; allowed is",
             $"{file}:11: endpoints.broken.cpu: cpu is 0; a number from 0.1 to the machine's cores is needed.",
             $"{file}:12: endpoints.broken.timeout: timeout is '2 fortnights'; allowed is",
             $"{file}:13: endpoints.broken.min_instances: min_instances is 5; allowed are 0 to max_instances, which is 2.",
             $"{file}:15: endpoints.broken.env: environment has the name '1A'",
-            $"{file}:16: endpoints.broken.signature: There is no file '{_shell.Folder}/missing.yaml'.",
+            $"{file}:16: endpoints.broken.signature: There is no file '{Shell.Folder}/missing.yaml'.",
             $"{file}:17: endpoints.broken.traffic: The weights sum to 4000000000; they must sum to 100.",
-            $"{file}:19: endpoints.small.source: '{_shell.Folder}/hollow' holds no file.",
+            $"{file}:19: endpoints.small.source: '{Shell.Folder}/hollow' holds no file.",
             $"{file}:20: endpoints.small.memory: memory is 1MiB; at least 64MiB",
             $"{file}:21: endpoints.small.signature: The signature cannot be read",
-            $"{file}:23: endpoints.odd.source: {_shell.Folder}/odd/signature.yaml: The signature cannot be read",
+            $"{file}:23: endpoints.odd.source: {Shell.Folder}/odd/signature.yaml: The signature cannot be read",
         ];
         var lines = result.Error["error: ".Length..].Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(expected.Length, lines.Length);
         Assert.All(expected.Zip(lines), pair => Assert.StartsWith(pair.First, pair.Second, StringComparison.Ordinal));
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Theory]
@@ -247,29 +237,29 @@ public sealed class ApplyTests : IAsyncLifetime
     [InlineData("diff")]
     public async Task What_only_the_server_and_the_network_know_is_found_before_anything_is_changed_too(string command)
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
-        var uploaded = _server.UploadedBytes;
-        _shell.Write("new/model.onnx", "new model");
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        var uploaded = Server.UploadedBytes;
+        Shell.Write("new/model.onnx", "new model");
 
-        var far = await _shell.RunAsync(command, "-f", File($"endpoints:\n  new: {{ source: new }}\n  far: {{ source: '{_server.Address}invoke/none/model.onnx' }}\n"));
-        var weights = await _shell.RunAsync(
+        var far = await Shell.RunAsync(command, "-f", File($"endpoints:\n  new: {{ source: new }}\n  far: {{ source: '{Server.Address}invoke/none/model.onnx' }}\n"));
+        var weights = await Shell.RunAsync(
             command, "-f", File("endpoints:\n  new:\n    source: new\n    traffic: { r2: 100 }\n  digits:\n    source: digits\n    traffic: { r1: 50, r7: 50 }\n"));
 
         Assert.Equal((ExitCodes.Refused, ExitCodes.Refused), (far.Code, weights.Code));
         Assert.Contains("dormouse.yaml:3: endpoints.far.source: ", far.Error, StringComparison.Ordinal);
         Assert.Contains("dormouse.yaml:4: endpoints.new.traffic: r2: There is no such revision; the endpoint is new.", weights.Error, StringComparison.Ordinal);
         Assert.Contains("dormouse.yaml:7: endpoints.digits.traffic: r7: There is no such revision; the newest are r1.", weights.Error, StringComparison.Ordinal);
-        Assert.Equal(uploaded, _server.UploadedBytes);
-        Assert.DoesNotContain(_server.Requests, r => r.StartsWith("POST /api/v1/endpoints/new", StringComparison.Ordinal));
+        Assert.Equal(uploaded, Server.UploadedBytes);
+        Assert.DoesNotContain(Server.Requests, r => r.StartsWith("POST /api/v1/endpoints/new", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task A_weight_of_0_is_the_same_as_none()
     {
-        (await _shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
-        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digits"))).Done();
+        (await Shell.RunAsync("apply", "-f", File("endpoints: { digits: { source: digits } }"))).Done();
+        (await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "digits"))).Done();
 
-        (await _shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, traffic: { r1: 0, r2: 100 } } }"))).Done();
+        (await Shell.RunAsync("diff", "-f", File("endpoints: { digits: { source: digits, traffic: { r1: 0, r2: 100 } } }"))).Done();
     }
 
     [Theory]
@@ -279,7 +269,7 @@ public sealed class ApplyTests : IAsyncLifetime
     [InlineData("a: 1\n---\nb: 2\n", "2 YAML documents")]
     public async Task A_file_that_is_no_YAML_is_refused(string text, string sentence)
     {
-        var result = await _shell.RunAsync("apply", "-f", File(text));
+        var result = await Shell.RunAsync("apply", "-f", File(text));
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
@@ -288,15 +278,15 @@ public sealed class ApplyTests : IAsyncLifetime
     [Fact]
     public async Task New_versions_of_a_Triton_folder_are_added_and_known_ones_are_not_made_again()
     {
-        _shell.Write("resnet/1/model.onnx", "one");
+        Shell.Write("resnet/1/model.onnx", "one");
         var file = File("endpoints: { resnet: { source: resnet } }");
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        _shell.Write("resnet/2/model.onnx", "two");
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        Shell.Write("resnet/2/model.onnx", "two");
 
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        (await _shell.RunAsync("diff", "-f", file)).Done();
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        (await Shell.RunAsync("diff", "-f", file)).Done();
 
-        Assert.Equal(2, _server.Endpoint("resnet").Revisions.Length);
+        Assert.Equal(2, Server.Endpoint("resnet").Revisions.Length);
     }
 
     [Fact]
@@ -304,11 +294,11 @@ public sealed class ApplyTests : IAsyncLifetime
     {
         var file = File("endpoints: { digits: { source: digits } }");
 
-        var result = (await _shell.RunAsync("apply", "-f", file, "-o", "json")).Done();
+        var result = (await Shell.RunAsync("apply", "-f", file, "-o", "json")).Done();
 
         var change = result.Json.GetProperty("endpoints")[0];
         Assert.Equal(("digits", "create", "r1"), (change.GetProperty("name").GetString(), change.GetProperty("actions")[0].GetString(), change.GetProperty("revision").GetString()));
     }
 
-    private string File(string text) => _shell.Write("dormouse.yaml", text);
+    private string File(string text) => Shell.Write("dormouse.yaml", text);
 }

@@ -2,39 +2,24 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Tests.Commands;
 
-public sealed class MirrorCommandTests : IAsyncLifetime
+public sealed class MirrorCommandTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
-    }
-
     [Fact]
     public async Task A_mirror_is_set_shown_and_taken_away()
     {
-        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"))).Done();
+        (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"))).Done();
 
-        var set = (await _shell.RunAsync("mirror", "digits", "r1=10", "--tolerance", "0.01")).Done();
+        var set = (await Shell.RunAsync("mirror", "digits", "r1=10", "--tolerance", "0.01")).Done();
 
         Assert.Equal(
             "digits mirrors 10 % to r1: 10 compared, 7 the same, 1 with another status, 2 with another body, 3 dropped for want of room;"
             + " median 0.4 ms against 0.3, 95 % 0.6 ms against 0.5; last difference: outputs[0].data[0] is 1 and 2\n",
             set.Out);
-        Assert.Equal(0.01, _server.Endpoint("digits").Mirror?.Tolerance);
-        Assert.Matches("(?m)^mirror +10 % to r1: 10 compared", (await _shell.RunAsync("describe", "digits")).Done().Out);
-        Assert.Contains("\"mirror\": {", (await _shell.RunAsync("mirror", "digits", "-o", "json")).Done().Out, StringComparison.Ordinal);
-        (await _shell.RunAsync("mirror", "digits", "--off")).Done();
-        Assert.Null(_server.Endpoint("digits").Mirror);
+        Assert.Equal(0.01, Server.Endpoint("digits").Mirror?.Tolerance);
+        Assert.Matches("(?m)^mirror +10 % to r1: 10 compared", (await Shell.RunAsync("describe", "digits")).Done().Out);
+        Assert.Contains("\"mirror\": {", (await Shell.RunAsync("mirror", "digits", "-o", "json")).Done().Out, StringComparison.Ordinal);
+        (await Shell.RunAsync("mirror", "digits", "--off")).Done();
+        Assert.Null(Server.Endpoint("digits").Mirror);
     }
 
     [Theory]
@@ -45,10 +30,10 @@ public sealed class MirrorCommandTests : IAsyncLifetime
     [InlineData("--off and a share", "r1=10", "--off")]
     public async Task What_cannot_be_meant_is_refused_before_anything_is_sent(string message, params string[] arguments)
     {
-        var result = await _shell.RunAsync(["mirror", "digits", .. arguments]);
+        var result = await Shell.RunAsync(["mirror", "digits", .. arguments]);
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 }

@@ -3,44 +3,34 @@ using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Tests.Commands;
 
-public sealed class ReadingCommandsTests : IAsyncLifetime
+public sealed class ReadingCommandsTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"))).Done();
-        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model two"))).Done();
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
+        await base.InitializeAsync();
+        (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"))).Done();
+        (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model two"))).Done();
     }
 
     [Fact]
     public async Task List_shows_a_row_for_each_endpoint()
     {
-        var lines = (await _shell.RunAsync("list")).Done().Out.Split('\n');
+        var lines = (await Shell.RunAsync("list")).Done().Out.Split('\n');
 
         Assert.Equal(["NAME", "STATUS", "TRAFFIC", "ACCESS", "URL"], lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        Assert.Equal(["digits", "idle", "r2", "key", $"{_server.Address}v2/models/digits/infer"], lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(["digits", "idle", "r2", "key", $"{Server.Address}v2/models/digits/infer"], lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Fact]
     public async Task List_follows_the_pages()
     {
-        _server.PageSize = 2;
+        Server.PageSize = 2;
         foreach (var name in (string[])["e1", "e2", "e3", "e4"])
         {
-            _server.Put(_server.Endpoint("digits") with { Name = name });
+            Server.Put(Server.Endpoint("digits") with { Name = name });
         }
 
-        var names = (await _shell.RunAsync("list", "--output", "json")).Done().Json.GetProperty("endpoints").EnumerateArray().Select(e => e.GetProperty("name").GetString());
+        var names = (await Shell.RunAsync("list", "--output", "json")).Done().Json.GetProperty("endpoints").EnumerateArray().Select(e => e.GetProperty("name").GetString());
 
         Assert.Equal(["digits", "e1", "e2", "e3", "e4"], names);
     }
@@ -48,7 +38,7 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task List_as_json_is_the_servers_document()
     {
-        var result = (await _shell.RunAsync("list", "--output", "json")).Done();
+        var result = (await Shell.RunAsync("list", "--output", "json")).Done();
 
         Assert.Equal("digits", result.Json.GetProperty("endpoints")[0].GetProperty("name").GetString());
     }
@@ -56,7 +46,7 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task Describe_shows_the_models_inputs_and_outputs()
     {
-        var result = (await _shell.RunAsync("describe", "digits")).Done();
+        var result = (await Shell.RunAsync("describe", "digits")).Done();
 
         Assert.Contains("image float32[n,1,28,28]", result.Out, StringComparison.Ordinal);
         Assert.Contains("scores float32[n,10]", result.Out, StringComparison.Ordinal);
@@ -66,14 +56,14 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task Scaling_is_told_in_order_of_time()
     {
-        var at = _shell.Time.GetUtcNow();
-        _server.Put(_server.Endpoint("digits") with
+        var at = Shell.Time.GetUtcNow();
+        Server.Put(Server.Endpoint("digits") with
         {
-            Revisions = [_server.Endpoint("digits").Revisions[0]],
+            Revisions = [Server.Endpoint("digits").Revisions[0]],
             Scaling = [new ScalingInfo(at, "r2", 1, 0, "idle for 60 s"), new ScalingInfo(at - TimeSpan.FromMinutes(1), "r2", 0, 1, "first call")],
         });
 
-        var result = (await _shell.RunAsync("describe", "digits", "--scaling")).Done();
+        var result = (await Shell.RunAsync("describe", "digits", "--scaling")).Done();
 
         Assert.Equal("13:59:00  0 → 1   first call\n14:00:00  1 → 0   idle for 60 s\n", result.Out);
     }
@@ -81,7 +71,7 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task An_unknown_endpoint_ends_with_3()
     {
-        var result = await _shell.RunAsync("describe", "digit");
+        var result = await Shell.RunAsync("describe", "digit");
 
         Assert.Equal(ExitCodes.NotFound, result.Code);
         Assert.Equal("error: There is no endpoint 'digit'.\n", result.Error);
@@ -90,7 +80,7 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task A_wrong_key_ends_with_4_and_says_where_it_came_from()
     {
-        var result = await _shell.RunAsync("list", "--key", "dm_wrong");
+        var result = await Shell.RunAsync("list", "--key", "dm_wrong");
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains("The key came from: --key.", result.Error, StringComparison.Ordinal);
@@ -99,9 +89,9 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task Revisions_and_traffic_and_rollback_work_together()
     {
-        var shared = (await _shell.RunAsync("traffic", "digits", "r1=10", "2=90")).Done();
-        var back = (await _shell.RunAsync("rollback", "digits", "--to", "r1")).Done();
-        var revisions = (await _shell.RunAsync("revisions", "digits")).Done();
+        var shared = (await Shell.RunAsync("traffic", "digits", "r1=10", "2=90")).Done();
+        var back = (await Shell.RunAsync("rollback", "digits", "--to", "r1")).Done();
+        var revisions = (await Shell.RunAsync("revisions", "digits")).Done();
 
         Assert.Equal("digits r2  90 %\ndigits r1  10 %\n", shared.Out);
         Assert.Equal("digits r1  100 %\n", back.Out);
@@ -112,45 +102,45 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task Delete_asks_a_person_and_takes_no_silence_for_an_answer()
     {
-        Assert.Equal(ExitCodes.Usage, (await _shell.RunAsync("delete", "digits")).Code);
-        _shell.Piped = null;
-        _shell.Typed = "\n";
-        Assert.Equal(ExitCodes.Failed, (await _shell.RunAsync("delete", "digits")).Code);
-        Assert.Equal(2, _server.Endpoint("digits").Revisions.Length);
+        Assert.Equal(ExitCodes.Usage, (await Shell.RunAsync("delete", "digits")).Code);
+        Shell.Piped = null;
+        Shell.Typed = "\n";
+        Assert.Equal(ExitCodes.Failed, (await Shell.RunAsync("delete", "digits")).Code);
+        Assert.Equal(2, Server.Endpoint("digits").Revisions.Length);
 
-        _shell.Typed = "y\n";
-        var result = (await _shell.RunAsync("delete", "digits")).Done();
+        Shell.Typed = "y\n";
+        var result = (await Shell.RunAsync("delete", "digits")).Done();
 
         Assert.Contains("Delete digits and its 2 revision(s)?", result.Error, StringComparison.Ordinal);
         Assert.Equal("digits is deleted\n", result.Out);
-        Assert.Equal(ExitCodes.NotFound, (await _shell.RunAsync("delete", "digits", "--yes")).Code);
+        Assert.Equal(ExitCodes.NotFound, (await Shell.RunAsync("delete", "digits", "--yes")).Code);
     }
 
     [Fact]
     public async Task Stop_says_that_nothing_runs()
     {
-        Assert.Equal("digits is stopped: nothing of it runs until the next call\n", (await _shell.RunAsync("stop", "digits")).Done().Out);
-        Assert.Equal("stopped", (await _shell.RunAsync("stop", "digits", "-o", "json")).Done().Json.GetProperty("done").GetString());
+        Assert.Equal("digits is stopped: nothing of it runs until the next call\n", (await Shell.RunAsync("stop", "digits")).Done().Out);
+        Assert.Equal("stopped", (await Shell.RunAsync("stop", "digits", "-o", "json")).Done().Json.GetProperty("done").GetString());
     }
 
     [Fact]
     public async Task Logs_are_lines_or_documents()
     {
-        _server.Logs = [new LogLine(_shell.Time.GetUtcNow(), "r2/1", "loaded [model]"), new LogLine(_shell.Time.GetUtcNow(), "server", "idle")];
+        Server.Logs = [new LogLine(Shell.Time.GetUtcNow(), "r2/1", "loaded [model]"), new LogLine(Shell.Time.GetUtcNow(), "server", "idle")];
 
-        Assert.Equal("14:00:00  r2/1  loaded [model]\n14:00:00  server  idle\n", (await _shell.RunAsync("logs", "digits", "--tail", "7", "--follow")).Done().Out);
-        Assert.Equal(2, (await _shell.RunAsync("logs", "digits", "-o", "json")).Done().Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
-        Assert.Contains("GET /api/v1/endpoints/digits/logs?tail=7&follow=true", _server.Requests);
+        Assert.Equal("14:00:00  r2/1  loaded [model]\n14:00:00  server  idle\n", (await Shell.RunAsync("logs", "digits", "--tail", "7", "--follow")).Done().Out);
+        Assert.Equal(2, (await Shell.RunAsync("logs", "digits", "-o", "json")).Done().Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Contains("GET /api/v1/endpoints/digits/logs?tail=7&follow=true", Server.Requests);
     }
 
     [Fact]
     public async Task Usage_names_both_dates_of_its_period_also_when_it_ends_today()
     {
         var total = new UsageRow(null, null, null, 0, 0, 0, 0, 0, 0, 0, "0", "0", "0");
-        var hour = total with { Endpoint = "digits", Hour = _shell.Time.GetUtcNow().AddHours(-1) };
-        _server.Usage = new UsageReport { From = _shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = _shell.Time.GetUtcNow(), Currency = "USD", Rows = [hour], Total = total };
+        var hour = total with { Endpoint = "digits", Hour = Shell.Time.GetUtcNow().AddHours(-1) };
+        Server.Usage = new UsageReport { From = Shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = Shell.Time.GetUtcNow(), Currency = "USD", Rows = [hour], Total = total };
 
-        var result = (await _shell.RunAsync("usage", "--by", "hour")).Done();
+        var result = (await Shell.RunAsync("usage", "--by", "hour")).Done();
 
         Assert.StartsWith("2026-11-23 14:00:00 to 2026-11-24 14:00:00\n", result.Out, StringComparison.Ordinal);
         Assert.Contains("2026-11-24 13:00:00", result.Out, StringComparison.Ordinal);
@@ -161,9 +151,9 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     {
         var row = new UsageRow("digits", "e", null, 3, 1, 0, 1.25, 0.5, 4, 0.002, "1024", "33333", "0.000000033333", "on_demand");
         var rows = new[] { row, row with { Line = "provisioned" }, row with { Line = "provisioned_time", Invocations = 0 } };
-        _server.Usage = new UsageReport { From = _shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = _shell.Time.GetUtcNow(), Currency = "USD", Rows = [.. rows], Total = row with { Endpoint = null, Line = null } };
+        Server.Usage = new UsageReport { From = Shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = Shell.Time.GetUtcNow(), Currency = "USD", Rows = [.. rows], Total = row with { Endpoint = null, Line = null } };
 
-        var lines = (await _shell.RunAsync("usage")).Done().Out.Split('\n');
+        var lines = (await Shell.RunAsync("usage")).Done().Out.Split('\n');
 
         Assert.Contains(lines, l => l.StartsWith("digits  ", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("digits: provisioned  ", StringComparison.Ordinal));
@@ -174,31 +164,31 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     public async Task Usage_ends_with_the_total()
     {
         var row = new UsageRow("digits", "e", null, 3, 1, 0, 1.25, 0.5, 4, 0.002, "1024", "33333", "0.000000033333");
-        _server.Usage = new UsageReport { From = _shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = _shell.Time.GetUtcNow(), Currency = "USD", Rows = [row], Total = row with { Endpoint = null } };
+        Server.Usage = new UsageReport { From = Shell.Time.GetUtcNow() - TimeSpan.FromDays(1), To = Shell.Time.GetUtcNow(), Currency = "USD", Rows = [row], Total = row with { Endpoint = null } };
 
-        var result = (await _shell.RunAsync("usage", "digits", "--by", "endpoint", "--from", "24h", "--to", "2026-11-24T14:00Z")).Done();
+        var result = (await Shell.RunAsync("usage", "digits", "--by", "endpoint", "--from", "24h", "--to", "2026-11-24T14:00Z")).Done();
 
         Assert.Matches("(?m)^digits +3 +1 +0 +1.3 +0.5 +4 +0.002 +0.000000033333", result.Out);
         Assert.Matches("(?m)^total +3", result.Out);
-        Assert.Contains("GET /api/v1/usage?by=endpoint&endpoint=digits&from=2026-11-23T14%3A00%3A00Z&to=2026-11-24T14%3A00%3A00Z", _server.Requests);
+        Assert.Contains("GET /api/v1/usage?by=endpoint&endpoint=digits&from=2026-11-23T14%3A00%3A00Z&to=2026-11-24T14%3A00%3A00Z", Server.Requests);
     }
 
     [Fact]
     public async Task Keys_are_made_listed_and_revoked()
     {
-        Assert.Equal("dm_k0_secret\n", (await _shell.RunAsync("key", "create", "laptop", "--scope", "invoke", "--scope", "admin")).Done().Out);
-        Assert.Matches("(?m)^k0 +laptop +invoke, admin", (await _shell.RunAsync("key", "list")).Done().Out);
-        Assert.Equal("k0 is revoked\n", (await _shell.RunAsync("key", "revoke", "k0")).Done().Out);
-        Assert.Equal(ExitCodes.NotFound, (await _shell.RunAsync("key", "revoke", "k0")).Code);
+        Assert.Equal("dm_k0_secret\n", (await Shell.RunAsync("key", "create", "laptop", "--scope", "invoke", "--scope", "admin")).Done().Out);
+        Assert.Matches("(?m)^k0 +laptop +invoke, admin", (await Shell.RunAsync("key", "list")).Done().Out);
+        Assert.Equal("k0 is revoked\n", (await Shell.RunAsync("key", "revoke", "k0")).Done().Out);
+        Assert.Equal(ExitCodes.NotFound, (await Shell.RunAsync("key", "revoke", "k0")).Code);
     }
 
     [Fact]
     public async Task Doctor_ends_with_1_when_something_failed_and_says_what_mends_it()
     {
-        Assert.Equal(ExitCodes.Done, (await _shell.RunAsync("doctor")).Code);
-        _server.Doctor = new DoctorReport(false, [new DoctorCheck("cgroups", "failed", "no cgroup", "mount them")]);
+        Assert.Equal(ExitCodes.Done, (await Shell.RunAsync("doctor")).Code);
+        Server.Doctor = new DoctorReport(false, [new DoctorCheck("cgroups", "failed", "no cgroup", "mount them")]);
 
-        var result = await _shell.RunAsync("doctor");
+        var result = await Shell.RunAsync("doctor");
 
         Assert.Equal(ExitCodes.Failed, result.Code);
         Assert.Contains("cgroups: mount them", result.Out, StringComparison.Ordinal);
@@ -208,26 +198,26 @@ public sealed class ReadingCommandsTests : IAsyncLifetime
     [Fact]
     public async Task Doctor_adds_up_all_receipts_only_when_it_is_told_to()
     {
-        (await _shell.RunAsync("doctor")).Done();
-        (await _shell.RunAsync("doctor", "--full")).Done();
+        (await Shell.RunAsync("doctor")).Done();
+        (await Shell.RunAsync("doctor", "--full")).Done();
 
-        Assert.Equal(["GET /api/v1/doctor", "GET /api/v1/doctor?full=true"], _server.Requests.Where(r => r.Contains("doctor", StringComparison.Ordinal)));
+        Assert.Equal(["GET /api/v1/doctor", "GET /api/v1/doctor?full=true"], Server.Requests.Where(r => r.Contains("doctor", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task What_a_user_named_is_never_read_as_a_style()
     {
-        _server.Put(_server.Endpoint("digits") with { Url = "[red]x[/]" });
+        Server.Put(Server.Endpoint("digits") with { Url = "[red]x[/]" });
 
-        Assert.Contains("[red]x[/]", (await _shell.RunAsync("list")).Done().Out, StringComparison.Ordinal);
+        Assert.Contains("[red]x[/]", (await Shell.RunAsync("list")).Done().Out, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task An_empty_server_says_what_to_do_first()
     {
-        (await _shell.RunAsync("delete", "digits", "--yes")).Done();
+        (await Shell.RunAsync("delete", "digits", "--yes")).Done();
 
-        var result = (await _shell.RunAsync("list")).Done();
+        var result = (await Shell.RunAsync("list")).Done();
 
         Assert.Empty(result.Out);
         Assert.Contains("dormouse deploy", result.Error, StringComparison.Ordinal);

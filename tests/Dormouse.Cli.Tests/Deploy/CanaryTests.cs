@@ -2,32 +2,17 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Tests.Deploy;
 
-public sealed class CanaryTests : IAsyncLifetime
+public sealed class CanaryTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
-    }
-
     [Fact]
     public async Task A_canary_says_what_it_gets_and_when_it_is_decided_and_describe_how_it_stands()
     {
-        var file = _shell.Write("digits.onnx", "model");
-        (await _shell.RunAsync("deploy", file)).Done();
+        var file = Shell.Write("digits.onnx", "model");
+        (await Shell.RunAsync("deploy", file)).Done();
 
-        var deployed = (await _shell.RunAsync("deploy", file, "--canary", "10", "--canary-min", "200", "--canary-for", "1h")).Done();
-        var described = (await _shell.RunAsync("describe", "digits")).Done();
-        var json = (await _shell.RunAsync("describe", "digits", "-o", "json")).Done();
+        var deployed = (await Shell.RunAsync("deploy", file, "--canary", "10", "--canary-min", "200", "--canary-for", "1h")).Done();
+        var described = (await Shell.RunAsync("describe", "digits")).Done();
+        var json = (await Shell.RunAsync("describe", "digits", "-o", "json")).Done();
 
         Assert.EndsWith(
             "digits r2 is a canary with 10 % of the calls: after 200 of each side it is promoted or rolled back, at the latest in 1h ('dormouse describe digits' shows how it stands)\n",
@@ -44,19 +29,19 @@ public sealed class CanaryTests : IAsyncLifetime
     [InlineData("canary.for is 'soon'", "--canary", "10", "--canary-for", "soon")]
     public async Task Settings_that_no_server_takes_are_refused_before_anything_is_sent(string message, params string[] options)
     {
-        var file = _shell.Write("digits.onnx", "model");
+        var file = Shell.Write("digits.onnx", "model");
 
-        var result = await _shell.RunAsync(["deploy", file, .. options]);
+        var result = await Shell.RunAsync(["deploy", file, .. options]);
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
-        Assert.Equal(0, _server.UploadedBytes);
+        Assert.Equal(0, Server.UploadedBytes);
     }
 
     [Fact]
     public async Task Its_options_need_it()
     {
-        var result = await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"), "--canary-min", "50");
+        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "--canary-min", "50");
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains("--canary-min needs --canary PERCENT.", result.Error, StringComparison.Ordinal);
@@ -66,16 +51,16 @@ public sealed class CanaryTests : IAsyncLifetime
     public async Task A_changed_source_begins_as_the_canary_of_the_file_and_applying_again_leaves_it_alone()
     {
         const string Wanted = "endpoints: { digits: { source: digits.onnx, canary: { percent: 20, min: 50 } } }";
-        _shell.Write("digits.onnx", "model");
-        var file = _shell.Write("dormouse.yaml", Wanted);
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        Assert.Equal(100, _server.Endpoint("digits").Traffic["r1"]);
+        Shell.Write("digits.onnx", "model");
+        var file = Shell.Write("dormouse.yaml", Wanted);
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        Assert.Equal(100, Server.Endpoint("digits").Traffic["r1"]);
 
-        _shell.Write("digits.onnx", "another model");
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        (await _shell.RunAsync("apply", "-f", file)).Done();
+        Shell.Write("digits.onnx", "another model");
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        (await Shell.RunAsync("apply", "-f", file)).Done();
 
-        var endpoint = _server.Endpoint("digits");
+        var endpoint = Server.Endpoint("digits");
         Assert.Equal((80, 20), (endpoint.Traffic["r1"], endpoint.Traffic["r2"]));
         Assert.Equal(50, endpoint.Canary?.Settings.Min);
     }
@@ -87,9 +72,9 @@ public sealed class CanaryTests : IAsyncLifetime
     [InlineData("canary: 5, traffic: { r1: 100 }", "write either 'canary' or 'traffic'")]
     public async Task Mistakes_in_the_file_are_told_with_their_place(string key, string message)
     {
-        _shell.Write("digits.onnx", "model");
+        Shell.Write("digits.onnx", "model");
 
-        var result = await _shell.RunAsync("apply", "-f", _shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits.onnx, " + key + " } }"));
+        var result = await Shell.RunAsync("apply", "-f", Shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits.onnx, " + key + " } }"));
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);

@@ -5,83 +5,68 @@ using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Cli.Tests.Deploy;
 
-public sealed class DeployTests : IAsyncLifetime
+public sealed class DeployTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
-    }
-
     [Fact]
     public async Task A_file_becomes_an_endpoint_named_after_it()
     {
-        var file = _shell.Write("My Digits_v2.onnx", new byte[31_000]);
+        var file = Shell.Write("My Digits_v2.onnx", new byte[31_000]);
 
-        var result = (await _shell.RunAsync("deploy", file)).Done();
+        var result = (await Shell.RunAsync("deploy", file)).Done();
 
         Assert.Equal(
             $"""
             uploaded 31 KB · verified: image float32[n,1,28,28] → scores float32[n,10] · optimised, loads in 0.3 ms
-            my-digits-v2 r1 is live at {_server.Address}v2/models/my-digits-v2/infer (nothing runs until it is called)
+            my-digits-v2 r1 is live at {Server.Address}v2/models/my-digits-v2/infer (nothing runs until it is called)
 
             """,
             result.Out);
-        Assert.Equal(["My Digits_v2.onnx"], _server.Files(_server.Endpoint("my-digits-v2").Revisions[0]).Keys);
+        Assert.Equal(["My Digits_v2.onnx"], Server.Files(Server.Endpoint("my-digits-v2").Revisions[0]).Keys);
     }
 
     [Fact]
     public async Task A_second_deploy_sends_nothing_and_makes_the_next_revision()
     {
-        var file = _shell.Write("digits.onnx", new byte[31_000]);
-        (await _shell.RunAsync("deploy", file)).Done();
+        var file = Shell.Write("digits.onnx", new byte[31_000]);
+        (await Shell.RunAsync("deploy", file)).Done();
 
-        var result = (await _shell.RunAsync("deploy", file, "--memory", "1GiB")).Done();
+        var result = (await Shell.RunAsync("deploy", file, "--memory", "1GiB")).Done();
 
         Assert.Contains("31 KB were already there", result.Out, StringComparison.Ordinal);
         Assert.Contains("digits r2 is live", result.Out, StringComparison.Ordinal);
-        Assert.Equal(31_000, _server.UploadedBytes);
-        Assert.Equal("1GiB", _server.Endpoint("digits").Revisions[0].Settings.Memory);
+        Assert.Equal(31_000, Server.UploadedBytes);
+        Assert.Equal("1GiB", Server.Endpoint("digits").Revisions[0].Settings.Memory);
     }
 
     [Fact]
     public async Task A_deploy_to_an_unloaded_endpoint_says_so_and_what_loads_it()
     {
-        var file = _shell.Write("digits.onnx", "model");
-        (await _shell.RunAsync("deploy", file)).Done();
-        _server.Put(_server.Endpoint("digits") with { Status = "unloaded" });
+        var file = Shell.Write("digits.onnx", "model");
+        (await Shell.RunAsync("deploy", file)).Done();
+        Server.Put(Server.Endpoint("digits") with { Status = "unloaded" });
 
-        var deployed = (await _shell.RunAsync("deploy", file)).Done();
-        var applied = (await _shell.RunAsync("apply", "-f", _shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits.onnx } }"))).Done();
-        var loaded = (await _shell.RunAsync("load", "digits")).Done();
+        var deployed = (await Shell.RunAsync("deploy", file)).Done();
+        var applied = (await Shell.RunAsync("apply", "-f", Shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits.onnx } }"))).Done();
+        var loaded = (await Shell.RunAsync("load", "digits")).Done();
 
         Assert.EndsWith("digits r2 is ready; digits is unloaded and refuses calls ('dormouse load digits' makes it serve again)\n", deployed.Out, StringComparison.Ordinal);
         Assert.DoesNotContain("live", deployed.Out, StringComparison.Ordinal);
         Assert.Contains("digits is unloaded and refuses calls", applied.Error, StringComparison.Ordinal);
         Assert.Equal("digits is loaded: it takes calls\n", loaded.Out);
-        Assert.Equal("idle", _server.Endpoint("digits").Status);
+        Assert.Equal("idle", Server.Endpoint("digits").Status);
     }
 
     [Fact]
     public async Task Every_setting_reaches_the_server()
     {
-        var file = _shell.Write("digits.onnx", "model");
+        var file = Shell.Write("digits.onnx", "model");
 
-        (await _shell.RunAsync(
+        (await Shell.RunAsync(
             "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--target", "0.7", "--scale-down-delay", "30s", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
             "--idle-timeout", "5s", "--timeout", "6s", "--start-timeout", "7s", "--queue-timeout", "8s", "--queue-limit", "9", "--queue-limit-bytes", "10MiB",
             "--env", "A=1", "--env", "B=x=y", "--engine", "session.k=v", "--public")).Done();
 
-        var endpoint = _server.Endpoint("digits");
+        var endpoint = Server.Endpoint("digits");
         var settings = endpoint.Revisions[0].Settings;
         Assert.True(endpoint.Public);
         Assert.Equal(("onnx", "256MiB", 1.5, 3, 1, 2), (settings.Runtime, settings.Memory, settings.Cpu, settings.Concurrency?.Number, settings.MinInstances, settings.MaxInstances));
@@ -96,30 +81,30 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_folder_is_sent_whole_but_for_hidden_files()
     {
-        _shell.Write("mobilenet/model.onnx", "model");
-        _shell.Write("mobilenet/weights/part.bin", "weights");
-        _shell.Write("mobilenet/signature.yaml", "labels: {}");
-        _shell.Write("mobilenet/.git/config", "no");
-        _shell.Write("mobilenet/.hidden", "no");
+        Shell.Write("mobilenet/model.onnx", "model");
+        Shell.Write("mobilenet/weights/part.bin", "weights");
+        Shell.Write("mobilenet/signature.yaml", "labels: {}");
+        Shell.Write("mobilenet/.git/config", "no");
+        Shell.Write("mobilenet/.hidden", "no");
 
-        (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "mobilenet") + "/")).Done();
+        (await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "mobilenet") + "/")).Done();
 
-        Assert.Equal(["model.onnx", "signature.yaml", "weights/part.bin"], _server.Files(_server.Endpoint("mobilenet").Revisions[0]).Keys);
+        Assert.Equal(["model.onnx", "signature.yaml", "weights/part.bin"], Server.Files(Server.Endpoint("mobilenet").Revisions[0]).Keys);
     }
 
     [Fact]
     public async Task Versions_of_a_Triton_folder_become_revisions_in_ascending_order()
     {
-        _shell.Write("resnet/10/model.onnx", "ten");
-        _shell.Write("resnet/2/model.onnx", "two");
-        _shell.Write("resnet/2/labels.txt", "own");
-        _shell.Write("resnet/labels.txt", "shared");
-        _shell.Write("resnet/config.pbtxt", "name: \"resnet\"");
-        _shell.Write("resnet/notes.md", "left out");
+        Shell.Write("resnet/10/model.onnx", "ten");
+        Shell.Write("resnet/2/model.onnx", "two");
+        Shell.Write("resnet/2/labels.txt", "own");
+        Shell.Write("resnet/labels.txt", "shared");
+        Shell.Write("resnet/config.pbtxt", "name: \"resnet\"");
+        Shell.Write("resnet/notes.md", "left out");
 
-        var result = (await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "resnet"))).Done();
+        var result = (await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "resnet"))).Done();
 
-        var revisions = _server.Endpoint("resnet").Revisions.Reverse().Select(r => _server.Files(r).ToDictionary(f => f.Key, f => Encoding.UTF8.GetString(f.Value))).ToArray();
+        var revisions = Server.Endpoint("resnet").Revisions.Reverse().Select(r => Server.Files(r).ToDictionary(f => f.Key, f => Encoding.UTF8.GetString(f.Value))).ToArray();
         Assert.Equal(["two", "ten"], revisions.Select(r => r["model.onnx"]));
         Assert.Equal(["own", "shared"], revisions.Select(r => r["labels.txt"]));
         Assert.All(revisions, r => Assert.Equal(["config.pbtxt", "labels.txt", "model.onnx"], r.Keys.Order()));
@@ -130,20 +115,20 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_model_at_an_address_is_fetched_by_the_command_line()
     {
-        _server.Handlers["files"] = context => context.Request.Path.Value!.EndsWith("/moved", StringComparison.Ordinal)
+        Server.Handlers["files"] = context => context.Request.Path.Value!.EndsWith("/moved", StringComparison.Ordinal)
             ? context.Response.WriteAsync("far model")
             : Task.Run(() => context.Response.Redirect("/invoke/files/moved"));
 
-        (await _shell.RunAsync("deploy", $"{_server.Address}invoke/files/Far%20Model.onnx?download=1")).Done();
+        (await Shell.RunAsync("deploy", $"{Server.Address}invoke/files/Far%20Model.onnx?download=1")).Done();
 
-        Assert.Equal("far model", Encoding.UTF8.GetString(_server.Files(_server.Endpoint("far-model").Revisions[0])["Far Model.onnx"]));
+        Assert.Equal("far model", Encoding.UTF8.GetString(Server.Files(Server.Endpoint("far-model").Revisions[0])["Far Model.onnx"]));
         Assert.DoesNotContain(Directory.EnumerateDirectories(Path.GetTempPath(), "dormouse-??????"), d => File.Exists(Path.Combine(d, "Far Model.onnx")));
     }
 
     [Fact]
     public async Task Addresses_without_encryption_are_refused()
     {
-        var result = await _shell.RunAsync("deploy", "http://example.org/model.onnx");
+        var result = await Shell.RunAsync("deploy", "http://example.org/model.onnx");
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains("only https addresses are", result.Error, StringComparison.Ordinal);
@@ -152,9 +137,9 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_redirect_to_an_address_without_encryption_is_refused()
     {
-        _server.Handlers["files"] = context => Task.Run(() => context.Response.Redirect("http://example.org/model.onnx"));
+        Server.Handlers["files"] = context => Task.Run(() => context.Response.Redirect("http://example.org/model.onnx"));
 
-        var result = await _shell.RunAsync("deploy", $"{_server.Address}invoke/files/m.onnx");
+        var result = await Shell.RunAsync("deploy", $"{Server.Address}invoke/files/m.onnx");
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains("http://example.org/model.onnx is not fetched", result.Error, StringComparison.Ordinal);
@@ -163,17 +148,17 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_file_that_is_larger_than_allowed_is_not_fetched_to_the_end()
     {
-        _server.Handlers["files"] = async context =>
+        Server.Handlers["files"] = async context =>
         {
             for (var i = 0; i < 100; i++)
             {
                 await context.Response.Body.WriteAsync(new byte[1000], context.RequestAborted);
             }
         };
-        using var session = new Cli.Connection.Session(_shell.Surroundings(TextWriter.Null, TextWriter.Null, Stream.Null), OutputFormat.Table, null, null);
+        using var session = new Cli.Connection.Session(Shell.Surroundings(TextWriter.Null, TextWriter.Null, Stream.Null), OutputFormat.Table, null, null);
 
         var error = await Assert.ThrowsAsync<CommandException>(
-            () => Cli.Deploy.RemoteSource.FetchAsync(session, $"{_server.Address}invoke/files/m.onnx", 50_000, TestContext.Current.CancellationToken));
+            () => Cli.Deploy.RemoteSource.FetchAsync(session, $"{Server.Address}invoke/files/m.onnx", 50_000, TestContext.Current.CancellationToken));
 
         Assert.Contains("larger than 50 KB", error.Message, StringComparison.Ordinal);
     }
@@ -183,13 +168,13 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer")]
     public async Task Files_that_are_no_models_are_refused_before_anything_is_sent(string content, string sentence)
     {
-        var file = _shell.Write("digits.onnx", content);
+        var file = Shell.Write("digits.onnx", content);
 
-        var result = await _shell.RunAsync("deploy", file);
+        var result = await Shell.RunAsync("deploy", file);
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Theory]
@@ -206,26 +191,26 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("two/a.onnx --timeout 0s --min-instances 3 --max-instances 2", "timeout is 0s; allowed are")]
     public async Task What_cannot_be_deployed_is_refused_before_anything_is_sent(string line, string sentence)
     {
-        _shell.Write("readme", "words");
-        _shell.Write("nested/sub/model.onnx", "model");
-        _shell.Write("two/a.onnx", "a");
-        _shell.Write("two/b.onnx", "b");
-        _shell.Write("triton/1/model.onnx", "one");
-        _shell.Write("triton/2/model.txt", "two");
+        Shell.Write("readme", "words");
+        Shell.Write("nested/sub/model.onnx", "model");
+        Shell.Write("two/a.onnx", "a");
+        Shell.Write("two/b.onnx", "b");
+        Shell.Write("triton/1/model.onnx", "one");
+        Shell.Write("triton/2/model.txt", "two");
 
-        var result = await _shell.RunAsync(["deploy", Path.Combine(_shell.Folder, line.Split(' ')[0]), .. line.Split(' ')[1..]]);
+        var result = await Shell.RunAsync(["deploy", Path.Combine(Shell.Folder, line.Split(' ')[0]), .. line.Split(' ')[1..]]);
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Fact]
     public async Task A_missing_file_is_named_with_what_may_have_been_meant()
     {
-        _shell.Write("digits.onnx", "model");
+        Shell.Write("digits.onnx", "model");
 
-        var result = await _shell.RunAsync("deploy", Path.Combine(_shell.Folder, "digit.onnx"));
+        var result = await Shell.RunAsync("deploy", Path.Combine(Shell.Folder, "digit.onnx"));
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Contains("Did you mean 'digits.onnx'?", result.Error, StringComparison.Ordinal);
@@ -236,7 +221,7 @@ public sealed class DeployTests : IAsyncLifetime
     [InlineData("___.onnx")]
     public async Task A_file_name_that_says_nothing_needs_a_name(string name)
     {
-        var result = await _shell.RunAsync("deploy", _shell.Write(name, "model"));
+        var result = await Shell.RunAsync("deploy", Shell.Write(name, "model"));
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains("--name", result.Error, StringComparison.Ordinal);
@@ -245,9 +230,9 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_refused_model_ends_with_4_and_the_servers_words()
     {
-        _server.ModelFault = "The model uses operator 'Foo', which the engine does not know.";
+        Server.ModelFault = "The model uses operator 'Foo', which the engine does not know.";
 
-        var result = await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"));
+        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"));
 
         Assert.Equal(ExitCodes.Refused, result.Code);
         Assert.Equal("error: The model uses operator 'Foo', which the engine does not know.\n", result.Error);
@@ -256,9 +241,9 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task Weights_beside_the_model_are_pointed_out()
     {
-        _shell.Write("big.onnx.data", "weights");
+        Shell.Write("big.onnx.data", "weights");
 
-        var result = (await _shell.RunAsync("deploy", _shell.Write("big.onnx", "model"))).Done();
+        var result = (await Shell.RunAsync("deploy", Shell.Write("big.onnx", "model"))).Done();
 
         Assert.Contains("big.onnx.data lies beside big.onnx and is not sent", result.Error, StringComparison.Ordinal);
     }
@@ -266,44 +251,44 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task Picture_options_make_a_signature_and_bring_the_labels_along()
     {
-        var labels = _shell.Write("classes/names.txt", "zero\none\n");
+        var labels = Shell.Write("classes/names.txt", "zero\none\n");
 
-        (await _shell.RunAsync(
-            "deploy", _shell.Write("digits.onnx", "model"), "--picture-size", "28x20", "--picture-channels", "grey", "--picture-fit", "crop", "--picture-layout", "nhwc",
+        (await Shell.RunAsync(
+            "deploy", Shell.Write("digits.onnx", "model"), "--picture-size", "28x20", "--picture-channels", "grey", "--picture-fit", "crop", "--picture-layout", "nhwc",
             "--picture-scale", "0.5", "--picture-mean", "0.25", "--picture-deviation", "2", "--labels", labels, "--top-k", "3", "--softmax")).Done();
 
-        var revision = _server.Endpoint("digits").Revisions[0];
+        var revision = Server.Endpoint("digits").Revisions[0];
         var signature = SignatureRules.Parse(revision.Settings.Signature!, out var errors);
         Assert.Empty(errors);
         var picture = signature!.Picture!;
         Assert.Equal((28, 20, PictureChannels.Grey, PictureFit.Crop, TensorLayout.Nhwc, 0.5), (picture.Width, picture.Height, picture.Channels, picture.Fit, picture.Layout, picture.Scale));
         Assert.Equal((0.25, 2.0), (picture.Mean.Single(), picture.Deviation.Single()));
         Assert.Equal(("names.txt", 3, true), (signature.Labels!.File, signature.Labels.Top, signature.Labels.Softmax));
-        Assert.Equal(["digits.onnx", "names.txt"], _server.Files(revision).Keys);
+        Assert.Equal(["digits.onnx", "names.txt"], Server.Files(revision).Keys);
     }
 
     [Fact]
     public async Task A_signature_file_cannot_be_mixed_with_its_options()
     {
-        var result = await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"), "--signature", _shell.Write("s.yaml", "labels: {}"), "--softmax");
+        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "--signature", Shell.Write("s.yaml", "labels: {}"), "--softmax");
 
         Assert.Equal(ExitCodes.Usage, result.Code);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Fact]
     public async Task Without_verifying_or_waiting_the_report_says_so()
     {
-        var file = _shell.Write("digits.onnx", "model");
+        var file = Shell.Write("digits.onnx", "model");
 
-        Assert.Contains("not verified", (await _shell.RunAsync("deploy", file, "--no-verify")).Done().Out, StringComparison.Ordinal);
-        Assert.Contains("digits r2 is being verified", (await _shell.RunAsync("deploy", file, "--no-wait")).Done().Out, StringComparison.Ordinal);
+        Assert.Contains("not verified", (await Shell.RunAsync("deploy", file, "--no-verify")).Done().Out, StringComparison.Ordinal);
+        Assert.Contains("digits r2 is being verified", (await Shell.RunAsync("deploy", file, "--no-wait")).Done().Out, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Json_output_is_one_snake_case_document()
     {
-        var result = (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"), "-o", "json")).Done();
+        var result = (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "-o", "json")).Done();
 
         Assert.Equal(5, result.Json.GetProperty("uploaded_bytes").GetInt32());
         Assert.Equal("r1", result.Json.GetProperty("revisions")[0].GetProperty("name").GetString());
@@ -314,7 +299,7 @@ public sealed class DeployTests : IAsyncLifetime
     [Fact]
     public async Task A_large_upload_shows_plain_lines_without_a_terminal()
     {
-        var result = (await _shell.RunAsync("deploy", _shell.Write("big.onnx", new byte[5_000_000]))).Done();
+        var result = (await Shell.RunAsync("deploy", Shell.Write("big.onnx", new byte[5_000_000]))).Done();
 
         Assert.Contains("uploading big: 5.0 MB", result.Error, StringComparison.Ordinal);
         Assert.Contains("uploading big: 50 %", result.Error, StringComparison.Ordinal);

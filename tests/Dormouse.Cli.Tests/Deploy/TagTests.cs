@@ -2,47 +2,32 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Tests.Deploy;
 
-public sealed class TagTests : IAsyncLifetime
+public sealed class TagTests : ServerTests
 {
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
-    }
-
     [Fact]
     public async Task A_deploy_without_traffic_takes_its_tag_and_describe_shows_it()
     {
-        var file = _shell.Write("digits.onnx", "model");
-        (await _shell.RunAsync("deploy", file)).Done();
+        var file = Shell.Write("digits.onnx", "model");
+        (await Shell.RunAsync("deploy", file)).Done();
 
-        var deployed = (await _shell.RunAsync("deploy", file, "--no-traffic", "--tag", "next")).Done();
+        var deployed = (await Shell.RunAsync("deploy", file, "--no-traffic", "--tag", "next")).Done();
 
         Assert.EndsWith("digits r2 is ready and gets no traffic ('dormouse traffic digits r2=100' gives it all)\n", deployed.Out, StringComparison.Ordinal);
-        Assert.Matches("(?m)^tags +next r2$", (await _shell.RunAsync("describe", "digits")).Done().Out);
-        Assert.Equal(100, _server.Endpoint("digits").Traffic["r1"]);
+        Assert.Matches("(?m)^tags +next r2$", (await Shell.RunAsync("describe", "digits")).Done().Out);
+        Assert.Equal(100, Server.Endpoint("digits").Traffic["r1"]);
     }
 
     [Fact]
     public async Task Tags_are_set_moved_shown_and_deleted()
     {
-        var file = _shell.Write("digits.onnx", "model");
-        (await _shell.RunAsync("deploy", file)).Done();
-        (await _shell.RunAsync("deploy", file)).Done();
+        var file = Shell.Write("digits.onnx", "model");
+        (await Shell.RunAsync("deploy", file)).Done();
+        (await Shell.RunAsync("deploy", file)).Done();
 
-        Assert.Equal("digits next  r2\ndigits stable  r1\n", (await _shell.RunAsync("tag", "digits", "stable=r1", "next=2")).Done().Out);
-        Assert.Equal("digits stable  r2\n", (await _shell.RunAsync("tag", "digits", "stable=r2", "--delete", "next")).Done().Out);
-        Assert.Contains("\"tags\": {", (await _shell.RunAsync("tag", "digits", "-o", "json")).Done().Out, StringComparison.Ordinal);
-        Assert.Equal("", (await _shell.RunAsync("tag", "digits", "--delete", "stable")).Done().Out);
+        Assert.Equal("digits next  r2\ndigits stable  r1\n", (await Shell.RunAsync("tag", "digits", "stable=r1", "next=2")).Done().Out);
+        Assert.Equal("digits stable  r2\n", (await Shell.RunAsync("tag", "digits", "stable=r2", "--delete", "next")).Done().Out);
+        Assert.Contains("\"tags\": {", (await Shell.RunAsync("tag", "digits", "-o", "json")).Done().Out, StringComparison.Ordinal);
+        Assert.Equal("", (await Shell.RunAsync("tag", "digits", "--delete", "stable")).Done().Out);
     }
 
     [Theory]
@@ -54,29 +39,29 @@ public sealed class TagTests : IAsyncLifetime
     [InlineData(ExitCodes.Usage, "--canary and --no-traffic cannot be used together", "deploy", "digits.onnx", "--canary", "10", "--no-traffic")]
     public async Task What_cannot_be_meant_is_refused_before_anything_is_sent(int code, string message, params string[] arguments)
     {
-        var result = await _shell.RunAsync(arguments);
+        var result = await Shell.RunAsync(arguments);
 
         Assert.Equal(code, result.Code);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Fact]
     public async Task A_file_moves_the_tag_of_its_newest_revision_and_is_then_unchanged()
     {
-        _shell.Write("digits/model.onnx", "model one");
-        var file = _shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits, tag: stable } }");
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        _shell.Write("digits/model.onnx", "model two");
-        (await _shell.RunAsync("apply", "-f", file)).Done();
-        Assert.Equal("r2", _server.Endpoint("digits").Tags?["stable"]);
-        (await _shell.RunAsync("tag", "digits", "stable=r1")).Done();
+        Shell.Write("digits/model.onnx", "model one");
+        var file = Shell.Write("dormouse.yaml", "endpoints: { digits: { source: digits, tag: stable } }");
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        Shell.Write("digits/model.onnx", "model two");
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+        Assert.Equal("r2", Server.Endpoint("digits").Tags?["stable"]);
+        (await Shell.RunAsync("tag", "digits", "stable=r1")).Done();
 
-        var difference = await _shell.RunAsync("diff", "-f", file);
-        (await _shell.RunAsync("apply", "-f", file)).Done();
+        var difference = await Shell.RunAsync("diff", "-f", file);
+        (await Shell.RunAsync("apply", "-f", file)).Done();
 
         Assert.Contains("tag stable: r1 → r2", difference.Out, StringComparison.Ordinal);
-        Assert.Equal("r2", _server.Endpoint("digits").Tags?["stable"]);
-        Assert.Equal("digits: unchanged\n", (await _shell.RunAsync("apply", "-f", file)).Done().Out);
+        Assert.Equal("r2", Server.Endpoint("digits").Tags?["stable"]);
+        Assert.Equal("digits: unchanged\n", (await Shell.RunAsync("apply", "-f", file)).Done().Out);
     }
 }

@@ -7,43 +7,28 @@ using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Cli.Tests.Invoke;
 
-public sealed class InvokeTests : IAsyncLifetime
+public sealed class InvokeTests : ServerTests
 {
     private const string Labels = """{"labels":[{"label":"7","index":7,"score":0.9981},{"label":"1","index":1,"score":0.0012}]}""";
-
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
-    }
 
     [Fact]
     public async Task A_picture_comes_back_as_labels_with_what_it_cost()
     {
         string? sentType = null;
-        _server.Handlers["digits"] = async context =>
+        Server.Handlers["digits"] = async context =>
         {
             sentType = context.Request.ContentType;
             await AnswerAsync(context, "cold; cause=first; rung=pool", "queue;dur=0.1, start;dur=2.9, load;dur=0.4, run;dur=0.3", Labels);
         };
-        _server.Receipts["i1"] = Receipt("cold", "first");
-        var picture = _shell.Write("seven.dat", [0x89, 0x50, 0x4E, 0x47, 1, 2, 3]);
+        Server.Receipts["i1"] = Receipt("cold", "first");
+        var picture = Shell.Write("seven.dat", [0x89, 0x50, 0x4E, 0x47, 1, 2, 3]);
 
-        var result = (await _shell.RunAsync("invoke", "digits", "--file", picture)).Done();
+        var result = (await Shell.RunAsync("invoke", "digits", "--file", picture)).Done();
 
         Assert.Equal("7  0.998   1  0.001\n", result.Out);
         Assert.Equal("cold (first call): queue 0.1 · start 2.9 · load 0.4 · run 0.3 ms · billed 1 ms × 512 MiB = 0.000000008 USD\n", result.Error);
         Assert.Equal("image/png", sentType);
-        Assert.Contains("POST /invoke/digits", _server.Requests);
+        Assert.Contains("POST /invoke/digits", Server.Requests);
     }
 
     [Theory]
@@ -52,15 +37,15 @@ public sealed class InvokeTests : IAsyncLifetime
     public async Task Deadline_and_priority_are_told_to_the_server(string kind)
     {
         (string? Deadline, string? Priority) sent = default;
-        _server.Handlers["digits"] = async context =>
+        Server.Handlers["digits"] = async context =>
         {
             sent = (context.Request.Headers["Dormouse-Deadline"], context.Request.Headers["Dormouse-Priority"]);
             await AnswerAsync(context, "warm", "run;dur=0.3", Labels);
         };
-        var request = _shell.Write("request.json", "{}");
+        var request = Shell.Write("request.json", "{}");
 
-        (await _shell.RunAsync("invoke", "digits", kind, kind == "--json" ? "@" + request : request, "--deadline", "500ms", "--priority", "high")).Done();
-        var wrong = await _shell.RunAsync("invoke", "digits", kind, "@" + request, "--priority", "urgent");
+        (await Shell.RunAsync("invoke", "digits", kind, kind == "--json" ? "@" + request : request, "--deadline", "500ms", "--priority", "high")).Done();
+        var wrong = await Shell.RunAsync("invoke", "digits", kind, "@" + request, "--priority", "urgent");
 
         Assert.Equal(("500ms", "high"), sent);
         Assert.Equal(ExitCodes.Usage, wrong.Code);
@@ -75,13 +60,13 @@ public sealed class InvokeTests : IAsyncLifetime
     [InlineData("..\\other")]
     public async Task A_path_cannot_leave_the_endpoint(string path)
     {
-        _server.Handlers["other"] = context => context.Response.WriteAsync("other");
+        Server.Handlers["other"] = context => context.Response.WriteAsync("other");
 
-        var result = await _shell.RunAsync("invoke", "digits", "--path", path);
+        var result = await Shell.RunAsync("invoke", "digits", "--path", path);
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains("leads out of the address of 'digits'", result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Theory]
@@ -90,21 +75,21 @@ public sealed class InvokeTests : IAsyncLifetime
     [InlineData("?x=1", "GET /invoke/digits?x=1")]
     public async Task A_path_within_the_endpoint_is_asked_for(string path, string request)
     {
-        _server.Handlers["digits"] = context => context.Response.WriteAsync("fine");
+        Server.Handlers["digits"] = context => context.Response.WriteAsync("fine");
 
-        (await _shell.RunAsync("invoke", "digits", "--path", path)).Done();
+        (await Shell.RunAsync("invoke", "digits", "--path", path)).Done();
 
-        Assert.Equal(request, Assert.Single(_server.Requests));
+        Assert.Equal(request, Assert.Single(Server.Requests));
     }
 
     [Fact]
     public async Task A_mistyped_endpoint_is_answered_with_the_one_that_may_have_been_meant()
     {
-        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"))).Done();
+        (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"))).Done();
 
-        var near = await _shell.RunAsync("invoke", "digit", "--json", "{}");
-        _shell.Environment["DORMOUSE_API_KEY"] = "may-only-invoke";
-        var unknown = await _shell.RunAsync("invoke", "digit", "--json", "{}");
+        var near = await Shell.RunAsync("invoke", "digit", "--json", "{}");
+        Shell.Environment["DORMOUSE_API_KEY"] = "may-only-invoke";
+        var unknown = await Shell.RunAsync("invoke", "digit", "--json", "{}");
 
         Assert.Equal((ExitCodes.NotFound, ExitCodes.NotFound), (near.Code, unknown.Code));
         Assert.Equal("error: There is no endpoint 'digit'. Did you mean 'digits'?\n", near.Error);
@@ -114,9 +99,9 @@ public sealed class InvokeTests : IAsyncLifetime
     [Fact]
     public async Task A_warm_call_names_only_its_run_and_a_key_without_receipts_gets_no_price()
     {
-        _server.Handlers["digits"] = context => AnswerAsync(context, "warm", "run;dur=0.2", Labels);
+        Server.Handlers["digits"] = context => AnswerAsync(context, "warm", "run;dur=0.2", Labels);
 
-        var result = (await _shell.RunAsync("invoke", "digits", "--file", _shell.Write("a.txt", "x"))).Done();
+        var result = (await Shell.RunAsync("invoke", "digits", "--file", Shell.Write("a.txt", "x"))).Done();
 
         Assert.Equal("warm: run 0.2 ms\n", result.Error);
     }
@@ -128,67 +113,67 @@ public sealed class InvokeTests : IAsyncLifetime
     [InlineData(new[] { "--json", "-" }, "{\"piped\":2}", "{\"piped\":2}")]
     public async Task Inference_requests_come_from_text_file_or_standard_input(string[] options, string piped, string expected)
     {
-        var file = _shell.Write("request.json", "{\"file\":1}");
-        _shell.Piped = piped;
-        _server.Handlers["iris"] = async context =>
+        var file = Shell.Write("request.json", "{\"file\":1}");
+        Shell.Piped = piped;
+        Server.Handlers["iris"] = async context =>
         {
             using var reader = new StreamReader(context.Request.Body);
             await AnswerAsync(context, "warm", "run;dur=1", await reader.ReadToEndAsync());
         };
 
-        var result = (await _shell.RunAsync(["invoke", "iris", .. options.Select(o => o.Replace("request.json", file, StringComparison.Ordinal))])).Done();
+        var result = (await Shell.RunAsync(["invoke", "iris", .. options.Select(o => o.Replace("request.json", file, StringComparison.Ordinal))])).Done();
 
         Assert.Equal(expected + "\n", result.Out);
-        Assert.Contains("POST /v2/models/iris/infer", _server.Requests);
+        Assert.Contains("POST /v2/models/iris/infer", Server.Requests);
     }
 
     [Fact]
     public async Task A_revision_can_be_named()
     {
-        _server.Handlers["iris"] = context => AnswerAsync(context, "warm", "run;dur=1", "{}");
+        Server.Handlers["iris"] = context => AnswerAsync(context, "warm", "run;dur=1", "{}");
 
-        (await _shell.RunAsync("invoke", "iris", "--json", "{}", "--revision", "r3")).Done();
+        (await Shell.RunAsync("invoke", "iris", "--json", "{}", "--revision", "r3")).Done();
 
-        Assert.Contains("POST /v2/models/iris/versions/3/infer", _server.Requests);
+        Assert.Contains("POST /v2/models/iris/versions/3/infer", Server.Requests);
     }
 
     [Fact]
     public async Task A_tag_names_a_revision_with_any_form_of_request()
     {
-        _server.Handlers["iris"] = context => context.Response.WriteAsync($"{context.Request.Path} {context.Request.Headers["Dormouse-Revision"]}");
+        Server.Handlers["iris"] = context => context.Response.WriteAsync($"{context.Request.Path} {context.Request.Headers["Dormouse-Revision"]}");
 
-        Assert.Equal("/v2/models/iris/versions/next/infer ", (await _shell.RunAsync("invoke", "iris", "--json", "{}", "--revision", "next")).Done().Out);
-        Assert.Equal("/invoke/iris/a next", (await _shell.RunAsync("invoke", "iris", "--path", "a", "--revision", "next")).Done().Out);
+        Assert.Equal("/v2/models/iris/versions/next/infer ", (await Shell.RunAsync("invoke", "iris", "--json", "{}", "--revision", "next")).Done().Out);
+        Assert.Equal("/invoke/iris/a next", (await Shell.RunAsync("invoke", "iris", "--path", "a", "--revision", "next")).Done().Out);
     }
 
     [Fact]
     public async Task Path_method_and_headers_reach_the_handler()
     {
-        _server.Handlers["app"] = context => context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString} {context.Request.Headers["X-A"]}");
+        Server.Handlers["app"] = context => context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString} {context.Request.Headers["X-A"]}");
 
-        Assert.Equal("GET /invoke/app/a/b?c=d 1:2", (await _shell.RunAsync("invoke", "app", "--path", "/a/b?c=d", "--header", "X-A: 1:2")).Done().Out);
-        Assert.Equal("DELETE /invoke/app ", (await _shell.RunAsync("invoke", "app", "--method", "delete")).Done().Out);
+        Assert.Equal("GET /invoke/app/a/b?c=d 1:2", (await Shell.RunAsync("invoke", "app", "--path", "/a/b?c=d", "--header", "X-A: 1:2")).Done().Out);
+        Assert.Equal("DELETE /invoke/app ", (await Shell.RunAsync("invoke", "app", "--method", "delete")).Done().Out);
     }
 
     [Fact]
     public async Task Bytes_pass_unchanged()
     {
-        _server.Handlers["echo"] = async context =>
+        Server.Handlers["echo"] = async context =>
         {
             context.Response.ContentType = "application/octet-stream";
             await context.Response.Body.WriteAsync("raw \n bytes"u8.ToArray());
         };
 
-        Assert.Equal("raw \n bytes", (await _shell.RunAsync("invoke", "echo", "--path", "/")).Done().Out);
+        Assert.Equal("raw \n bytes", (await Shell.RunAsync("invoke", "echo", "--path", "/")).Done().Out);
     }
 
     [Fact]
     public async Task Json_output_holds_answer_and_receipt()
     {
-        _server.Handlers["digits"] = context => AnswerAsync(context, "cold; cause=idle", "run;dur=0.3", Labels);
-        _server.Receipts["i1"] = Receipt("cold", "idle");
+        Server.Handlers["digits"] = context => AnswerAsync(context, "cold; cause=idle", "run;dur=0.3", Labels);
+        Server.Receipts["i1"] = Receipt("cold", "idle");
 
-        var result = (await _shell.RunAsync("invoke", "digits", "--json", "{}", "--output", "json")).Done();
+        var result = (await Shell.RunAsync("invoke", "digits", "--json", "{}", "--output", "json")).Done();
 
         Assert.Equal("7", result.Json.GetProperty("answer").GetProperty("labels")[0].GetProperty("label").GetString());
         Assert.Equal(8333, result.Json.GetProperty("receipt").GetProperty("price_pico").GetInt64());
@@ -204,9 +189,9 @@ public sealed class InvokeTests : IAsyncLifetime
     [InlineData("cold_start_timeout", ExitCodes.Failed)]
     public async Task A_problem_ends_with_the_exit_code_of_its_kind(string code, int exitCode)
     {
-        _server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.All[code], "What happened, and what to do.");
+        Server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.All[code], "What happened, and what to do.");
 
-        var result = await _shell.RunAsync("invoke", "digits", "--json", "{}");
+        var result = await Shell.RunAsync("invoke", "digits", "--json", "{}");
 
         Assert.Equal(exitCode, result.Code);
         Assert.Equal("error: What happened, and what to do.\n", result.Error);
@@ -216,9 +201,9 @@ public sealed class InvokeTests : IAsyncLifetime
     [Fact]
     public async Task A_problem_is_a_document_on_standard_error_with_json_output()
     {
-        _server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.InputInvalid, "Input 'x' is wrong.");
+        Server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.InputInvalid, "Input 'x' is wrong.");
 
-        var result = await _shell.RunAsync("invoke", "digits", "--json", "{}", "-o", "json");
+        var result = await Shell.RunAsync("invoke", "digits", "--json", "{}", "-o", "json");
 
         Assert.Equal("input_invalid", result.ErrorJson.GetProperty("code").GetString());
         Assert.Empty(result.Out);
@@ -227,13 +212,13 @@ public sealed class InvokeTests : IAsyncLifetime
     [Fact]
     public async Task Nothing_to_send_is_a_usage_error()
     {
-        _shell.Piped = null;
+        Shell.Piped = null;
 
-        var result = await _shell.RunAsync("invoke", "digits");
+        var result = await Shell.RunAsync("invoke", "digits");
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains("give --file FILE or --json TEXT", result.Error, StringComparison.Ordinal);
-        Assert.Empty(_server.Requests);
+        Assert.Empty(Server.Requests);
     }
 
     [Theory]

@@ -8,43 +8,33 @@ using Microsoft.AspNetCore.Http;
 namespace Dormouse.Cli.Tests.Terminal;
 
 /// <summary>Text that a model's author or a server chose, on a person's terminal.</summary>
-public sealed class ShownTests : IAsyncLifetime
+public sealed class ShownTests : ServerTests
 {
     /// <summary>Sets a terminal's title, clears it, begins a line, as C0 and C1 controls, and turns the writing around.</summary>
     private const string Evil = "a\u001b]0;b\u0007\u009b2J\u202ec\nd";
 
     private const string Safe = @"a\u001b]0;b\u0007\u009b2J\u202ec\nd";
 
-    private FakeServer _server = null!;
-    private Shell _shell = null!;
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        _server = await FakeServer.StartAsync();
-        _shell = new Shell(_server);
-        (await _shell.RunAsync("deploy", _shell.Write("digits.onnx", "model"))).Done();
-        var endpoint = _server.Endpoint("digits");
+        await base.InitializeAsync();
+        (await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"))).Done();
+        var endpoint = Server.Endpoint("digits");
         var revision = endpoint.Revisions[0] with
         {
             Interface = new ModelInterface { Platform = "p", Inputs = [new(Evil, "FP32", [1])], Outputs = [new(Evil, "FP32", [1])] },
             Failure = Evil,
             Settings = endpoint.Revisions[0].Settings with { Environment = ImmutableSortedDictionary<string, string>.Empty.Add(Evil, Evil) },
         };
-        _server.Put(endpoint with
+        Server.Put(endpoint with
         {
             Url = Evil,
             Revisions = [revision],
             Instances = [new InstanceInfo(Evil, Evil, Evil, 0, DateTimeOffset.UnixEpoch, null, null)],
             Scaling = [new ScalingInfo(DateTimeOffset.UnixEpoch, "r1", 0, 1, Evil)],
         });
-        _server.Logs = [new LogLine(DateTimeOffset.UnixEpoch, Evil, Evil)];
-        _server.Doctor = new DoctorReport(true, [new DoctorCheck(Evil, Evil, Evil, Evil)]);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _shell.Dispose();
-        await _server.DisposeAsync();
+        Server.Logs = [new LogLine(DateTimeOffset.UnixEpoch, Evil, Evil)];
+        Server.Doctor = new DoctorReport(true, [new DoctorCheck(Evil, Evil, Evil, Evil)]);
     }
 
     [Theory]
@@ -56,7 +46,7 @@ public sealed class ShownTests : IAsyncLifetime
     [InlineData("doctor")]
     public async Task Control_characters_are_written_out(string line)
     {
-        var result = (await _shell.RunAsync(line.Split(' '))).Done();
+        var result = (await Shell.RunAsync(line.Split(' '))).Done();
 
         Assert.Contains(Safe.Replace(@"\nd", "", StringComparison.Ordinal), result.Out, StringComparison.Ordinal);
         AssertObeysNothing(result.Out + result.Error);
@@ -68,7 +58,7 @@ public sealed class ShownTests : IAsyncLifetime
     [InlineData("logs digits")]
     public async Task Json_output_escapes_them_as_json_does(string line)
     {
-        var result = (await _shell.RunAsync([.. line.Split(' '), "-o", "json"])).Done();
+        var result = (await Shell.RunAsync([.. line.Split(' '), "-o", "json"])).Done();
 
         Assert.Contains("\\u001b]0;b", result.Out, StringComparison.OrdinalIgnoreCase);
         AssertObeysNothing(result.Out.Replace("\u202e", "", StringComparison.Ordinal));
@@ -77,9 +67,9 @@ public sealed class ShownTests : IAsyncLifetime
     [Fact]
     public async Task A_servers_message_is_written_out()
     {
-        _server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.RunFailed, Evil);
+        Server.Handlers["digits"] = context => FakeServer.ProblemAsync(context, ProblemCode.RunFailed, Evil);
 
-        var result = await _shell.RunAsync("invoke", "digits", "--json", "{}");
+        var result = await Shell.RunAsync("invoke", "digits", "--json", "{}");
 
         Assert.StartsWith("error: " + Safe.Replace(@"\n", "\n", StringComparison.Ordinal), result.Error, StringComparison.Ordinal);
         AssertObeysNothing(result.Error);
@@ -90,15 +80,15 @@ public sealed class ShownTests : IAsyncLifetime
     [InlineData("application/json", "{\"x\":\"" + Evil + "\"}")]
     public async Task An_answer_is_written_out_on_a_terminal_and_unchanged_elsewhere(string media, string answer)
     {
-        _server.Handlers["digits"] = context =>
+        Server.Handlers["digits"] = context =>
         {
             context.Response.ContentType = media;
             return context.Response.WriteAsync(answer);
         };
 
-        var elsewhere = (await _shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
-        _shell.IsOutputTerminal = true;
-        var terminal = (await _shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
+        var elsewhere = (await Shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
+        Shell.IsOutputTerminal = true;
+        var terminal = (await Shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
 
         Assert.Equal(answer, elsewhere.Out.TrimEnd('\n'));
         Assert.Contains(@"a\u001b]0;b\u0007\u009b2J\u202ec", terminal.Out, StringComparison.Ordinal);
@@ -108,13 +98,13 @@ public sealed class ShownTests : IAsyncLifetime
     [Fact]
     public async Task Labels_are_written_out()
     {
-        _server.Handlers["digits"] = context =>
+        Server.Handlers["digits"] = context =>
         {
             context.Response.ContentType = "application/json";
             return context.Response.WriteAsync("""{"labels":[{"label":"a\u001b[2J\nb","index":0,"score":1}]}""");
         };
 
-        var result = (await _shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
+        var result = (await Shell.RunAsync("invoke", "digits", "--json", "{}")).Done();
 
         Assert.Equal("a\\u001b[2J\\nb  1.000\n", result.Out);
     }
