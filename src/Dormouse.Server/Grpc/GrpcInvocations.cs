@@ -1,6 +1,8 @@
 using Dormouse.Core.Access;
+using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Access;
 using Dormouse.Server.Gateway;
@@ -68,7 +70,12 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, wrong, null);
         }
 
-        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived) { Terms = terms };
+        var headers = context.GetHttpContext().Request.Headers;
+        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived)
+        {
+            Terms = terms,
+            IsPinned = model.Version.Length > 0 || headers.ContainsKey(DormouseHeaders.Revision),
+        };
         var exchange = new GrpcExchange(request);
         return await runner.RunAsync(invocation, exchange, context.CancellationToken) switch
         {
@@ -88,6 +95,11 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
         {
             headers.Add("dormouse-start", StartText.Of(invocation.Grant));
             headers.Add("server-timing", AnswerHeaders.Timing(invocation, receipt));
+        }
+
+        if (invocation is { Grant.Kind: StartKind.Overflow, Revision.Spec.Overflow: { } policy })
+        {
+            headers.Add("dormouse-overflow", policy.Host);
         }
 
         return headers;
