@@ -57,7 +57,7 @@ public sealed class OverflowTests : IAsyncLifetime
         Assert.Equal(StartKind.Cold, Assert.Single(_there.Journal.Receipts).Start);
         using var response = await _here.Client.GetAsync("/api/v1/invocations/" + here.Invocation, Cancellation);
         var receipt = await ControlServer.ReadAsync(response, ControlJson.Default.ReceiptInfo);
-        Assert.Equal(("overflow", _there.Http.Authority, "elsewhere"), (receipt.Start, receipt.Overflow, receipt.Instance));
+        Assert.Equal(("overflow", "overflow", _there.Http.Authority, "elsewhere"), (receipt.Line, receipt.Start, receipt.Overflow, receipt.Instance));
     }
 
     [Fact]
