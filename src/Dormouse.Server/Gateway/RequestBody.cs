@@ -26,6 +26,7 @@ internal sealed class RequestBody : IAsyncDisposable
     private SpoolFile? _spool;
     private long _readBytes;
     private bool _isRead;
+    private (string Folder, IIdSource Ids)? _copying;
 
     private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes, BodyPace pace, CancellationToken callerLeft)
     {
@@ -123,11 +124,14 @@ internal sealed class RequestBody : IAsyncDisposable
         return new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
     }
 
-    /// <summary>Hands over the memory of a body that is kept, which is not used any more: the new owner gives it back to the shared pool.</summary>
-    public (byte[]? Buffer, int Length) Detach()
+    /// <summary>From now on what is still to come is also written to a file while it is sent on, so that it <see cref="IsWhole"/> in the end, unless the file cannot be written.</summary>
+    public void KeepRest(string folder, IIdSource ids) => _copying = (folder, ids);
+
+    /// <summary>Hands over a body that is whole; this one is not used any more.</summary>
+    public DetachedBody Detach()
     {
-        var detached = (_kept, _keptBytes);
-        (_kept, _keptBytes) = (null, 0);
+        var detached = new DetachedBody(_kept, _keptBytes, _spool);
+        (_kept, _keptBytes, _spool) = (null, 0, null);
         return detached;
     }
 
@@ -141,6 +145,7 @@ internal sealed class RequestBody : IAsyncDisposable
             if (buffer.IsEmpty && read.IsCompleted)
             {
                 _reader.AdvanceTo(buffer.End);
+                _isRead |= _copying is not null;
                 return 0;
             }
 
@@ -160,6 +165,7 @@ internal sealed class RequestBody : IAsyncDisposable
             {
                 if (Count(count))
                 {
+                    await CopyAsync(destination[..count]);
                     return count;
                 }
 
@@ -336,6 +342,25 @@ internal sealed class RequestBody : IAsyncDisposable
         else if (read.IsCompleted)
         {
             _isRead = true;
+        }
+    }
+
+    /// <summary>Whoever waits for the answer does not hear of a file that cannot be written: there is no copy then.</summary>
+    private async ValueTask CopyAsync(ReadOnlyMemory<byte> part)
+    {
+        if (_copying is not { } place)
+        {
+            return;
+        }
+
+        try
+        {
+            _spool ??= SpoolFile.Create(place.Folder, place.Ids);
+            await _spool.WriteAsync(part);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _copying = null;
         }
     }
 

@@ -6,11 +6,13 @@ using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 
 namespace Dormouse.Server.Grpc;
 
 /// <summary>One inference message posted to an instance, or to a server like this one, as it came, and its answer's bytes.</summary>
-internal sealed class GrpcExchange(GrpcMessage request) : Exchange
+/// <param name="capture">Takes an instance's answer down; null = nobody does.</param>
+internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture = null) : Exchange
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
     private static readonly MediaTypeHeaderValue Protobuf = new("application/x-protobuf");
@@ -125,6 +127,8 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
             return AttemptEnd.BrokenInAnswer;
         }
 
+        capture?.Began(response);
+        capture?.Add(body.Memory.Span);
         if (receipt is null)
         {
             run.AnswerEnded(status);

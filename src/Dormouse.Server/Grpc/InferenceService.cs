@@ -65,6 +65,15 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
         using (request)
         {
             var outcome = await invocations.InvokeAsync(request, context);
+            if (outcome.Afterwards is { } afterwards)
+            {
+                context.GetHttpContext().Response.OnCompleted(() =>
+                {
+                    afterwards();
+                    return Task.CompletedTask;
+                });
+            }
+
             if (outcome.HasCallerLeft)
             {
                 throw new RpcException(new Status(StatusCode.Cancelled, "The caller left."));
@@ -92,8 +101,15 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
                 return;
             }
 
-            await responses.WriteAsync(
-                outcome.Answer is { } answer ? answer.WithPrefix(Prefix(AnswerTag, answer.Length)) : Error(Failure(outcome).Detail), context.CancellationToken);
+            try
+            {
+                await responses.WriteAsync(
+                    outcome.Answer is { } answer ? answer.WithPrefix(Prefix(AnswerTag, answer.Length)) : Error(Failure(outcome).Detail), context.CancellationToken);
+            }
+            finally
+            {
+                outcome.Afterwards?.Invoke();
+            }
         }
     }
 
