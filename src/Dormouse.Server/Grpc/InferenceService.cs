@@ -185,12 +185,12 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
         }
     }
 
-    private async Task ChangeAsync(string name, ServerCallContext context, Func<EndpointRoute, CancellationToken, Task<bool>> change)
+    private async Task ChangeAsync(string name, ServerCallContext context, Func<EndpointRoute, CancellationToken, Task<Problem?>> change)
     {
         var route = routes.Find(GrpcInvocations.TenantOf(context), name);
-        if (route is null || !await change(route, context.CancellationToken))
+        if ((route is null ? Problem.EndpointNotFound(name) : await change(route, context.CancellationToken)) is { } problem)
         {
-            throw GrpcProblems.Exception(Problem.EndpointNotFound(name));
+            throw GrpcProblems.Exception(problem);
         }
     }
 }
