@@ -31,6 +31,7 @@ internal static class Words
     public static string Of(ReceiptLine line) => line switch
     {
         ReceiptLine.OnDemand => "on_demand",
+        ReceiptLine.Overflow => "overflow",
         ReceiptLine.Provisioned => "provisioned",
         ReceiptLine.ProvisionedTime => "provisioned_time",
         _ => throw new ArgumentOutOfRangeException(nameof(line), line, null),

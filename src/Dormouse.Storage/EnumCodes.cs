@@ -50,7 +50,7 @@ internal static class Codes
 
     /// <summary>0 in a journal of before reads as on-demand: nothing else was known then.</summary>
     public static readonly EnumCodes<ReceiptLine> Lines = new(
-        (ReceiptLine.OnDemand, 0, "on_demand"), (ReceiptLine.Provisioned, 1, "provisioned"), (ReceiptLine.ProvisionedTime, 2, "provisioned_time"));
+        (ReceiptLine.OnDemand, 0, "on_demand"), (ReceiptLine.Provisioned, 1, "provisioned"), (ReceiptLine.ProvisionedTime, 2, "provisioned_time"), (ReceiptLine.Overflow, 3, "overflow"));
 
     public static readonly EnumCodes<StartKind> Starts = new((StartKind.Warm, 1, "warm"), (StartKind.Queued, 2, "queued"), (StartKind.Cold, 3, "cold"), (StartKind.Overflow, 4, "overflow"));
 

@@ -23,29 +23,31 @@ internal sealed record ComparisonDocument(
 /// <param name="BusyShare">Share of <paramref name="InstanceS"/> in which something ran.</param>
 /// <param name="Price">What callers pay, provisioned time included.</param>
 /// <param name="ProvisionedS">Σ time of provisioned instances, s.</param>
+/// <param name="LostWithMachine">Waited or ran on a machine that was lost.</param>
+/// <param name="Unreachable">Came while their machine was away.</param>
 internal sealed record PolicyDocument(
-    string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long Retries, long ColdStarts, long Queued, double ColdShare,
+    string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long LostWithMachine, long Unreachable, long Retries, long ColdStarts, long Queued, double ColdShare,
     double P50Ms, double P95Ms, double P99Ms, double MaxMs, double WaitP99Ms, long Starts, long FailedStarts, long Evictions, long IdleStops,
-    double InstanceS, double GbSeconds, double BusyShare, string Price, double ProvisionedS)
+    double InstanceS, double GbSeconds, double BusyShare, string Price, double ProvisionedS, long MachineLosses)
 {
     public static PolicyDocument Of(PolicyResult result)
     {
         var totals = result.Totals;
         return new PolicyDocument(
-            result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.Retries, totals.ColdGrants, totals.QueuedGrants, totals.ColdShare,
+            result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.LostWithMachine, totals.Unreachable, totals.Retries, totals.ColdGrants, totals.QueuedGrants, totals.ColdShare,
             Ms(totals.Latency.Percentile(0.5)), Ms(totals.Latency.Percentile(0.95)), Ms(totals.Latency.Percentile(0.99)), Ms(totals.Latency.Max), Ms(totals.Waiting.Percentile(0.99)),
             totals.Starts, totals.FailedStarts, totals.Evictions, totals.IdleStops,
-            totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico), totals.ProvisionedMicroseconds / 1e6);
+            totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico), totals.ProvisionedMicroseconds / 1e6, totals.MachineLosses);
     }
 
     private static double Ms(TimeSpan time) => Math.Round(time.TotalMilliseconds, 3);
 }
 
-internal sealed record RefusalsDocument(long QueueFull, long QueueTimeout, long StartTimeout, long StartFailed, long NoCapacity)
+internal sealed record RefusalsDocument(long QueueFull, long QueueTimeout, long StartTimeout, long StartFailed, long NoCapacity, long CallerDeadline)
 {
-    public long Total() => QueueFull + QueueTimeout + StartTimeout + StartFailed + NoCapacity;
+    public long Total() => QueueFull + QueueTimeout + StartTimeout + StartFailed + NoCapacity + CallerDeadline;
 
     public static RefusalsDocument Of(WorldTotals totals) => new(
         totals.Refusals(RefusalKind.QueueFull), totals.Refusals(RefusalKind.QueueTimeout), totals.Refusals(RefusalKind.StartTimeout),
-        totals.Refusals(RefusalKind.StartFailed), totals.Refusals(RefusalKind.NoCapacity));
+        totals.Refusals(RefusalKind.StartFailed), totals.Refusals(RefusalKind.NoCapacity), totals.Refusals(RefusalKind.CallerDeadline));
 }

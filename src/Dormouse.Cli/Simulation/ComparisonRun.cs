@@ -48,7 +48,7 @@ internal static class ComparisonRun
     private static string[] Row(PolicyDocument p) =>
     [
         p.Policy, Units.Count(p.ColdStarts), Percent(p.ColdShare), Units.Milliseconds(p.P50Ms), Units.Milliseconds(p.P95Ms), Units.Milliseconds(p.P99Ms), Units.Milliseconds(p.MaxMs),
-        Units.Count(p.Refused.Total()), Units.Count(p.TimedOut + p.Crashed), Units.Count(p.Evictions), Units.Number(p.InstanceS, "#,0"), Units.Number(p.GbSeconds, "#,0"), Percent(p.BusyShare),
+        Units.Count(p.Refused.Total()), Units.Count(p.TimedOut + p.Crashed + p.LostWithMachine + p.Unreachable), Units.Count(p.Evictions), Units.Number(p.InstanceS, "#,0"), Units.Number(p.GbSeconds, "#,0"), Percent(p.BusyShare),
         decimal.Round(decimal.Parse(p.Price, System.Globalization.CultureInfo.InvariantCulture), 6).ToString("0.######", System.Globalization.CultureInfo.InvariantCulture),
     ];
 

@@ -1,11 +1,15 @@
 using System.CommandLine;
+using System.Globalization;
+using Dormouse.Cli.Terminal;
+using Dormouse.Core;
+using Dormouse.Server.Floors;
 using Dormouse.Simulation.Comparing;
 using Dormouse.Simulation.Randomness;
 using Dormouse.Simulation.Worlds;
 
 namespace Dormouse.Cli.Simulation;
 
-/// <summary>Options of <c>simulate</c> that say on what machines it runs.</summary>
+/// <summary>Options of <c>simulate</c> that say on what machines it runs, and with what callers.</summary>
 internal sealed class GroundsOptions
 {
     /// <summary>Of the logarithm of start times.</summary>
@@ -14,15 +18,24 @@ internal sealed class GroundsOptions
     /// <summary>Share of a start in which the model loads.</summary>
     private const double LoadShare = 0.15;
 
+    /// <summary>A Monday: weeks of a schedule begin where people think they do.</summary>
+    private const string BeginsByDefault = "2026-01-05T00:00:00Z";
+
     private readonly Option<ulong> _seed = new("--seed") { HelpName = "n", Description = "Chance follows from it: the same seed gives the same result.", DefaultValueFactory = _ => 1 };
     private readonly Option<int?> _machines = new("--machines") { HelpName = "n", Description = "Machines alike; endpoints are dealt out in turn. Default: 1." };
     private readonly Option<int?> _cores = new("--cores") { HelpName = "n", Description = "Cores of a machine: defaults of concurrency and instances go by it. Default: 8." };
     private readonly Option<string?> _memory = new("--machine-memory") { HelpName = "size", Description = "Memory of all instances of a machine together. Default: 24GiB." };
     private readonly Option<string?> _startTime = new("--start-time") { HelpName = "time", Description = "Median time of a cold start, loading included. Default: 30ms." };
+    private readonly Option<int?> _knee = new("--knee") { HelpName = "n", Description = "Runs at once on an instance that do not slow each other; more share what n have. Default: any number." };
+    private readonly Option<double?> _batchGrowth = new("--batch-growth") { HelpName = "share", Description = "With batch_max: what each further invocation adds to a shared run, as a share of the longest. Default: 0.25." };
+    private readonly Option<string?> _callerDeadline = new("--caller-deadline") { HelpName = "time", Description = "Every caller names this deadline. Default: none does." };
+    private readonly Option<string?> _lossEvery = new("--machine-loss-every") { HelpName = "time", Description = "Mean time until a machine is lost with all that is on it. Default: never." };
+    private readonly Option<string?> _outage = new("--machine-outage") { HelpName = "time", Description = "How long a lost machine is away. Default: 30s." };
+    private readonly Option<string?> _begins = new("--begins-at") { HelpName = "when", Description = $"Wall clock at the load's beginning, for floors of a policy. Default: {BeginsByDefault}, a Monday." };
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _startTime })
+        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _startTime, _knee, _batchGrowth, _callerDeadline, _lossEvery, _outage, _begins })
         {
             command.Add(option);
         }
@@ -32,6 +45,7 @@ internal sealed class GroundsOptions
     {
         var start = SimulateValues.Duration(_startTime.Name, parsed.GetValue(_startTime), TimeSpan.FromMilliseconds(30), TimeSpan.Zero, TimeSpan.FromHours(1));
         var cores = SimulateValues.Within(_cores.Name, parsed.GetValue(_cores) ?? 8, 1, 4_096);
+        var begins = Begins(parsed.GetValue(_begins));
         return new Grounds
         {
             Seed = parsed.GetValue(_seed),
@@ -44,6 +58,28 @@ internal sealed class GroundsOptions
                 StartTime = new Spread.Lognormal(start * (1 - LoadShare), StartDeviation),
                 LoadTime = new Spread.Lognormal(start * LoadShare, StartDeviation),
             },
+            Faults = new FaultPlan
+            {
+                MachineLossEvery = SimulateValues.Duration(_lossEvery.Name, parsed.GetValue(_lossEvery), TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromDays(3_650)),
+                MachineOutage = new Spread.Always(SimulateValues.Duration(_outage.Name, parsed.GetValue(_outage), TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromDays(30))),
+            },
+            Callers = new CallerPlan
+            {
+                WithDeadline = parsed.GetValue(_callerDeadline) is null ? 0 : 1,
+                Deadline = new Spread.Always(SimulateValues.Duration(
+                    _callerDeadline.Name, parsed.GetValue(_callerDeadline), TimeSpan.Zero, TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1))),
+            },
+            Runs = new RunPlan
+            {
+                Knee = parsed.GetValue(_knee) is { } knee ? SimulateValues.Within(_knee.Name, knee, 1, 1_000) : 0,
+                BatchGrowth = SimulateValues.Within(_batchGrowth.Name, parsed.GetValue(_batchGrowth) ?? RunPlan.Free.BatchGrowth, 0, 1),
+            },
+            Floors = (spec, duration) => [.. FloorSchedule.Over(spec, begins, duration).Select(f => new PlannedFloor(new MonotonicTime(f.After.Ticks), f.Instances))],
         };
     }
+
+    private DateTimeOffset Begins(string? text) =>
+        DateTimeOffset.TryParse(text ?? BeginsByDefault, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+            ? time
+            : throw CommandException.Usage($"{_begins.Name} is '{text}'; allowed is a time such as {BeginsByDefault}.");
 }

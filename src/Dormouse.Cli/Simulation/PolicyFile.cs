@@ -10,9 +10,13 @@ namespace Dormouse.Cli.Simulation;
 /// <summary>Reads a policy: settings as in <c>dormouse.yaml</c>, and a <c>name</c>. Every mistake is found in one go.</summary>
 internal static class PolicyFile
 {
+    private const string Floors = "floors";
+
     private static readonly string[] Keys =
     [
         "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+        "batch_max", "batch_delay",
+        Floors,
     ];
 
     public static Policy Read(string file)
@@ -54,6 +58,11 @@ internal static class PolicyFile
             return policy;
         }
 
+        if (key == Floors)
+        {
+            return policy with { Wishes = wishes with { Floors = new YamlValues(places).List(value, key) } };
+        }
+
         if (text is not { Length: > 0 })
         {
             places.Add(value, key, "A single value is needed here.");
@@ -87,6 +96,8 @@ internal static class PolicyFile
                 "timeout" => wishes with { Timeout = text },
                 "start_timeout" => wishes with { StartTimeout = text },
                 "queue_timeout" => wishes with { QueueTimeout = text },
+                "batch_max" => wishes with { BatchMax = Whole() },
+                "batch_delay" => wishes with { BatchDelay = text },
                 _ => wishes with { QueueLimit = Whole() },
             },
         };

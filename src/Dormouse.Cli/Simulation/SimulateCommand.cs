@@ -5,6 +5,7 @@ using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Server.Floors;
 using Dormouse.Simulation.Comparing;
 using Dormouse.Simulation.Knative;
 using Dormouse.Simulation.Reports;
@@ -35,6 +36,7 @@ internal static class SimulateCommand
             "dormouse simulate --trace azure-functions-2019/",
             "dormouse simulate --trace arrivals.csv --policy quick.yaml --policy patient.yaml",
             "dormouse simulate --profile bursty --endpoints 1000 --rate 100 --duration 24h --report bursty.html",
+            "dormouse simulate --profile diurnal --policy office-hours.yaml --caller-deadline 2s --machine-loss-every 6h",
             "dormouse simulate --kpa step.json --kpa ramp.json --output json");
         load.AddTo(command);
         command.Add(policies);
@@ -84,7 +86,11 @@ internal static class SimulateCommand
             foreach (var policy in policies)
             {
                 // All are judged before the first one runs, which may take long.
-                Comparison.Specs(plan, policy, ground);
+                var faults = Comparison.Specs(plan, policy, ground).Distinct().SelectMany(s => FloorSchedule.Faults(s)).Distinct().ToList();
+                if (faults.Count > 0)
+                {
+                    throw new PolicyException(policy.Name, faults);
+                }
             }
         }
         catch (PolicyException e)

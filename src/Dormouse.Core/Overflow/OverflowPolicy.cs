@@ -9,6 +9,9 @@ public sealed record OverflowPolicy(string Url, int Max, string? KeyFile, string
 {
     /// <summary>Host and port as written: what callers and receipts are told.</summary>
     public string Host => new Uri(Url).Authority;
+
+    /// <summary>It is the endpoint's own address, of any program; else that of a server like this one.</summary>
+    public bool HasPath => new Uri(Url).AbsolutePath.Length > 1;
 }
 
 /// <summary>The same as a user asked for it, before defaults; null = the default.</summary>

@@ -25,6 +25,9 @@ public interface ILedger
     /// <summary>Name an endpoint had (also after it was deleted), for reports; null when unknown.</summary>
     Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken);
 
+    /// <summary>Host of the overflow address that a revision has, or had before its endpoint was deleted; null when it has none.</summary>
+    Task<string?> OverflowHostAsync(RevisionId revision, CancellationToken cancellationToken);
+
     /// <summary>
     /// Compares the totals of all tenants with the sums of their receipts, from the hour that holds <paramref name="since"/> on (null = all): the work
     /// grows with the receipts compared. Returns the differences as sentences, empty when there are none.

@@ -39,7 +39,7 @@ public static class Pricing
     }
 
     /// <summary>
-    /// Price in pico-units: billed ms × MiB × price ÷ (1,000 × 1,024), half up, plus the price per invocation where it is one.
+    /// Price in pico-units: billed ms × MiB × price ÷ (1,000 × 1,024), half up, plus the price per invocation where it is one; of an overflow that of one alone.
     /// Worked example: 1 ms × 512 MiB × 16,666,700 ÷ 1,024,000 = 8,333 (8,333.35), 0.000000008333 USD.
     /// </summary>
     /// <param name="book">Prices, none negative.</param>
@@ -54,6 +54,7 @@ public static class Pricing
         var (picoPerGibSecond, picoOnce) = line switch
         {
             ReceiptLine.Provisioned => (book.ProvisionedRunPicoPerGibSecond, book.PicoPerInvocation),
+            ReceiptLine.Overflow => (0, book.PicoPerOverflow),
             ReceiptLine.ProvisionedTime => (book.ProvisionedPicoPerGibSecond, 0),
             _ => (book.OnDemandPicoPerGibSecond, book.PicoPerInvocation),
         };

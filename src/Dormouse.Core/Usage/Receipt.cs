@@ -32,6 +32,9 @@ public enum ReceiptLine
     /// <summary>An invocation on an on-demand instance.</summary>
     OnDemand,
 
+    /// <summary>An invocation that an overflow address ran. Receipts of 0.1 have <see cref="OnDemand"/> for it, and only <see cref="Receipt.Start"/> tells.</summary>
+    Overflow,
+
     /// <summary>An invocation on an instance that counted as provisioned when it got its slot.</summary>
     Provisioned,
 
@@ -54,7 +57,7 @@ public sealed record Receipt
 
     public required RevisionId Revision { get; init; }
 
-    /// <summary>Number of the instance it (last) ran on; 0 for <see cref="ReceiptLine.ProvisionedTime"/>, which is of all of them.</summary>
+    /// <summary>Number of the instance it (last) ran on; 0 for <see cref="ReceiptLine.ProvisionedTime"/>, which is of all of them, and for <see cref="ReceiptLine.Overflow"/>.</summary>
     public required long Instance { get; init; }
 
     public ReceiptLine Line { get; init; }

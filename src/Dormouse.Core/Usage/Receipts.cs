@@ -16,8 +16,9 @@ public readonly record struct InvocationEnd(Outcome Outcome, int Status, long Ru
 /// <summary>Makes receipts; the only place that does a receipt's arithmetic.</summary>
 public static class Receipts
 {
-    /// <summary>The line of an invocation that got this slot.</summary>
-    public static ReceiptLine LineOf(in SlotLease lease) => lease.IsProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand;
+    /// <summary>The line of an invocation that got this slot, or an overflow address's answer.</summary>
+    public static ReceiptLine LineOf(in SlotGrant grant) =>
+        grant.Kind == StartKind.Overflow ? ReceiptLine.Overflow : grant.Lease.IsProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand;
 
     /// <summary>The receipt of an invocation that ran and ended.</summary>
     /// <param name="serverId">The data folder's server id.</param>
@@ -29,17 +30,16 @@ public static class Receipts
     /// <returns>
     /// Times in whole µs whose queue, start and load sum to the whole wait, that in the instance included. Metered time is at most the run time, so the hop to the instance, which the slot
     /// was held for as well, is not billed. <see cref="Outcome.ServerLost"/> is billed 0; every other outcome pays its share and the price per invocation.
-    /// One that an overflow address ran (<see cref="StartKind.Overflow"/>) metered nothing here and pays the price of an overflow.
+    /// One that an overflow address ran (<see cref="ReceiptLine.Overflow"/>) metered nothing here and pays the price of an overflow.
     /// </returns>
     public static Receipt Close(Guid serverId, long sequence, in InvocationOpening opening, in SlotGrant grant, in InvocationEnd end, PriceBook book)
     {
         var run = Math.Max(0, end.RunMicroseconds);
         var isLost = end.Outcome == Outcome.ServerLost;
-        var isElsewhere = grant.Kind == StartKind.Overflow;
-        var metered = isLost || isElsewhere ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
+        var line = LineOf(grant);
+        var metered = isLost || line == ReceiptLine.Overflow ? 0 : Math.Clamp(end.MeteredMicroseconds, 0, run);
         var billed = Pricing.BilledMilliseconds(metered);
         var isCold = grant.Kind == StartKind.Cold;
-        var line = LineOf(grant.Lease);
         return new Receipt
         {
             ServerId = serverId,
@@ -61,7 +61,7 @@ public static class Receipts
             MemoryMib = opening.MemoryMib,
             MeteredMicroseconds = metered,
             BilledMilliseconds = billed,
-            PricePico = isLost ? 0 : isElsewhere ? book.PicoPerOverflow : Pricing.PricePico(book, billed, opening.MemoryMib, line),
+            PricePico = isLost ? 0 : Pricing.PricePico(book, billed, opening.MemoryMib, line),
         };
     }
 

@@ -281,7 +281,7 @@ public sealed record ReceiptInfo
     /// <summary>Empty for the line "provisioned_time", which is of all provisioned instances.</summary>
     public required string Instance { get; init; }
 
-    /// <summary>Its price: "on_demand", "provisioned" (it ran on a provisioned instance), "provisioned_time" (no invocation: the time that provisioned instances were there).</summary>
+    /// <summary>Its price: "on_demand", "overflow" (an overflow address ran it), "provisioned" (it ran on a provisioned instance), "provisioned_time" (no invocation: the time that provisioned instances were there).</summary>
     public string Line { get; set; } = "on_demand";
 
     /// <summary>"running", "completed", "rejected", "worker_crashed", "memory_exceeded", "deadline_exceeded", "caller_left", "server_lost".</summary>

@@ -12,7 +12,7 @@ public readonly record struct ComparedAnswer(string? ContentType, int? JsonLengt
 
 /// <summary>
 /// Whether two answers to one request say the same. JSON is compared value by value and binary tensors element by element, numbers within a tolerance; the revision's
-/// own <c>model_version</c> and <c>id</c>s apart. Any other body is compared byte by byte.
+/// own <c>model_version</c> and <c>id</c>s apart; so are the protocol's binary messages. Any other body is compared byte by byte.
 /// </summary>
 public static class AnswerComparison
 {
@@ -27,6 +27,11 @@ public static class AnswerComparison
             return null;
         }
 
+        if (IsMessage(one) && IsMessage(other) && MessageComparison.TryCompare(one.Body, other.Body, tolerance, out var apart))
+        {
+            return apart;
+        }
+
         if (!TryJson(one, out var left, out var leftTensors) || !TryJson(other, out var right, out var rightTensors))
         {
             return Bytes(one.Body.Span, other.Body.Span);
@@ -38,6 +43,8 @@ public static class AnswerComparison
             return Values(left.RootElement, right.RootElement, "", tolerance, 0) ?? Tensors(left.RootElement, leftTensors.Span, rightTensors.Span, tolerance);
         }
     }
+
+    private static bool IsMessage(in ComparedAnswer answer) => answer.ContentType?.StartsWith("application/x-protobuf", StringComparison.OrdinalIgnoreCase) is true;
 
     private static bool TryJson(in ComparedAnswer answer, out JsonDocument document, out ReadOnlyMemory<byte> tensors)
     {
@@ -179,7 +186,8 @@ public static class AnswerComparison
         return Bytes(one, other);
     }
 
-    private static string? Elements(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other, string? type, double tolerance)
+    /// <summary>Where two tensors of one type differ first; null when they do not.</summary>
+    internal static string? Elements(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other, string? type, double tolerance)
     {
         var width = type switch { "FP64" => 8, "FP32" => 4, "FP16" => 2, _ => 0 };
         if (width == 0 || one.Length % width != 0)
@@ -209,7 +217,7 @@ public static class AnswerComparison
     private static bool AreClose(double one, double other, double tolerance) =>
         one.Equals(other) || Math.Abs(one - other) <= tolerance * Math.Max(1, Math.Max(Math.Abs(one), Math.Abs(other)));
 
-    private static string? Bytes(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
+    internal static string? Bytes(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
     {
         if (one.Length != other.Length)
         {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Hosting.Settings;
@@ -11,7 +12,7 @@ using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 namespace Dormouse.Server.Control;
 
 /// <summary>Endpoints but for deploying: list, show, traffic, rollback, stop, public, delete.</summary>
-internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes, EndpointViews views, DispatchService dispatch, DrainWaits waits)
+internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes, EndpointViews views, DispatchService dispatch, DrainWaits waits, ProvisionedRoom room)
 {
     /// <summary>Endpoints in one page, also its size when none is asked for: there were no pages at first, and callers from then take the first one for all.</summary>
     public const int PageMax = 1000;
@@ -196,6 +197,10 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         {
             case TrafficOutcome.Refused refused:
                 await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, string.Join(' ', refused.Errors));
+                return;
+
+            case TrafficOutcome.Accepted { Shares: var shares } when room.Refusal(endpoint, [.. revisions.Where(r => shares.Any(s => s.Revision == r.Id.Number))]) is { } refusal:
+                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, refusal);
                 return;
 
             case TrafficOutcome.Accepted accepted:

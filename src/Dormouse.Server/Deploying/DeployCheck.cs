@@ -134,7 +134,7 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             SpecOutcome.Accepted accepted when FloorSchedule.Faults(accepted.Spec) is { IsEmpty: false } faults =>
                 Refused(ProblemCode.SpecInvalid, [.. faults.Select(f => f.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
-            SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
+            SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec, isBesideOthers: canary is not null) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted { Spec.BatchMax: > 1 and var batchMax } when !request.Verify => Refused(
                 ProblemCode.SpecInvalid, [$"batch_max is {batchMax} and verify is off; whether invocations of the model can share runs is found out by verifying it. Verify it, or leave batch_max out."]),
             SpecOutcome.Accepted { Spec.Overflow: { } away } when overflow.Refusal(away) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),

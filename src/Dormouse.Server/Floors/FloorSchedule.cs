@@ -19,6 +19,29 @@ public static class FloorSchedule
         return [.. spec.Floors.Select(f => (Floor: f, Fault: Fault(f))).Where(f => f.Fault is not null).Select(f => new SpecError("floors", f.Floor.ToString(), f.Fault!))];
     }
 
+    /// <summary>From when on how many instances the schedules ask for, each as long after <paramref name="from"/>, until <paramref name="span"/> has passed; none while they ask for nothing.</summary>
+    /// <param name="spec">Its schedules are without <see cref="Faults"/>.</param>
+    public static IEnumerable<(TimeSpan After, int Instances)> Over(RevisionSpec spec, DateTimeOffset from, TimeSpan span)
+    {
+        var (now, last) = (from, 0);
+        while (true)
+        {
+            var (floor, changesAt) = At(spec, now);
+            if (floor.Instances != last)
+            {
+                yield return (now - from, floor.Instances);
+                last = floor.Instances;
+            }
+
+            if (changesAt is not { } next || next >= from + span)
+            {
+                yield break;
+            }
+
+            now = next;
+        }
+    }
+
     /// <summary>The floor in force: the largest of those whose window is open.</summary>
     /// <returns>It, and when to ask again; null = it stays for ever.</returns>
     internal static (InstanceFloor Floor, DateTimeOffset? ChangesAt) At(RevisionSpec spec, DateTimeOffset now)

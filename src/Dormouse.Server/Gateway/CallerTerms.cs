@@ -22,6 +22,16 @@ internal readonly record struct CallerTerms(TimeSpan? Within, QueuePriority Prio
     private static readonly (string Name, QueuePriority Priority)[] Priorities =
         [("high", QueuePriority.High), ("normal", QueuePriority.Normal), ("low", QueuePriority.Low)];
 
+    /// <summary>As the header says it.</summary>
+    public string PriorityName
+    {
+        get
+        {
+            var priority = Priority;
+            return Array.Find(Priorities, p => p.Priority == priority).Name;
+        }
+    }
+
     private delegate bool Reader(string text, DateTimeOffset now, out TimeSpan within);
 
     /// <summary>Reads them from headers, which with gRPC are the call's metadata. Where several deadlines are given the earliest counts.</summary>

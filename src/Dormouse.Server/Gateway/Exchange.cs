@@ -1,3 +1,4 @@
+using Dormouse.Core.Overflow;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Overflow;
 
@@ -37,8 +38,8 @@ internal abstract class Exchange
     /// <summary><see cref="WhileWaitingAsync"/> reads on and may find that the body fails.</summary>
     public virtual bool MayFailWaiting => false;
 
-    /// <summary>It can be sent to an overflow address.</summary>
-    public virtual bool CanOverflow => false;
+    /// <summary>It can be sent to this overflow address.</summary>
+    public virtual bool CanOverflowTo(OverflowPolicy policy) => false;
 
     /// <summary>Set when an attempt ended with <see cref="AttemptEnd.BodyFailed"/> or <see cref="WhileWaitingAsync"/> said so.</summary>
     public Problem? BodyProblem { get; protected set; }
@@ -50,7 +51,12 @@ internal abstract class Exchange
     /// <param name="deadline">Fires when the run's time is up: the exchange stops and says that it broke.</param>
     public abstract ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline);
 
-    /// <summary>Sends the request to an overflow address and its answer to the caller. Only when <see cref="CanOverflow"/> says so.</summary>
+    /// <summary>Called before it is sent to an overflow address: takes in what is still to come of the body, since it must be sent again when nobody takes it. False when the body failed.</summary>
+    /// <param name="limit">For how long the caller may be waited for in all.</param>
+    /// <exception cref="OperationCanceledException">The caller left.</exception>
+    public virtual ValueTask<bool> BeforeOverflowAsync(TimeSpan limit) => new(true);
+
+    /// <summary>Sends the request to an overflow address and its answer to the caller. Only when <see cref="CanOverflowTo"/> and <see cref="BeforeOverflowAsync"/> say so.</summary>
     /// <returns>Null when nobody took it: nothing has run, nothing was sent to the caller.</returns>
     public virtual ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline) =>
         throw new InvalidOperationException("This exchange cannot overflow.");

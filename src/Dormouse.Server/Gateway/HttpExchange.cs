@@ -1,4 +1,5 @@
 using Dormouse.Core;
+using Dormouse.Core.Overflow;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
@@ -38,10 +39,10 @@ internal sealed class HttpExchange(
 
     public override bool CanRepeat => body.IsKept;
 
-    public override bool MayFailWaiting => !body.IsKept;
+    public override bool MayFailWaiting => !body.IsWhole;
 
-    /// <summary>A body that is not kept could not be sent anywhere else afterwards; a connection to be upgraded belongs to its program here.</summary>
-    public override bool CanOverflow => body.IsKept && context.Request.Headers.Upgrade.Count == 0;
+    /// <summary>A connection to be upgraded belongs to its program here.</summary>
+    public override bool CanOverflowTo(OverflowPolicy policy) => context.Request.Headers.Upgrade.Count == 0;
 
     public override async ValueTask<bool> WhileWaitingAsync(Task<SlotResult> grant)
     {
@@ -73,6 +74,13 @@ internal sealed class HttpExchange(
         }
 
         return error == ForwarderError.None ? Finished(run, transform) : Judge(run, transform, sent);
+    }
+
+    public override async ValueTask<bool> BeforeOverflowAsync(TimeSpan limit)
+    {
+        var isWell = await body.SpoolRestAsync(limit, parts.Settings.SpoolFolder, parts.Ids, context.RequestAborted);
+        BodyProblem = body.Problem;
+        return isWell;
     }
 
     public override async ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline)
@@ -107,7 +115,7 @@ internal sealed class HttpExchange(
             context.Features.Set<IForwarderErrorFeature>(null);
         }
 
-        return transform.IsNotTaken ? null : OverflowFault.Judge(run, transform, fault);
+        return transform.IsNotTaken ? null : OverflowFault.Judge(run, transform.IsUnaccounted, fault);
     }
 
     private static AttemptEnd Finished(InvocationRun run, InstanceTransform transform)

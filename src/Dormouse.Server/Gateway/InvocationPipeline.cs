@@ -125,7 +125,7 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
                 context.Response.StatusCode = ProblemBoundary.StatusCallerLeft;
                 break;
             case RunEnd.Answered when mirrored is not null:
-                mirrors.Offer(mirrored, invocation, body);
+                mirrors.Offer(mirrored, invocation, body.IsWhole ? body.Detach() : null);
                 break;
             case RunEnd.CallerLeft or RunEnd.Answered:
                 break;

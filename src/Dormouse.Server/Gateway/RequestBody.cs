@@ -26,6 +26,7 @@ internal sealed class RequestBody : IAsyncDisposable
     private SpoolFile? _spool;
     private long _readBytes;
     private bool _isRead;
+    private (string Folder, IIdSource Ids)? _copying;
 
     private RequestBody(PipeReader reader, long? declaredBytes, long limitBytes, BodyPace pace, CancellationToken callerLeft)
     {
@@ -45,8 +46,11 @@ internal sealed class RequestBody : IAsyncDisposable
     /// <summary>Its length as far as it is known.</summary>
     public long KnownBytes => _isRead ? _readBytes : Math.Max(DeclaredBytes ?? 0, _readBytes);
 
-    /// <summary>It is kept whole and can be sent again.</summary>
+    /// <summary>It is kept whole in memory and can be sent again.</summary>
     public bool IsKept => _isRead && _spool is null;
+
+    /// <summary>Nothing of it is still to come: what is not in memory is in a file, and it can be sent again.</summary>
+    public bool IsWhole => _isRead;
 
     /// <summary>Bytes that are spooled to a file.</summary>
     public long SpooledBytes => _spool?.Length ?? 0;
@@ -87,27 +91,28 @@ internal sealed class RequestBody : IAsyncDisposable
     /// <summary>Spools what comes while <paramref name="grant"/> is awaited. False when reading failed: see <see cref="Problem"/>.</summary>
     public async ValueTask<bool> SpoolWhileAsync(Task grant, string folder, IIdSource ids, CancellationToken callerLeft)
     {
-        if (!_isRead && !grant.IsCompleted)
+        if (!_isRead && !grant.IsCompleted && TrySpool(folder, ids) is { } spool)
         {
-            try
-            {
-                _spool ??= SpoolFile.Create(folder, ids);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                Problem = new Problem(
-                    ProblemCode.StorageFull,
-                    "The request body could not be kept while it waited for a slot: the server cannot make files in its folder for that. Try again when a slot is free, or let the operator look at server.spool_folder.");
-                return false;
-            }
-
-            await GuardAsync(() => SpoolAsync(grant, _spool), callerLeft);
+            await GuardAsync(() => SpoolAsync(grant, spool), callerLeft);
         }
 
         return Problem is null;
     }
 
-    /// <summary>The whole body from its start. Once only, unless <see cref="IsKept"/>.</summary>
+    /// <summary>Spools all that is still to come, so that <see cref="IsWhole"/>. False when reading failed: see <see cref="Problem"/>.</summary>
+    /// <param name="limit">For how long the caller is waited for in all, or 5 minutes where that is longer.</param>
+    public async ValueTask<bool> SpoolRestAsync(TimeSpan limit, string folder, IIdSource ids, CancellationToken callerLeft)
+    {
+        if (!_isRead && TrySpool(folder, ids) is { } spool)
+        {
+            _pace.HoldsSlot(limit);
+            await GuardAsync(() => SpoolRestAsync(spool), callerLeft);
+        }
+
+        return Problem is null;
+    }
+
+    /// <summary>The whole body from its start. Once only, unless <see cref="IsWhole"/>.</summary>
     /// <param name="deadline">Stands still while the rest is waited for; null when there is none.</param>
     public RequestBodyStream Open(RunDeadline? deadline)
     {
@@ -119,11 +124,14 @@ internal sealed class RequestBody : IAsyncDisposable
         return new(_kept.AsMemory(0, _keptBytes), _spool, _isRead ? null : this, deadline);
     }
 
-    /// <summary>Hands over the memory of a body that is kept, which is not used any more: the new owner gives it back to the shared pool.</summary>
-    public (byte[]? Buffer, int Length) Detach()
+    /// <summary>From now on what is still to come is also written to a file while it is sent on, so that it <see cref="IsWhole"/> in the end, unless the file cannot be written.</summary>
+    public void KeepRest(string folder, IIdSource ids) => _copying = (folder, ids);
+
+    /// <summary>Hands over a body that is whole; this one is not used any more.</summary>
+    public DetachedBody Detach()
     {
-        var detached = (_kept, _keptBytes);
-        (_kept, _keptBytes) = (null, 0);
+        var detached = new DetachedBody(_kept, _keptBytes, _spool);
+        (_kept, _keptBytes, _spool) = (null, 0, null);
         return detached;
     }
 
@@ -137,6 +145,7 @@ internal sealed class RequestBody : IAsyncDisposable
             if (buffer.IsEmpty && read.IsCompleted)
             {
                 _reader.AdvanceTo(buffer.End);
+                _isRead |= _copying is not null;
                 return 0;
             }
 
@@ -156,6 +165,7 @@ internal sealed class RequestBody : IAsyncDisposable
             {
                 if (Count(count))
                 {
+                    await CopyAsync(destination[..count]);
                     return count;
                 }
 
@@ -261,6 +271,22 @@ internal sealed class RequestBody : IAsyncDisposable
         _keptBytes = length;
     }
 
+    /// <summary>Null when no file can be made: then there is a problem.</summary>
+    private SpoolFile? TrySpool(string folder, IIdSource ids)
+    {
+        try
+        {
+            return _spool ??= SpoolFile.Create(folder, ids);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Problem = new Problem(
+                ProblemCode.StorageFull,
+                "The request body could not be kept while it waited for a slot: the server cannot make files in its folder for that. Try again when a slot is free, or let the operator look at server.spool_folder.");
+            return null;
+        }
+    }
+
     private async ValueTask SpoolAsync(Task grant, SpoolFile spool)
     {
         while (!grant.IsCompleted)
@@ -276,32 +302,65 @@ internal sealed class RequestBody : IAsyncDisposable
                 _reader.CancelPendingRead();
             }
 
-            var read = await reading;
-            var (buffer, count) = (read.Buffer, read.Buffer.Length);
-            try
+            await TakeAsync(await reading, spool);
+            if (_isRead || Problem is not null)
             {
-                foreach (var segment in buffer)
-                {
-                    await spool.WriteAsync(segment);
-                }
-            }
-            finally
-            {
-                // Also when writing failed: in the middle of a read the server could not take in the rest, and the caller would see a broken connection instead of its answer.
-                _reader.AdvanceTo(buffer.End);
-            }
-
-            if (!Count(count))
-            {
-                Problem = TooLarge(_limitBytes);
                 return;
             }
+        }
+    }
 
-            if (read.IsCompleted)
+    private async ValueTask SpoolRestAsync(SpoolFile spool)
+    {
+        while (!_isRead && Problem is null)
+        {
+            await TakeAsync(await _pace.ReadAsync(_reader, CancellationToken.None), spool);
+        }
+    }
+
+    private async ValueTask TakeAsync(ReadResult read, SpoolFile spool)
+    {
+        var (buffer, count) = (read.Buffer, read.Buffer.Length);
+        try
+        {
+            foreach (var segment in buffer)
             {
-                _isRead = true;
-                return;
+                await spool.WriteAsync(segment);
             }
+        }
+        finally
+        {
+            // Also when writing failed: in the middle of a read the server could not take in the rest, and the caller would see a broken connection instead of its answer.
+            _reader.AdvanceTo(buffer.End);
+        }
+
+        _pace.Took(count);
+        if (!Count(count))
+        {
+            Problem = TooLarge(_limitBytes);
+        }
+        else if (read.IsCompleted)
+        {
+            _isRead = true;
+        }
+    }
+
+    /// <summary>Whoever waits for the answer does not hear of a file that cannot be written: there is no copy then.</summary>
+    private async ValueTask CopyAsync(ReadOnlyMemory<byte> part)
+    {
+        if (_copying is not { } place)
+        {
+            return;
+        }
+
+        try
+        {
+            _spool ??= SpoolFile.Create(place.Folder, place.Ids);
+            await _spool.WriteAsync(part);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _copying = null;
         }
     }
 

@@ -9,6 +9,9 @@ namespace Dormouse.Server.Gateway;
 /// <param name="deadline">Stands still while the rest is waited for; null when there is none.</param>
 internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? spool, RequestBody? rest, RunDeadline? deadline) : ForwardOnlyStream
 {
+    /// <summary>What the spool held when it was opened; what comes from the caller may be added to it meanwhile.</summary>
+    private readonly long _spoolBytes = spool?.Length ?? 0;
+
     private int _keptRead;
     private long _spoolRead;
 
@@ -25,9 +28,9 @@ internal sealed class RequestBodyStream(ReadOnlyMemory<byte> kept, SpoolFile? sp
             return part.Length;
         }
 
-        if (spool is not null && _spoolRead < spool.Length)
+        if (spool is not null && _spoolRead < _spoolBytes)
         {
-            var count = await spool.ReadAsync(buffer, _spoolRead, cancellationToken);
+            var count = await spool.ReadAsync(buffer[..(int)Math.Min(buffer.Length, _spoolBytes - _spoolRead)], _spoolRead, cancellationToken);
             _spoolRead += count;
             return count;
         }

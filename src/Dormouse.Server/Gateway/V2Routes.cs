@@ -218,9 +218,11 @@ internal sealed class V2Routes(InvocationPipeline pipeline, ModelViews views, Re
         }
 
         var route = routes.Find(tenant, name);
-        if (route is null || !await (isLoad ? repository.LoadAsync(route, context.RequestAborted) : repository.UnloadAsync(route, context.RequestAborted)))
+        var problem = route is null ? Problem.EndpointNotFound(name)
+            : await (isLoad ? repository.LoadAsync(route, context.RequestAborted) : repository.UnloadAsync(route, context.RequestAborted));
+        if (problem is not null)
         {
-            await WriteAsync(context, Problem.EndpointNotFound(name));
+            await WriteAsync(context, problem);
             return;
         }
 

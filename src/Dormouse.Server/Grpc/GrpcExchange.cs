@@ -1,13 +1,18 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Overflow;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Overflow;
+using Dormouse.Server.Rollouts;
 
 namespace Dormouse.Server.Grpc;
 
-/// <summary>One inference message posted to an instance as it came, and its answer's bytes.</summary>
-internal sealed class GrpcExchange(GrpcMessage request) : Exchange
+/// <summary>One inference message posted to an instance, or to a server like this one, as it came, and its answer's bytes.</summary>
+/// <param name="capture">Takes an instance's answer down; null = nobody does.</param>
+internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture = null) : Exchange
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
     private static readonly MediaTypeHeaderValue Protobuf = new("application/x-protobuf");
@@ -22,6 +27,9 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
 
     /// <summary>The message is in memory whatever its size, so an inference can always be repeated.</summary>
     public override bool CanRepeat => true;
+
+    /// <summary>A server like this one takes the message's bytes over HTTP as well; what another program takes is not known.</summary>
+    public override bool CanOverflowTo(OverflowPolicy policy) => !policy.HasPath;
 
     public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
     {
@@ -43,15 +51,58 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
         }
     }
 
-    private HttpRequestMessage Compose(Invocation invocation)
+    public override async ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline)
     {
-        var message = new HttpRequestMessage(HttpMethod.Post, InferAddress)
+        using var message = Compose(OverflowAddress.Of(run.Policy, run.Invocation.Endpoint, default, default));
+        OverflowMessage.Sign(message.Headers, run);
+        if (run.Invocation.Terms.Priority != QueuePriority.Normal)
+        {
+            message.Headers.TryAddWithoutValidation(DormouseHeaders.Priority, run.Invocation.Terms.PriorityName);
+        }
+
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(deadline, run.CallerLeft);
+        var status = 0;
+        try
+        {
+            using var response = await run.Invoker.SendAsync(message, ending.Token);
+            status = (int)response.StatusCode;
+            if (OverflowMessage.IsNotTaken(status, isInference: true, run))
+            {
+                return null;
+            }
+
+            if (!run.TryOpen())
+            {
+                return OverflowFault.Judge(run, isUnaccounted: true, null);
+            }
+
+            var body = await BodyAsync(response, ending.Token);
+            run.Close(status, isWhole: true);
+            Keep(body, response.IsSuccessStatusCode, status);
+            return RunEnd.Answered.Instance;
+        }
+        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
+        {
+            run.Close(status, isWhole: false);
+            return OverflowFault.Judge(run, isUnaccounted: false, fault);
+        }
+    }
+
+    private HttpRequestMessage Compose(Uri address)
+    {
+        var message = new HttpRequestMessage(HttpMethod.Post, address)
         {
             Version = System.Net.HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = new ReadOnlyMemoryContent(request.Memory),
         };
         message.Content.Headers.ContentType = Protobuf;
+        return message;
+    }
+
+    private HttpRequestMessage Compose(Invocation invocation)
+    {
+        var message = Compose(InferAddress);
         message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
         message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
         return message;
@@ -76,6 +127,8 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
             return AttemptEnd.BrokenInAnswer;
         }
 
+        capture?.Began(response);
+        capture?.Add(body.Memory.Span);
         if (receipt is null)
         {
             run.AnswerEnded(status);
@@ -85,19 +138,22 @@ internal sealed class GrpcExchange(GrpcMessage request) : Exchange
             run.AnswerRead();
         }
 
-        if (response.IsSuccessStatusCode)
+        Keep(body, response.IsSuccessStatusCode, status);
+        return AttemptEnd.Answered;
+    }
+
+    private void Keep(GrpcMessage body, bool isAnswer, int status)
+    {
+        if (isAnswer)
         {
             Answer = body;
-        }
-        else
-        {
-            using (body)
-            {
-                Refusal = GrpcProblems.Of(body.Memory.Span, status);
-            }
+            return;
         }
 
-        return AttemptEnd.Answered;
+        using (body)
+        {
+            Refusal = GrpcProblems.Of(body.Memory.Span, status);
+        }
     }
 
     private static async ValueTask<GrpcMessage> BodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)

@@ -1,9 +1,12 @@
 using Dormouse.Core.Access;
+using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Access;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Grpc.Core;
 
@@ -12,10 +15,14 @@ namespace Dormouse.Server.Grpc;
 /// <summary>How one message was answered.</summary>
 /// <param name="Answer">The answer's bytes; null when there is a <paramref name="Problem"/>.</param>
 /// <param name="Invocation">Null when it was refused before it became one.</param>
-internal readonly record struct GrpcOutcome(GrpcMessage? Answer, Problem? Problem, Invocation? Invocation, bool HasCallerLeft = false);
+internal readonly record struct GrpcOutcome(GrpcMessage? Answer, Problem? Problem, Invocation? Invocation, bool HasCallerLeft = false)
+{
+    /// <summary>To be called once, when the caller has the answer; null = nothing is to be done then.</summary>
+    public Action? Afterwards { get; init; }
+}
 
 /// <summary>Inference messages as invocations: the same steps as over HTTP, with the credential and the model taken from metadata and message.</summary>
-internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner)
+internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors)
 {
     /// <summary>Metadata entry that names the tenant; without it the default one is meant.</summary>
     public const string TenantHeader = "dormouse-tenant";
@@ -68,17 +75,44 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, wrong, null);
         }
 
-        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived) { Terms = terms };
-        var exchange = new GrpcExchange(request);
-        return await runner.RunAsync(invocation, exchange, context.CancellationToken) switch
+        var headers = context.GetHttpContext().Request.Headers;
+        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived)
         {
-            RunEnd.Answered => new GrpcOutcome(exchange.Answer, exchange.Refusal, invocation),
+            Terms = terms,
+            IsPinned = model.Version.Length > 0 || headers.ContainsKey(DormouseHeaders.Revision),
+        };
+        var mirrored = mirrors.Choose(invocation, request.Length);
+        var exchange = new GrpcExchange(request, mirrored);
+        RunEnd? end = null;
+        try
+        {
+            end = await runner.RunAsync(invocation, exchange, context.CancellationToken);
+        }
+        finally
+        {
+            if (end is not RunEnd.Answered)
+            {
+                mirrored?.Dispose();
+            }
+        }
+
+        return end switch
+        {
+            RunEnd.Answered => new GrpcOutcome(exchange.Answer, exchange.Refusal, invocation) { Afterwards = mirrored is null ? null : CopyOf(mirrored, invocation, request.Detach()) },
             RunEnd.Failed failed => new GrpcOutcome(null, failed.Problem, invocation),
             RunEnd.Cut cut => new GrpcOutcome(null, cut.Problem, invocation),
             RunEnd.CallerLeft => new GrpcOutcome(null, null, invocation, HasCallerLeft: true),
-            var end => throw new InvalidOperationException($"A run cannot end with {end}."),
+            _ => throw new InvalidOperationException($"A run cannot end with {end}."),
         };
     }
+
+    private Action CopyOf(MirrorCapture mirrored, Invocation invocation, DetachedBody body) => () =>
+    {
+        using (mirrored)
+        {
+            mirrors.Offer(mirrored, invocation, body);
+        }
+    };
 
     /// <summary>What HTTP says in headers.</summary>
     public static Metadata Headers(Invocation invocation, Receipt? receipt)
@@ -88,6 +122,11 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
         {
             headers.Add("dormouse-start", StartText.Of(invocation.Grant));
             headers.Add("server-timing", AnswerHeaders.Timing(invocation, receipt));
+        }
+
+        if (invocation is { Grant.Kind: StartKind.Overflow, Revision.Spec.Overflow: { } policy })
+        {
+            headers.Add("dormouse-overflow", policy.Host);
         }
 
         return headers;

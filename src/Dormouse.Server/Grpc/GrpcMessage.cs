@@ -1,4 +1,5 @@
 using System.Buffers;
+using Dormouse.Server.Gateway;
 using Grpc.Core;
 
 namespace Dormouse.Server.Grpc;
@@ -32,6 +33,9 @@ internal sealed class GrpcMessage : IDisposable
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <summary>Hands the bytes over; this message must not be used afterwards.</summary>
+    public DetachedBody Detach() => new(Interlocked.Exchange(ref _buffer, null) ?? throw new ObjectDisposedException(nameof(GrpcMessage)), Length, null);
 
     /// <summary>The same bytes behind a prefix; this message must not be used afterwards.</summary>
     public GrpcMessage WithPrefix(byte[] prefix)

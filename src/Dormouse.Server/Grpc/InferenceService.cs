@@ -65,6 +65,15 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
         using (request)
         {
             var outcome = await invocations.InvokeAsync(request, context);
+            if (outcome.Afterwards is { } afterwards)
+            {
+                context.GetHttpContext().Response.OnCompleted(() =>
+                {
+                    afterwards();
+                    return Task.CompletedTask;
+                });
+            }
+
             if (outcome.HasCallerLeft)
             {
                 throw new RpcException(new Status(StatusCode.Cancelled, "The caller left."));
@@ -92,8 +101,15 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
                 return;
             }
 
-            await responses.WriteAsync(
-                outcome.Answer is { } answer ? answer.WithPrefix(Prefix(AnswerTag, answer.Length)) : Error(Failure(outcome).Detail), context.CancellationToken);
+            try
+            {
+                await responses.WriteAsync(
+                    outcome.Answer is { } answer ? answer.WithPrefix(Prefix(AnswerTag, answer.Length)) : Error(Failure(outcome).Detail), context.CancellationToken);
+            }
+            finally
+            {
+                outcome.Afterwards?.Invoke();
+            }
         }
     }
 
@@ -169,12 +185,12 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
         }
     }
 
-    private async Task ChangeAsync(string name, ServerCallContext context, Func<EndpointRoute, CancellationToken, Task<bool>> change)
+    private async Task ChangeAsync(string name, ServerCallContext context, Func<EndpointRoute, CancellationToken, Task<Problem?>> change)
     {
         var route = routes.Find(GrpcInvocations.TenantOf(context), name);
-        if (route is null || !await change(route, context.CancellationToken))
+        if ((route is null ? Problem.EndpointNotFound(name) : await change(route, context.CancellationToken)) is { } problem)
         {
-            throw GrpcProblems.Exception(Problem.EndpointNotFound(name));
+            throw GrpcProblems.Exception(problem);
         }
     }
 }

@@ -16,14 +16,13 @@ internal static class OverflowAddress
     public static Uri Of(OverflowPolicy policy, Endpoint endpoint, InstanceTarget target, QueryString query)
     {
         var url = new Uri(policy.Url);
-        var hasPath = url.AbsolutePath.Length > 1;
         var tenant = endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant;
         if (target.Path is not { } path)
         {
-            return hasPath ? url : new Uri(url, $"{tenant}/v2/models/{endpoint.Name}/infer");
+            return policy.HasPath ? url : new Uri(url, $"{tenant}/v2/models/{endpoint.Name}/infer");
         }
 
-        var root = hasPath ? url.AbsoluteUri.TrimEnd('/') : new Uri(url, $"{tenant}/invoke/{endpoint.Name}").AbsoluteUri;
+        var root = policy.HasPath ? url.AbsoluteUri.TrimEnd('/') : new Uri(url, $"{tenant}/invoke/{endpoint.Name}").AbsoluteUri;
         return new Uri(root + path.ToUriComponent() + query.ToUriComponent());
     }
 

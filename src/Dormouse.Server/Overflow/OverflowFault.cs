@@ -21,14 +21,16 @@ internal static class OverflowFault
     };
 
     /// <summary>Decides what became of an invocation that the address did not answer as it should. Null = nobody took it.</summary>
-    public static RunEnd? Judge(OverflowRun run, OverflowTransform transform, Exception? fault)
+    /// <param name="isUnaccounted">Its answer is there and cannot be accounted for.</param>
+    /// <param name="fault">Why there is none, or not all of it.</param>
+    public static RunEnd? Judge(OverflowRun run, bool isUnaccounted, Exception? fault)
     {
         if (run.HasCallerLeft)
         {
             return RunEnd.CallerLeft.Instance;
         }
 
-        if (transform.IsUnaccounted)
+        if (isUnaccounted)
         {
             run.Why = "the journal is full";
             return new RunEnd.Failed(new Problem(

@@ -14,6 +14,9 @@ internal enum LaneEnd
     /// <summary>It gave no answer, or its answer broke off.</summary>
     Failed,
     CallerLeft,
+
+    /// <summary>It was not sent: its body failed, or its caller's deadline came while the body still did.</summary>
+    NotSent,
 }
 
 /// <summary>How a lane stands.</summary>
@@ -77,7 +80,7 @@ internal sealed class OverflowLane(OverflowPolicy policy)
                 Health = end switch
                 {
                     LaneEnd.Answered => OverflowHealth.Answered(),
-                    LaneEnd.CallerLeft => before.Unknown(now),
+                    LaneEnd.CallerLeft or LaneEnd.NotSent => before.Unknown(now),
                     _ => before.Failed(now),
                 },
             };

@@ -37,6 +37,8 @@ internal sealed class OverflowRun(Invocation invocation, OverflowPolicy policy, 
     /// <summary>Timestamp at which it was sent.</summary>
     public required long SentTimestamp { get; init; }
 
+    public CancellationToken CallerLeft => callerLeft;
+
     public bool HasCallerLeft => callerLeft.IsCancellationRequested;
 
     /// <summary>Why it was not taken or failed; for people.</summary>

@@ -15,9 +15,9 @@ internal sealed record OverflowParts(InvocationRecorder Recorder, ServerIdentity
 internal sealed partial class OverflowSender(
     OverflowLanes lanes, OverflowKeys keys, OverflowParts parts, OverflowMetrics metrics, LogStore logs, ILogger<OverflowSender> logger)
 {
-    /// <summary>The lane that this invocation may go; null when it may not: its revision has none, it names its revision, it came too far, or it cannot be sent again.</summary>
+    /// <summary>The lane that this invocation may go; null when it may not: its revision has none, it names its revision, it came too far, or it is nothing that the address takes.</summary>
     public OverflowLane? LaneOf(Invocation invocation, Exchange exchange) =>
-        invocation.Revision.Spec.Overflow is { } policy && !invocation.IsPinned && invocation.Hops.MayGoOn && exchange.CanOverflow
+        invocation.Revision.Spec.Overflow is { } policy && !invocation.IsPinned && invocation.Hops.MayGoOn && exchange.CanOverflowTo(policy)
             ? lanes.Of(invocation.Revision.Id, policy)
             : null;
 
@@ -62,9 +62,26 @@ internal sealed partial class OverflowSender(
             return (RunEnd.CallerLeft.Instance, LaneEnd.CallerLeft, null);
         }
 
+        var limit = invocation.Revision.Spec.QueueTimeout + invocation.Revision.Spec.Timeout;
+        try
+        {
+            if (!await exchange.BeforeOverflowAsync(limit))
+            {
+                return (new RunEnd.Failed(exchange.BodyProblem ?? throw new InvalidOperationException("A body failed without a problem.")), LaneEnd.NotSent, null);
+            }
+        }
+        catch (OperationCanceledException) when (callerLeft.IsCancellationRequested)
+        {
+            return (RunEnd.CallerLeft.Instance, LaneEnd.CallerLeft, null);
+        }
+
         var waited = parts.Time.GetElapsedTime(invocation.ArrivedTimestamp);
         var left = invocation.Terms.Within is { } within ? within - waited : (TimeSpan?)null;
-        var limit = invocation.Revision.Spec.QueueTimeout + invocation.Revision.Spec.Timeout;
+        if (left <= TimeSpan.Zero)
+        {
+            return (null, LaneEnd.NotSent, null);
+        }
+
         using var deadline = new RunDeadline(left < limit ? TimeSpan.FromTicks(Math.Max(1, left.Value.Ticks)) : limit, parts.Time);
         var run = new OverflowRun(invocation, policy, parts.Recorder, callerLeft)
         {
@@ -88,7 +105,8 @@ internal sealed partial class OverflowSender(
 
     private void Tell(Invocation invocation, OverflowPolicy policy, OverflowHealth before, OverflowHealth after, string? why)
     {
-        if (after.State == before.State || after.State == OverflowState.Probing)
+        // A probe that ended without a word on its health is tried again at once.
+        if (after.State == before.State || after.State == OverflowState.Probing || (after.State == OverflowState.Open && why is null))
         {
             return;
         }

@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Net.Http.Headers;
-using Dormouse.Core.Endpoints;
 using Dormouse.Protocol;
 using Dormouse.Server.Gateway;
 using Microsoft.AspNetCore.Http;
@@ -15,13 +13,6 @@ namespace Dormouse.Server.Overflow;
 /// </summary>
 internal sealed class OverflowTransform(OverflowRun run, InstanceTarget target, RequestBody body) : HttpTransformer
 {
-    /// <summary>Statuses that say that the address had no room and ran nothing.</summary>
-    private static readonly int[] NoRoom = [StatusCodes.Status429TooManyRequests, StatusCodes.Status503ServiceUnavailable, StatusCodes.Status508LoopDetected];
-
-    /// <summary>To an inference they say that the address is set up wrongly; another program's own answers may have them.</summary>
-    private static readonly int[] NotServed =
-        [StatusCodes.Status401Unauthorized, StatusCodes.Status403Forbidden, StatusCodes.Status404NotFound, StatusCodes.Status405MethodNotAllowed];
-
     /// <summary>Status of the address's answer; 0 before.</summary>
     public int Status { get; private set; }
 
@@ -56,13 +47,7 @@ internal sealed class OverflowTransform(OverflowRun run, InstanceTarget target, 
         }
 
         proxyRequest.RequestUri = OverflowAddress.Of(run.Policy, run.Invocation.Endpoint, target, httpContext.Request.QueryString);
-        proxyRequest.Headers.Authorization = run.Key is { } key ? new AuthenticationHeaderValue("Bearer", key) : null;
-        proxyRequest.Headers.TryAddWithoutValidation(DormouseHeaders.Hops, run.Hops);
-        if (run.Left is { } left)
-        {
-            proxyRequest.Headers.TryAddWithoutValidation(DormouseHeaders.Deadline, Durations.Format(TimeSpan.FromMilliseconds(Math.Max(1, Math.Floor(left.TotalMilliseconds)))));
-        }
-
+        OverflowMessage.Sign(proxyRequest.Headers, run);
         if (proxyRequest.Content is { } content)
         {
             content.Headers.ContentLength = body.KnownBytes;
@@ -77,10 +62,9 @@ internal sealed class OverflowTransform(OverflowRun run, InstanceTarget target, 
         }
 
         Status = (int)proxyResponse.StatusCode;
-        if (NoRoom.Contains(Status) || (target.IsInference && NotServed.Contains(Status)))
+        if (OverflowMessage.IsNotTaken(Status, target.IsInference, run))
         {
             IsNotTaken = true;
-            run.Why = $"it answered {Status.ToString(CultureInfo.InvariantCulture)}";
             return false;
         }
 

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
@@ -19,13 +18,16 @@ namespace Dormouse.Server.Rollouts;
 /// the lowest priority, wait for a slot for a bounded time, are few at once, and are dropped where there is no room.
 /// </summary>
 internal sealed partial class MirrorCopies(
-    InvocationParts parts, InvocationRunner runner, BackgroundTasks tasks, MirrorMetrics metrics, ILogger<MirrorCopies> logger)
+    InvocationParts parts, InvocationRunner runner, GatewaySettings settings, BackgroundTasks tasks, MirrorMetrics metrics, ILogger<MirrorCopies> logger)
 {
     /// <summary>Copies of all endpoints, from the choice of their originals on: each may hold a body and two answers.</summary>
     public const int CopiesMax = 32;
 
-    /// <summary>Bytes of their bodies.</summary>
+    /// <summary>Bytes of their bodies in memory.</summary>
     public const long BytesMax = 16L << 20;
+
+    /// <summary>Bytes of their bodies in files.</summary>
+    public const long FileBytesMax = 256L << 20;
 
     /// <summary>Mirrors counted; beyond it the counts of deleted endpoints have made room long ago, so all are begun anew.</summary>
     private const int EndpointsMax = 10_000;
@@ -36,53 +38,81 @@ internal sealed partial class MirrorCopies(
     private readonly ConcurrentDictionary<EndpointId, MirrorCounts> _counts = new();
     private int _copies;
     private long _bytes;
+    private long _fileBytes;
 
     /// <summary>Null when this invocation is not to be copied: nothing is mirrored, it was not drawn, it names its revision, or it runs on the mirror's own.</summary>
     public MirrorCapture? Choose(Invocation invocation, HttpContext context, InstanceTarget target, RequestBody body)
     {
-        if (invocation.Endpoint.Mirror is not { } mirror || invocation.IsPinned || invocation.Revision.Id.Number == mirror.Revision
-            || context.Request.Headers.Upgrade.Count > 0 || parts.Resolver.DrawPercent() >= mirror.Percent)
+        if (context.Request.Headers.Upgrade.Count > 0 || Draw(invocation) is not { } mirror)
         {
             return null;
         }
 
-        if (!body.IsKept)
+        // A length that nobody declared may be the longest there is.
+        var file = body.IsKept ? 0 : (body.DeclaredBytes ?? settings.BodyLimitBytes) - RequestBody.KeptBytesMax;
+        var capture = Take(invocation.Endpoint, mirror, MirrorRequest.Of(context.Request, target), Math.Min(body.KnownBytes, RequestBody.KeptBytesMax), file);
+        if (capture is not null && !body.IsKept)
         {
-            Count(invocation.Endpoint, mirror, MirrorResult.NotMirrored);
-            return null;
+            body.KeepRest(settings.SpoolFolder, parts.Ids);
         }
 
-        var bytes = body.KnownBytes;
-        if (TryTake(bytes))
-        {
-            return new MirrorCapture(invocation.Endpoint, mirror, context, target, () => GiveBack(bytes));
-        }
-
-        Count(invocation.Endpoint, mirror, MirrorResult.Dropped);
-        return null;
+        return capture;
     }
 
-    /// <summary>The caller has the answer: runs the copy behind it. Takes the body's memory over.</summary>
-    public void Offer(MirrorCapture original, Invocation invocation, RequestBody body)
+    /// <summary>The same for a gRPC inference, which is in memory.</summary>
+    public MirrorCapture? Choose(Invocation invocation, int messageBytes) =>
+        Draw(invocation) is { } mirror ? Take(invocation.Endpoint, mirror, MirrorRequest.Message, messageBytes, 0) : null;
+
+    /// <summary>The caller has the answer: runs the copy behind it.</summary>
+    /// <param name="body">To be given back here; null when it did not come whole.</param>
+    public void Offer(MirrorCapture original, Invocation invocation, DetachedBody? body)
     {
-        if (invocation.Receipt is not { Start: not StartKind.Overflow } receipt || original.Status == 0 || original.TakeOver() is not { } ended)
+        if (body is null)
         {
+            Count(original.Endpoint, original.Mirror, MirrorResult.NotMirrored);
             return;
         }
 
-        var (buffer, length) = body.Detach();
+        var ended = invocation.Receipt is { Start: not StartKind.Overflow } && original.Status != 0 ? original.TakeOver() : null;
         // On the pool: not on the thread that waits for the caller's socket.
-        tasks.Add(Task.Run(() => RunAsync(original, receipt.Times.RunMicroseconds, buffer, length, ended)));
+        tasks.Add(Task.Run(async () =>
+        {
+            await using (body)
+            {
+                if (ended is not null)
+                {
+                    await RunAsync(original, invocation.Receipt!.Times.RunMicroseconds, body, ended); // It has one, as found above.
+                }
+            }
+        }));
     }
 
     /// <summary>What was seen of an endpoint's mirror; null when it has none.</summary>
     public MirrorInfo? Info(Endpoint endpoint) => endpoint.Mirror is { } mirror ? Of(endpoint.Id, mirror).Info() : null;
 
-    private async Task RunAsync(MirrorCapture original, long originalMicroseconds, byte[]? buffer, int length, Action ended)
+    private Mirror? Draw(Invocation invocation) =>
+        invocation.Endpoint.Mirror is { } mirror && !invocation.IsPinned && invocation.Revision.Id.Number != mirror.Revision && parts.Resolver.DrawPercent() < mirror.Percent
+            ? mirror
+            : null;
+
+    /// <summary>Null when there is no room, now or ever; then it is counted.</summary>
+    private MirrorCapture? Take(Endpoint endpoint, Mirror mirror, MirrorRequest request, long bytes, long fileBytes)
+    {
+        var isTooLong = bytes > BytesMax || fileBytes > FileBytesMax;
+        if (!isTooLong && TryTake(bytes, fileBytes))
+        {
+            return new MirrorCapture(endpoint, mirror, request, () => GiveBack(bytes, fileBytes));
+        }
+
+        Count(endpoint, mirror, isTooLong ? MirrorResult.NotMirrored : MirrorResult.Dropped);
+        return null;
+    }
+
+    private async Task RunAsync(MirrorCapture original, long originalMicroseconds, DetachedBody body, Action ended)
     {
         try
         {
-            await CompareAsync(original, originalMicroseconds, buffer.AsMemory(0, length));
+            await CompareAsync(original, originalMicroseconds, body);
         }
         catch (Exception e)
         {
@@ -92,16 +122,11 @@ internal sealed partial class MirrorCopies(
         }
         finally
         {
-            if (buffer is not null)
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
-
             ended();
         }
     }
 
-    private async Task CompareAsync(MirrorCapture original, long originalMicroseconds, ReadOnlyMemory<byte> body)
+    private async Task CompareAsync(MirrorCapture original, long originalMicroseconds, DetachedBody body)
     {
         var (endpoint, mirror) = (original.Endpoint, original.Mirror);
         var route = parts.Routes.Find(endpoint.Tenant, endpoint.Name);
@@ -120,7 +145,7 @@ internal sealed partial class MirrorCopies(
             IsPinned = true,
             IsMirror = true,
         };
-        var exchange = new MirrorExchange(original, body);
+        var exchange = new MirrorExchange(original.Request, body);
         var end = await runner.RunAsync(copy, exchange, CancellationToken.None);
         if (end is not RunEnd.Answered || copy.Receipt is not { } receipt)
         {
@@ -169,22 +194,24 @@ internal sealed partial class MirrorCopies(
             endpoint, static (_, mirror) => new MirrorCounts(mirror), static (_, counts, mirror) => counts.Mirror == mirror ? counts : new MirrorCounts(mirror), mirror);
     }
 
-    private bool TryTake(long bytes)
+    private bool TryTake(long bytes, long fileBytes)
     {
         var isFull = Interlocked.Increment(ref _copies) > CopiesMax;
         isFull |= Interlocked.Add(ref _bytes, bytes) > BytesMax;
+        isFull |= Interlocked.Add(ref _fileBytes, fileBytes) > FileBytesMax;
         if (isFull)
         {
-            GiveBack(bytes);
+            GiveBack(bytes, fileBytes);
         }
 
         return !isFull;
     }
 
-    private void GiveBack(long bytes)
+    private void GiveBack(long bytes, long fileBytes)
     {
         Interlocked.Decrement(ref _copies);
         Interlocked.Add(ref _bytes, -bytes);
+        Interlocked.Add(ref _fileBytes, -fileBytes);
     }
 
     [LoggerMessage(EventId = 5301, EventName = "MirrorFailed", Level = LogLevel.Error, Message = "Endpoint {Endpoint} of {Tenant}: a mirrored invocation failed in the server")]

@@ -20,7 +20,7 @@ internal enum MirrorResult
     /// <summary>The copy was not run: there was no room for it.</summary>
     Dropped,
 
-    /// <summary>Its body is too long to be kept for a copy.</summary>
+    /// <summary>Its body is too long to be kept for a copy, could not be kept, or was not read to its end.</summary>
     NotMirrored,
 }
 

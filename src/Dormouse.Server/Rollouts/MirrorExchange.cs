@@ -7,7 +7,7 @@ using Dormouse.Server.Gateway;
 namespace Dormouse.Server.Rollouts;
 
 /// <summary>A copy of an invocation: sent to an instance like its original, and its answer kept to be compared. It is never tried again.</summary>
-internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte> body) : Exchange
+internal sealed class MirrorExchange(MirrorRequest original, DetachedBody body) : Exchange
 {
     private const string Destination = "http://instance";
 
@@ -49,7 +49,7 @@ internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte
         {
             Version = System.Net.HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = body.IsEmpty && original.Method != HttpMethod.Post ? null : new ReadOnlyMemoryContent(body),
+            Content = body.Length == 0 && original.Method != HttpMethod.Post ? null : body.Content(),
         };
         foreach (var (name, value) in original.Headers)
         {

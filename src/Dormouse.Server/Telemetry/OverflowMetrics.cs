@@ -23,6 +23,7 @@ internal sealed class OverflowMetrics
         LaneEnd.Answered => "answered",
         LaneEnd.NotTaken => "not_taken",
         LaneEnd.CallerLeft => "caller_left",
+        LaneEnd.NotSent => "not_sent",
         _ => "failed",
     });
 

@@ -12,7 +12,7 @@ internal sealed class InvocationRecorder(IInvocationJournal journal, PriceBook p
         var revision = invocation.Revision;
         var lease = invocation.Grant.Lease;
         invocation.Opening = new InvocationOpening(
-            invocation.Id, revision.Tenant, revision.Id, lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib, Receipts.LineOf(lease), invocation.IsMirror);
+            invocation.Id, revision.Tenant, revision.Id, lease.Instance.Number, time.GetUtcNow(), revision.Spec.MemoryMib, Receipts.LineOf(invocation.Grant), invocation.IsMirror);
         var sequence = journal.TryOpen(invocation.Opening);
         if (sequence < 0)
         {

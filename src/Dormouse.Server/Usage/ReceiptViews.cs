@@ -16,7 +16,7 @@ internal static class ReceiptViews
     /// <summary><see cref="ReceiptInfo.Instance"/> of an invocation that an overflow address ran.</summary>
     public const string Elsewhere = "elsewhere";
 
-    /// <param name="overflow">Host of the overflow address that ran it; null = an instance here did, or it is not known any more.</param>
+    /// <param name="overflow">Host of the overflow address that ran it; null = an instance here did.</param>
     public static ReceiptInfo Info(Receipt receipt, string endpoint, string currency, string? overflow = null) => new()
     {
         Id = receipt.Invocation.ToString(),
@@ -65,7 +65,12 @@ internal static class ReceiptViews
     };
 
     private static string Instance(ReceiptLine line, RevisionId revision, long number) =>
-        line == ReceiptLine.ProvisionedTime ? "" : new InstanceId(revision, number).ToString();
+        line switch
+        {
+            ReceiptLine.ProvisionedTime => "",
+            ReceiptLine.Overflow => Elsewhere,
+            _ => new InstanceId(revision, number).ToString(),
+        };
 
     private static double Milliseconds(long microseconds) => microseconds / 1000.0;
 }

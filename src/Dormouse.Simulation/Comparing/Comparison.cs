@@ -20,6 +20,13 @@ public sealed record Grounds
     public MachinePlan Machine { get; init; } = new();
 
     public FaultPlan Faults { get; init; } = FaultPlan.None;
+
+    public CallerPlan Callers { get; init; } = CallerPlan.Silent;
+
+    public RunPlan Runs { get; init; } = RunPlan.Free;
+
+    /// <summary>Expands a spec's scheduled floors over a load of this length, which needs a calendar; null = they are left out.</summary>
+    public Func<RevisionSpec, TimeSpan, ImmutableArray<PlannedFloor>>? Floors { get; init; }
 }
 
 public sealed record PolicyResult(Policy Policy, WorldTotals Totals);
@@ -60,6 +67,8 @@ public static class Comparison
     public static PolicyResult Run(LoadPlan load, Policy policy, Grounds grounds, IProgress<TimeSpan>? progress, CancellationToken cancellationToken)
     {
         var specs = Specs(load, policy, grounds);
+        // Endpoints alike share a spec, and so its windows.
+        var floors = specs.Where(s => !s.Floors.IsEmpty).Distinct().ToDictionary(s => s, s => grounds.Floors?.Invoke(s, load.Duration) ?? []);
         var world = new World(new WorldPlan
         {
             Seed = grounds.Seed,
@@ -67,7 +76,9 @@ public static class Comparison
             Machines = grounds.Machines,
             Machine = grounds.Machine,
             Faults = grounds.Faults,
-            Endpoints = [.. load.Endpoints.Select((e, i) => new EndpointPlan(e.Name, specs[i], e.Open(grounds.Seed)))],
+            Callers = grounds.Callers,
+            Runs = grounds.Runs,
+            Endpoints = [.. load.Endpoints.Select((e, i) => new EndpointPlan(e.Name, specs[i], e.Open(grounds.Seed)) { Floors = floors.GetValueOrDefault(specs[i], []) })],
         });
         return new PolicyResult(policy, world.Run(progress, cancellationToken));
     }

@@ -48,7 +48,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
-                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.IsRetry, @event.Wishes.CanOverflow);
+                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.Wishes.Deadline, @event.IsRetry, @event.Wishes.CanOverflow);
                 _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
                 break;
             case RevisionEventKind.CallerLeft:
@@ -148,6 +148,16 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 return $"ticket {refusal.Ticket} was refused and did not wait";
             }
 
+            if (refusal.Kind == RefusalKind.CallerDeadline && waiter.CallerDeadline == MonotonicTime.Never)
+            {
+                return $"ticket {refusal.Ticket} is refused for a deadline that its caller did not name";
+            }
+
+            if (refusal.Kind == RefusalKind.CallerDeadline && waiter.CallerDeadline > now && HasFreeSlot(effects))
+            {
+                return $"ticket {refusal.Ticket} is refused for its caller's deadline though a slot is free";
+            }
+
             if (refusal.Overflow != OverflowAdvice.None && !waiter.CanOverflow)
             {
                 return $"ticket {refusal.Ticket} is sent away and cannot overflow";
@@ -175,6 +185,11 @@ internal sealed class EndpointBook(RevisionSpec spec)
             if (_waiting.Count == 0 || _waiting[0].Ticket != grant.Ticket)
             {
                 return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "was not the first in the queue" : "did not wait")}";
+            }
+
+            if (_waiting[0].CallerDeadline <= now)
+            {
+                return $"ticket {grant.Ticket} got a slot after its caller's deadline";
             }
 
             _waiting.RemoveAt(0);
@@ -282,14 +297,18 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         var first = _waiting.Min(w => w.Deadline);
-        return first <= now ? "a caller waits longer than the queue time-out"
+        return first <= now ? "a caller waits longer than the queue time-out or his own deadline"
             : effects.WakeAt > first ? "the engine sleeps longer than a caller may wait"
             : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < effects.SlotsPerInstance) ? "a caller waits though a slot is free"
             : _instances.Values.Any(i => i.CountsForMax) ? null
             : "a caller waits and no instance is there, starts or drains";
     }
 
-    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime Deadline, bool IsRetry, bool CanOverflow);
+    /// <param name="CallerDeadline">Never = its caller did not say.</param>
+    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime QueueDeadline, MonotonicTime CallerDeadline, bool IsRetry, bool CanOverflow)
+    {
+        public MonotonicTime Deadline => CallerDeadline < QueueDeadline ? CallerDeadline : QueueDeadline;
+    }
 
     private sealed record Run(long Lease, InstanceBook Instance, MonotonicTime StartedAt);
 }

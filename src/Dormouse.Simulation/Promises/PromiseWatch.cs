@@ -14,15 +14,21 @@ public sealed class PromiseWatch : WorldWatch
 {
     private const int TrailLength = 40;
 
+    private readonly WorldPlan _plan;
     private readonly EndpointBook[] _endpoints;
     private readonly MachineBook[] _machines;
-    private readonly HashSet<long> _open = [];
+    private readonly bool[] _isDown;
+
+    /// <summary>Invocations that came and have not ended, and their endpoints.</summary>
+    private readonly Dictionary<long, int> _open = [];
     private readonly Queue<Step> _trail = new();
     private long _came;
     private long _ended;
 
     public PromiseWatch(WorldPlan plan)
     {
+        _plan = plan;
+        _isDown = new bool[plan.Machines];
         _endpoints = [.. plan.Endpoints.Select(e => new EndpointBook(e.Spec))];
         _machines = [.. Enumerable.Range(0, plan.Machines).Select(_ => new MachineBook(plan.Machine.BudgetMib, plan.Machine.StartsAtOnceMax))];
     }
@@ -30,7 +36,7 @@ public sealed class PromiseWatch : WorldWatch
     public override void Came(long serial, int endpoint, MonotonicTime now)
     {
         _came++;
-        Check(_open.Add(serial) ? null : $"invocation {serial} came twice", now);
+        Check(_open.TryAdd(serial, endpoint) ? null : $"invocation {serial} came twice", now);
     }
 
     public override void Ended(long serial, InvocationOutcome outcome, MonotonicTime now)
@@ -47,8 +53,31 @@ public sealed class PromiseWatch : WorldWatch
         }
 
         _trail.Enqueue(new Step(now, endpoint, @event.Kind, @event.Instance.Number, effects.Grants.Count, effects.Refusals.Count, effects.Starts.Count, effects.Stops.Count));
-        Check(_endpoints[endpoint].Apply(@event, now, effects), now);
+        Check(_isDown[MachineOf(endpoint)] ? $"endpoint {endpoint} decides on a machine that is down" : _endpoints[endpoint].Apply(@event, now, effects), now);
     }
+
+    public override void SharedRunsBegan(int endpoint, InstanceId instance, int largest, int runs, MonotonicTime now)
+    {
+        var spec = _plan.Endpoints[endpoint].Spec;
+        Check(largest > spec.BatchMax ? $"{largest} invocations share a run; batch_max is {spec.BatchMax}"
+            : spec.BatchMax > 1 && runs > spec.Concurrency ? $"{runs} runs share {instance}; concurrency is {spec.Concurrency}"
+            : null, now);
+    }
+
+    /// <summary>Books of what was there are closed: nobody may be left open, and whatever comes of it later is an error.</summary>
+    public override void MachineLost(int machine, MonotonicTime now)
+    {
+        var left = _open.Where(o => MachineOf(o.Value) == machine).Select(o => o.Key).Take(5).ToList();
+        Check(left.Count == 0 ? null : $"machine {machine} is lost and nobody told {string.Join(", ", left)}", now);
+        _isDown[machine] = true;
+        _machines[machine] = new MachineBook(_plan.Machine.BudgetMib, _plan.Machine.StartsAtOnceMax);
+        for (var i = machine; i < _endpoints.Length; i += _plan.Machines)
+        {
+            _endpoints[i] = new EndpointBook(_plan.Endpoints[i].Spec);
+        }
+    }
+
+    public override void MachineBack(int machine, MonotonicTime now) => _isDown[machine] = false;
 
     public override void Requested(int machine, InstanceId instance, MonotonicTime now) => Check(_machines[machine].Requested(instance), now);
 
@@ -62,12 +91,14 @@ public sealed class PromiseWatch : WorldWatch
     /// <param name="kept">Instances that min-instances keep.</param>
     public void CheckRest(MonotonicTime now, int kept)
     {
-        Check(_open.Count == 0 && _came == _ended ? null : $"{_came} came and {_ended} ended; lost: {string.Join(", ", _open.Take(5))}", now);
+        Check(_open.Count == 0 && _came == _ended ? null : $"{_came} came and {_ended} ended; lost: {string.Join(", ", _open.Keys.Take(5))}", now);
         Check(_endpoints.All(e => e.IsAtRest) ? null : "callers wait or run though nothing will happen any more", now);
         var left = _endpoints.Sum(e => e.InstanceCount);
         Check(left <= kept ? null : $"{left} instances are left; {kept} are to be kept", now);
         Check(kept > 0 || _machines.All(m => m.HeldMib == 0) ? null : "memory is held by nobody", now);
     }
+
+    private int MachineOf(int endpoint) => endpoint % _plan.Machines;
 
     private void Check(string? broken, MonotonicTime now)
     {

@@ -9,7 +9,7 @@ using Dormouse.Simulation.Worlds;
 
 namespace Dormouse.Simulation.Promises;
 
-/// <summary>Small worlds full of trouble, one for each seed: few endpoints with odd policies on machines that are too small, bursts, crashes, bad starts, frozen clocks.</summary>
+/// <summary>Small worlds full of trouble, one for each seed: few endpoints with odd policies on machines that are too small, bursts, crashes, bad starts, frozen clocks, lost machines.</summary>
 public static class RandomWorlds
 {
     /// <summary>Far more than any of these worlds needs.</summary>
@@ -81,6 +81,8 @@ public static class RandomWorlds
             Machine = Machine(ref random),
             ProvisionedEvery = duration * (0.001 + (0.2 * random.Unit())),
             Faults = isQuiet ? FaultPlan.None : Faults(ref random),
+            Callers = random.Happens(0.4) ? Callers(ref random) : CallerPlan.Silent,
+            Runs = new RunPlan { Knee = random.Happens(0.5) ? 1 + random.Below(4) : 0, BatchGrowth = random.Unit() },
         };
     }
 
@@ -121,7 +123,7 @@ public static class RandomWorlds
         };
         return random.Below(4) switch
         {
-            0 => spec with { BatchMax = 2 + random.Below(7) },
+            0 => spec with { BatchMax = 2 + random.Below(7), BatchDelay = random.Happens(0.5) ? spec.Timeout * (0.5 * random.Unit()) : TimeSpan.Zero },
             1 => spec with { IsConcurrencyAuto = true, Cpu = spec.Concurrency },
             _ => spec,
         };
@@ -162,6 +164,12 @@ public static class RandomWorlds
         return arrivals;
     }
 
+    private static CallerPlan Callers(ref SeededRandom random) => new()
+    {
+        WithDeadline = random.Unit(),
+        Deadline = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(1 + random.Below(3_000))),
+    };
+
     private static MachinePlan Machine(ref SeededRandom random) => new()
     {
         BudgetMib = 256 + (64 * random.Below(24)),
@@ -180,6 +188,8 @@ public static class RandomWorlds
         LostReadiness = random.Happens(0.4) ? random.Unit() * 0.3 : 0,
         ClockJumpEvery = random.Happens(0.4) ? TimeSpan.FromMilliseconds(200 + random.Below(5_000)) : TimeSpan.Zero,
         ClockJump = new Spread.Even(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(10)),
+        MachineLossEvery = random.Happens(0.3) ? TimeSpan.FromMilliseconds(500 + random.Below(10_000)) : TimeSpan.Zero,
+        MachineOutage = new Spread.Even(TimeSpan.Zero, TimeSpan.FromSeconds(3)),
         ImpatientCallers = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
         Patience = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(500)),
     };

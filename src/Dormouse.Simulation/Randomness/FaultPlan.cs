@@ -28,6 +28,12 @@ public sealed record FaultPlan
     /// <summary>How far it jumps.</summary>
     public Spread ClockJump { get; init; } = new Spread.Always(TimeSpan.Zero);
 
+    /// <summary>Mean time from a machine's start until it is lost with all that is on it; zero = never.</summary>
+    public TimeSpan MachineLossEvery { get; init; }
+
+    /// <summary>How long it is away. Who calls meanwhile finds nobody.</summary>
+    public Spread MachineOutage { get; init; } = new Spread.Always(TimeSpan.FromSeconds(30));
+
     /// <summary>Share of callers that leave when they have waited for <see cref="Patience"/>.</summary>
     public double ImpatientCallers { get; init; }
 

@@ -52,7 +52,7 @@ public static class HtmlReport
             string[] cells =
             [
                 $"<i style=\"background:{SvgChart.Colour(i)}\"></i>{Encode(results[i].Policy.Name)}", Count(t.ColdGrants), Number(100 * t.ColdShare, "0.###"), Ms(t, 0.5), Ms(t, 0.95), Ms(t, 0.99),
-                Number(t.Latency.Max.TotalMilliseconds, "#,0.#"), Count(t.Refused), Count(t.TimedOut + t.Crashed), Count(t.Evictions), Number(t.InstanceTime.TotalSeconds, "#,0"), Number(t.GibSeconds, "#,0"),
+                Number(t.Latency.Max.TotalMilliseconds, "#,0.#"), Count(t.Refused), Count(t.Failed), Count(t.Evictions), Number(t.InstanceTime.TotalSeconds, "#,0"), Number(t.GibSeconds, "#,0"),
                 Number(100 * t.BusyShare, "0.#"), Number((double)t.PricePico / 1e12, "0.######"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(c => $"<td>{c}</td>")).Append("</tr>\n");

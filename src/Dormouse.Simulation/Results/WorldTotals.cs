@@ -31,8 +31,19 @@ public sealed class WorldTotals(TimeSpan duration)
 
     public long CallersLeft { get; set; }
 
+    /// <summary>Those that waited or ran on a machine that was lost.</summary>
+    public long LostWithMachine { get; set; }
+
+    /// <summary>Those that came while their machine was down.</summary>
+    public long Unreachable { get; set; }
+
+    public long MachineLosses { get; set; }
+
+    /// <summary>Those that got no answer though nobody refused them.</summary>
+    public long Failed => TimedOut + Crashed + LostWithMachine + Unreachable;
+
     /// <summary>Those that overflow addresses took.</summary>
-    public long Overflowed { get; set; }
+    public long Overflowed { get; private set; }
 
     public long Refused => _refusals.Sum();
 
@@ -124,6 +135,13 @@ public sealed class WorldTotals(TimeSpan duration)
     /// <param name="isProvisioned">It ran on a provisioned instance.</param>
     public void Billed(PriceBook book, long meteredMicroseconds, int memoryMib, bool isProvisioned) =>
         PricePico += Pricing.PricePico(book, Pricing.BilledMilliseconds(meteredMicroseconds), memoryMib, isProvisioned ? ReceiptLine.Provisioned : ReceiptLine.OnDemand);
+
+    /// <summary>An overflow address took one.</summary>
+    public void WentElsewhere(PriceBook book)
+    {
+        Overflowed++;
+        PricePico += Pricing.PricePico(book, 0, 0, ReceiptLine.Overflow);
+    }
 
     /// <summary>A stretch of provisioned time was accounted.</summary>
     public void Provisioned(PriceBook book, long microseconds, int memoryMib)

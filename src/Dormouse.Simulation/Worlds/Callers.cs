@@ -15,7 +15,19 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         var place = world.Invocations.Open(endpoint.Index, ++_lastSerial, arrival.At, arrival.RunTime);
         world.Totals.Arrived(arrival.At);
         world.Watch?.Came(_lastSerial, endpoint.Index, world.Now);
-        var faults = world.Plan.Faults;
+        if (endpoint.Machine.IsDown)
+        {
+            world.Totals.Unreachable++;
+            End(place, InvocationOutcome.Unreachable);
+            return;
+        }
+
+        var (faults, callers) = (world.Plan.Faults, world.Plan.Callers);
+        if (endpoint.Machine.Random.Happens(callers.WithDeadline))
+        {
+            world.Invocations[place].Deadline = world.Now + callers.Deadline.Draw(ref endpoint.Machine.Random);
+        }
+
         if (endpoint.Machine.Random.Happens(faults.ImpatientCallers))
         {
             var patience = faults.Patience.Draw(ref endpoint.Machine.Random);
@@ -46,7 +58,13 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         invocation.Lease = grant.Lease;
         instance.Runs.Add(place);
         world.Totals.Granted(grant.Kind, world.Now);
-        if (instance.Phase == InstancePhase.Ready)
+        if (instance is { Phase: InstancePhase.Ready, Work: { } work })
+        {
+            world.Events.Add(world.Now + endpoint.Spec.Timeout, new WorldEvent(EventKind.RunLimit, place, invocation.Generation));
+            work.Join(new WorkItem(place, invocation.Generation, invocation.RunTime, world.Now), world.Now);
+            Schedule(instance, work);
+        }
+        else if (instance.Phase == InstancePhase.Ready)
         {
             var run = invocation.RunTime < endpoint.Spec.Timeout ? invocation.RunTime : endpoint.Spec.Timeout;
             world.Events.Add(world.Now + run, new WorldEvent(EventKind.RunEnds, place, invocation.Generation));
@@ -65,7 +83,7 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         {
             // Elsewhere it runs at once; there is always room for so many.
             endpoint.Overflowing++;
-            world.Totals.Overflowed++;
+            world.Totals.WentElsewhere(world.Plan.Prices);
             world.Events.Add(world.Now + world.Invocations[place].RunTime, new WorldEvent(EventKind.OverflowEnds, endpoint.Index, 0));
             End(place, InvocationOutcome.Overflowed);
         }
@@ -84,13 +102,74 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
     public void RunEnds(int place, long generation)
     {
         ref var invocation = ref world.Invocations[place];
-        if (!invocation.IsOpen || invocation.Generation != generation || invocation.Instance is not { } instance)
+        if (invocation.IsOpen && invocation.Generation == generation && invocation.Instance is { } instance)
+        {
+            EndRun(place, instance, invocation.RunTime > instance.Endpoint.Spec.Timeout);
+        }
+    }
+
+    /// <summary>A run that shares its instance has taken as long as it may, its wait for the run included.</summary>
+    public void RunIsLate(int place, long generation)
+    {
+        ref var invocation = ref world.Invocations[place];
+        if (invocation.IsOpen && invocation.Generation == generation && invocation.Instance is { } instance)
+        {
+            EndRun(place, instance, isLate: true);
+        }
+    }
+
+    /// <summary>Runs that share an instance go on: some have ended, others begin.</summary>
+    public void WorkDue(SimulatedInstance instance, long version)
+    {
+        if (instance.Phase != InstancePhase.Ready || instance.Work is not { } work || work.Version != version)
         {
             return;
         }
 
+        foreach (var item in work.Advance(world.Now).ToArray())
+        {
+            // An end before it may have ended the instance.
+            ref var invocation = ref world.Invocations[item.Place];
+            if (invocation.IsOpen && invocation.Generation == item.Generation && invocation.Instance == instance)
+            {
+                EndRun(item.Place, instance, isLate: false);
+            }
+        }
+
+        Schedule(instance, work);
+    }
+
+    /// <summary>The machine is lost: whoever waits or runs there has no connection any more.</summary>
+    public void BreakAll(SimulatedMachine machine)
+    {
+        for (var place = 0; place < world.Invocations.Used; place++)
+        {
+            ref var invocation = ref world.Invocations[place];
+            if (invocation.IsOpen && world.Endpoints[invocation.Endpoint].Machine == machine)
+            {
+                world.Totals.LostWithMachine++;
+                End(place, InvocationOutcome.MachineLost);
+            }
+        }
+    }
+
+    private void Schedule(SimulatedInstance instance, InstanceWork work)
+    {
+        if (work.LargestBegun > 0)
+        {
+            world.Watch?.SharedRunsBegan(instance.Endpoint.Index, instance.Id, work.LargestBegun, work.Runs, world.Now);
+        }
+
+        if (work.NextAt != Core.MonotonicTime.Never)
+        {
+            world.Events.Add(work.NextAt, new WorldEvent(EventKind.WorkDue, instance.Endpoint.Index, work.Version, instance));
+        }
+    }
+
+    private void EndRun(int place, SimulatedInstance instance, bool isLate)
+    {
+        ref var invocation = ref world.Invocations[place];
         var endpoint = instance.Endpoint;
-        var isLate = invocation.RunTime > endpoint.Spec.Timeout;
         var answer = endpoint.Machine.Plan.AnswerTime.Draw(ref endpoint.Machine.Random);
         var end = isLate ? SlotEnd.TimedOut : answer > TimeSpan.Zero ? SlotEnd.Answering : SlotEnd.Completed;
         var lease = invocation.Lease;
@@ -168,7 +247,8 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         invocation.WaitsSince = world.Now;
         var ticket = world.Invocations.Ticket(place);
         world.Watch?.Waits(invocation.Serial, ticket);
-        return RevisionEvent.Arrived(ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry, CallerWishes.None with { CanOverflow = canOverflow });
+        return RevisionEvent.Arrived(
+            ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry, new CallerWishes(invocation.Deadline, QueuePriority.Normal, canOverflow));
     }
 
     private void End(int place, InvocationOutcome outcome)

@@ -72,6 +72,12 @@ internal sealed class Dispatch(WorldState world)
     public void ChangeFloor(SimulatedEndpoint endpoint, int instances)
     {
         endpoint.Floor = new InstanceFloor(instances, "from now on");
+        if (endpoint.Machine.IsDown)
+        {
+            // Its next server asks for it.
+            return;
+        }
+
         Feed(endpoint, endpoint.Engine is null && instances > 0 ? RevisionEvent.Of(RevisionEventKind.Woken) : RevisionEvent.FloorChanged(endpoint.Floor));
     }
 

@@ -9,6 +9,12 @@ internal enum EventKind : byte
 
     /// <summary>A run ends; the event is stale when its slot in the table was granted again.</summary>
     RunEnds,
+
+    /// <summary>A run that shares its instance has taken as long as it may; stale as <see cref="RunEnds"/> is.</summary>
+    RunLimit,
+
+    /// <summary>On an instance whose invocations share runs or cores, one ends or begins.</summary>
+    WorkDue,
     AnswerLeft,
     CallerLeaves,
 
@@ -24,6 +30,8 @@ internal enum EventKind : byte
     Lost,
     Gone,
     ClockJump,
+    MachineLost,
+    MachineBack,
 
     /// <summary>The accounts of an endpoint's provisioned time are closed up to now.</summary>
     MeterProvisioned,
@@ -33,7 +41,7 @@ internal enum EventKind : byte
 }
 
 /// <param name="Index">Of the endpoint, invocation or machine it is about.</param>
-/// <param name="Value">The invocation's run, or the time that was wished for.</param>
+/// <param name="Value">The invocation's run, the version of an instance's work, or the time that was wished for.</param>
 internal readonly record struct WorldEvent(EventKind Kind, int Index, long Value, SimulatedInstance? Instance = null);
 
 /// <summary>What will happen, earliest first; of what falls on one moment, what was scheduled first.</summary>

@@ -49,6 +49,7 @@ internal sealed class InstanceLife(WorldState world, Dispatch dispatch)
         }
 
         instance.Phase = InstancePhase.Ready;
+        instance.Work = InstanceWork.Of(instance.Endpoint.Spec, world.Plan.Runs);
         instance.Endpoint.NextCause = StartCause.Idle;
         if (!world.IsLoadOver && world.Plan.Faults.CrashEvery is { Ticks: > 0 } every)
         {

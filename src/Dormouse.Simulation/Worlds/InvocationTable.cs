@@ -15,6 +15,9 @@ internal struct Invocation
 
     public MonotonicTime ArrivedAt;
 
+    /// <summary>Its caller's own; never = he did not say.</summary>
+    public MonotonicTime Deadline;
+
     /// <summary>When it last began to wait.</summary>
     public MonotonicTime WaitsSince;
 
@@ -59,6 +62,7 @@ internal sealed class InvocationTable
             Generation = invocation.Generation + 1,
             ArrivedAt = arrivedAt,
             RunTime = runTime,
+            Deadline = MonotonicTime.Never,
             IsOpen = true,
         };
         return place;
@@ -72,6 +76,9 @@ internal sealed class InvocationTable
         invocation.Lease = default;
         _free.Push(place);
     }
+
+    /// <summary>Places that were ever taken.</summary>
+    public int Used => _used;
 
     public long Ticket(int place) => ((long)_places[place].Generation << 32) | (uint)place;
 

@@ -82,6 +82,17 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
         }
     }
 
+    /// <summary>Its server is lost: the next one knows nothing of it but what it was deployed with.</summary>
+    public void Forget()
+    {
+        // Numbers go on only so that no two instances of a world have the same one.
+        _nextInstance = Engine?.NextInstanceNumber ?? _nextInstance;
+        (_learned, _idle, NextCause) = (default, null, StartCause.First);
+        (WakeAt, WakeScheduled) = (MonotonicTime.Never, MonotonicTime.Never);
+        _instances = NoInstances;
+        Engine = null;
+    }
+
     public SimulatedInstance Add(InstanceId id)
     {
         var instance = new SimulatedInstance(id, this);

@@ -15,6 +15,9 @@ internal enum InstancePhase
 
     /// <summary>Stopped, failed or lost; not gone yet.</summary>
     Ending,
+
+    /// <summary>Gone with its machine.</summary>
+    Void,
 }
 
 /// <summary>One instance as it really is: what the driver, the launcher and the worker are in a server.</summary>
@@ -37,6 +40,9 @@ internal sealed class SimulatedInstance(InstanceId id, SimulatedEndpoint endpoin
     public TimeSpan LoadTime { get; set; }
 
     public bool WillFail { get; set; }
+
+    /// <summary>Where its invocations share runs or cores; null elsewhere.</summary>
+    public InstanceWork? Work { get; set; }
 
     /// <summary>Invocations that run on it, by their place in the table.</summary>
     public List<int> Runs { get; } = [];

@@ -17,10 +17,16 @@ internal sealed class SimulatedMachine(int index, MachinePlan plan, ulong seed)
 
     public MachinePlan Plan => plan;
 
-    public MachineArbiter Arbiter { get; } = new(plan.BudgetMib, plan.StartsAtOnceMax);
+    public MachineArbiter Arbiter { get; private set; } = new(plan.BudgetMib, plan.StartsAtOnceMax);
+
+    /// <summary>Nobody is there to take an invocation.</summary>
+    public bool IsDown { get; set; }
 
     public ref SeededRandom Random => ref _random;
 
     /// <summary>What falls due before it is handled then.</summary>
     public MonotonicTime FrozenUntil { get; set; }
+
+    /// <summary>All that it held is gone.</summary>
+    public void Clear() => Arbiter = new MachineArbiter(plan.BudgetMib, plan.StartsAtOnceMax);
 }

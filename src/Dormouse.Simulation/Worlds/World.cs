@@ -17,6 +17,7 @@ public sealed class World
     private readonly Dispatch _dispatch;
     private readonly InstanceLife _instances;
     private readonly Callers _callers;
+    private readonly MachineLife _machineLife;
     private readonly SimulatedMachine[] _machines;
     private readonly MonotonicTime _end;
 
@@ -25,11 +26,12 @@ public sealed class World
     {
         _state = new WorldState(plan, watch);
         _end = new MonotonicTime(plan.Duration.Ticks);
-        // The three parts know each other; none is used before all are there.
+        // The first three know each other; none is used before all are there.
         _dispatch = new Dispatch(_state);
         _instances = new InstanceLife(_state, _dispatch);
         _callers = new Callers(_state, _dispatch);
         _dispatch.Connect(_instances, _callers);
+        _machineLife = new MachineLife(_state, _dispatch, _callers);
         _machines = [.. Enumerable.Range(0, plan.Machines).Select(i => new SimulatedMachine(i, plan.Machine, plan.Seed))];
         _state.Endpoints = [.. plan.Endpoints.Select((e, i) => new SimulatedEndpoint(i, e, _machines[i % _machines.Length]))];
         Open();
@@ -98,6 +100,9 @@ public sealed class World
             case EventKind.RunEnds:
                 _callers.RunEnds(what.Index, what.Value);
                 break;
+            case EventKind.RunLimit:
+                _callers.RunIsLate(what.Index, what.Value);
+                break;
             case EventKind.CallerLeaves:
                 _callers.Leave(what.Index, what.Value);
                 break;
@@ -108,7 +113,13 @@ public sealed class World
                 _dispatch.Wake(_state.Endpoints[what.Index], new MonotonicTime(what.Value));
                 break;
             case EventKind.ClockJump:
-                Jump(_machines[what.Index]);
+                _machineLife.Jump(_machines[what.Index]);
+                break;
+            case EventKind.MachineLost:
+                _machineLife.Lose(_machines[what.Index]);
+                break;
+            case EventKind.MachineBack:
+                _machineLife.Return(_machines[what.Index]);
                 break;
             case EventKind.FloorChanges:
                 _dispatch.ChangeFloor(_state.Endpoints[what.Index], (int)what.Value);
@@ -118,15 +129,21 @@ public sealed class World
                 ScheduleMeter(_state.Endpoints[what.Index]);
                 break;
             case var _ when what.Instance is { } instance:
-                HandleInstance(what.Kind, instance);
+                HandleInstance(what, instance);
                 break;
         }
     }
 
-    private void HandleInstance(EventKind kind, SimulatedInstance instance)
+    private void HandleInstance(in WorldEvent what, SimulatedInstance instance)
     {
-        switch (kind)
+        switch (what.Kind)
         {
+            case var _ when instance.Phase == InstancePhase.Void:
+                // It was lost with its machine.
+                break;
+            case EventKind.WorkDue:
+                _callers.WorkDue(instance, what.Value);
+                break;
             case EventKind.AnswerLeft:
                 _callers.AnswerLeft(instance);
                 break;
@@ -164,7 +181,7 @@ public sealed class World
 
         foreach (var machine in _machines)
         {
-            ScheduleJump(machine);
+            _machineLife.Schedule(machine);
         }
     }
 
@@ -183,26 +200,8 @@ public sealed class World
 
     private SimulatedMachine MachineOf(in WorldEvent what) => what.Kind switch
     {
-        EventKind.ClockJump => _machines[what.Index],
-        EventKind.RunEnds or EventKind.CallerLeaves => _state.Endpoints[_state.Invocations[what.Index].Endpoint].Machine,
+        EventKind.ClockJump or EventKind.MachineLost or EventKind.MachineBack => _machines[what.Index],
+        EventKind.RunEnds or EventKind.RunLimit or EventKind.CallerLeaves => _state.Endpoints[_state.Invocations[what.Index].Endpoint].Machine,
         _ => _state.Endpoints[what.Index].Machine,
     };
-
-    private void Jump(SimulatedMachine machine)
-    {
-        if (!_state.IsLoadOver)
-        {
-            machine.FrozenUntil = _state.Now + _state.Plan.Faults.ClockJump.Draw(ref machine.Random);
-            ScheduleJump(machine);
-        }
-    }
-
-    private void ScheduleJump(SimulatedMachine machine)
-    {
-        if (_state.Plan.Faults.ClockJumpEvery is { Ticks: > 0 } every)
-        {
-            var from = machine.FrozenUntil > _state.Now ? machine.FrozenUntil : _state.Now;
-            _state.Events.Add(from + (every * machine.Random.Exponential()), new WorldEvent(EventKind.ClockJump, machine.Index, 0));
-        }
-    }
 }

@@ -29,6 +29,10 @@ public sealed record WorldPlan
     public TimeSpan ProvisionedEvery { get; init; } = TimeSpan.FromMinutes(5);
 
     public FaultPlan Faults { get; init; } = FaultPlan.None;
+
+    public CallerPlan Callers { get; init; } = CallerPlan.Silent;
+
+    public RunPlan Runs { get; init; } = RunPlan.Free;
 }
 
 /// <param name="Name">For reports.</param>

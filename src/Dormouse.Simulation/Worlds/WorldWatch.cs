@@ -21,6 +21,12 @@ public enum InvocationOutcome
 
     /// <summary>Its caller left while it waited.</summary>
     CallerLeft,
+
+    /// <summary>Its machine was lost while it waited or ran.</summary>
+    MachineLost,
+
+    /// <summary>Its machine was down when it came.</summary>
+    Unreachable,
 }
 
 /// <summary>Hears of everything that happens in a world, at once and in order. Methods do nothing unless overridden.</summary>
@@ -43,6 +49,23 @@ public abstract class WorldWatch
     }
 
     public virtual void Ended(long serial, InvocationOutcome outcome, MonotonicTime now)
+    {
+    }
+
+    /// <summary>Runs began on an instance whose invocations share runs.</summary>
+    /// <param name="largest">Most invocations that share one of them.</param>
+    /// <param name="runs">Runs under way there now.</param>
+    public virtual void SharedRunsBegan(int endpoint, InstanceId instance, int largest, int runs, MonotonicTime now)
+    {
+    }
+
+    /// <summary>A machine is lost: everybody who waited or ran there has ended, and nothing of it is left.</summary>
+    public virtual void MachineLost(int machine, MonotonicTime now)
+    {
+    }
+
+    /// <summary>It is there again, empty.</summary>
+    public virtual void MachineBack(int machine, MonotonicTime now)
     {
     }
 

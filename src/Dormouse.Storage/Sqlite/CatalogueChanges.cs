@@ -157,7 +157,8 @@ internal static class CatalogueChanges
             ("$name", endpoint.Name));
     }
 
-    private static void AddRow(SqliteSession session, RevisionId id, NewRevision revision, DateTimeOffset now) =>
+    private static void AddRow(SqliteSession session, RevisionId id, NewRevision revision, DateTimeOffset now)
+    {
         session.Execute(
             """
             INSERT INTO revisions (endpoint_id, number, tenant_id, state, spec, interface, is_routed, tag, takes_traffic, created_at)
@@ -172,6 +173,15 @@ internal static class CatalogueChanges
             ("$tag", revision.Debut.Tag),
             ("$takes_traffic", revision.Debut.TakesTraffic ? 1 : 0),
             ("$created", StoredTime.ToMicroseconds(now)));
+        if (revision.Spec.Overflow is { } overflow)
+        {
+            session.Execute(
+                "INSERT INTO overflow_hosts (endpoint_id, number, host) VALUES ($endpoint, $number, $host)",
+                ("$endpoint", StoredValues.Bytes(id.Endpoint.Value)),
+                ("$number", id.Number),
+                ("$host", overflow.Host));
+        }
+    }
 
     private static void AddFiles(SqliteSession session, RevisionId id, NewRevision revision)
     {

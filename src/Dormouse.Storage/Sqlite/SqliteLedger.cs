@@ -114,6 +114,15 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
             s => s.First("SELECT name FROM endpoint_names WHERE endpoint_id = $id", r => r.GetString(0), ("$id", StoredValues.Bytes(endpoint.Value))),
             cancellationToken);
 
+    public Task<string?> OverflowHostAsync(RevisionId revision, CancellationToken cancellationToken) =>
+        readers.ReadAsync(
+            s => s.First(
+                "SELECT host FROM overflow_hosts WHERE endpoint_id = $id AND number = $number",
+                r => r.GetString(0),
+                ("$id", StoredValues.Bytes(revision.Endpoint.Value)),
+                ("$number", revision.Number)),
+            cancellationToken);
+
     public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) =>
         readers.ReadAsync(
             session =>

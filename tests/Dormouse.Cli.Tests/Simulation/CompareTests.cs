@@ -39,6 +39,37 @@ public sealed class CompareTests : IDisposable
     }
 
     [Fact]
+    public async Task Scheduled_floors_of_a_policy_open_by_the_calendar()
+    {
+        // A call at 8:00:01 and one at 12:00 on a Monday; the window from 8 to 10 has the first warm.
+        var load = _shell.Write("load.csv", "time_s,endpoint,run_ms\n28801,a,100\n43200,a,100\n");
+        var policy = _shell.Write("office.yaml", "floors: [\"0 8 * * MON for 2h = 1\"]\nidle_timeout: 10s\n");
+
+        var monday = (await _shell.RunAsync("simulate", "--trace", load, "--policy", policy, "--output", "json")).Done();
+        var tuesday = (await _shell.RunAsync("simulate", "--trace", load, "--policy", policy, "--begins-at", "2026-01-06T00:00:00Z", "--output", "json")).Done();
+
+        int Cold(Result result) => result.Json.GetProperty("policies")[0].GetProperty("cold_starts").GetInt32();
+        Assert.Equal((1, 2), (Cold(monday), Cold(tuesday)));
+        Assert.InRange(monday.Json.GetProperty("policies")[0].GetProperty("instance_s").GetDouble(), 7_190, 7_230);
+    }
+
+    [Fact]
+    public async Task Callers_machines_and_cores_can_be_made_worse()
+    {
+        string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "20", "--duration", "1h", "--policy", _shell.Write("batches.yaml", "concurrency: 1\nbatch_max: 4\nmax_instances: 1\n"), "--output", "json"];
+
+        var result = (await _shell.RunAsync([.. command, "--caller-deadline", "20ms", "--machine-loss-every", "5m", "--machine-outage", "20s", "--knee", "2", "--batch-growth", "0.1"])).Done();
+
+        var policy = result.Json.GetProperty("policies")[0];
+        Assert.True(policy.GetProperty("refused").GetProperty("caller_deadline").GetInt64() > 0);
+        Assert.True(policy.GetProperty("machine_losses").GetInt64() > 0);
+        Assert.True(policy.GetProperty("unreachable").GetInt64() > 0);
+        long Of(string name) => policy.GetProperty(name).GetInt64();
+        var refused = policy.GetProperty("refused").EnumerateObject().Sum(r => r.Value.GetInt64());
+        Assert.Equal(Of("invocations"), Of("answered") + refused + Of("timed_out") + Of("crashed") + Of("lost_with_machine") + Of("unreachable"));
+    }
+
+    [Fact]
     public async Task A_profile_needs_no_file()
     {
         var result = (await _shell.RunAsync("simulate", "--profile", "bursty", "--endpoints", "5", "--rate", "2", "--duration", "10m", "--output", "json")).Done();
@@ -104,6 +135,7 @@ public sealed class CompareTests : IDisposable
     [Theory]
     [InlineData("idle_timout: 30s", ":1: idle_timout: Unknown key. Did you mean 'idle_timeout'?")]
     [InlineData("concurrency: many", ":1: concurrency: A whole number is needed here. It is 'many'.")]
+    [InlineData("floors: daily", ":1: floors: A list of texts is needed here. It is 'daily'.")]
     [InlineData("concurrency: [1]", ":1: concurrency: A single value is needed here.")]
     [InlineData("- 1", ":1: A policy is a mapping of settings")]
     public async Task A_bad_policy_is_refused_with_its_place(string text, string message)
@@ -119,6 +151,8 @@ public sealed class CompareTests : IDisposable
     [Theory]
     [InlineData("max_instances: 5\nmin_instances: 6", "min_instances is 6; allowed are 0 to max_instances, which is 5.")]
     [InlineData("idle_timeout: 2d", "idle_timeout is 2d; allowed are 0s to 24h.")]
+    [InlineData("floors: [\"0 0 30 2 * for 1h = 1\"]", "floors has '0 0 30 2 * UTC for 1h = 1', whose cron expression '0 0 30 2 *' never fires")]
+    [InlineData("concurrency: auto\nbatch_max: 4", "batch_max")]
     public async Task Settings_that_are_not_allowed_are_named(string text, string message)
     {
         var result = await _shell.RunAsync("simulate", "--profile", "steady", "--policy", _shell.Write("policy.yaml", text));
@@ -132,6 +166,9 @@ public sealed class CompareTests : IDisposable
     [InlineData("--trace and --profile were both given", "--trace", "x.csv", "--profile", "steady")]
     [InlineData("--endpoints is 0; allowed are 1 to 1000000", "--profile", "steady", "--endpoints", "0")]
     [InlineData("--duration is 'long'; allowed is a number with", "--profile", "steady", "--duration", "long")]
+    [InlineData("--knee is 0; allowed are 1 to 1000", "--profile", "steady", "--knee", "0")]
+    [InlineData("--batch-growth is 2; allowed are 0 to 1", "--profile", "steady", "--batch-growth", "2")]
+    [InlineData("--begins-at is 'soon'; allowed is a time such as", "--profile", "steady", "--begins-at", "soon")]
     [InlineData("--machine-memory is 1MiB; allowed are 64MiB to", "--profile", "steady", "--machine-memory", "1MiB")]
     [InlineData("more than 10,000,000,000 invocations", "--profile", "steady", "--rate", "1000000", "--duration", "100d")]
     public async Task A_wrong_command_line_is_told(string message, params string[] arguments)

@@ -39,7 +39,7 @@ public sealed class ReceiptsTests
         var book = PriceBook.Default with { PicoPerInvocation = 5, PicoPerOverflow = 7 };
         var receipt = Receipts.Close(Server, 9, Opening, Grant(StartKind.Overflow, null), new InvocationEnd(Outcome.Completed, 200, 1_000, 0, 1_000), book);
 
-        Assert.Equal((StartKind.Overflow, 1_000L), (receipt.Start, receipt.Times.RunMicroseconds));
+        Assert.Equal((ReceiptLine.Overflow, StartKind.Overflow, 1_000L), (receipt.Line, receipt.Start, receipt.Times.RunMicroseconds));
         Assert.Equal((0L, 0L, 7L), (receipt.MeteredMicroseconds, receipt.BilledMilliseconds, receipt.PricePico));
     }
 

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
 using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Inference.Wire;
+using Google.Protobuf;
 
 namespace Dormouse.Protocol.Tests.Inference;
 
@@ -49,6 +51,21 @@ public sealed class AnswerComparisonTests
         Assert.Equal("byte 1 is 2 and 3", Difference(new ComparedAnswer("image/png", null, new byte[] { 1, 2 }), new ComparedAnswer("image/png", null, new byte[] { 1, 3 })));
     }
 
+    [Fact]
+    public void Messages_are_compared_by_value()
+    {
+        var one = Message([1f, 2f]);
+
+        Assert.Null(Messages(one, Message([1.00001f, 2f], version: "2", id: "b")));
+        Assert.Equal("output 'y' element 1 is 2 and 3", Messages(one, Message([1f, 3f])));
+        Assert.Equal("outputs[0] is 'y' FP32 [1,2] and 'z' FP32 [1,2]", Messages(one, Message([1f, 2f], name: "z")));
+        Assert.Equal("outputs[0] is 'y' FP32 [1,2] and 'y' FP32 [2,1]", Messages(one, Message([1f, 2f], rows: 2)));
+        Assert.Equal("outputs has 1 and 0 elements", Messages(one, new ModelInferResponse { ModelName = "m" }.ToByteArray()));
+        Assert.Equal("model_name is 'm' and 'n'", Messages(one, new ModelInferResponse { ModelName = "n" }.ToByteArray()));
+        Assert.StartsWith("they have", Messages(one, [0xFF]), StringComparison.Ordinal);
+        Assert.StartsWith("they have", Difference(new ComparedAnswer("application/x-protobuf", null, one), new ComparedAnswer("application/json", null, "{}"u8.ToArray())), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(-5, "{}")]
     [InlineData(99, "{}")]
@@ -71,6 +88,18 @@ public sealed class AnswerComparisonTests
         new ComparedAnswer("application/json", null, Encoding.UTF8.GetBytes(one)), new ComparedAnswer("application/json; charset=utf-8", null, Encoding.UTF8.GetBytes(other)), tolerance);
 
     private static string? Difference(ComparedAnswer one, ComparedAnswer other) => AnswerComparison.Difference(one, other, 1e-4);
+
+    private static string? Messages(byte[] one, byte[] other) =>
+        Difference(new ComparedAnswer("application/x-protobuf", null, one), new ComparedAnswer("application/x-protobuf", null, other));
+
+    private static byte[] Message(float[] values, string version = "1", string id = "a", string name = "y", int rows = 1) => new ModelInferResponse
+    {
+        ModelName = "m",
+        ModelVersion = version,
+        Id = id,
+        Outputs = { new ModelInferResponse.Types.InferOutputTensor { Name = name, Datatype = "FP32", Shape = { rows, values.Length / rows } } },
+        RawOutputContents = { ByteString.CopyFrom([.. values.SelectMany(BitConverter.GetBytes)]) },
+    }.ToByteArray();
 
     private static ComparedAnswer Floats(params float[] values)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Tests.Fakes;
@@ -77,4 +78,72 @@ public sealed class CapacityTests
         using var second = await server.Admin.GetAsync("/api/v1/endpoints/second", Cancellation);
         await ControlServer.ProblemAsync(second, ProblemCode.EndpointNotFound);
     }
+
+    [Fact]
+    public async Task A_change_of_traffic_or_a_rollback_to_provisioned_instances_without_room_is_refused_and_nothing_is_changed()
+    {
+        await using var server = await ControlServer.StartAsync();
+        await DeployAsync(server, "first", provisioned: 5);
+        await DeployAsync(server, "first", provisioned: 1);
+        await DeployAsync(server, "second", provisioned: 4);
+
+        using var all = await TrafficAsync(server, "first", ("r1", 100));
+        using var split = await TrafficAsync(server, "first", ("r1", 50), ("r2", 50));
+        using var rollback = await server.Admin.PostAsync("/api/v1/endpoints/first/rollback", null, Cancellation);
+
+        Assert.Equal(
+            "The provisioned instances of r1 of 'first' have 2560 MiB; allowed are 0 to 2048 MiB: they are to fit the machine's 4096 MiB beside the 2048 MiB that other endpoints have provisioned. "
+                + "Deploy a revision with less, take traffic from another one, or raise machine.memory.",
+            (await ControlServer.ProblemAsync(all, ProblemCode.SpecInvalid)).Detail);
+        Assert.Contains("of r1 and r2 of 'first' have 3072 MiB", (await ControlServer.ProblemAsync(split, ProblemCode.SpecInvalid)).Detail, StringComparison.Ordinal);
+        await ControlServer.ProblemAsync(rollback, ProblemCode.SpecInvalid);
+        Assert.Equal(["r2"], (await server.EndpointAsync("first")).Traffic.Keys);
+
+        // With less elsewhere there is room.
+        await DeployAsync(server, "second", provisioned: 3);
+        using var again = await TrafficAsync(server, "first", ("r1", 100));
+        again.EnsureSuccessStatusCode();
+    }
+
+    [Fact]
+    public async Task A_canary_is_provisioned_beside_the_revision_that_it_is_compared_with()
+    {
+        await using var server = await ControlServer.StartAsync();
+        await DeployAsync(server, "digits", provisioned: 5);
+
+        using var canary = await server.PostDeployAsync("digits", new DeployRequest
+        {
+            Files = [await server.UploadAsync("model.onnx", "good second")],
+            Settings = new RevisionSettings { Provisioned = 4, Memory = "512MiB", MaxInstances = 8 },
+            Canary = new CanarySettings(10),
+        });
+
+        Assert.Contains(
+            "provisioned is 4; allowed are 0 to 3: instances of 512 MiB each are to fit the machine's 4096 MiB beside the 2560 MiB that other revisions and endpoints have provisioned.",
+            (await ControlServer.ProblemAsync(canary, ProblemCode.SpecInvalid)).Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_endpoint_whose_provisioned_instances_have_lost_their_room_stays_unloaded()
+    {
+        await using var server = await ControlServer.StartAsync();
+        await DeployAsync(server, "first", provisioned: 5);
+        (await server.Admin.PostAsync("/v2/repository/models/first/unload", null, Cancellation)).EnsureSuccessStatusCode();
+        await DeployAsync(server, "second", provisioned: 4);
+
+        using var refused = await server.Admin.PostAsync("/v2/repository/models/first/load", null, Cancellation);
+
+        Assert.Contains("spec_invalid", await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Equal("unloaded", (await server.EndpointAsync("first")).Status);
+        (await server.Admin.PostAsync("/v2/repository/models/second/unload", null, Cancellation)).EnsureSuccessStatusCode();
+        (await server.Admin.PostAsync("/v2/repository/models/first/load", null, Cancellation)).EnsureSuccessStatusCode();
+    }
+
+    private static async Task DeployAsync(ControlServer server, string name, int provisioned) =>
+        (await server.DeployAsync(name, "good", new RevisionSettings { Provisioned = provisioned, Memory = "512MiB", MaxInstances = 8 })).EnsureSuccessStatusCode();
+
+    private static Task<HttpResponseMessage> TrafficAsync(ControlServer server, string name, params (string Revision, int Weight)[] traffic) =>
+        server.Admin.PutAsync(
+            $"/api/v1/endpoints/{name}/traffic",
+            ControlServer.Json(new TrafficRequest(traffic.ToImmutableSortedDictionary(t => t.Revision, t => t.Weight)), ControlJson.Default.TrafficRequest), Cancellation);
 }

@@ -25,6 +25,16 @@ public sealed class FloorScheduleTests
     }
 
     [Fact]
+    public void Windows_over_a_span_are_given_by_how_long_after_its_beginning_they_open_and_close()
+    {
+        TimeSpan Hours(double hours) => TimeSpan.FromHours(hours);
+
+        Assert.Equal([(Hours(7), 2), (Hours(17), 0), (Hours(31), 2), (Hours(41), 0)], FloorSchedule.Over(Spec(Office), Time("2026-03-02T00:00:00Z"), Hours(48)));
+        Assert.Equal([(Hours(0), 2), (Hours(5), 0)], FloorSchedule.Over(Spec(Office), Time("2026-03-02T12:00:00Z"), Hours(19)));
+        Assert.Empty(FloorSchedule.Over(Spec(), Time("2026-03-02T12:00:00Z"), Hours(19)));
+    }
+
+    [Fact]
     public void An_hour_that_does_not_exist_fires_after_the_gap_and_one_that_comes_twice_fires_once()
     {
         var early = Spec("30 2 * * * Europe/Berlin for 30m = 1");

@@ -95,7 +95,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             Blobs = blobs,
             Derived = blobs,
             Keys = keys,
-            Ledger = new EmptyLedger(),
+            Ledger = new EmptyLedger(catalogue),
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),

@@ -72,7 +72,7 @@ internal sealed class InMemoryJournal : IInvocationJournal
 }
 
 /// <summary>A ledger that nothing was folded into yet.</summary>
-internal sealed class EmptyLedger : ILedger
+internal sealed class EmptyLedger(ICatalogue catalogue) : ILedger
 {
     public Task AppendAsync(IReadOnlyList<Receipt> receipts, CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -90,6 +90,9 @@ internal sealed class EmptyLedger : ILedger
         Task.FromResult(ImmutableArray<UsageTotal>.Empty);
 
     public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+
+    public async Task<string?> OverflowHostAsync(RevisionId revision, CancellationToken cancellationToken) =>
+        (await catalogue.FindRevisionAsync(revision, cancellationToken))?.Spec.Overflow?.Host;
 
     public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<string>.Empty);
 }

@@ -43,7 +43,7 @@ public sealed class OverflowTests : IAsyncLifetime
     public async Task What_finds_the_queue_full_is_answered_by_the_other_server_and_leaves_a_receipt_on_both()
     {
         _there.Add("digits", isPublic: true);
-        await using var full = await FullAsync(_here, Spec());
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec());
 
         using var answer = await _here.InferAsync("digits");
 
@@ -57,7 +57,7 @@ public sealed class OverflowTests : IAsyncLifetime
         Assert.Equal(StartKind.Cold, Assert.Single(_there.Journal.Receipts).Start);
         using var response = await _here.Client.GetAsync("/api/v1/invocations/" + here.Invocation, Cancellation);
         var receipt = await ControlServer.ReadAsync(response, ControlJson.Default.ReceiptInfo);
-        Assert.Equal(("overflow", _there.Http.Authority, "elsewhere"), (receipt.Start, receipt.Overflow, receipt.Instance));
+        Assert.Equal(("overflow", "overflow", _there.Http.Authority, "elsewhere"), (receipt.Line, receipt.Start, receipt.Overflow, receipt.Instance));
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class OverflowTests : IAsyncLifetime
         Directory.CreateDirectory(Path.Combine(_here.Folder, "overflow-keys"));
         await File.WriteAllTextAsync(Path.Combine(_here.Folder, "overflow-keys", "there"), GatewayHost.AdminKey + "\n", Cancellation);
         using var seen = new RecordingProxy(_there.Http);
-        await using var full = await FullAsync(_here, Spec(seen.Address.ToString().TrimEnd('/')) with { Overflow = new OverflowPolicy(seen.Address.GetLeftPart(UriPartial.Authority), 5, "there", null) });
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec(seen.Address.ToString().TrimEnd('/')) with { Overflow = new OverflowPolicy(seen.Address.GetLeftPart(UriPartial.Authority), 5, "there", null) });
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StringContent("{\"inputs\":[]}", Encoding.UTF8, "application/json") };
         request.Headers.Add("Dormouse-Deadline", "30s");
         request.Headers.Add("Cookie", "a=b");
@@ -88,7 +88,7 @@ public sealed class OverflowTests : IAsyncLifetime
     {
         _there.Driver.Play = run => AnswerAsync(run.Context, run.Context.Request.Path + run.Context.Request.QueryString.ToString());
         _there.Add("app", GatewayHost.Program(), isPublic: true);
-        await using var full = await FullAsync(_here, Spec(_there.Http + "invoke/app") with { Runtime = "program" });
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec(_there.Http + "invoke/app") with { Runtime = "program" });
 
         using var answer = await _here.Client.PostAsync("/invoke/digits/a%20b/c?d=e", new StringContent("x"), Cancellation);
 
@@ -102,7 +102,7 @@ public sealed class OverflowTests : IAsyncLifetime
     public async Task What_names_its_revision_is_to_be_upgraded_or_came_far_enough_stays(string header, string value)
     {
         _there.Add("digits", isPublic: true);
-        await using var full = await FullAsync(_here, Spec());
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec());
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new StringContent("{}") };
         request.Headers.TryAddWithoutValidation(header, value);
 
@@ -113,21 +113,10 @@ public sealed class OverflowTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_body_that_is_not_kept_whole_stays()
-    {
-        _there.Add("digits", isPublic: true);
-        await using var full = await FullAsync(_here, Spec());
-
-        using var answer = await _here.Client.PostAsync("/v2/models/digits/infer", new ByteArrayContent(new byte[RequestBytesNotKept]), Cancellation);
-
-        Assert.Equal("concurrency_limit_reached", await answer.CodeAsync());
-    }
-
-    [Fact]
     public async Task An_address_that_is_down_leaves_the_refusal_as_it_is_and_is_left_alone_after_three()
     {
         var down = FreePort();
-        await using var full = await FullAsync(_here, Spec($"http://127.0.0.1:{down}"));
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec($"http://127.0.0.1:{down}"));
 
         for (var i = 0; i < 4; i++)
         {
@@ -143,7 +132,7 @@ public sealed class OverflowTests : IAsyncLifetime
     [Fact]
     public async Task After_its_time_one_invocation_probes_it_and_then_it_is_asked_again()
     {
-        await using var full = await FullAsync(_here, Spec());
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec());
         for (var i = 0; i < 3; i++)
         {
             // It has no such endpoint yet.
@@ -164,8 +153,8 @@ public sealed class OverflowTests : IAsyncLifetime
     public async Task A_full_other_server_leaves_the_refusal_of_this_one()
     {
         _there.Driver.HoldRuns();
-        await using var fullThere = await FullAsync(_there, GatewayHost.Spec() with { QueueLimit = 1 }, isPublic: true);
-        await using var full = await FullAsync(_here, Spec(), isPublic: true);
+        await using var fullThere = await FullEndpoint.MakeAsync(_there, GatewayHost.Spec() with { QueueLimit = 1 }, isPublic: true);
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec(), isPublic: true);
 
         using var answer = await _here.InferAsync("digits");
 
@@ -178,8 +167,8 @@ public sealed class OverflowTests : IAsyncLifetime
     public async Task Two_full_servers_that_overflow_to_each_other_end_the_loop_with_a_refusal()
     {
         _there.Driver.HoldRuns();
-        await using var fullThere = await FullAsync(_there, Spec(_here.Http.GetLeftPart(UriPartial.Authority)), isPublic: true);
-        await using var full = await FullAsync(_here, Spec(), isPublic: true);
+        await using var fullThere = await FullEndpoint.MakeAsync(_there, Spec(_here.Http.GetLeftPart(UriPartial.Authority)), isPublic: true);
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec(), isPublic: true);
 
         using var answer = await _here.InferAsync("digits");
 
@@ -206,7 +195,7 @@ public sealed class OverflowTests : IAsyncLifetime
     {
         _there.Driver.HoldRuns();
         _there.Add("digits", isPublic: true);
-        await using var full = await FullAsync(_here, Spec() with { Overflow = Policy() with { Max = 1 } });
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec() with { Overflow = Policy() with { Max = 1 } });
         var first = _here.InferAsync("digits");
         var running = await _there.Driver.NextRunAsync(Cancellation);
 
@@ -221,7 +210,7 @@ public sealed class OverflowTests : IAsyncLifetime
     public async Task An_answer_that_never_comes_is_told_and_the_invocation_is_not_run_again()
     {
         using var mute = new RecordingProxy(null);
-        await using var full = await FullAsync(_here, Spec(mute.Address.GetLeftPart(UriPartial.Authority)));
+        await using var full = await FullEndpoint.MakeAsync(_here, Spec(mute.Address.GetLeftPart(UriPartial.Authority)));
 
         using var answer = await _here.InferAsync("digits");
 
@@ -269,26 +258,11 @@ public sealed class OverflowTests : IAsyncLifetime
         Assert.Equal(new OverflowSettings("https://other:8080", 20), (await server.EndpointAsync("digits")).Revisions[0].Settings.Overflow);
     }
 
-    private const int RequestBytesNotKept = (1 << 20) + 1;
-
     private OverflowPolicy Policy(string? url = null) => new(url ?? _there.Http.GetLeftPart(UriPartial.Authority), 5, null, null);
 
     private RevisionSpec Spec(string? url = null) => GatewayHost.Spec() with { QueueLimit = 1, Overflow = Policy(url) };
 
     private static Task AnswerAsync(HttpContext context, string text) => FakeInstance.AnswerAsync(context, 200, "application/json", Encoding.UTF8.GetBytes(text));
-
-    /// <summary>The endpoint 'digits' with one run and one that waits: the next finds its queue full.</summary>
-    private static async Task<FullEndpoint> FullAsync(GatewayHost host, RevisionSpec spec, bool isPublic = false)
-    {
-        var route = host.Add("digits", spec, isPublic: isPublic);
-        var path = spec.Runtime == "program" ? "/invoke/digits/x" : "/v2/models/digits/infer";
-        Task<HttpResponseMessage> SendAsync() => host.Client.PostAsync(path, new StringContent("{\"inputs\":[]}", Encoding.UTF8, "application/json"), Cancellation);
-        var first = SendAsync();
-        var running = await host.Driver.NextRunAsync(Cancellation);
-        var second = SendAsync();
-        await Conditions.UntilAsync(() => host.Dispatch.Samples(route.Endpoint.Id).Sum(s => s.Sample.Queued) == 1, "the second waits");
-        return new FullEndpoint(host, running, first, second);
-    }
 
     private static async Task<IReadOnlyList<OverflowInfo>> InfosAsync(GatewayHost host)
     {
@@ -301,21 +275,5 @@ public sealed class OverflowTests : IAsyncLifetime
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
-    /// <summary>Lets both end at last, and both must be answered here.</summary>
-    private sealed class FullEndpoint(GatewayHost host, FakeRun running, Task<HttpResponseMessage> first, Task<HttpResponseMessage> second) : IAsyncDisposable
-    {
-        public async ValueTask DisposeAsync()
-        {
-            running.Release();
-            (await host.Driver.NextRunAsync(Cancellation)).Release();
-            foreach (var task in (Task<HttpResponseMessage>[])[first, second])
-            {
-                using var answer = await task;
-                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-                Assert.Null(answer.Header("Dormouse-Overflow"));
-            }
-        }
     }
 }

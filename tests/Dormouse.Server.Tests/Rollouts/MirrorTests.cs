@@ -1,13 +1,18 @@
+using System.Security.Cryptography;
 using System.Text;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Inference.Wire;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Tests.Fakes;
 using Dormouse.Server.Tests.Gateway;
+using Dormouse.Server.Tests.Grpc;
+using Google.Protobuf;
+using Grpc.Core;
 
 namespace Dormouse.Server.Tests.Rollouts;
 
@@ -104,17 +109,106 @@ public sealed class MirrorTests
     }
 
     [Fact]
-    public async Task What_names_a_revision_or_runs_on_the_mirrors_own_is_not_copied_and_a_long_body_is_counted()
+    public async Task What_names_a_revision_or_runs_on_the_mirrors_own_is_not_copied()
     {
         await using var host = await MirroringAsync(run => Answer(run, "{}"));
 
         (await host.Client.PostAsync("/v2/models/digits/versions/1/infer", new StringContent("{}"), Cancellation)).Dispose();
         (await host.Client.PostAsync("/v2/models/digits/versions/2/infer", new StringContent("{}"), Cancellation)).Dispose();
-        (await host.Client.PostAsync("/v2/models/digits/infer", new ByteArrayContent(new byte[(1 << 20) + 1]), Cancellation)).Dispose();
+        (await host.InferAsync("digits")).Dispose();
 
-        var info = await CountedAsync(host, i => i.NotMirrored == 1);
-        Assert.Equal((0L, 0L), (info.Compared, info.Dropped));
-        Assert.All(host.Journal.Receipts, r => Assert.False(r.IsMirror));
+        // The one that was copied came last.
+        var info = await CountedAsync(host, i => i.Compared == 1);
+        Assert.Equal((0L, 0L), (info.NotMirrored, info.Dropped));
+        Assert.Single(host.Journal.Receipts, r => r.IsMirror);
+    }
+
+    [Theory]
+    [InlineData((1 << 20) + 1, true)]
+    [InlineData(5 << 20, true)]
+    [InlineData(5 << 20, false)]
+    public async Task A_long_body_is_copied_whole_while_it_streams(int size, bool isDeclared)
+    {
+        await using var host = await MirroringAsync(run => Answer(run, $$"""{"hash":"{{Convert.ToHexString(SHA256.HashData(run.Body))}}","length":{{run.Body.Length}}}"""));
+        var body = new byte[size];
+        new Random(size).NextBytes(body);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new ByteArrayContent(body) };
+        request.Headers.TransferEncodingChunked = !isDeclared;
+
+        using var answer = await host.Client.SendAsync(request, Cancellation);
+        var info = await CountedAsync(host, i => i.Compared + i.NotMirrored + i.Dropped == 1);
+
+        Assert.Contains(Convert.ToHexString(SHA256.HashData(body)), await answer.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Equal((1L, 0L, 0L), (info.Same, info.NotMirrored, info.Dropped));
+    }
+
+    [Fact]
+    public async Task A_long_body_that_waited_for_its_slot_is_copied_as_well()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.IsReadyAtOnce = false;
+        host.Driver.Play = run => Answer(run, $"{{\"length\":{run.Body.Length}}}");
+        Put(host, host.Add("digits", withoutTraffic: 1), new Mirror(2, 100, 0));
+
+        var call = host.Client.PostAsync("/v2/models/digits/infer", new ByteArrayContent(new byte[3 << 20]), Cancellation);
+        await host.Driver.MakeReadyAsync((await host.Driver.NextStartAsync(Cancellation)).Instance);
+        (await call).Dispose();
+        await host.Driver.MakeReadyAsync((await host.Driver.NextStartAsync(Cancellation)).Instance);
+
+        Assert.Equal(1, (await CountedAsync(host, i => i.Compared == 1)).Same);
+    }
+
+    [Fact]
+    public async Task A_long_body_that_cannot_be_kept_is_answered_all_the_same_and_counted()
+    {
+        var folder = Directory.CreateTempSubdirectory("dormouse-spool-");
+        await using var host = await MirroringAsync(run => Answer(run, "{}"), null, new() { ["DORMOUSE_SERVER__SPOOL_FOLDER"] = folder.FullName });
+        folder.Delete();
+
+        using var answer = await host.Client.PostAsync("/v2/models/digits/infer", new ByteArrayContent(new byte[3 << 20]), Cancellation);
+
+        Assert.Equal(200, (int)answer.StatusCode);
+        await CountedAsync(host, i => i.NotMirrored == 1);
+    }
+
+    [Fact]
+    public async Task A_body_that_may_be_longer_than_all_copies_together_is_counted()
+    {
+        await using var host = await MirroringAsync(run => Answer(run, "{}"), null, new() { ["DORMOUSE_SERVER__BODY_LIMIT"] = "1GiB" });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v2/models/digits/infer") { Content = new ByteArrayContent(new byte[3 << 20]) };
+        request.Headers.TransferEncodingChunked = true;
+
+        (await host.Client.SendAsync(request, Cancellation)).Dispose();
+
+        await CountedAsync(host, i => i.NotMirrored == 1);
+    }
+
+    [Fact]
+    public async Task Messages_of_grpc_are_copied_after_their_answers_and_compared_by_value()
+    {
+        await using var host = await MirroringAsync(run => FakeInstance.AnswerAsync(run.Context, 200, "application/x-protobuf", Message(run).ToByteArray()));
+        using var caller = new GrpcCaller(host);
+
+        Assert.Equal("1", (await caller.Call(GrpcCaller.ModelInfer, new ModelInferRequest { ModelName = "digits", Id = "a" })).ModelVersion);
+        using (var stream = caller.Invoker.AsyncDuplexStreamingCall(GrpcCaller.ModelStreamInfer, null, new CallOptions(GrpcCaller.Key, cancellationToken: Cancellation)))
+        {
+            await stream.RequestStream.WriteAsync(new ModelInferRequest { ModelName = "digits", Id = "b" }, Cancellation);
+            Assert.True(await stream.ResponseStream.MoveNext(Cancellation));
+            await stream.RequestStream.CompleteAsync();
+        }
+
+        await caller.Call(GrpcCaller.ModelInfer, new ModelInferRequest { ModelName = "digits", ModelVersion = "1" });
+        var info = await CountedAsync(host, i => i.Compared == 2);
+
+        Assert.Equal((2L, 0L), (info.Same, info.Dropped));
+        Assert.Equal([(1, false), (1, false), (1, false), (2, true), (2, true)], host.Journal.Receipts.Select(r => (r.Revision.Number, r.IsMirror)).Order());
+
+        // A refusal of the model is an answer, too.
+        host.Driver.Play = run => Version(run) == "1"
+            ? FakeInstance.AnswerAsync(run.Context, 400, "application/json", """{"status":400,"code":"input_invalid","detail":"no"}"""u8.ToArray())
+            : FakeInstance.AnswerAsync(run.Context, 200, "application/x-protobuf", []);
+        await caller.FailAsync(GrpcCaller.ModelInfer, new ModelInferRequest { ModelName = "digits" });
+        Assert.Equal("the status is 400 and 200", (await CountedAsync(host, i => i.DifferentStatus == 1)).LastDifference);
     }
 
     [Fact]
@@ -189,9 +283,9 @@ public sealed class MirrorTests
         server.Admin.PutAsync("/api/v1/endpoints/digits/mirror", ControlServer.Json(request, ControlJson.Default.MirrorRequest), Cancellation);
 
     /// <summary>r1 has the traffic, all of it is mirrored to r2.</summary>
-    private static async Task<GatewayHost> MirroringAsync(Func<FakeRun, Task> play, RevisionSpec? spec = null)
+    private static async Task<GatewayHost> MirroringAsync(Func<FakeRun, Task> play, RevisionSpec? spec = null, Dictionary<string, string>? environment = null)
     {
-        var host = await GatewayHost.StartAsync();
+        var host = await GatewayHost.StartAsync(environment);
         host.Driver.Play = play;
         Put(host, host.Add("digits", spec, withoutTraffic: 1), new Mirror(2, 100, 1e-4));
         return host;
@@ -203,6 +297,16 @@ public sealed class MirrorTests
         host.Catalogue.Put(endpoint);
         host.Routes.Put(new EndpointRoute(endpoint, route.Revisions));
     }
+
+    /// <summary>An answer of the run's revision: equal but for its version and a trifle.</summary>
+    private static ModelInferResponse Message(FakeRun run) => new()
+    {
+        ModelName = "digits",
+        ModelVersion = Version(run),
+        Id = ModelInferRequest.Parser.ParseFrom(run.Body).Id,
+        Outputs = { new ModelInferResponse.Types.InferOutputTensor { Name = "y", Datatype = "FP32", Shape = { 1 } } },
+        RawOutputContents = { ByteString.CopyFrom(BitConverter.GetBytes(Version(run) == "1" ? 1f : 1.00001f)) },
+    };
 
     private static int Queued(GatewayHost host) => host.Dispatch.Samples(host.Routes.Find(TenantId.Default, "digits")!.Endpoint.Id).Sum(s => s.Sample.Queued);
 

@@ -55,6 +55,7 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "takes provisioned for on-demand" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
         "refuses who does not wait" => true,
         "forgets to refuse" => effects.Refusals.Exists(r => r.Kind == RefusalKind.QueueTimeout && r.Overflow != OverflowAdvice.InPlaceOfWaiting),
+        "refuses for a deadline" => effects.Refusals.Exists(r => r.Kind != RefusalKind.CallerDeadline),
         "sends away who cannot go" => effects.Refusals.Exists(r => r.Overflow == OverflowAdvice.None),
         _ => throw new ArgumentException(kind),
     };
@@ -116,6 +117,10 @@ internal sealed class Distortion(string kind, WorldPlan plan)
                 break;
             case "forgets to refuse":
                 effects.Refusals.Clear();
+                break;
+            case "refuses for a deadline":
+                var other = effects.Refusals.FindIndex(r => r.Kind != RefusalKind.CallerDeadline);
+                effects.Refusals[other] = effects.Refusals[other] with { Kind = RefusalKind.CallerDeadline };
                 break;
             case "sends away who cannot go":
                 var refused = effects.Refusals.FindIndex(r => r.Overflow == OverflowAdvice.None);

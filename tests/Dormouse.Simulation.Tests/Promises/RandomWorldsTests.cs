@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
 using Dormouse.Simulation.Promises;
 using Dormouse.Simulation.Worlds;
 
@@ -29,6 +30,7 @@ public sealed class RandomWorldsTests
         { "refuses who does not wait", "did not wait" },
         { "forgets to refuse", "longer than the queue time-out" },
         { "sends away who cannot go", "cannot overflow" },
+        { "refuses for a deadline", "deadline" },
     };
 
     /// <summary>DORMOUSE_SEED=17 replays one; DORMOUSE_SEEDS=5000 tries more.</summary>
@@ -89,6 +91,9 @@ public sealed class RandomWorldsTests
             Note(seen, world.Totals.Crashed > 0, "crash for good");
             Note(seen, world.Totals.Retries > 0, "retry");
             Note(seen, world.Totals.CallersLeft > 0, "caller left");
+            Note(seen, world.Totals.LostWithMachine > 0, "lost with its machine");
+            Note(seen, world.Totals.Unreachable > 0, "unreachable");
+            Note(seen, plan.Runs.Knee > 0 && world.Totals.Answered > 0, "knee");
         }
 
         Assert.Superset(
@@ -96,6 +101,7 @@ public sealed class RandomWorldsTests
             {
                 "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
+                "CallerDeadline", "lost with its machine", "unreachable", "knee", "shared run",
             },
             seen);
     }
@@ -110,6 +116,8 @@ public sealed class RandomWorldsTests
 
     private sealed class TroubleWatch(HashSet<string> seen) : WorldWatch
     {
+        public override void SharedRunsBegan(int endpoint, InstanceId instance, int largest, int runs, Core.MonotonicTime now) => Note(seen, largest > 1, "shared run");
+
         public override void Applied(int endpoint, in RevisionEvent @event, Core.MonotonicTime now, RevisionEffects effects)
         {
             seen.Add(@event.Kind.ToString());

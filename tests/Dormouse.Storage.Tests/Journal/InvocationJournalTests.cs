@@ -11,7 +11,7 @@ public sealed class InvocationJournalTests : IDisposable
     private static readonly Guid ServerId = CountingIds.Id(77);
 
     private readonly TestFolder _folder = new();
-    private readonly InMemoryLedger _ledger = new([]);
+    private readonly InMemoryLedger _ledger = new([], []);
 
     public InvocationJournalTests() => _folder.Options = _folder.Options with { JournalBytes = 4_096 + (SlotCount * 256) };
 

@@ -1,6 +1,8 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Overflow;
 using Dormouse.Storage.Sqlite;
 using Dormouse.Storage.Tests.Support;
+using Microsoft.Data.Sqlite;
 
 namespace Dormouse.Storage.Tests.Sqlite;
 
@@ -63,6 +65,43 @@ public sealed class SqliteCatalogueTests : IDisposable
         Assert.Equal(1, entry.Revisions[0].Id.Number);
         Assert.Equal("digits", await storage.Ledger.EndpointNameAsync(old.Endpoint, Cancellation));
         Assert.Empty(await storage.Catalogue.RevisionsAsync(old.Endpoint, Cancellation));
+    }
+
+    [Fact]
+    public async Task The_host_of_a_revisions_overflow_address_outlives_its_endpoint()
+    {
+        await using var storage = await _folder.OpenAsync();
+        var revision = Samples.Revision() with { Spec = Samples.Revision().Spec with { Overflow = new OverflowPolicy("https://other:8443/v2/models/x/infer", 5, null, null) } };
+        var id = (await storage.Catalogue.AddRevisionAsync(revision, new EndpointId(CountingIds.Id(5)), Samples.Noon, Cancellation)).Revisions[0].Id;
+
+        await storage.Catalogue.DeleteAsync(id.Endpoint, Cancellation);
+
+        Assert.Equal("other:8443", await storage.Ledger.OverflowHostAsync(id, Cancellation));
+        Assert.Null(await storage.Ledger.OverflowHostAsync(id with { Number = 2 }, Cancellation));
+    }
+
+    [Fact]
+    public async Task Revisions_of_before_have_the_host_of_their_address_as_well()
+    {
+        RevisionId id;
+        await using (var storage = await _folder.OpenAsync())
+        {
+            var revision = Samples.Revision() with { Spec = Samples.Revision().Spec with { Overflow = new OverflowPolicy("http://10.0.0.1:8080", 5, null, null) } };
+            id = (await storage.Catalogue.AddRevisionAsync(revision, new EndpointId(CountingIds.Id(5)), Samples.Noon, Cancellation)).Revisions[0].Id;
+            await storage.Catalogue.AddRevisionAsync(Samples.Revision(), new EndpointId(CountingIds.Id(6)), Samples.Noon, Cancellation);
+        }
+
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.Data, "dormouse.db")};Pooling=False"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = "DROP TABLE overflow_hosts; PRAGMA user_version = 7";
+            command.ExecuteNonQuery();
+        }
+
+        await using var migrated = await _folder.OpenAsync();
+        Assert.Equal("10.0.0.1:8080", await migrated.Ledger.OverflowHostAsync(id, Cancellation));
+        Assert.Null(await migrated.Ledger.OverflowHostAsync(id with { Number = 2 }, Cancellation));
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class SqliteLedgerTests : IDisposable
 
         var totals = await storage.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation);
         Assert.Equal(
-            [(ReceiptLine.OnDemand, 1L, 10), (ReceiptLine.Provisioned, 1L, 11), (ReceiptLine.ProvisionedTime, 0L, 12)],
+            [(ReceiptLine.OnDemand, 1L, 10), (ReceiptLine.Overflow, 1L, 11), (ReceiptLine.Provisioned, 1L, 12), (ReceiptLine.ProvisionedTime, 0L, 13)],
             totals.Select(t => (t.Line, t.Invocations, (int)t.PricePico)));
         Assert.Equal(receipts[2], await storage.Ledger.FindAsync(TenantId.Default, receipts[2].Invocation, Cancellation));
         Assert.Empty(await storage.Ledger.CheckAsync(null, Cancellation));

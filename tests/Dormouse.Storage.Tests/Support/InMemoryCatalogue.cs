@@ -5,7 +5,7 @@ using Dormouse.Core.Rollouts;
 namespace Dormouse.Storage.Tests.Support;
 
 /// <summary>The catalogue's rules in their plainest form: what every store is compared with.</summary>
-internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : ICatalogue
+internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Action<RevisionId, string> hostGiven) : ICatalogue
 {
     private readonly SortedDictionary<string, Endpoint> _endpoints = new(StringComparer.Ordinal);
     private readonly Dictionary<EndpointId, List<Revision>> _revisions = [];
@@ -68,6 +68,11 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven) : 
             CreatedAt = now,
         });
         _debuts[new RevisionId(endpoint.Id, number)] = revision.Debut;
+        if (revision.Spec.Overflow is { } overflow)
+        {
+            hostGiven(new RevisionId(endpoint.Id, number), overflow.Host);
+        }
+
         return Entry(endpoint.Id, number);
     }
 

@@ -10,11 +10,12 @@ namespace Dormouse.Storage.Tests.Support;
 internal sealed class InMemoryStore
 {
     private readonly Dictionary<EndpointId, string> _names = [];
+    private readonly Dictionary<RevisionId, string> _overflowHosts = [];
 
     public InMemoryStore()
     {
-        Catalogue = new InMemoryCatalogue(_names.Add);
-        Ledger = new InMemoryLedger(_names);
+        Catalogue = new InMemoryCatalogue(_names.Add, _overflowHosts.Add);
+        Ledger = new InMemoryLedger(_names, _overflowHosts);
     }
 
     public ICatalogue Catalogue { get; }
@@ -24,7 +25,7 @@ internal sealed class InMemoryStore
     public IAccessKeys Keys { get; } = new InMemoryKeys();
 }
 
-internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILedger
+internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names, Dictionary<RevisionId, string> overflowHosts) : ILedger
 {
     private readonly List<Receipt> _receipts = [];
 
@@ -95,6 +96,8 @@ internal sealed class InMemoryLedger(Dictionary<EndpointId, string> names) : ILe
         ]);
 
     public Task<string?> EndpointNameAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult(names.GetValueOrDefault(endpoint));
+
+    public Task<string?> OverflowHostAsync(RevisionId revision, CancellationToken cancellationToken) => Task.FromResult(overflowHosts.GetValueOrDefault(revision));
 
     public Task<ImmutableArray<string>> CheckAsync(DateTimeOffset? since, CancellationToken cancellationToken) => Task.FromResult<ImmutableArray<string>>([]);
 

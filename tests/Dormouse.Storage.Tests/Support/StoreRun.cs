@@ -4,6 +4,7 @@ using Dormouse.Core.Access;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Overflow;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
@@ -63,6 +64,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
             shown.Add(await catalogue.RevisionsAsync(entry.Endpoint.Id, cancellationToken));
             shown.Add(await catalogue.FindRevisionAsync(new RevisionId(entry.Endpoint.Id, 2), cancellationToken));
             shown.Add(await ledger.EndpointNameAsync(entry.Endpoint.Id, cancellationToken));
+            shown.Add(await ledger.OverflowHostAsync(new RevisionId(entry.Endpoint.Id, 1), cancellationToken));
             shown.Add(await ledger.RecentAsync(entry.Endpoint.Tenant, entry.Endpoint.Id, 3, cancellationToken));
         }
 
@@ -88,6 +90,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
 
         shown.Add(await catalogue.UnverifiedAsync(cancellationToken));
         shown.Add(await ledger.EndpointNameAsync(Endpoint(0), cancellationToken));
+        shown.Add(await ledger.OverflowHostAsync(new RevisionId(Endpoint(0), 1), cancellationToken));
         shown.Add(await ledger.CheckAsync(null, cancellationToken));
         return Describe(shown);
     }
@@ -113,6 +116,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         {
             Runtime = "onnx",
             MemoryMib = 16 + step.Number,
+            Overflow = step.Amount % 3 == 1 ? new OverflowPolicy($"https://host{step.Number}:8443/x", 5, null, null) : null,
             Environment = step.Choice % 2 == 0 ? ImmutableSortedDictionary<string, string>.Empty : ImmutableSortedDictionary<string, string>.Empty.Add("K", "ü \"1\""),
         },
     };
