@@ -1,10 +1,8 @@
 using System.Buffers;
 using Dormouse.Core.Rollouts;
-using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Gateway;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Net.Http.Headers;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Rollouts;
@@ -24,24 +22,15 @@ internal sealed class MirrorCapture : IDisposable
     /// <param name="ended">Gives the place back that it takes among the copies; called once.</param>
     public MirrorCapture(Endpoint endpoint, Mirror mirror, HttpContext context, InstanceTarget target, Action ended)
     {
-        (Endpoint, Mirror, Target, _ended) = (endpoint, mirror, target, ended);
-        var request = context.Request;
-        (Method, Query) = (new HttpMethod(request.Method), request.QueryString);
-        // Before the answer: afterwards the web server uses the request's memory again.
-        Headers = [.. request.Headers.Where(h => IsKept(h.Key, target)).Select(h => KeyValuePair.Create(h.Key, h.Value.ToString()))];
+        (Endpoint, Mirror, _ended) = (endpoint, mirror, ended);
+        Request = StoredRequest.Of(context.Request, target);
     }
 
     public Endpoint Endpoint { get; }
 
     public Mirror Mirror { get; }
 
-    public InstanceTarget Target { get; }
-
-    public HttpMethod Method { get; }
-
-    public QueryString Query { get; }
-
-    public IReadOnlyList<KeyValuePair<string, string>> Headers { get; }
+    public StoredRequest Request { get; }
 
     /// <summary>Status of the answer; 0 before it began.</summary>
     public int Status { get; private set; }
@@ -78,11 +67,4 @@ internal sealed class MirrorCapture : IDisposable
 
         _answer.Write(part);
     }
-
-    private static bool IsKept(string header, InstanceTarget target) => target.IsInference
-        ? Is(header, HeaderNames.ContentType) || Is(header, HeaderNames.ContentEncoding) || Is(header, DormouseHeaders.InferenceHeaderContentLength)
-        : !Is(header, HeaderNames.Authorization) && !Is(header, HeaderNames.Host) && !Is(header, HeaderNames.Connection) && !Is(header, HeaderNames.TransferEncoding)
-            && !Is(header, HeaderNames.ContentLength) && !Is(header, HeaderNames.Expect) && !Is(header, HeaderNames.KeepAlive) && !Is(header, HeaderNames.TE);
-
-    private static bool Is(string header, string name) => header.Equals(name, StringComparison.OrdinalIgnoreCase);
 }

@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Globalization;
-using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Gateway;
 
@@ -9,8 +7,6 @@ namespace Dormouse.Server.Rollouts;
 /// <summary>A copy of an invocation: sent to an instance like its original, and its answer kept to be compared. It is never tried again.</summary>
 internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte> body) : Exchange
 {
-    private const string Destination = "http://instance";
-
     /// <summary>Status of the copy's answer; 0 when it got none.</summary>
     public int Status { get; private set; }
 
@@ -25,7 +21,7 @@ internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte
 
     public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
     {
-        using var message = Compose(run.Invocation);
+        using var message = original.Request.Compose(run.Invocation, body);
         HttpResponseMessage response;
         try
         {
@@ -40,28 +36,6 @@ internal sealed class MirrorExchange(MirrorCapture original, ReadOnlyMemory<byte
         {
             return await ReadAsync(run, response, deadline);
         }
-    }
-
-    private HttpRequestMessage Compose(Invocation invocation)
-    {
-        var path = original.Target.Path is { } given ? given.ToUriComponent() + original.Query.ToUriComponent() : "/infer";
-        var message = new HttpRequestMessage(original.Method, new Uri(Destination + path))
-        {
-            Version = System.Net.HttpVersion.Version11,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = body.IsEmpty && original.Method != HttpMethod.Post ? null : new ReadOnlyMemoryContent(body),
-        };
-        foreach (var (name, value) in original.Headers)
-        {
-            if (!message.Headers.TryAddWithoutValidation(name, value))
-            {
-                message.Content?.Headers.TryAddWithoutValidation(name, value);
-            }
-        }
-
-        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
-        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
-        return message;
     }
 
     private async ValueTask<AttemptEnd> ReadAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)
