@@ -48,6 +48,9 @@ internal sealed class RequestBody : IAsyncDisposable
     /// <summary>It is kept whole and can be sent again.</summary>
     public bool IsKept => _isRead && _spool is null;
 
+    /// <summary>Its first part; all of it when <see cref="IsKept"/>. Good until it is disposed.</summary>
+    public ReadOnlyMemory<byte> Kept => _kept.AsMemory(0, _keptBytes);
+
     /// <summary>Bytes that are spooled to a file.</summary>
     public long SpooledBytes => _spool?.Length ?? 0;
 

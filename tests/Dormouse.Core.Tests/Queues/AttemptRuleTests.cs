@@ -98,8 +98,8 @@ public sealed class AttemptRuleTests
         Attempts = attempts - 1,
     }.Taken(Guid.Empty, Now.AddMinutes(1));
 
-    private static AttemptResult Answered(int status) => new AttemptResult.Answered(new StoredAnswer(status, [], default));
+    private static AttemptResult.Answered Answered(int status) => new(new StoredAnswer(status, [], default));
 
-    private static AttemptResult Unanswered(int status, bool isRetryable, bool hasBegun, int? retrySeconds) => new AttemptResult.Unanswered(
+    private static AttemptResult.Unanswered Unanswered(int status, bool isRetryable, bool hasBegun, int? retrySeconds) => new(
         new StoredAnswer(status, [], default), isRetryable, hasBegun, retrySeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null, "code: why");
 }
