@@ -20,6 +20,30 @@ public static class DormouseHeaders
     /// <summary>Caller → gateway: the revision that is to answer, <c>r3</c>, <c>3</c> or a tag, whatever the traffic says.</summary>
     public const string Revision = "Dormouse-Revision";
 
+    /// <summary>Caller → gateway: <c>sync | async</c>; async = accept it durably, answer 202, run it later.</summary>
+    public const string Mode = "Dormouse-Mode";
+
+    /// <summary>Caller → gateway, async: how long the invocation waits at least.</summary>
+    public const string Delay = "Dormouse-Delay";
+
+    /// <summary>Caller → gateway, async: when it has not begun by then it is not run any more.</summary>
+    public const string TimeToLive = "Dormouse-Time-To-Live";
+
+    /// <summary>Caller → gateway, async: attempts in all.</summary>
+    public const string Attempts = "Dormouse-Attempts";
+
+    /// <summary>Caller → gateway, async: invocations of one group run one after the other, in the order in which they were accepted.</summary>
+    public const string Group = "Dormouse-Group";
+
+    /// <summary>Caller → gateway, async: the same key again returns the first invocation.</summary>
+    public const string IdempotencyKey = "Idempotency-Key";
+
+    /// <summary>Gateway → caller: the answer is of an earlier request with the same idempotency key.</summary>
+    public const string Replayed = "Dormouse-Replayed";
+
+    /// <summary>Gateway → instance: the number of this attempt of a queued invocation, from 1.</summary>
+    public const string Attempt = "Dormouse-Attempt";
+
     /// <summary>Gateway → caller: host of the overflow address that answered.</summary>
     public const string Overflow = "Dormouse-Overflow";
 

@@ -2,6 +2,7 @@ using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Overflow;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting.Connections;
@@ -116,6 +117,27 @@ internal static class Words
         OverflowState.Open => "left_alone",
         OverflowState.Probing => "probed",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    /// <summary>Whoever looks at an item sees that it was taken: it runs, or waits for its slot.</summary>
+    public static string Of(QueueState state) => state switch
+    {
+        QueueState.Queued => "queued",
+        QueueState.Leased => "running",
+        QueueState.Succeeded => "succeeded",
+        QueueState.Failed => "failed",
+        QueueState.Dead => "dead",
+        QueueState.Cancelled => "cancelled",
+        QueueState.Expired => "expired",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(QueuePriority priority) => priority switch
+    {
+        QueuePriority.High => "high",
+        QueuePriority.Normal => "normal",
+        QueuePriority.Low => "low",
+        _ => throw new ArgumentOutOfRangeException(nameof(priority), priority, null),
     };
 
     public static string Of(InstanceState state) => state switch

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Rollouts;
 using Dormouse.Core.Usage;
 
@@ -80,4 +81,16 @@ internal static class Codes
         (CanaryState.Promoted, 3, "promoted"),
         (CanaryState.RolledBack, 4, "rolled_back"),
         (CanaryState.Ended, 5, "ended"));
+
+    public static readonly EnumCodes<QueueState> QueueStates = new(
+        (QueueState.Queued, 1, "queued"),
+        (QueueState.Leased, 2, "leased"),
+        (QueueState.Succeeded, 3, "succeeded"),
+        (QueueState.Failed, 4, "failed"),
+        (QueueState.Dead, 5, "dead"),
+        (QueueState.Cancelled, 6, "cancelled"),
+        (QueueState.Expired, 7, "expired"));
+
+    /// <summary>In order of the queue: the numbers are compared in the database.</summary>
+    public static readonly EnumCodes<QueuePriority> Priorities = new((QueuePriority.High, 1, "high"), (QueuePriority.Normal, 2, "normal"), (QueuePriority.Low, 3, "low"));
 }

@@ -2,6 +2,7 @@ using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Storage.Blobs;
 using Dormouse.Storage.Journal;
@@ -29,6 +30,8 @@ public sealed class StorageSet : IAsyncDisposable
     public ILedger Ledger => _store.Ledger;
 
     public IAccessKeys Keys => _store.Keys;
+
+    public IQueueStore Queue => _store.Queue;
 
     public IDerivedFiles Derived => _store.Derived;
 

@@ -47,6 +47,9 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public ConcurrentDictionary<string, ReceiptInfo> Receipts { get; } = new();
 
+    /// <summary>Answers of /queue and of what is below an invocation.</summary>
+    public Func<HttpContext, Task> Queue { get; set; } = context => ProblemAsync(context, ProblemCode.InvocationNotFound, "There is no such invocation.");
+
     /// <summary>What a deploy refuses a model with; null = it is fine.</summary>
     public string? ModelFault { get; set; }
 
@@ -125,6 +128,7 @@ internal sealed class FakeServer : IAsyncDisposable
             ["arrivals"] => JsonAsync(context, ArrivalPages[int.TryParse(context.Request.Query["after"], out var page) ? page : 0], ControlJson.Default.ArrivalPage),
             ["blobs", var hash] => BlobAsync(context, hash),
             ["invocations", var id] => ReceiptAsync(context, id),
+            ["invocations", _, _] or ["queue", ..] => Queue(context),
             ["keys", .. var key] => KeysAsync(context, key),
             ["endpoints"] => ListAsync(context),
             ["endpoints", var name, .. var what] => EndpointAsync(context, name, what),

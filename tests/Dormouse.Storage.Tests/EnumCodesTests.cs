@@ -11,6 +11,8 @@ public sealed class EnumCodesTests
         Check(Codes.Rungs);
         Check(Codes.RevisionStates);
         Check(Codes.CanaryStates);
+        Check(Codes.QueueStates);
+        Check(Codes.Priorities);
         Check(Codes.Lines, mayBeZero: true);
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -56,6 +57,11 @@ internal static class DescribeCommand
         if (endpoint.Mirror is { } mirror)
         {
             Pair(screen, "mirror", MirrorCommand.Sentence(mirror));
+        }
+
+        if (endpoint.Queue is { } queue)
+        {
+            Pair(screen, "queue", QueueCommand.Sentence(queue));
         }
 
         foreach (var overflow in endpoint.Overflow ?? [])

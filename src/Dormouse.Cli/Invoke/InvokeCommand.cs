@@ -28,6 +28,8 @@ internal sealed class InvokeCommand
     private readonly Option<string?> _priority = new("--priority") { Description = "Whose turn it is when calls wait. Default: normal." };
     private readonly Option<string?> _revision = new("--revision") { HelpName = "r3|tag", Description = "Call this revision, or the one with this tag, whatever the traffic says." };
 
+    private readonly AsyncOptions _async = new();
+
     public static Command Create(GlobalOptions globals)
     {
         var invoke = new InvokeCommand();
@@ -38,9 +40,11 @@ internal sealed class InvokeCommand
             "dormouse invoke digits --file seven.png",
             "dormouse invoke iris --json @request.json",
             """dormouse invoke iris --json '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}'""",
-            "dormouse invoke greeter --path hello?name=Ada");
+            "dormouse invoke greeter --path hello?name=Ada",
+            "dormouse invoke digits --file seven.png --async",
+            "dormouse invoke digits --file seven.png --async --wait");
         command.Add(invoke._endpoint);
-        foreach (var option in new Option[] { invoke._file, invoke._json, invoke._path, invoke._method, invoke._headers, invoke._deadline, invoke._priority, invoke._revision })
+        foreach (var option in (Option[])[invoke._file, invoke._json, invoke._path, invoke._method, invoke._headers, invoke._deadline, invoke._priority, invoke._revision, .. invoke._async.All])
         {
             command.Add(option);
         }
@@ -61,6 +65,12 @@ internal sealed class InvokeCommand
             throw new DormouseException(e.Problem with { Detail = e.Problem.Detail + await NearAsync(session, parsed.GetRequiredValue(_endpoint), cancellationToken) }, e);
         }
 
+        if (parsed.GetValue(_async.Async))
+        {
+            await _async.FinishAsync(session, parsed, response, cancellationToken);
+            return ExitCodes.Done;
+        }
+
         await InvokeReport.WriteAsync(session, response, cancellationToken);
         return ExitCodes.Done;
     }
@@ -73,6 +83,7 @@ internal sealed class InvokeCommand
         var headers = (parsed.GetValue(_headers) ?? []).Select(Header)
             .Concat(Named(DormouseHeaders.Deadline, parsed.GetValue(_deadline)))
             .Concat(Named(DormouseHeaders.Priority, parsed.GetValue(_priority)))
+            .Concat(_async.Headers(parsed))
             .ToArray();
         if (file is not null && json is not null)
         {

@@ -9,6 +9,7 @@ public interface ILedger
     /// <summary>Stores receipts and adds them to the totals in one transaction. A receipt already there (server id, sequence) is skipped and not added again.</summary>
     Task AppendAsync(IReadOnlyList<Receipt> receipts, CancellationToken cancellationToken);
 
+    /// <summary>The receipt of an invocation, of a queued one that of its last attempt.</summary>
     Task<Receipt?> FindAsync(TenantId tenant, InvocationId invocation, CancellationToken cancellationToken);
 
     /// <summary>Newest first, at most <paramref name="limit"/>.</summary>

@@ -55,6 +55,12 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode OverflowLoop = new("overflow_loop", 508, false, "The overflow addresses form a loop", "owner");
     public static readonly ProblemCode RunFailed = new("run_failed", 500, false, "The model failed to run", "owner");
     public static readonly ProblemCode LedgerUnavailable = new("ledger_unavailable", 503, true, "Receipts cannot be written", "operator");
+    public static readonly ProblemCode QueueFull = new("queue_full", 429, true, "The endpoint's queue is full", "nobody");
+    public static readonly ProblemCode QueueUnavailable = new("queue_unavailable", 503, true, "Nothing can be queued now", "operator");
+    public static readonly ProblemCode IdempotencyKeyReused = new("idempotency_key_reused", 422, false, "The idempotency key belongs to another invocation", "caller");
+    public static readonly ProblemCode ResultNotReady = new("result_not_ready", 409, true, "The invocation has not ended", "nobody");
+    public static readonly ProblemCode ResultMissing = new("result_missing", 410, false, "The invocation ended without an answer", "caller");
+    public static readonly ProblemCode AnswerTooLarge = new("answer_too_large", 502, false, "The answer is too large to be kept", "owner");
     public static readonly ProblemCode Internal = new("internal", 500, true, "Something went wrong", "operator");
 
     /// <summary>Every row, by code.</summary>
@@ -63,7 +69,8 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
         EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
-        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, Internal,
+        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, QueueFull,
+        QueueUnavailable, IdempotencyKeyReused, ResultNotReady, ResultMissing, AnswerTooLarge, Internal,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 
     /// <summary>Stable <c>type</c> URI of the problem document.</summary>

@@ -7,6 +7,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
@@ -21,6 +22,8 @@ namespace Dormouse.Server.Control;
 internal static class ControlRoutes
 {
     private const string Prefix = "/api/v1";
+
+    private static readonly QueryParameter Wait = new("wait", "string", "How long to wait for its end, 0s to 60s. Default 0s.");
 
     private static readonly QueryParameter Limit = new("limit", "integer", "Most receipts, 1 to 1,000. Default 100.");
 
@@ -62,6 +65,7 @@ internal static class ControlRoutes
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
+        .. Queue(services.GetRequiredService<QueueApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
@@ -125,7 +129,6 @@ internal static class ControlRoutes
         {
             Query = [Limit, new QueryParameter("endpoint", "string", "Name, or id of a deleted one.")],
         },
-        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", typeof(ReceiptInfo), receipts.GetAsync) with { Scope = KeyScopes.Invoke },
         Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", typeof(ReceiptList), call => receipts.ListAsync(call, call.Route("name"))) with
         {
             Query = [Limit],
@@ -151,6 +154,36 @@ internal static class ControlRoutes
                 new QueryParameter("endpoint", "string", "Name, or id of a deleted one."),
             ],
         },
+    ];
+
+    private static ImmutableArray<ControlRoute> Queue(QueueApi api) =>
+    [
+        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs; of an asynchronous one where it stands", typeof(ReceiptInfo), api.GetAsync) with
+        {
+            Scope = KeyScopes.Invoke,
+            Query = [Wait],
+        },
+        new("GET", "/invocations/{id}/result", KeyScopes.Invoke, "getResult", "The kept answer of an asynchronous invocation, with its own status and headers", api.ResultAsync)
+        {
+            AnswerType = "*/*",
+            Query = [Wait],
+        },
+        Send("POST", "/invocations/{id}/cancel", "cancelInvocation", "Cancel an asynchronous invocation that has not ended", null, typeof(ReceiptInfo), api.CancelAsync) with
+        {
+            Scope = KeyScopes.Invoke,
+        },
+        Send("POST", "/invocations/{id}/redrive", "redriveInvocation", "Run a dead letter, or another one that did not succeed, anew", null, typeof(ReceiptInfo), api.RedriveAsync),
+        Get("/queue", "listQueue", "Asynchronous invocations, newest first", typeof(QueueList), api.ListAsync) with
+        {
+            Query =
+            [
+                new QueryParameter("endpoint", "string", "Name, or id of a deleted one."),
+                new QueryParameter("state", "string", "queued, running, succeeded, failed, dead, cancelled or expired. Default: all."),
+                new QueryParameter("limit", "integer", "Most invocations, 1 to 1,000. Default 100."),
+                new QueryParameter("page_token", "string", "next_page_token of the page before. Default: the first page."),
+            ],
+        },
+        Send("POST", "/queue/redrive", "redriveDeadLetters", "Run dead letters anew, the oldest first", typeof(RedriveRequest), typeof(RedriveAnswer), api.RedriveAllAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Machine(MachineApi api) =>

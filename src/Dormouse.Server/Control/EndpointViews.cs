@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
@@ -14,7 +15,7 @@ namespace Dormouse.Server.Control;
 
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
 internal sealed class EndpointViews(
-    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, IInstanceDriver driver, OptimisedModels optimised)
+    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, QueueViews queues, IInstanceDriver driver, OptimisedModels optimised)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -27,6 +28,7 @@ internal sealed class EndpointViews(
             Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i, s.Sample.Concurrency?.Slots)))],
             Overflow = overflow.Infos(revisions),
             Mirror = mirrors.Info(endpoint),
+            Queue = await queues.InfoAsync(endpoint.Id, cancellationToken),
             Scaling =
             [
                 .. dispatch.Changes(endpoint.Id)

@@ -19,16 +19,27 @@ internal static class Problems
         }
 
         var invocation = response.Headers[DormouseHeaders.InvocationId].ToString();
-        var isInference = IsInferencePath(context.Request.Path);
-        var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
+        var (status, type, body) = Compose(code, detail, invocation.Length == 0 ? null : invocation, IsInferencePath(context.Request.Path));
         response.StatusCode = status;
-        response.ContentType = isInference ? "application/json" : "application/problem+json";
+        response.ContentType = type;
         response.ContentLength = null;
         if (retryAfter is { } wait && wait > TimeSpan.Zero)
         {
             response.Headers.RetryAfter = ((long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
         }
 
+        response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await response.Body.WriteAsync(body, context.RequestAborted);
+        }
+    }
+
+    /// <summary>The problem as an answer: status, content type and body.</summary>
+    /// <param name="isInference">It was asked for by the inference protocol, which has a form of its own.</param>
+    public static (int Status, string ContentType, byte[] Body) Compose(ProblemCode code, string detail, string? invocation, bool isInference)
+    {
+        var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
         var document = new ProblemDocument
         {
             Type = code.Type,
@@ -36,16 +47,11 @@ internal static class Problems
             Status = status,
             Detail = detail,
             Code = code.Code,
-            InvocationId = invocation.Length == 0 ? null : invocation,
+            InvocationId = invocation,
             Retryable = code.Retryable,
             Error = isInference ? detail : null,
         };
-        var body = JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument);
-        response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-        {
-            await response.Body.WriteAsync(body, context.RequestAborted);
-        }
+        return (status, isInference ? "application/json" : "application/problem+json", JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument));
     }
 
     /// <summary>True for <c>/v2/…</c> and <c>/t/{tenant}/v2/…</c>.</summary>

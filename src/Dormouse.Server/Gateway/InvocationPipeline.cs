@@ -6,6 +6,7 @@ using Dormouse.Protocol;
 using Dormouse.Server.Access;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Http;
@@ -23,7 +24,7 @@ internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, Rev
 internal sealed record ServerIdentity(Guid Id);
 
 /// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
-internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, HttpExchangeParts exchangeParts)
+internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, QueueIntake queue, HttpExchangeParts exchangeParts)
 {
     public bool IsStopping => runner.IsStopping;
 
@@ -34,7 +35,9 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
     {
         var arrived = parts.Time.GetTimestamp();
         var route = parts.Routes.Find(address.Tenant, address.Endpoint);
-        var caller = await parts.Gate.CheckAsync(context, KeyScopes.Invoke, address.Tenant, route?.Endpoint.IsPublic ?? false);
+        var isQueued = QueueTerms.IsAsked(context.Request.Headers, out var wrongMode);
+        // What is queued is asked for later, and that needs a key.
+        var caller = await parts.Gate.CheckAsync(context, KeyScopes.Invoke, address.Tenant, !isQueued && (route?.Endpoint.IsPublic ?? false));
         if (caller is null)
         {
             return;
@@ -43,6 +46,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
         if (route is null)
         {
             await WriteAsync(context, Problem.EndpointNotFound(address.Endpoint));
+            return;
+        }
+
+        if (wrongMode is not null)
+        {
+            await WriteAsync(context, wrongMode);
             return;
         }
 
@@ -56,6 +65,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
         if (hopsFault != HopsFault.None)
         {
             await WriteAsync(context, OverflowFault.Of(hopsFault));
+            return;
+        }
+
+        if (isQueued)
+        {
+            await (runner.IsStopping ? WriteAsync(context, Problem.ServerStopping) : queue.AcceptAsync(context, route, address, terms));
             return;
         }
 

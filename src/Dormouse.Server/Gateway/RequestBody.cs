@@ -52,6 +52,9 @@ internal sealed class RequestBody : IAsyncDisposable
     /// <summary>Nothing of it is still to come: what is not in memory is in a file, and it can be sent again.</summary>
     public bool IsWhole => _isRead;
 
+    /// <summary>Its first part; all of it when <see cref="IsKept"/>. Good until it is disposed.</summary>
+    public ReadOnlyMemory<byte> Kept => _kept.AsMemory(0, _keptBytes);
+
     /// <summary>Bytes that are spooled to a file.</summary>
     public long SpooledBytes => _spool?.Length ?? 0;
 

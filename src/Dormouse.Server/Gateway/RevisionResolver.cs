@@ -118,6 +118,15 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
         }
     }
 
+    /// <summary>0 to 1, 1 not included.</summary>
+    public double DrawFraction()
+    {
+        lock (_randomLock)
+        {
+            return random.NextDouble();
+        }
+    }
+
     private async ValueTask<Resolution> NamedAsync(EndpointRoute route, string version, CancellationToken cancellationToken) =>
         await FindAsync(route, version, cancellationToken) is { } revision
             ? new Resolution(revision, null)

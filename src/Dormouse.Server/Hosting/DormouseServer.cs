@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Telemetry;
@@ -125,6 +126,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<OptimiseQueue>().Start();
         services.GetRequiredService<LoadedModels>().Start();
         services.GetRequiredService<CanaryLoop>().Start();
+        services.GetRequiredService<QueueLoop>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -163,6 +165,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await WhenOpenedAsync();
         var services = _app.Services;
         await _app.StopAsync();
+        await services.GetRequiredService<QueueLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();

@@ -6,6 +6,7 @@ using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -39,6 +40,7 @@ internal static class ServerComposition
             .AddDispatch()
             .AddGateway()
             .AddGrpcGateway()
+            .AddQueues(settings.Queues)
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
@@ -60,6 +62,7 @@ internal static class ServerComposition
         .AddSingleton(parts.Derived)
         .AddSingleton(parts.Keys)
         .AddSingleton(parts.Ledger)
+        .AddSingleton(parts.Queue)
         .AddSingleton(parts.Journal)
         .AddSingleton(parts.Driver)
         .AddSingleton(parts.Inspector);

@@ -3,6 +3,7 @@ using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Hosting;
@@ -26,6 +27,8 @@ internal sealed record ServerParts
     public required IAccessKeys Keys { get; init; }
 
     public required ILedger Ledger { get; init; }
+
+    public required IQueueStore Queue { get; init; }
 
     public required IInvocationJournal Journal { get; init; }
 

@@ -47,6 +47,7 @@ internal sealed class ServerStores : IAsyncDisposable
                 Derived = storage.Derived,
                 Keys = storage.Keys,
                 Ledger = storage.Ledger,
+                Queue = storage.Queue,
                 Journal = storage.Journal,
                 Driver = services =>
                 {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Inference;
+using Dormouse.Server.Gateway;
 using Endpoint = Dormouse.Core.Endpoints.Endpoint;
 
 namespace Dormouse.Server.Rollouts;
@@ -18,13 +19,13 @@ internal sealed class MirrorCapture : IDisposable
     private Action? _ended;
 
     /// <param name="ended">Gives the place back that it takes among the copies; called once.</param>
-    public MirrorCapture(Endpoint endpoint, Mirror mirror, MirrorRequest request, Action ended) => (Endpoint, Mirror, Request, _ended) = (endpoint, mirror, request, ended);
+    public MirrorCapture(Endpoint endpoint, Mirror mirror, StoredRequest request, Action ended) => (Endpoint, Mirror, Request, _ended) = (endpoint, mirror, request, ended);
 
     public Endpoint Endpoint { get; }
 
     public Mirror Mirror { get; }
 
-    public MirrorRequest Request { get; }
+    public StoredRequest Request { get; }
 
     /// <summary>Status of the answer; 0 before it began.</summary>
     public int Status { get; private set; }

@@ -50,7 +50,7 @@ internal sealed partial class MirrorCopies(
 
         // A length that nobody declared may be the longest there is.
         var file = body.IsKept ? 0 : (body.DeclaredBytes ?? settings.BodyLimitBytes) - RequestBody.KeptBytesMax;
-        var capture = Take(invocation.Endpoint, mirror, MirrorRequest.Of(context.Request, target), Math.Min(body.KnownBytes, RequestBody.KeptBytesMax), file);
+        var capture = Take(invocation.Endpoint, mirror, StoredRequest.Of(context.Request, target), Math.Min(body.KnownBytes, RequestBody.KeptBytesMax), file);
         if (capture is not null && !body.IsKept)
         {
             body.KeepRest(settings.SpoolFolder, parts.Ids);
@@ -61,7 +61,7 @@ internal sealed partial class MirrorCopies(
 
     /// <summary>The same for a gRPC inference, which is in memory.</summary>
     public MirrorCapture? Choose(Invocation invocation, int messageBytes) =>
-        Draw(invocation) is { } mirror ? Take(invocation.Endpoint, mirror, MirrorRequest.Message, messageBytes, 0) : null;
+        Draw(invocation) is { } mirror ? Take(invocation.Endpoint, mirror, StoredRequest.Message, messageBytes, 0) : null;
 
     /// <summary>The caller has the answer: runs the copy behind it.</summary>
     /// <param name="body">To be given back here; null when it did not come whole.</param>
@@ -96,7 +96,7 @@ internal sealed partial class MirrorCopies(
             : null;
 
     /// <summary>Null when there is no room, now or ever; then it is counted.</summary>
-    private MirrorCapture? Take(Endpoint endpoint, Mirror mirror, MirrorRequest request, long bytes, long fileBytes)
+    private MirrorCapture? Take(Endpoint endpoint, Mirror mirror, StoredRequest request, long bytes, long fileBytes)
     {
         var isTooLong = bytes > BytesMax || fileBytes > FileBytesMax;
         if (!isTooLong && TryTake(bytes, fileBytes))

@@ -1,16 +1,12 @@
 using System.Buffers;
-using System.Globalization;
-using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Gateway;
 
 namespace Dormouse.Server.Rollouts;
 
 /// <summary>A copy of an invocation: sent to an instance like its original, and its answer kept to be compared. It is never tried again.</summary>
-internal sealed class MirrorExchange(MirrorRequest original, DetachedBody body) : Exchange
+internal sealed class MirrorExchange(StoredRequest original, DetachedBody body) : Exchange
 {
-    private const string Destination = "http://instance";
-
     /// <summary>Status of the copy's answer; 0 when it got none.</summary>
     public int Status { get; private set; }
 
@@ -25,7 +21,7 @@ internal sealed class MirrorExchange(MirrorRequest original, DetachedBody body) 
 
     public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
     {
-        using var message = Compose(run.Invocation);
+        using var message = original.Compose(run.Invocation, body.Length, body.Content());
         HttpResponseMessage response;
         try
         {
@@ -40,28 +36,6 @@ internal sealed class MirrorExchange(MirrorRequest original, DetachedBody body) 
         {
             return await ReadAsync(run, response, deadline);
         }
-    }
-
-    private HttpRequestMessage Compose(Invocation invocation)
-    {
-        var path = original.Target.Path is { } given ? given.ToUriComponent() + original.Query.ToUriComponent() : "/infer";
-        var message = new HttpRequestMessage(original.Method, new Uri(Destination + path))
-        {
-            Version = System.Net.HttpVersion.Version11,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = body.Length == 0 && original.Method != HttpMethod.Post ? null : body.Content(),
-        };
-        foreach (var (name, value) in original.Headers)
-        {
-            if (!message.Headers.TryAddWithoutValidation(name, value))
-            {
-                message.Content?.Headers.TryAddWithoutValidation(name, value);
-            }
-        }
-
-        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
-        message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
-        return message;
     }
 
     private async ValueTask<AttemptEnd> ReadAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)

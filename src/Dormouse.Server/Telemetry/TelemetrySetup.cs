@@ -13,6 +13,7 @@ internal static class TelemetrySetup
         .AddSingleton<BillingMetrics>()
         .AddSingleton<OverflowMetrics>()
         .AddSingleton<MirrorMetrics>()
+        .AddSingleton<QueueMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

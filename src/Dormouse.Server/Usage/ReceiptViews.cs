@@ -1,6 +1,7 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Control;
@@ -60,6 +61,21 @@ internal static class ReceiptViews
         Start = Running,
         Mirror = opening.IsMirror,
         MemoryMib = opening.MemoryMib,
+        Price = PicoMoney.Format(0),
+        Currency = currency,
+    };
+
+    /// <summary>A queued invocation that no instance had yet.</summary>
+    public static ReceiptInfo NotBegun(QueueItem item, string endpoint, string currency) => new()
+    {
+        Id = item.Id.ToString(),
+        Endpoint = endpoint,
+        EndpointId = item.Endpoint.ToString(),
+        Revision = "",
+        Instance = "",
+        Outcome = Words.Of(item.State),
+        StartedAt = item.AcceptedAt,
+        Start = Words.Of(item.State),
         Price = PicoMoney.Format(0),
         Currency = currency,
     };

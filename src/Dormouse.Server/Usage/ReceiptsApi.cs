@@ -15,6 +15,7 @@ internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journ
 {
     private const int ReceiptsMax = 1000;
 
+    /// <summary>Of an invocation that was not queued.</summary>
     public async Task GetAsync(ControlCall call)
     {
         if (!Guid.TryParseExact(call.Route("id"), "D", out var id)

@@ -8,32 +8,12 @@ namespace Dormouse.Storage.Sqlite;
 internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) : ILedger
 {
     public Task AppendAsync(IReadOnlyList<Receipt> receipts, CancellationToken cancellationToken) =>
-        writer.RunAsync(
-            session =>
-            {
-                var added = new Dictionary<TotalKey, UsageSum>();
-                foreach (var receipt in receipts)
-                {
-                    if (ReceiptRows.TryInsert(session, receipt))
-                    {
-                        var key = TotalKey.Of(receipt);
-                        added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
-                    }
-                }
-
-                foreach (var (key, sum) in added)
-                {
-                    TotalRows.Add(session, key, sum);
-                }
-
-                return added.Count;
-            },
-            cancellationToken);
+        writer.RunAsync(session => Append(session, receipts), cancellationToken);
 
     public Task<Receipt?> FindAsync(TenantId tenant, InvocationId invocation, CancellationToken cancellationToken) =>
         readers.ReadAsync(
             s => s.First(
-                $"SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id = $tenant AND invocation_id = $invocation",
+                $"SELECT {ReceiptRows.Columns} FROM receipts WHERE tenant_id = $tenant AND invocation_id = $invocation ORDER BY started_at DESC, sequence DESC LIMIT 1",
                 ReceiptRows.Read,
                 ("$tenant", tenant.Value),
                 ("$invocation", StoredValues.Bytes(invocation.Value))),
@@ -145,6 +125,27 @@ internal sealed class SqliteLedger(SqliteWriter writer, SqliteReaders readers) :
         readers.ReadAsync(
             s => s.Number("SELECT COALESCE(MAX(sequence), 0) FROM receipts WHERE server_id = $server", ("$server", StoredValues.Bytes(serverId))),
             cancellationToken);
+
+    /// <summary>Receipts and totals as part of a larger transaction. Returns how many totals changed.</summary>
+    internal static int Append(SqliteSession session, IReadOnlyList<Receipt> receipts)
+    {
+        var added = new Dictionary<TotalKey, UsageSum>();
+        foreach (var receipt in receipts)
+        {
+            if (ReceiptRows.TryInsert(session, receipt))
+            {
+                var key = TotalKey.Of(receipt);
+                added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
+            }
+        }
+
+        foreach (var (key, sum) in added)
+        {
+            TotalRows.Add(session, key, sum);
+        }
+
+        return added.Count;
+    }
 
     private static ImmutableArray<string> Check(SqliteSession session, long fromHour, CancellationToken cancellationToken)
     {

@@ -2,6 +2,7 @@ using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Storage.Blobs;
 
@@ -22,6 +23,7 @@ public sealed class SqliteStore : IAsyncDisposable
         ServerId = serverId;
         Catalogue = new SqliteCatalogue(_writer, _readers);
         Keys = new SqliteAccessKeys(_writer, _readers);
+        Queue = new SqliteQueue(_writer, _readers);
         Derived = new SqliteDerivedFiles(_writer, _readers, time);
         BlobIndex = new SqliteBlobIndex(_writer, _readers, time);
     }
@@ -34,6 +36,8 @@ public sealed class SqliteStore : IAsyncDisposable
     public ILedger Ledger => _ledger;
 
     public IAccessKeys Keys { get; }
+
+    public IQueueStore Queue { get; }
 
     public IDerivedFiles Derived { get; }
 

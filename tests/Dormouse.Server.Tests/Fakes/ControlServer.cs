@@ -9,6 +9,7 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Storage;
@@ -77,6 +78,7 @@ internal sealed class ControlServer : IAsyncDisposable
                 Derived = storage.Derived,
                 Keys = storage.Keys,
                 Ledger = storage.Ledger,
+                Queue = storage.Queue,
                 Journal = storage.Journal,
                 Driver = _ => driver,
                 Inspector = _ => inspector,
@@ -92,6 +94,7 @@ internal sealed class ControlServer : IAsyncDisposable
         app.Services.GetRequiredService<OptimiseQueue>().Start();
         app.Services.GetRequiredService<LoadedModels>().Start();
         app.Services.GetRequiredService<CanaryLoop>().Start();
+        app.Services.GetRequiredService<QueueLoop>().Start();
         return new ControlServer(folder, storage, app, driver, inspector);
     }
 

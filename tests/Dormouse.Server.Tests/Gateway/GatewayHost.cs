@@ -7,6 +7,7 @@ using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
+using Dormouse.Storage.Tests.Queues;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,7 +27,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     private readonly string _folder;
     private bool _isStopped;
 
-    private GatewayHost(WebApplication app, string folder, FakeDriver driver, InMemoryJournal journal, InMemoryCatalogue catalogue, NamedBlobs blobs, FakeTimeProvider time, InMemoryKeys keys, ServerSettings settings, ErrorLog errors)
+    private GatewayHost(WebApplication app, string folder, FakeDriver driver, InMemoryJournal journal, InMemoryCatalogue catalogue, NamedBlobs blobs, FakeTimeProvider time, InMemoryKeys keys, InMemoryQueue queue, ServerSettings settings, ErrorLog errors)
     {
         Errors = errors;
         _app = app;
@@ -37,6 +38,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         Blobs = blobs;
         Time = time;
         Keys = keys;
+        Queue = queue;
         var addresses = KestrelListening.Addresses(app.Services, settings.Server);
         Http = new Uri(addresses.Http);
         Grpc = new Uri(addresses.Grpc);
@@ -57,6 +59,8 @@ internal sealed class GatewayHost : IAsyncDisposable
     public FakeTimeProvider Time { get; }
 
     public InMemoryKeys Keys { get; }
+
+    public InMemoryQueue Queue { get; }
 
     /// <summary>What any part of the server has logged as an error.</summary>
     public ErrorLog Errors { get; }
@@ -85,6 +89,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         var catalogue = new InMemoryCatalogue();
         var blobs = new NamedBlobs();
         var keys = new InMemoryKeys();
+        var queue = new InMemoryQueue();
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
         var parts = new ServerParts
         {
@@ -96,6 +101,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             Derived = blobs,
             Keys = keys,
             Ledger = new EmptyLedger(catalogue),
+            Queue = queue,
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),
@@ -108,7 +114,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             host.ConfigureServices(services => services.AddSingleton<ILoggerProvider>(errors).AddSingleton<CallersLeft>().AddSingleton<IStartupFilter>(p => p.GetRequiredService<CallersLeft>()));
         });
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, settings, errors);
+        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, queue, settings, errors);
     }
 
     public HttpClient NewClient()

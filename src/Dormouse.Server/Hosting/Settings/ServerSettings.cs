@@ -16,6 +16,8 @@ internal sealed record ServerSettings
 
     public required UploadsSettings Uploads { get; init; }
 
+    public required QueuesSettings Queues { get; init; }
+
     public required PricesSettings Prices { get; init; }
 
     public required TelemetrySettings Telemetry { get; init; }
@@ -47,6 +49,7 @@ internal sealed record ServerSettings
         Machine = MachineSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
+        Queues = QueuesSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
         Logging = LoggingSettings.Read(reader),

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Protocol.Control;
+
+/// <summary>What the queue knows of an asynchronous invocation.</summary>
+public sealed record QueueInfo
+{
+    /// <summary>"queued", "running" (taken by a server: it runs or waits for its slot), "succeeded", "failed" (refused, a 4xx), "dead" (its attempts are used up), "cancelled", "expired".</summary>
+    public required string State { get; init; }
+
+    public required DateTimeOffset AcceptedAt { get; init; }
+
+    /// <summary>While it is queued: it does not run earlier.</summary>
+    public DateTimeOffset? NotBefore { get; init; }
+
+    /// <summary>While it may run: afterwards it is not begun any more.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Attempts begun that count.</summary>
+    public int Attempts { get; init; }
+
+    public int AttemptsMax { get; init; }
+
+    /// <summary>"high", "normal", "low".</summary>
+    public required string Priority { get; init; }
+
+    public string? Group { get; init; }
+
+    /// <summary>Why its last attempt did not succeed, or why it ended.</summary>
+    public string? Reason { get; init; }
+
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>Where its answer is; null while there is none.</summary>
+    public string? Result { get; init; }
+
+    /// <summary>It may still run.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool IsLive => State is "queued" or "running";
+}
+
+/// <summary>One row of <c>GET /api/v1/queue</c>.</summary>
+public sealed record QueueEntry(string Id, string Endpoint, string EndpointId, string Method, string? Target, long BodyBytes, QueueInfo Queue);
+
+/// <summary><c>GET /api/v1/queue</c>: newest first.</summary>
+/// <param name="NextPageToken">Gives the next page; null = this is the last one.</param>
+public sealed record QueueList(ImmutableArray<QueueEntry> Invocations, string? NextPageToken);
+
+/// <summary>Asynchronous invocations of one endpoint.</summary>
+/// <param name="Queued">They wait in the queue.</param>
+/// <param name="Running">Taken by a server: they run, or wait for a slot.</param>
+/// <param name="Dead">Dead letters.</param>
+/// <param name="OldestSeconds">How long the one that is due longest has waited; null when none is due.</param>
+public sealed record EndpointQueueInfo(long Queued, long Running, long Dead, double? OldestSeconds);
+
+/// <summary><c>POST /api/v1/queue/redrive</c>: dead letters run anew, the oldest first.</summary>
+public sealed record RedriveRequest
+{
+    /// <summary>Name, or id of a deleted one; null = all of the tenant.</summary>
+    public string? Endpoint { get; init; }
+
+    /// <summary>Most dead letters, 1 to 10,000; null = 1,000.</summary>
+    public int? Limit { get; init; }
+}
+
+/// <param name="Redriven">How many dead letters were queued anew.</param>
+public sealed record RedriveAnswer(int Redriven);

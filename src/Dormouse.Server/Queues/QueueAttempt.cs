@@ -1,0 +1,71 @@
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Queues;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Errors;
+using Dormouse.Server.Gateway;
+using Dormouse.Server.Hosting.Settings;
+using Microsoft.AspNetCore.Http;
+
+namespace Dormouse.Server.Queues;
+
+/// <param name="Result">Null when it was cancelled: nothing is to be kept of it.</param>
+/// <param name="Receipt">Null when no instance had it.</param>
+internal readonly record struct AttemptEnding(AttemptResult? Result, Receipt? Receipt);
+
+/// <summary>One attempt of one queued invocation: it is one more waiting request, on the same way as every other.</summary>
+internal sealed class QueueAttempt(InvocationParts parts, InvocationRunner runner, QueuesSettings settings)
+{
+    private static readonly HeaderDictionary NoHeaders = [];
+
+    public async Task<AttemptEnding> RunAsync(LeasedItem leased, CancellationToken cancelled)
+    {
+        var item = leased.Item;
+        if (parts.Routes.NameOf(item.Endpoint) is not { } name || parts.Routes.Find(item.Tenant, name) is not { } route || route.Endpoint.Id != item.Endpoint)
+        {
+            return new AttemptEnding(Unanswered(item, new Problem(ProblemCode.EndpointNotFound, "The endpoint was deleted before the invocation ran."), hasBegun: false), null);
+        }
+
+        var (revision, refusal) = await parts.Resolver.ResolveAsync(route, item.Request.Version, NoHeaders, CancellationToken.None);
+        if (revision is null)
+        {
+            return new AttemptEnding(Unanswered(item, refusal ?? throw new InvalidOperationException("A resolution is a revision or a problem."), hasBegun: false), null);
+        }
+
+        var invocation = new Invocation(item.Id, route.Endpoint, revision, parts.Time.GetTimestamp())
+        {
+            // Behind every caller who waits for an answer.
+            Terms = new CallerTerms(null, QueuePriority.Low),
+            IsPinned = item.Request.Version is not null,
+        };
+        var exchange = new QueuedExchange(leased, settings.BodyLimitBytes);
+        var end = await runner.RunAsync(invocation, exchange, cancelled);
+        return new AttemptEnding(Judge(item, invocation, exchange, end), invocation.Receipt);
+    }
+
+    /// <summary>The server itself failed.</summary>
+    public static AttemptResult Faulted(QueueItem item) =>
+        Unanswered(item, new Problem(ProblemCode.Internal, "The server failed while it ran the invocation. The operator finds the cause in the server's log."), hasBegun: true);
+
+    private AttemptResult? Judge(QueueItem item, Invocation invocation, QueuedExchange exchange, RunEnd end) => end switch
+    {
+        RunEnd.CallerLeft => null,
+        RunEnd.Answered when exchange.IsTooLong => Unanswered(
+            item,
+            new Problem(
+                ProblemCode.AnswerTooLarge,
+                $"The answer is larger than the {settings.BodyLimitBytes} bytes that are kept of an asynchronous invocation. Answer with less, or let the operator raise queues.body_limit."),
+            hasBegun: true),
+        RunEnd.Answered when exchange.Answer is { } answer => new AttemptResult.Answered(answer),
+        RunEnd.Failed failed => Unanswered(item, failed.Problem, invocation.Receipt is not null || failed.Problem.Code == ProblemCode.StartFailed || failed.Problem.Code == ProblemCode.ColdStartTimeout),
+        RunEnd.Cut cut => Unanswered(item, cut.Problem, hasBegun: true),
+        _ => throw new InvalidOperationException("A run that was answered has an answer."),
+    };
+
+    private static AttemptResult.Unanswered Unanswered(QueueItem item, Problem problem, bool hasBegun)
+    {
+        var (status, type, body) = Problems.Compose(problem.Code, problem.Detail, item.Id.ToString(), isInference: item.Request.Target is null);
+        return new AttemptResult.Unanswered(
+            new StoredAnswer(status, [KeyValuePair.Create("Content-Type", type)], body), problem.Code.Retryable, hasBegun, problem.RetryAfter, $"{problem.Code.Code}: {problem.Detail}");
+    }
+}

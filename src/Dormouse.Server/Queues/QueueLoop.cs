@@ -1,0 +1,351 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Queues;
+using Dormouse.Server.Gateway;
+using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Dormouse.Server.Queues;
+
+/// <summary>
+/// Takes items that are due from the store, as many as could run, gives each to a <see cref="QueueAttempt"/>, holds their leases, and stores what became of them. What to take and
+/// what follows from an attempt is decided in Core.
+/// </summary>
+internal sealed partial class QueueLoop(
+    IQueueStore store, QueueAttempt attempts, QueueSignals signals, InvocationParts parts, InvocationRunner runner, QueuesSettings settings, QueueMetrics metrics,
+    ILogger<QueueLoop> logger) : IAsyncDisposable
+{
+    /// <summary>How long a lease lasts; it is held anew after a third of that.</summary>
+    public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(60);
+
+    /// <summary>Looks at the queue this often without being told: for what falls due unforeseen, and after a fault of the store.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>Pause before an outcome that could not be stored is stored again.</summary>
+    private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>Most items that one transaction ends or removes.</summary>
+    private const int AtOnceMax = 500;
+
+    private readonly ConcurrentDictionary<InvocationId, InFlight> _inFlight = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Guid _owner = parts.Ids.NewId();
+    private Task _running = Task.CompletedTask;
+    private Task _holding = Task.CompletedTask;
+    private DateTimeOffset _nextSweep;
+    private int _hasFailed;
+    private uint _turn;
+
+    public void Start()
+    {
+        _running = RunAsync(_stopping.Token);
+        _holding = HoldAsync(_stopping.Token);
+    }
+
+    /// <summary>Items of an endpoint that this server has taken.</summary>
+    public int Running(EndpointId endpoint) => _inFlight.Values.Count(i => i.Endpoint == endpoint);
+
+    /// <summary>The item was cancelled: what waits of it gives up, what runs is not kept.</summary>
+    public void Cancelled(InvocationId item)
+    {
+        if (_inFlight.TryGetValue(item, out var running))
+        {
+            running.Cancel();
+        }
+
+        signals.Ended(item);
+        signals.Work();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_stopping.IsCancellationRequested)
+        {
+            await _stopping.CancelAsync();
+        }
+
+        await _running;
+        await _holding;
+        await Task.WhenAll(_inFlight.Values.Select(i => i.Task));
+        _stopping.Dispose();
+    }
+
+    private DateTimeOffset Now => parts.Time.GetUtcNow();
+
+    private async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        var isMine = false;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var pause = LookInterval;
+            try
+            {
+                if (!isMine)
+                {
+                    // The data folder is this server's alone: whoever else has leases is no more.
+                    Ended(await store.TakeOverAsync(_owner, null, Now, cancellationToken));
+                    isMine = true;
+                }
+
+                pause = await PassAsync(cancellationToken);
+                Volatile.Write(ref _hasFailed, 0);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The top of the loop: the store may be back a little later.
+                Failed(e);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            try
+            {
+                await signals.WhenWorkAsync(pause, parts.Time, cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Read, decide, act. Returns when to look again.</summary>
+    private async Task<TimeSpan> PassAsync(CancellationToken cancellationToken)
+    {
+        var now = Now;
+        if (now >= _nextSweep)
+        {
+            await SweepAsync(now, cancellationToken);
+            _nextSweep = now + SweepInterval;
+        }
+
+        Ended(await store.ExpireAsync(now, AtOnceMax, cancellationToken));
+        if (runner.IsStopping)
+        {
+            return LookInterval;
+        }
+
+        var all = await store.DepthsAsync(now, cancellationToken);
+        metrics.Saw(all);
+        var depths = all.Where(d => d.Queued > 0).ToList();
+        foreach (var gone in depths.Where(d => parts.Routes.NameOf(d.Endpoint) is null))
+        {
+            Ended(await store.CancelAllAsync(gone.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
+        }
+
+        var wishes = LeaseShares.Divide(settings.InFlight - _inFlight.Count, [.. InTurn(depths).Select(d => new LeaseDemand(d.Endpoint, d.Queued, Running(d.Endpoint), Capacity(d)))]);
+        if (wishes.IsEmpty)
+        {
+            return LookInterval;
+        }
+
+        var taken = await store.LeaseAsync(_owner, wishes, now, now + LeaseTime, cancellationToken);
+        foreach (var item in taken.Items)
+        {
+            Begin(item);
+        }
+
+        var untilDue = (taken.NextDue ?? DateTimeOffset.MaxValue) - now;
+        return untilDue < LookInterval ? untilDue : LookInterval;
+    }
+
+    private async Task SweepAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        while (await store.SweepAsync(now - settings.Keep, now, AtOnceMax, cancellationToken) == AtOnceMax)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>The same in another order each time, so that of many endpoints none is always first.</summary>
+    private IEnumerable<QueueDepth> InTurn(List<QueueDepth> depths)
+    {
+        var first = depths.Count == 0 ? 0 : (int)(_turn++ % (uint)depths.Count);
+        return depths.Skip(first).Concat(depths.Take(first));
+    }
+
+    /// <summary>
+    /// Runs at once of all its instances, and one instance's more that wait for the next free slot, so that none is idle while the store is asked; none while it is unloaded or no
+    /// revision carries traffic.
+    /// </summary>
+    private int Capacity(QueueDepth depth)
+    {
+        var route = parts.Routes.NameOf(depth.Endpoint) is { } name ? parts.Routes.Find(depth.Tenant, name) : null;
+        return route is null || route.Endpoint.IsUnloaded ? 0 : route.Revisions.Sum(r => r.Spec.Slots * (r.Spec.MaxInstances + 1));
+    }
+
+    private void Begin(LeasedItem leased)
+    {
+        var flight = new InFlight(leased.Item);
+        _inFlight[leased.Item.Id] = flight;
+        flight.Task = Task.Run(() => RunAsync(leased, flight));
+    }
+
+    private async Task RunAsync(LeasedItem leased, InFlight flight)
+    {
+        var item = leased.Item;
+        try
+        {
+            AttemptEnding ending;
+            try
+            {
+                ending = await attempts.RunAsync(leased, flight.Cancelled);
+            }
+            catch (Exception e)
+            {
+                // The top of its own task. Whatever it was, the item must not stay leased for ever.
+                LogAttemptFailed(item.Id, e);
+                ending = new AttemptEnding(QueueAttempt.Faulted(item), null);
+            }
+
+            var now = Now;
+            var verdict = ending.Result is { } result ? AttemptRule.Judge(item, result, now, parts.Resolver.DrawFraction()) : new QueueVerdict.Again(now, Counts: true, "cancelled");
+            await StoreAsync(item, verdict, ending, now);
+            if (ending.Result is not null)
+            {
+                metrics.Ended(item, verdict);
+            }
+
+            if (verdict is QueueVerdict.Finished)
+            {
+                signals.Ended(item.Id);
+            }
+        }
+        finally
+        {
+            _inFlight.TryRemove(item.Id, out _);
+            flight.Dispose();
+            signals.Work();
+        }
+    }
+
+    /// <summary>Until it is stored: the lease is held meanwhile, and an item whose outcome never is stored runs again.</summary>
+    private async Task StoreAsync(QueueItem item, QueueVerdict verdict, AttemptEnding ending, DateTimeOffset now)
+    {
+        while (true)
+        {
+            try
+            {
+                if (!await store.EndAsync(item.Lease, verdict, ending.Receipt, now, CancellationToken.None) && ending.Result is not null)
+                {
+                    LogLost(item.Id);
+                }
+
+                Volatile.Write(ref _hasFailed, 0);
+                return;
+            }
+            catch (Exception e) when (e is not ObjectDisposedException)
+            {
+                Failed(e);
+                try
+                {
+                    await Task.Delay(StoreAgainAfter, parts.Time, _stopping.Token);
+                }
+                catch (OperationCanceledException)
+                {
+                    LogNotStored(item.Id);
+                    return;
+                }
+            }
+        }
+    }
+
+    private async Task HoldAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(LeaseTime / 3, parts.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken))
+            {
+                ImmutableArray<QueueLease> held = [.. _inFlight.Values.Select(i => i.Lease)];
+                if (held.IsEmpty)
+                {
+                    continue;
+                }
+
+                try
+                {
+                    foreach (var lost in await store.ExtendAsync(held, Now + LeaseTime, cancellationToken))
+                    {
+                        Cancelled(lost.Id);
+                    }
+                }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    Failed(e);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The server stops.
+        }
+    }
+
+    private void Ended(ImmutableArray<InvocationId> items)
+    {
+        foreach (var item in items)
+        {
+            signals.Ended(item);
+        }
+    }
+
+    /// <summary>Said once while it goes on.</summary>
+    private void Failed(Exception fault)
+    {
+        if (Interlocked.Exchange(ref _hasFailed, 1) == 0)
+        {
+            LogStoreFailed(fault);
+        }
+    }
+
+    [LoggerMessage(EventId = 6001, EventName = "QueueStoreFailed", Level = LogLevel.Error,
+        Message = "The queue's store does not answer; nothing is accepted or run from it until it does, and nothing of it is lost. Is the disk full?")]
+    private partial void LogStoreFailed(Exception fault);
+
+    [LoggerMessage(EventId = 6002, EventName = "QueueLeaseLost", Level = LogLevel.Warning,
+        Message = "Queued invocation {Invocation} was cancelled or taken by another server while it ran here; its answer is dropped, its receipt kept")]
+    private partial void LogLost(InvocationId invocation);
+
+    [LoggerMessage(EventId = 6003, EventName = "QueueOutcomeNotStored", Level = LogLevel.Warning,
+        Message = "The outcome of queued invocation {Invocation} could not be stored before the server stopped; it runs again at the next start")]
+    private partial void LogNotStored(InvocationId invocation);
+
+    [LoggerMessage(EventId = 6004, EventName = "QueueAttemptFailed", Level = LogLevel.Error, Message = "An attempt of queued invocation {Invocation} failed in the server")]
+    private partial void LogAttemptFailed(InvocationId invocation, Exception fault);
+
+    /// <summary>An item that this server has.</summary>
+    private sealed class InFlight(QueueItem item) : IDisposable
+    {
+        private readonly CancellationTokenSource _cancelled = new();
+
+        public QueueLease Lease => item.Lease;
+
+        public EndpointId Endpoint => item.Endpoint;
+
+        public CancellationToken Cancelled => _cancelled.Token;
+
+        public Task Task { get; set; } = Task.CompletedTask;
+
+        public void Cancel()
+        {
+            try
+            {
+                _cancelled.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It ended by itself meanwhile.
+            }
+        }
+
+        public void Dispose() => _cancelled.Dispose();
+    }
+}

@@ -1,0 +1,53 @@
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Queues;
+using Dormouse.Core.Usage;
+using Dormouse.Protocol.Control;
+using Dormouse.Server.Overflow;
+using Dormouse.Server.Usage;
+
+namespace Dormouse.Server.Queues;
+
+/// <summary>From a queue item to the API's.</summary>
+internal sealed class QueueViews(IQueueStore store, EndpointNames names, OverflowHosts hosts, PriceBook prices, TimeProvider time)
+{
+    /// <summary>Where the item's state is asked for.</summary>
+    public static string Address(QueueItem item) =>
+        $"{(item.Tenant == TenantId.Default ? "" : "/t/" + item.Tenant)}/api/v1/invocations/{item.Id}";
+
+    /// <summary>The receipt of the last attempt where there is one, with what the queue knows.</summary>
+    public async Task<ReceiptInfo> InfoAsync(QueueItem item, JournalEntry? entry, CancellationToken cancellationToken)
+    {
+        var name = await names.FindAsync(item.Endpoint, cancellationToken);
+        var info = entry switch
+        {
+            { Receipt: { } receipt } => ReceiptViews.Info(receipt, name, prices.Currency, await hosts.FindAsync(receipt, cancellationToken)),
+            { } open => ReceiptViews.Open(open.Opening, name, prices.Currency),
+            null => ReceiptViews.NotBegun(item, name, prices.Currency),
+        };
+        return info with { Queue = Info(item) };
+    }
+
+    public static QueueInfo Info(QueueItem item) => new()
+    {
+        State = Words.Of(item.State),
+        AcceptedAt = item.AcceptedAt,
+        NotBefore = item.State == QueueState.Queued ? item.NotBefore : null,
+        ExpiresAt = item.State.IsLive() ? item.ExpiresAt : null,
+        Attempts = item.Attempts,
+        AttemptsMax = item.AttemptsMax,
+        Priority = Words.Of(item.Priority),
+        Group = item.Group,
+        Reason = item.Reason,
+        EndedAt = item.EndedAt,
+        Result = item.State is QueueState.Succeeded or QueueState.Failed or QueueState.Dead ? Address(item) + "/result" : null,
+    };
+
+    /// <summary>Null when nothing of the endpoint waits, runs or is a dead letter.</summary>
+    public async Task<EndpointQueueInfo?> InfoAsync(EndpointId endpoint, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        return (await store.DepthsAsync(now, cancellationToken)).FirstOrDefault(d => d.Endpoint == endpoint) is { } depth
+            ? new EndpointQueueInfo(depth.Queued, depth.Leased, depth.Dead, depth.OldestDue is { } since ? (now - since).TotalSeconds : null)
+            : null;
+    }
+}

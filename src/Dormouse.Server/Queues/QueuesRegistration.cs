@@ -1,0 +1,17 @@
+using Dormouse.Server.Hosting.Settings;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Dormouse.Server.Queues;
+
+internal static class QueuesRegistration
+{
+    /// <summary>Asynchronous invocations. Needs the gateway, the queue's store and the names of endpoints.</summary>
+    public static IServiceCollection AddQueues(this IServiceCollection services, QueuesSettings settings) => services
+        .AddSingleton(settings)
+        .AddSingleton<QueueSignals>()
+        .AddSingleton<QueueViews>()
+        .AddSingleton<QueueIntake>()
+        .AddSingleton<QueueAttempt>()
+        .AddSingleton<QueueLoop>()
+        .AddSingleton<QueueApi>();
+}

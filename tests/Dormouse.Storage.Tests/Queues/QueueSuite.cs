@@ -1,0 +1,203 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using CsCheck;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Queues;
+using Dormouse.Storage.Tests.Support;
+
+namespace Dormouse.Storage.Tests.Queues;
+
+internal enum QueueStepKind
+{
+    Accept,
+    AcceptWithKey,
+    Lease,
+    Extend,
+    Succeed,
+    Fail,
+    Again,
+    TakeOver,
+    Cancel,
+    CancelAll,
+    Redrive,
+    RedriveDead,
+    Expire,
+    Sweep,
+
+    /// <summary>The store is closed and opened again; the model does nothing.</summary>
+    Reopen,
+}
+
+/// <summary>One generated operation; what its numbers mean depends on the kind. Time goes on by <see cref="Seconds"/> before it, or jumps back.</summary>
+internal sealed record QueueStep(QueueStepKind Kind, int Endpoint, int Item, int Choice, int Seconds);
+
+/// <summary>What every store of the queue must do: answer each generated operation as the model does, and show the same afterwards.</summary>
+public abstract class QueueSuite
+{
+    private static readonly Gen<QueueStep> Steps = Gen.Select(
+        Gen.Frequency(
+            (9, Gen.Const(QueueStepKind.Accept)),
+            (3, Gen.Const(QueueStepKind.AcceptWithKey)),
+            (9, Gen.Const(QueueStepKind.Lease)),
+            (4, Gen.Const(QueueStepKind.Succeed)),
+            (4, Gen.Const(QueueStepKind.Fail)),
+            (4, Gen.Const(QueueStepKind.Again)),
+            (2, Gen.Const(QueueStepKind.Redrive)),
+            (7, Gen.OneOf(
+                QueueStepKind.Extend, QueueStepKind.TakeOver, QueueStepKind.Cancel, QueueStepKind.CancelAll, QueueStepKind.RedriveDead, QueueStepKind.Expire, QueueStepKind.Sweep,
+                QueueStepKind.Reopen))),
+        Gen.Int[0, 2],
+        Gen.Int[0, 14],
+        Gen.Int[0, 11],
+        Gen.Frequency((9, Gen.Int[0, 30]), (1, Gen.Int[-100, 100_000])),
+        (kind, endpoint, item, choice, seconds) => new QueueStep(kind, endpoint, item, choice, seconds));
+
+    [Fact]
+    public async Task Any_sequence_of_operations_shows_the_same_as_the_model()
+    {
+        await Steps.Array[1, 60].SampleAsync(CompareAsync, iter: 120, threads: 2);
+    }
+
+    internal abstract Task<IQueueUnderTest> OpenAsync();
+
+    private async Task CompareAsync(QueueStep[] steps)
+    {
+        var expected = new QueueRun(new InMemoryQueue());
+        await using var store = await OpenAsync();
+        var actual = new QueueRun(store.Queue);
+        for (var index = 0; index < steps.Length; index++)
+        {
+            if (steps[index].Kind == QueueStepKind.Reopen)
+            {
+                await store.ReopenAsync();
+                actual.Store = store.Queue;
+            }
+
+            Assert.Equal(await expected.ApplyAsync(steps[index], index), await actual.ApplyAsync(steps[index], index));
+        }
+
+        Assert.Equal(await expected.ShowAsync(), await actual.ShowAsync());
+    }
+}
+
+/// <summary>A store while a suite runs on it.</summary>
+internal interface IQueueUnderTest : IAsyncDisposable
+{
+    IQueueStore Queue { get; }
+
+    Task ReopenAsync();
+}
+
+/// <summary>Interprets steps on one store and writes down all that can be seen, as text that can be compared.</summary>
+internal sealed class QueueRun(IQueueStore store)
+{
+    private static readonly (TenantId Tenant, EndpointId Endpoint)[] Endpoints =
+        [(TenantId.Default, new(CountingIds.Id(1))), (TenantId.Default, new(CountingIds.Id(2))), (new("team-b"), new(CountingIds.Id(3)))];
+
+    private static readonly Guid[] Servers = [CountingIds.Id(71), CountingIds.Id(72)];
+
+    private readonly List<InvocationId> _ids = [];
+    private readonly List<QueueLease> _leases = [];
+    private DateTimeOffset _now = Samples.Noon;
+
+    public IQueueStore Store { get; set; } = store;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async Task<string> ApplyAsync(QueueStep step, int index)
+    {
+        _now += TimeSpan.FromSeconds(step.Seconds);
+        var (tenant, endpoint) = Endpoints[step.Endpoint];
+        var id = _ids.Count == 0 ? new InvocationId(CountingIds.Id(999)) : _ids[step.Item % _ids.Count];
+        var lease = _leases.Count == 0 ? new QueueLease(id, 1) : _leases[step.Item % _leases.Count];
+        return step.Kind switch
+        {
+            QueueStepKind.Accept => Text(await Store.AcceptAsync(Item(step, index, null), 5, Cancellation)),
+            QueueStepKind.AcceptWithKey => Text(await Store.AcceptAsync(Item(step, index, new IdempotencyKey("key" + (step.Item % 3), new[] { (byte)(step.Choice % 2) }, _now.AddHours(24))), 5, Cancellation)),
+            QueueStepKind.Lease => await LeaseAsync(step),
+            QueueStepKind.Extend => string.Join(' ', await Store.ExtendAsync([lease, .. _leases], _now.AddSeconds(60), Cancellation)),
+            QueueStepKind.Succeed => Text(await Store.EndAsync(lease, new QueueVerdict.Finished(QueueState.Succeeded, Answer(200, step), null), null, _now, Cancellation)),
+            QueueStepKind.Fail => Text(await Store.EndAsync(
+                lease, new QueueVerdict.Finished(step.Choice % 2 == 0 ? QueueState.Dead : QueueState.Failed, Answer(500, step), "why " + step.Choice), null, _now, Cancellation)),
+            QueueStepKind.Again => Text(await Store.EndAsync(lease, new QueueVerdict.Again(_now.AddSeconds(step.Choice), step.Choice % 2 == 0, "again"), null, _now, Cancellation)),
+            QueueStepKind.TakeOver => string.Join(' ', await Store.TakeOverAsync(Servers[step.Choice % 2], step.Choice < 6 ? null : _now, _now, Cancellation)),
+            QueueStepKind.Cancel => Text(await Store.CancelAsync(tenant, id, _now, Cancellation)),
+            QueueStepKind.CancelAll => string.Join(' ', (await Store.CancelAllAsync(endpoint, "deleted", _now, 100, Cancellation)).Select(i => i.ToString()).Order(StringComparer.Ordinal)),
+            QueueStepKind.Redrive => Text(await Store.RedriveAsync(tenant, id, _now, _now.AddHours(1), Cancellation)),
+            QueueStepKind.RedriveDead => Text(await Store.RedriveDeadAsync(tenant, step.Choice % 2 == 0 ? null : endpoint, _now, _now.AddHours(1), 2, Cancellation)),
+            QueueStepKind.Expire => string.Join(' ', await Store.ExpireAsync(_now, 3, Cancellation)),
+            QueueStepKind.Sweep => Text(await Store.SweepAsync(_now.AddSeconds(-step.Choice), _now, 3, Cancellation)),
+            _ => "",
+        };
+    }
+
+    /// <summary>Everything that the store shows.</summary>
+    public async Task<string> ShowAsync()
+    {
+        var shown = new StringBuilder();
+        foreach (var depth in await Store.DepthsAsync(_now, Cancellation))
+        {
+            shown.AppendLine(depth.ToString());
+        }
+
+        foreach (var (tenant, endpoint) in Endpoints)
+        {
+            foreach (var filter in (QueueFilter[])[new(tenant, null, null, null, 100), new(tenant, endpoint, QueueState.Dead, null, 2), new(tenant, endpoint, null, 7, 3)])
+            {
+                foreach (var listed in await Store.ListAsync(filter, Cancellation))
+                {
+                    var answer = await Store.AnswerAsync(tenant, listed.Item.Id, Cancellation);
+                    shown.Append(CultureInfo.InvariantCulture, $"{listed.Position} {Text(listed.Item)} {answer?.Status} {string.Join(',', answer?.Headers ?? [])} ");
+                    shown.AppendLine(Convert.ToHexString((answer?.Body ?? default).Span));
+                }
+            }
+        }
+
+        return shown.ToString();
+    }
+
+    private async Task<string> LeaseAsync(QueueStep step)
+    {
+        LeaseWish[] wishes = [new(Endpoints[step.Endpoint].Endpoint, 1 + (step.Choice % 3)), new(Endpoints[(step.Endpoint + 1) % 3].Endpoint, 1)];
+        var leased = await Store.LeaseAsync(Servers[step.Choice % 2], wishes, _now, _now.AddSeconds(60), Cancellation);
+        _leases.AddRange(leased.Items.Select(l => l.Item.Lease));
+        return string.Join('\n', leased.Items.Select(l => Text(l.Item) + " " + Convert.ToHexString(l.Body.Span))) + " then " + leased.NextDue;
+    }
+
+    private NewQueueItem Item(QueueStep step, int index, IdempotencyKey? key)
+    {
+        var (tenant, endpoint) = Endpoints[step.Endpoint];
+        var id = new InvocationId(CountingIds.Id(1_000 + index));
+        _ids.Add(id);
+        ImmutableArray<KeyValuePair<string, string>> headers = step.Choice % 2 == 0 ? [] : [KeyValuePair.Create("Content-Type", "text/plain; x=\"ö\""), KeyValuePair.Create("X", "")];
+        return new NewQueueItem(
+            new QueueItem
+            {
+                Id = id,
+                Tenant = tenant,
+                Endpoint = endpoint,
+                Request = new QueuedRequest("POST", step.Choice % 3 == 0 ? null : "/a?b=c", step.Choice % 5 == 0 ? "r2" : null, headers),
+                BodyBytes = step.Item,
+                Priority = (QueuePriority)(step.Choice % 3),
+                Group = step.Choice < 6 ? "g" + (step.Choice % 2) : null,
+                AcceptedAt = _now,
+                NotBefore = _now.AddSeconds(step.Item % 4 == 0 ? 20 : 0),
+                ExpiresAt = _now.AddSeconds(30 + (step.Item * 100)),
+                AttemptsMax = 1 + (step.Choice % 3),
+            },
+            new byte[step.Item],
+            key);
+    }
+
+    private static StoredAnswer Answer(int status, QueueStep step) => new(status, [KeyValuePair.Create("Content-Type", "application/json")], new byte[] { (byte)step.Choice });
+
+    private static string Text(object? value) => value switch
+    {
+        null => "none",
+        QueueItem item => $"{item with { Request = new QueuedRequest("", null, null, []) }} {item.Request.Method} {item.Request.Target} {item.Request.Version} {string.Join(',', item.Request.Headers)}",
+        Acceptance.Known known => "known " + Text(known.Item),
+        _ => value.ToString()!,
+    };
+}
