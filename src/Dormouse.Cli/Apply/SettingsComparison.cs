@@ -77,7 +77,7 @@ internal static class SettingsComparison
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
-        var spec = new RevisionSpec { Runtime = SpecRules.OnnxRuntime };
+        var spec = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name };
         return new Dictionary<string, string>
         {
             ["runtime"] = spec.Runtime,

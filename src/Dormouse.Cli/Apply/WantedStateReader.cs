@@ -14,7 +14,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "tag",
     ];
 
@@ -170,6 +170,7 @@ internal sealed class WantedStateReader
     private RevisionSettings Setting(RevisionSettings settings, string key, YamlNode value, string at) => key switch
     {
         "runtime" => settings with { Runtime = _values.Text(value, at) },
+        "handler" => settings with { Handler = _values.Text(value, at) },
         "memory" => settings with { Memory = _values.Text(value, at) },
         "cpu" => settings with { Cpu = _values.Number(value, at) },
         "concurrency" => settings with { Concurrency = _values.Concurrency(value, at) },

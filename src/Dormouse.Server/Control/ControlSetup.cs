@@ -42,8 +42,9 @@ internal static class ControlSetup
         .AddSingleton<OptimisedModels>()
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new ProvisionedRoom(services.GetRequiredService<RoutingTable>(), settings.Machine.MemoryMib))
+        .AddSingleton<PackageCheck>()
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
+            services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
             new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()

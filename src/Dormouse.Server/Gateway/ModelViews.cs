@@ -61,7 +61,7 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
         return new ModelConfig(
             route.Endpoint.Name, model.Platform, "onnxruntime", isBatched ? revision.Spec.BatchMax : 0,
             [.. model.Inputs.Select(i => Tensor(i, isBatched))], [.. model.Outputs.Select(o => Tensor(o, isBatched))],
-            [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Find(revision.Package)?.Model.Path ?? "model.onnx")
+            [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Of(revision)?.Model.Path ?? "model.onnx")
         {
             DynamicBatching = isBatched ? new ModelDynamicBatching((long)revision.Spec.BatchDelay.TotalMicroseconds) : null,
         };

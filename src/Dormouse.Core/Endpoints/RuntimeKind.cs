@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+
+namespace Dormouse.Core.Endpoints;
+
+/// <summary>The kinds of programs that open packages, and in what they differ for the rest of the product: whoever must know asks here.</summary>
+public sealed record RuntimeKind
+{
+    /// <summary>Our own worker for ONNX models: tensors in, tensors out.</summary>
+    public static readonly RuntimeKind Onnx = new() { Name = "onnx", RunsModels = true };
+
+    /// <summary>The runner of Python functions.</summary>
+    public static readonly RuntimeKind Python = new() { Name = "python", EndsWithCaller = true };
+
+    public static readonly ImmutableArray<RuntimeKind> All = [Onnx, Python];
+
+    private RuntimeKind()
+    {
+    }
+
+    /// <summary>As it is written in settings.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>
+    /// It opens a model file, of which there may be an optimised form; its instances take tensors at one address, and a picture at another when the model has a signature. Otherwise it runs a
+    /// function of the package, and its instances have the addresses that they want.
+    /// </summary>
+    public bool RunsModels { get; private init; }
+
+    /// <summary>A run whose caller hangs up is asked to end; otherwise it is finished.</summary>
+    public bool EndsWithCaller { get; private init; }
+
+    /// <summary>Null when there is none of this name.</summary>
+    public static RuntimeKind? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+}
