@@ -8,12 +8,11 @@ namespace Dormouse.Core.Endpoints;
 public sealed record PythonHandler(string? Module, string? Function)
 {
     /// <summary>What is allowed, for messages.</summary>
-    public const string Form = "a .py file of the package, with or without a function of it, such as 'app.py::classify' or 'app.py'";
+    public const string Form = "a file of the package, with or without a function of it, such as 'app.py::classify' or 'app.py'";
 
     public const int LengthMax = 512;
 
     private const string Separator = "::";
-    private const string Extension = ".py";
 
     /// <summary>The runner is to look for everything.</summary>
     public static readonly PythonHandler Any = new(null, null);
@@ -31,7 +30,7 @@ public sealed record PythonHandler(string? Module, string? Function)
         var at = text.IndexOf(Separator, StringComparison.Ordinal);
         var module = at < 0 ? text : text[..at];
         var function = at < 0 ? null : text[(at + Separator.Length)..];
-        if (text.Length > LengthMax || Packages.PackageRules.PathRefusal(module) is not null || !module.EndsWith(Extension, StringComparison.Ordinal) || (function is not null && !IsName(function)))
+        if (text.Length > LengthMax || Packages.PackageRules.PathRefusal(module) is not null || (function is not null && !IsName(function)))
         {
             return false;
         }

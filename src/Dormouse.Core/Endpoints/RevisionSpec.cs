@@ -27,7 +27,7 @@ public sealed record RevisionSpec
     public required string Runtime { get; init; }
 
     /// <summary>What is behind that name.</summary>
-    public RuntimeKind Kind => RuntimeKind.Find(Runtime) ?? throw new InvalidOperationException($"There is no runtime '{Runtime}'.");
+    public RuntimeKind Kind => RuntimeKind.Of(Runtime);
 
     /// <summary>Function of the package that answers, in the form of <see cref="PythonHandler"/>; null = the runner finds the only one. Models have none.</summary>
     public string? Handler { get; init; }

@@ -31,4 +31,7 @@ public sealed record RuntimeKind
 
     /// <summary>Null when there is none of this name.</summary>
     public static RuntimeKind? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+
+    /// <summary>The one of this name; one that this version does not know is a program of which nothing special is known.</summary>
+    public static RuntimeKind Of(string name) => Find(name) ?? new RuntimeKind { Name = name };
 }

@@ -61,6 +61,7 @@ internal static class ControlRoutes
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
         .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
+        .. Functions(services.GetRequiredService<FunctionsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
@@ -111,6 +112,11 @@ internal static class ControlRoutes
             Answer = ControlJson.Default.BlobInfo,
             Status = 201,
         },
+    ];
+
+    private static ImmutableArray<ControlRoute> Functions(FunctionsApi api) =>
+    [
+        Send("POST", "/functions", "listFunctions", "Import uploaded Python files once and say which functions they have", ControlJson.Default.FunctionsRequest, ControlJson.Default.FunctionList, api.PostAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Keys(KeysApi api) =>
