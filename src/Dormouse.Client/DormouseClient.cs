@@ -38,6 +38,7 @@ public sealed class DormouseClient : IDisposable
         Keys = new KeysClient(this);
         Blobs = new BlobUploader(this, _time);
         Invocations = new InvocationsClient(this);
+        Functions = new FunctionsClient(this);
     }
 
     public Uri Server { get; }
@@ -51,6 +52,8 @@ public sealed class DormouseClient : IDisposable
     public BlobUploader Blobs { get; }
 
     public InvocationsClient Invocations { get; }
+
+    public FunctionsClient Functions { get; }
 
     /// <summary>A client over the network. Redirects are not followed: a key must not travel to another address.</summary>
     public static DormouseClient Connect(Uri server, string? key, TimeProvider? time = null) =>

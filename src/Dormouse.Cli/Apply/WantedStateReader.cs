@@ -139,9 +139,15 @@ internal sealed class WantedStateReader
 
         var isAddress = RemoteSource.IsAddress(source);
         var full = isAddress ? source : Path.GetFullPath(source, _folder);
+        var package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source");
+        if (package?.Python is { } python)
+        {
+            settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = settings.Handler ?? python.Module };
+        }
+
         return new WantedEndpoint(name, full, settings, verify, traffic)
         {
-            Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
+            Package = package,
             Canary = canary,
             Tag = tag,
             Nodes = nodes.ToImmutable(),
@@ -152,8 +158,8 @@ internal sealed class WantedStateReader
     {
         try
         {
-            var package = SourceReader.Read(source);
-            foreach (var fault in settings.Signature is null ? PackageSignature.Faults(package) : [])
+            var package = SourceReader.Read(source, settings.Runtime);
+            foreach (var fault in settings.Signature is null && package.Python is null ? PackageSignature.Faults(package) : [])
             {
                 _places.Add(node, at, fault);
             }

@@ -34,11 +34,16 @@ internal static class SourceChecks
     }
 
     /// <summary>A version has a model where the server looks for it, and paths that it takes.</summary>
-    public static void CheckPackage(SourceVersion version, string source)
+    public static void CheckPackage(SourceVersion version, string source, bool isModel)
     {
         if (version.Files.Select(f => PackageRules.PathRefusal(f.Path)).FirstOrDefault(r => r is not null) is { } refusal)
         {
             throw CommandException.BadSource(refusal);
+        }
+
+        if (!isModel)
+        {
+            return;
         }
 
         var models = version.Files.Where(f => f.Path.EndsWith(".onnx", StringComparison.Ordinal) && !f.Path.Contains('/', StringComparison.Ordinal)).Select(f => f.Path).ToArray();
@@ -50,7 +55,7 @@ internal static class SourceChecks
         var place = version.Version is { } number ? $"Version {number} of '{source}'" : $"'{source}'";
         throw CommandException.BadSource(models.Length > 1
             ? $"{place} holds {models.Length} models ({string.Join(", ", models.Take(3))}{(models.Length > 3 ? ", …" : "")}). Name one of them, or call the one that is meant {Model}."
-            : $"{place} {(version.Files.Length == 1 ? "is no model" : "holds no model at its top")}: a file that ends in .onnx is needed.{Deeper(version)}");
+            : $"{place} {(version.Files.Length == 1 ? "is no model" : "holds no model at its top")}: a file that ends in .onnx is needed (or a .py file, for Python code).{Deeper(version)}");
     }
 
     private static string Deeper(SourceVersion version) =>
