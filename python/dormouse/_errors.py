@@ -24,7 +24,7 @@ class EncodingError(DormouseError, ValueError):
 class RemoteError(DormouseError):
     """The server refused a call, or the function raised.
 
-    ``code`` is the stable word of docs/spec/errors.md (``handler_error`` when the function raised), ``status`` the HTTP status,
+    ``code`` is the stable word of docs/spec/errors.md (``run_failed`` when the function raised), ``status`` the HTTP status,
     ``retryable`` whether the same call may succeed later, ``field`` the argument for ``input_invalid``.
     """
 

@@ -61,6 +61,14 @@ def _whole(low, high):
     return check_whole
 
 
+def _concurrency(value):
+    if value == "auto":
+        return value
+    if type(value) is not int or not 1 <= value <= 1000:
+        raise ValueError('a whole number from 1 to 1000 is needed, or "auto"')
+    return value
+
+
 def _duration(value):
     if isinstance(value, datetime.timedelta):
         value = value.total_seconds()
@@ -127,7 +135,7 @@ def _schedule(value):
 
 
 _CHECKS = {
-    "memory": _memory, "cpu": _cpu, "concurrency": _whole(1, 1000), "min_instances": _whole(0, 10000), "max_instances": _whole(1, 10000),
+    "memory": _memory, "cpu": _cpu, "concurrency": _concurrency, "min_instances": _whole(0, 10000), "max_instances": _whole(1, 10000),
     "provisioned": _whole(0, 10000), "timeout": _duration, "idle_timeout": _duration, "pip": _strings, "requirements": _requirements,
     "python": _python, "system_packages": _yes_or_no, "environment": _environment, "network": _network, "schedule": _schedule,
 }

@@ -198,7 +198,7 @@ async def later(n: int):
         answer = runner.call({"n": 1, "fail": True}, headers=[("Accept", "text/event-stream")])
         self.assertFalse(answer.whole)
         kind, _, data = answer.body.split(b"\n\n")[1].decode().partition("\n")
-        self.assertEqual(("event: error", "handler_error"), (kind, json.loads(data[len("data: "):])["code"]))
+        self.assertEqual(("event: error", "run_failed"), (kind, json.loads(data[len("data: "):])["code"]))
         self.assertEqual(2, len(runner.call({"n": 2}).body.splitlines()))
 
     def test_a_generator_does_not_run_far_ahead_of_its_reader(self):
@@ -463,3 +463,7 @@ def web():
     return application
 """
         self.assertIn("no database", self.refused({"app.py": source}))
+
+    def test_a_factory_that_raises_is_a_refusal(self):
+        self.assertEqual("ImportError: no framework (app.py:6)", self.refused({"app.py": HEAD + "@app.asgi()\ndef web():\n    raise ImportError('no framework')\n"}))
+        self.assertIn("web must return an ASGI application; it returned int", self.refused({"app.py": HEAD + "@app.asgi()\ndef web():\n    return 4\n"}))

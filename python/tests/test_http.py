@@ -308,3 +308,91 @@ class Leaving(RunnerCase):
             while answer.status == 503:
                 answer = wire.call("quick")
             self.assertEqual("done", answer.json())
+
+    def cancel(self, runner, invocation_id):
+        answer = runner.call(method="POST", headers=[("Dormouse-Cancel", invocation_id)])
+        self.assertEqual(204, answer.status)
+
+    def test_a_cancelled_async_function_answers_that_its_caller_left(self):
+        runner = self.serving("""
+            import asyncio
+            async def handler(input):
+                print("waiting", flush=True)
+                await asyncio.Event().wait()
+        """)
+        with runner.connect() as wire:
+            wire.request(1, headers=[("Dormouse-Invocation-Id", "one")])
+            self.wait_for(runner, "waiting")
+
+            self.cancel(runner, "another")
+            self.cancel(runner, "one")
+
+            answer = wire.answer()
+            self.assertEqual((499, "caller_left"), (answer.status, answer.json()["code"]))
+            self.assertIn("dormouse-run", answer.headers)
+            self.assertIsNone(answer.headers.get("connection"))
+        self.assertEqual("", runner.stderr())
+
+    def test_cancelled_generators_end_normally(self):
+        for source in ("def handler(input):\n    try:\n        while True:\n            yield 1\n    finally:\n        print('closed', flush=True)\n",
+                       "import asyncio\nasync def handler(input):\n    try:\n        yield 1\n        await asyncio.Event().wait()\n    finally:\n        print('closed', flush=True)\n"):
+            runner = self.serving(source)
+            with runner.connect() as wire:
+                wire.request(1, headers=[("Dormouse-Invocation-Id", "one")])
+                wire.head()
+                self.assertEqual(b"1\n", wire.chunk())
+
+                self.cancel(runner, "one")
+
+                part = wire.chunk()
+                while part:
+                    part = wire.chunk()
+                self.assertEqual(b"", part)
+                self.assertIn("closed", runner.stdout())
+
+    def test_a_cancelled_sync_function_answers_as_ever(self):
+        runner = self.serving("""
+            import os
+            def handler(input):
+                print("inside", flush=True)
+                os.read(os.open(input, os.O_RDONLY), 1)
+                return "done"
+        """)
+        fifo = os.path.join(runner.scratch, "fifo")
+        os.mkfifo(fifo)
+        with runner.connect() as wire:
+            wire.request(fifo, headers=[("Dormouse-Invocation-Id", "one")])
+            self.wait_for(runner, "inside")
+
+            self.cancel(runner, "one")
+
+            with open(fifo, "w") as file:
+                file.write("x")
+            self.assertEqual("done", wire.answer().json())
+
+    def test_a_cancelled_application_hears_of_it(self):
+        runner = self.serving("""
+            import dormouse
+            app = dormouse.App("a")
+            @app.asgi()
+            async def web(scope, receive, send):
+                assert scope["type"] == "http"
+                while (await receive()).get("more_body"):
+                    pass
+                print("waiting", flush=True)
+                if scope["path"] == "/listens":
+                    print((await receive())["type"], flush=True)
+                else:
+                    import asyncio
+                    await asyncio.Event().wait()
+        """)
+        for path in ("/listens", "/does-not"):
+            with runner.connect() as wire:
+                wire.request(path=path, headers=[("Dormouse-Invocation-Id", path)])
+                while runner.stdout().count("waiting") < (1 if path == "/listens" else 2):
+                    pass
+
+                self.cancel(runner, path)
+
+                self.assertEqual(499, wire.answer().status)
+        self.assertIn("http.disconnect", runner.stdout())

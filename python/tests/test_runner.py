@@ -128,7 +128,7 @@ class Messages(RunnerCase):
 
         message = runner.inspect()
 
-        self.assertEqual(("python_inspected", "shop"), (message["type"], message["app"]))
+        self.assertEqual(("python_inspected", "shop", "app.py"), (message["type"], message["app"], message["module"]))
         price, words, item = message["functions"]
         self.assertEqual({"name": "price", "kind": "function", "doc": "What it costs.", "stream": False,
                           "settings": {"memory": "2GiB", "cpu": 2.0, "timeout": "90s", "environment": {"A": "b"}, "pip": ["numpy==1.26.4"],
@@ -309,7 +309,7 @@ class PlainFunctions(RunnerCase):
         self.assertEqual(500, answer.status)
         self.assertEqual("application/problem+json", answer.headers["content-type"])
         document = answer.json()
-        self.assertEqual(("handler_error", "ValueError: no such colour", "inv-7", False),
+        self.assertEqual(("run_failed", "ValueError: no such colour", "inv-7", False),
                          (document["code"], document["detail"], document["invocation_id"], document["retryable"]))
         self.assertIn("dormouse-run", answer.headers)
         self.assertIn("invocation inv-7 failed\n", runner.stderr())
@@ -383,7 +383,7 @@ class PlainFunctions(RunnerCase):
         for value, detail in (("nan", "the result['scores'][1] is nan, which JSON cannot say"), ("object", "the result['x'][0] cannot be sent as JSON"),
                               ("key", "has the key (1, 2): keys must be text"), ("surrogate", "lone surrogates")):
             answer = runner.call(value)
-            self.assertEqual((500, "handler_error"), (answer.status, answer.json()["code"]))
+            self.assertEqual((500, "run_failed"), (answer.status, answer.json()["code"]))
             self.assertIn(detail, answer.json()["detail"])
 
     def test_a_result_that_holds_itself_is_refused(self):
@@ -443,7 +443,7 @@ class PlainFunctions(RunnerCase):
             while refused is None or refused.status != 503:  # Until both are running.
                 refused = three.call("now")
 
-            self.assertEqual(("no_slot", True), (refused.json()["code"], refused.json()["retryable"]))
+            self.assertEqual(("capacity_exhausted", True), (refused.json()["code"], refused.json()["retryable"]))
 
     def test_a_slot_is_free_when_its_answer_is_there(self):
         runner = self.serving(PLAIN)

@@ -4,12 +4,15 @@ import asyncio
 import inspect
 
 from .. import _context
-from .http import PeerGone
+from .._response import check_header
+from .http import BadRequest, PeerGone
 from .problems import problem
 from .refusal import Refused, UserFault
-from .serving import FunctionService, describe, log_failure
+from .serving import FunctionService, describe, left, log_failure
 
 _LIFESPAN_SECONDS_MAX = 5.0
+#: An application has so long to end by itself when its caller has left, seconds.
+_DISCONNECT_SECONDS_MAX = 1.0
 
 
 class AsgiService(FunctionService):
@@ -24,48 +27,54 @@ class AsgiService(FunctionService):
 
     def load(self, run_async):
         """Makes the application and runs its start-up."""
-        application = self._target.function
-        if takes_nothing(application):
-            application = application()
-            if inspect.isawaitable(application):
-                application = run_async(application)
-        if not callable(application):
-            raise Refused("%s must return an ASGI application; it returned %s." % (self._target.name, type(application).__name__))
-        self._application = application
-        self._lifespan = Lifespan(application)
         try:
+            application = self._target.function
+            if takes_nothing(application):
+                application = application()
+                if inspect.isawaitable(application):
+                    application = run_async(application)
+            if not callable(application):
+                raise Refused("%s must return an ASGI application; it returned %s." % (self._target.name, type(application).__name__))
+            self._application = application
+            self._lifespan = Lifespan(application)
             run_async(self._lifespan.start())
         except Refused:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise UserFault() from error
 
     async def stop(self):
         if self._lifespan is not None:
             await self._lifespan.stop()
 
-    async def handle(self, exchange):
-        invocation = self.invocation(exchange.head)
+    async def serve(self, exchange, invocation):
         if self._running >= self._concurrency:
-            await exchange.respond(*problem(503, "no_slot", "Every slot of this instance is taken (%d of %d)." % (self._running, self._concurrency),
+            await exchange.respond(*problem(503, "capacity_exhausted", "Every slot of this instance is taken (%d of %d)." % (self._running, self._concurrency),
                                             invocation.invocation_id, retryable=True))
             return
         self._running += 1
         call = Call(exchange, self._release)
+        self._runs[invocation.invocation_id] = call
         task = asyncio.ensure_future(self._run(call, invocation))
-        await asyncio.wait((task, exchange.gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            # The application learns by http.disconnect first; one that does not listen is cancelled.
-            call.disconnect()
-            await asyncio.wait((task,), timeout=1.0)
-            task.cancel()
-            await asyncio.wait((task,))
+        left_by = asyncio.ensure_future(call.left())
         try:
+            await asyncio.wait((task, left_by), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                # The application learns by http.disconnect first; one that does not listen is cancelled.
+                await asyncio.wait((task,), timeout=_DISCONNECT_SECONDS_MAX)
+                task.cancel()
+                await asyncio.wait((task,))
             task.result()
         except (asyncio.CancelledError, PeerGone):
-            raise PeerGone() from None
-        finally:
+            if exchange.gone.done() or exchange.started:
+                raise PeerGone() from None
             call.release()
+            await exchange.respond(*left(invocation))
+        finally:
+            left_by.cancel()
+            call.release()
+            if self._runs.get(invocation.invocation_id) is call:
+                del self._runs[invocation.invocation_id]
 
     async def _run(self, call, invocation):
         _context.enter(invocation)
@@ -75,9 +84,7 @@ class AsgiService(FunctionService):
                 raise RuntimeError("the application ended without an answer")
             if not call.exchange.finished:
                 raise RuntimeError("the application ended in the middle of its answer")
-        except (asyncio.CancelledError, PeerGone):
-            raise
-        except call.body_faults:
+        except (asyncio.CancelledError, PeerGone, BadRequest):
             raise
         except BaseException as error:
             call.release()
@@ -87,7 +94,7 @@ class AsgiService(FunctionService):
             if call.exchange.started:
                 call.exchange.abort()
             else:
-                await call.exchange.respond(*problem(500, "handler_error", describe(error, self._root), invocation.invocation_id))
+                await call.exchange.respond(*problem(500, "run_failed", describe(error, self._root), invocation.invocation_id))
 
     def _release(self):
         self._running -= 1
@@ -97,8 +104,6 @@ class Call:
     """``receive`` and ``send`` of one request."""
 
     def __init__(self, exchange, release):
-        from .http import BadRequest
-        self.body_faults = BadRequest
         self.exchange = exchange
         self.gone = False
         self._release = release
@@ -112,7 +117,16 @@ class Call:
             self._release()
             self._release = None
 
-    def disconnect(self):
+    async def left(self):
+        """Ends when the caller has hung up or the run was cancelled."""
+        ended = asyncio.ensure_future(self._disconnected.wait())
+        try:
+            await asyncio.wait((ended, self.exchange.gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        self.cancel()
+
+    def cancel(self):
         self.gone = True
         self._disconnected.set()
 
@@ -124,13 +138,9 @@ class Call:
                 self._body_ended = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             except PeerGone:
-                self.disconnect()
+                self.cancel()
         if not self.exchange.finished:
-            waits = [asyncio.ensure_future(self._disconnected.wait())]
-            try:
-                await asyncio.wait(waits + [self.exchange.gone], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                waits[0].cancel()
+            await self._disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message):
@@ -211,7 +221,6 @@ def scope(head):
 
 
 def _headers(pairs):
-    from .._response import check_header
     headers, length = [], None
     for name, value in pairs:
         name, value = bytes(name).decode("latin-1"), bytes(value).decode("latin-1")

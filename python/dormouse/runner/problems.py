@@ -3,10 +3,10 @@
 import json
 
 _TITLES = {
-    "request_invalid": "The request is malformed", "input_invalid": "The input does not fit", "handler_error": "The function failed",
-    "no_slot": "Every slot is taken", "body_too_large": "The body is too large", "method_not_allowed": "Method not allowed",
+    "request_invalid": "The request is malformed", "input_invalid": "The input does not fit", "run_failed": "The function failed",
+    "capacity_exhausted": "Every slot is taken", "body_too_large": "The body is too large", "method_not_allowed": "Method not allowed",
     "route_not_found": "Nothing is served here", "media_type_unsupported": "Media type not supported", "body_too_slow": "The body is too slow",
-    "not_supported": "Not supported",
+    "not_supported": "Not supported", "caller_left": "The caller left",
 }
 _BY_STATUS = {400: "request_invalid", 408: "body_too_slow", 413: "body_too_large", 415: "media_type_unsupported", 501: "not_supported"}
 

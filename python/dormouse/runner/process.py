@@ -107,7 +107,7 @@ def leave(code=0):
 def inspect_package(folder, assignment):
     began = time.monotonic_ns()
     package = load_package(folder, assignment.get("module"))
-    return {"type": "python_inspected", "app": package.app, "functions": [target.describe() for target in package.targets.values()],
+    return {"type": "python_inspected", "app": package.app, "module": package.module, "functions": [target.describe() for target in package.targets.values()],
             "load_microseconds": (time.monotonic_ns() - began) // 1000}
 
 

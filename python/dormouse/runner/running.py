@@ -72,6 +72,8 @@ class Run:
 
     def __init__(self, runner, function, arguments, invocation, encoding, finish):
         self.task = None
+        #: Whether ``cancel`` was called.
+        self.cancelled = False
         self._runner = runner
         self._function = function
         self._positional, self._named = arguments
@@ -82,7 +84,6 @@ class Run:
         self._items = asyncio.Queue()
         self._credit = threading.Semaphore(AHEAD_MAX)
         self._room = asyncio.Semaphore(AHEAD_MAX)
-        self._cancelled = False
 
     async def next(self):
         """The next item."""
@@ -94,7 +95,7 @@ class Run:
 
     def cancel(self):
         """An async function is cancelled where it waits; a generator is closed after its current step; a sync function runs to its end."""
-        self._cancelled = True
+        self.cancelled = True
         self._credit.release()
         if self.task is not None:
             self.task.cancel()
@@ -127,11 +128,11 @@ class Run:
         try:
             for value in generator:
                 self._runner.leave_child()
-                if not self._cancelled:
+                if not self.cancelled:
                     item = Value(self._encoding.part(value))
                     self._credit.acquire()
                     self._loop.call_soon_threadsafe(self._items.put_nowait, item)
-                if self._cancelled:
+                if self.cancelled:
                     break
         finally:
             generator.close()
@@ -139,7 +140,7 @@ class Run:
 
     def _continue_on_loop(self, awaitable, began):
         self.task = asyncio.ensure_future(self._finish_on_loop(awaitable, began))
-        if self._cancelled:
+        if self.cancelled:
             self.task.cancel()
 
     async def on_loop(self):

@@ -33,17 +33,37 @@ class FunctionService:
         self._runner = runner
         self._memory_mib = memory_mib
         self._root = root
+        self._runs = {}
         self._on_loop = target.is_async or target.is_async_generator
 
     async def handle(self, exchange):
-        invocation = self.invocation(exchange.head)
+        cancelled = exchange.head.header("dormouse-cancel")
+        if cancelled is not None:
+            self.cancel(cancelled)
+            await exchange.respond(204, [], b"")
+            return
+        await self.serve(exchange, self.invocation(exchange.head))
+
+    def cancel(self, invocation_id):
+        """Ends a run whose caller has left as soon as it really can; its answer tells when that was. Unknown ids are ended already."""
+        run = self._runs.get(invocation_id)
+        if run is not None:
+            run.cancel()
+
+    async def serve(self, exchange, invocation):
+        """Answers a call."""
         try:
             arguments = await self.arguments(exchange, invocation)
             run = self.start(exchange, arguments, invocation)
         except Answered as refused:
             await exchange.respond(*refused.answer)
             return
-        await self.answer(exchange, run, invocation)
+        self._runs[invocation.invocation_id] = run
+        try:
+            await self.answer(exchange, run, invocation)
+        finally:
+            if self._runs.get(invocation.invocation_id) is run:
+                del self._runs[invocation.invocation_id]
 
     def invocation(self, head):
         """The invocation that a request is."""
@@ -87,7 +107,7 @@ class FunctionService:
         except NoSlot as error:
             if finish is not None:
                 finish()
-            raise Answered(*problem(503, "no_slot", str(error), invocation.invocation_id, retryable=True)) from None
+            raise Answered(*problem(503, "capacity_exhausted", str(error), invocation.invocation_id, retryable=True)) from None
 
     async def answer(self, exchange, run, invocation):
         """Sends what the run gives. A caller that hangs up cancels it."""
@@ -96,20 +116,20 @@ class FunctionService:
             status, headers, body = item.value
             await exchange.respond(status, headers + timing(item), body)
         elif isinstance(item, Failed):
-            await self.fail(exchange, item, invocation)
+            await self.fail(exchange, run, item, invocation)
         else:
             await self._stream(exchange, run, item, invocation)
 
-    async def fail(self, exchange, item, invocation):
-        answer = self.failure(item.error, invocation)
+    async def fail(self, exchange, run, item, invocation):
+        answer = self.failure(run, item.error, invocation)
         await exchange.respond(answer[0], answer[1] + timing(item), answer[2])
 
-    def failure(self, error, invocation):
+    def failure(self, run, error, invocation):
         """The answer for a run that raised; its traceback goes to the log."""
-        if isinstance(error, asyncio.CancelledError):
-            return problem(500, "handler_error", "The run was cancelled.", invocation.invocation_id)
+        if isinstance(error, asyncio.CancelledError) and run.cancelled:
+            return left(invocation)
         log_failure(error, invocation, self._root)
-        return problem(500, "handler_error", describe(error, self._root), invocation.invocation_id)
+        return problem(500, "run_failed", describe(error, self._root), invocation.invocation_id)
 
     async def _stream(self, exchange, run, item, invocation):
         streams = results.stream_format(exchange.head.header("accept"))
@@ -118,10 +138,10 @@ class FunctionService:
             while not isinstance(item, (End, Failed)):
                 await exchange.write(item.value)
                 item = await next_item(exchange, run)
-            if isinstance(item, End):
+            if isinstance(item, End) or run.cancelled:
                 await exchange.end()
                 return
-            answer = self.failure(item.error, invocation)
+            answer = self.failure(run, item.error, invocation)
             await exchange.write(streams.failure(answer[2]))
             exchange.abort()
         except PeerGone:
@@ -198,6 +218,11 @@ async def read_body(exchange):
     if not unpack.eof:
         raise BadRequest(400, "The compressed body is cut off.")
     return data
+
+
+def left(invocation):
+    """The answer of a run that was cancelled: nobody reads it but the gateway, which learns that the run has ended."""
+    return problem(499, "caller_left", "The caller left and the run was cancelled.", invocation.invocation_id)
 
 
 def timing(item):

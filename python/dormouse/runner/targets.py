@@ -78,10 +78,11 @@ def first_line(text):
 
 
 class Package:
-    """A loaded package: the app's name, or None, and its targets by name."""
+    """A loaded package: the app's name, or None, the file it is in, and its targets by name."""
 
     def __init__(self, app, targets):
         self.app = app
+        self.module = None
         self.targets = {target.name: target for target in targets}
 
     def choose(self, name):
@@ -101,6 +102,12 @@ def load_package(folder, path, function=None):
     ``function`` lets a plain function of any name be served that is neither in an app nor called ``handle`` or ``handler``.
     """
     path = path or folder.find()
+    package = _load(folder, path, function)
+    package.module = path
+    return package
+
+
+def _load(folder, path, function):
     if os.path.basename(path) == "cog.yaml":
         from . import cog
         return cog.load(folder, path)
