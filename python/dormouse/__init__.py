@@ -17,7 +17,16 @@ from ._encoding import File
 from ._errors import DormouseError, EncodingError, InputError, RemoteCancelled, RemoteError, SettingError
 from ._response import Request, Response
 
+
+
+def __getattr__(name):
+    if name == "Handle":  # Found again by its id; an instance that calls nothing does not load an HTTP client.
+        from ._calls import Handle
+        return Handle
+    raise AttributeError("module 'dormouse' has no attribute '%s'" % name)
+
+
 __version__ = "0.1.0"
 
-__all__ = ["App", "DormouseError", "EncodingError", "File", "InputError", "Invocation", "RemoteCancelled", "RemoteError", "Request", "Response",
+__all__ = ["App", "DormouseError", "EncodingError", "File", "Handle", "InputError", "Invocation", "RemoteCancelled", "RemoteError", "Request", "Response",
            "SettingError", "current", "enter", "exit", "method", "on_start"]
