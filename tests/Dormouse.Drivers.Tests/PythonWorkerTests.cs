@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
 using Dormouse.Drivers.Tests.Support;
 using Dormouse.Protocol;
@@ -59,8 +60,9 @@ public sealed class PythonWorkerTests
         var first = Start(fixture, Spec("app.py::handler"));
         Assert.Equal(Rung.None, (await fixture.Observer.WaitForAsync<InstanceReady>(first)).Rung);
 
-        // The pool fills behind the first start; a later one finds a worker ready.
-        for (var tries = 0; ; tries++)
+        // The pool fills once a start is over and its first call has had its time; how soon is the machine's affair, so the look is repeated.
+        using var looks = new PeriodicTimer(WorkerPool.FirstCallTime * 3);
+        for (var tries = 0; await looks.WaitForNextTickAsync(Cancellation); tries++)
         {
             var next = Start(fixture, Spec("app.py::handler"));
             if ((await fixture.Observer.WaitForAsync<InstanceReady>(next)).Rung == Rung.Pool)

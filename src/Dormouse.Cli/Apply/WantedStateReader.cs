@@ -158,7 +158,7 @@ internal sealed class WantedStateReader
     {
         try
         {
-            var package = SourceReader.Read(source, settings.Runtime);
+            var package = SourceReader.Read(source, settings.Handler is null ? settings.Runtime : RuntimeKind.NameFor(settings.Runtime, settings.Handler));
             foreach (var fault in settings.Signature is null && package.Python is null ? PackageSignature.Faults(package) : [])
             {
                 _places.Add(node, at, fault);

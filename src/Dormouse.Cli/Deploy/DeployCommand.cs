@@ -61,7 +61,7 @@ internal sealed class DeployCommand
         using var fetched = RemoteSource.IsAddress(address)
             ? await RemoteSource.FetchAsync(session, address, RemoteSource.BytesMax, cancellationToken)
             : null;
-        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address, settings.Runtime), cancellationToken);
+        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address, settings.Handler is null ? settings.Runtime : RuntimeKind.NameFor(settings.Runtime, settings.Handler)), cancellationToken);
         if (source.Python is not null)
         {
             var wishes = new PythonWishes(parsed.GetValue(_name), settings with { Signature = signature }, debut, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait));

@@ -55,7 +55,7 @@ internal static class SourceChecks
         var place = version.Version is { } number ? $"Version {number} of '{source}'" : $"'{source}'";
         throw CommandException.BadSource(models.Length > 1
             ? $"{place} holds {models.Length} models ({string.Join(", ", models.Take(3))}{(models.Length > 3 ? ", …" : "")}). Name one of them, or call the one that is meant {Model}."
-            : $"{place} {(version.Files.Length == 1 ? "is no model" : "holds no model at its top")}: a file that ends in .onnx is needed (or a .py file, for Python code).{Deeper(version)}");
+            : $"{place} {(version.Files.Length == 1 ? "is no model" : "holds no model at its top")}: a file that ends in .onnx is needed.{Deeper(version)}");
     }
 
     private static string Deeper(SourceVersion version) =>

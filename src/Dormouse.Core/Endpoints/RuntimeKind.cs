@@ -9,7 +9,7 @@ public sealed record RuntimeKind
     public static readonly RuntimeKind Onnx = new() { Name = "onnx", RunsModels = true };
 
     /// <summary>The runner of Python functions.</summary>
-    public static readonly RuntimeKind Python = new() { Name = "python", EndsWithCaller = true };
+    public static readonly RuntimeKind Python = new() { Name = "python", TakesTensors = false, EndsWithCaller = true };
 
     public static readonly ImmutableArray<RuntimeKind> All = [Onnx, Python];
 
@@ -26,11 +26,17 @@ public sealed record RuntimeKind
     /// </summary>
     public bool RunsModels { get; private init; }
 
+    /// <summary>Requests of the inference protocol may be sent to its instances.</summary>
+    public bool TakesTensors { get; private init; } = true;
+
     /// <summary>A run whose caller hangs up is asked to end; otherwise it is finished.</summary>
     public bool EndsWithCaller { get; private init; }
 
     /// <summary>Null when there is none of this name.</summary>
     public static RuntimeKind? Find(string name) => All.FirstOrDefault(k => k.Name == name);
+
+    /// <summary>The name that a user means who names a runtime, or none: then a handler says that it is Python.</summary>
+    public static string NameFor(string? runtime, string? handler) => runtime ?? (handler is null ? Onnx : Python).Name;
 
     /// <summary>The one of this name; one that this version does not know is a program of which nothing special is known.</summary>
     public static RuntimeKind Of(string name) => Find(name) ?? new RuntimeKind { Name = name };

@@ -35,7 +35,7 @@ public static class SpecRules
     private static readonly TimeSpan BatchDelayMax = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Defaults: runtime onnx, memory 512 MiB (or the machine's, when it has less), cpu = all cores (of a function 1), concurrency = max(1, floor(cpu)) (of a function 1), threads = max(1, floor(cpu ÷ concurrency)), no batches,
+    /// Defaults: runtime onnx (python when a handler is named), memory 512 MiB (or the machine's, when it has less), cpu = all cores (of a function 1), concurrency = max(1, floor(cpu)) (of a function 1), threads = max(1, floor(cpu ÷ concurrency)), no batches,
     /// where concurrency is auto threads 1 and at most 8 runs for each core, 8 to 64,
     /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
@@ -48,7 +48,7 @@ public static class SpecRules
         var check = new SpecCheck();
         var defaults = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name };
 
-        var runtime = check.Runtime("runtime", wishes.Runtime ?? defaults.Runtime);
+        var runtime = check.Runtime("runtime", RuntimeKind.NameFor(wishes.Runtime, wishes.Handler));
         var handler = check.Handler("handler", wishes.Handler, runtime);
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
         var cpu = check.Number("cpu", wishes.Cpu ?? (runtime.RunsModels ? machine.Cores : Math.Min(1, machine.Cores)), CpuMin, machine.Cores);

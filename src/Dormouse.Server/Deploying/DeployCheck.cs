@@ -80,7 +80,7 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
     }
 
     /// <summary>Why the package holds nothing that its runtime opens; null when it does, or when nobody knows the runtime.</summary>
-    private static string? Contents(RevisionSettings settings, Package package) => RuntimeKind.Find(settings.Runtime ?? RuntimeKind.Onnx.Name) switch
+    private static string? Contents(RevisionSettings settings, Package package) => RuntimeKind.Find(RuntimeKind.NameFor(settings.Runtime, settings.Handler)) switch
     {
         { RunsModels: true } => ModelFiles.Find(package)?.Model is null ? ModelFiles.MissingReason : null,
         { } => PythonFiles.Refusal(package, settings.Handler),
@@ -95,7 +95,7 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
         ImmutableArray<string> signatureErrors = [];
         string? signature = null;
         // A function's package may hold a file of that name for its own use.
-        var isModel = RuntimeKind.Find(request.Settings.Runtime ?? RuntimeKind.Onnx.Name) is not { RunsModels: false };
+        var isModel = RuntimeKind.Find(RuntimeKind.NameFor(request.Settings.Runtime, request.Settings.Handler)) is not { RunsModels: false };
         if ((isModel ? await SignatureAsync(request.Settings, package, cancellationToken) : request.Settings.Signature) is { } text)
         {
             signature = SignatureText.ToJson(text, out signatureErrors);

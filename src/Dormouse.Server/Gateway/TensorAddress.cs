@@ -7,7 +7,7 @@ namespace Dormouse.Server.Gateway;
 internal static class TensorAddress
 {
     /// <summary>Null when the revision takes what is sent to it this way.</summary>
-    public static Problem? Refusal(Endpoint endpoint, Revision revision, InstanceTarget target) => revision.Spec.Kind.RunsModels || !target.IsInference
+    public static Problem? Refusal(Endpoint endpoint, Revision revision, InstanceTarget target) => revision.Spec.Kind.TakesTensors || !target.IsInference
         ? null
         : new Problem(
             ProblemCode.NotSupported,

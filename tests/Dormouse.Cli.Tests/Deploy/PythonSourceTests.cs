@@ -71,7 +71,11 @@ public sealed class PythonSourceTests : IDisposable
     {
         var decorator = new RevisionSettings
         {
-            Runtime = "python", Handler = "app.py::f", Memory = "1GiB", Concurrency = 4, Timeout = "5s",
+            Runtime = "python",
+            Handler = "app.py::f",
+            Memory = "1GiB",
+            Concurrency = 4,
+            Timeout = "5s",
             Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1").Add("B", "1"),
         };
         var line = new RevisionSettings { Memory = "2GiB", Public = true, Environment = ImmutableSortedDictionary<string, string>.Empty.Add("B", "2") };

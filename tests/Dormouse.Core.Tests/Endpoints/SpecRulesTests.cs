@@ -27,6 +27,7 @@ public sealed class SpecRulesTests
         Assert.Equal(RuntimeKind.Python, spec.Kind);
 
         Assert.Equal(8, Accepted(new RevisionWishes { Runtime = "python", Cpu = 2, Concurrency = 8 }).Concurrency);
+        Assert.Equal(("python", "onnx"), (Accepted(new RevisionWishes { Handler = "app.py" }).Runtime, Accepted(new RevisionWishes()).Runtime));
     }
 
     [Fact]
@@ -34,10 +35,13 @@ public sealed class SpecRulesTests
     {
         var function = new RevisionWishes
         {
-            Runtime = "python", BatchMax = 4, Engine = ImmutableSortedDictionary<string, string>.Empty.Add("a", "b"), Signature = "{}",
+            Runtime = "python",
+            BatchMax = 4,
+            Engine = ImmutableSortedDictionary<string, string>.Empty.Add("a", "b"),
+            Signature = "{}",
         };
         Assert.Equal(["batch_max", "engine", "signature"], Refused(function).Select(e => e.Setting));
-        Assert.Equal(["handler"], Refused(new RevisionWishes { Handler = "app.py::f" }).Select(e => e.Setting));
+        Assert.Equal(["handler"], Refused(new RevisionWishes { Runtime = "onnx", Handler = "app.py::f" }).Select(e => e.Setting));
         Assert.Contains("'app.py::classify'", Assert.Single(Refused(new RevisionWishes { Runtime = "python", Handler = "../x" })).Message, StringComparison.Ordinal);
         Assert.Contains("'onnx', 'python'", Assert.Single(Refused(new RevisionWishes { Runtime = "perl" })).Message, StringComparison.Ordinal);
     }

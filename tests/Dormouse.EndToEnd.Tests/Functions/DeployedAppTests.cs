@@ -77,7 +77,7 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
     {
         PythonApps.NeedPython();
         using var files = new TemporaryFolder();
-        await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("app.py", PythonApps.Shop), "--handler", "app.py::slow", "--name", "hangup", "--concurrency", "1");
+        await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("app.py", PythonApps.Shop), "--handler", "app.py::slow", "--name", "hangup", "--concurrency", "1", "--max-instances", "1");
         using var leaving = new CancellationTokenSource();
         var call = Server.Http.PostAsync(new Uri("/invoke/hangup", UriKind.Relative), PythonApps.Json("""{"seconds":600}"""), leaving.Token);
         await Waiting.UntilAsync(async () => (await PythonApps.LogsAsync(Server, "hangup", Cancelled)).Contains("sleeping", StringComparison.Ordinal), "the function runs", Cancelled);
@@ -88,7 +88,7 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
         // Its slot is the only one: the next call would wait for ten minutes.
         var next = await PythonApps.CallAsync(Server, "hangup", """{"seconds":0}""", Cancelled);
         Assert.Equal("\"done\"", next.Text.Trim());
-        Assert.Contains("cancelled", await PythonApps.LogsAsync(Server, "hangup", Cancelled), StringComparison.Ordinal);
+        await Waiting.UntilAsync(async () => (await PythonApps.LogsAsync(Server, "hangup", Cancelled)).Contains("cancelled", StringComparison.Ordinal), "the function says that it was cancelled", Cancelled);
         var receipts = (await Server.GetAsync("/api/v1/endpoints/hangup/invocations", Cancelled))["invocations"]!.AsArray();
         Assert.Contains(receipts, r => r!["outcome"]!.GetValue<string>() == "caller_left");
     }

@@ -13,7 +13,11 @@ public sealed class PythonMessagesTests
     {
         WorkerAssignment serve = new ServePythonAssignment
         {
-            FolderDescriptor = 0, Module = "app.py", Concurrency = 2, MemoryMib = 256, Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1"),
+            FolderDescriptor = 0,
+            Module = "app.py",
+            Concurrency = 2,
+            MemoryMib = 256,
+            Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1"),
         };
         Assert.True(JsonNode.DeepEquals(
             JsonNode.Parse("""{"type":"serve_python","folder_descriptor":0,"module":"app.py","function":null,"concurrency":2,"memory_mib":256,"environment":{"A":"1"}}"""), Node(serve)));

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Tests.Fakes;

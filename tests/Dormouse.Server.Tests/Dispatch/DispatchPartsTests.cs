@@ -124,7 +124,12 @@ public sealed class DispatchPartsTests
         var optimised = new PackageFile("model.ort", new BlobHash(new string('b', 64)), 1);
         var revision = new Revision
         {
-            Id = Revision, Tenant = TenantId.Default, State = RevisionState.Ready, Package = new Package([model]), Spec = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name }, CreatedAt = default,
+            Id = Revision,
+            Tenant = TenantId.Default,
+            State = RevisionState.Ready,
+            Package = new Package([model]),
+            Spec = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name },
+            CreatedAt = default,
         };
 
         Assert.Null(files.PathFor(TenantId.Default, model, "key"));

@@ -1,6 +1,5 @@
 using System.Net;
 using Dormouse.Core.Endpoints;
-using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 
