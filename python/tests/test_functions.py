@@ -440,11 +440,9 @@ def web():
         runner = self.serving(self.SOURCE)
         with runner.connect() as wire:
             wire.request(path="/wait", method="GET")
-            while "waiting" not in runner.stdout():
-                pass
+            runner.printed("waiting")
 
-        while "http.disconnect" not in runner.stdout():
-            pass
+        runner.printed("http.disconnect")
         answer = runner.call(path="/parts", method="GET", headers=self.ID)
         while answer.status == 503:
             answer = runner.call(path="/parts", method="GET", headers=self.ID)

@@ -165,6 +165,8 @@ class TorchScript(Base):
 
         class Scale(torch.nn.Module):
             def forward(self, x, factor: int):
+                if factor < 0:
+                    raise ValueError("a factor below 0")
                 return x * factor, x.sum()
 
         buffer = io.BytesIO()
@@ -173,6 +175,9 @@ class TorchScript(Base):
 
         self.assertEqual({"outputs": [[[2.0, 5.0]], 3.5]}, runner.call({"args": [[[1.0, 2.5]], 2]}).json())
         self.assertEqual(422, runner.call({"args": [[[1.0, 2.5]], "x"]}).status)
+        answer = runner.call({"args": [[[1.0, 2.5]], -1]})
+        self.assertEqual(422, answer.status)
+        self.assertIn("a factor below 0", answer.json()["detail"])
         self.assertEqual(422, runner.call({"x": 1}).status)
 
     def test_a_file_that_is_none_is_refused(self):

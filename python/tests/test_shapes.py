@@ -254,8 +254,7 @@ class Cog(RunnerCase):
         """, concurrency=1)
         with runner.connect() as wire:
             wire.request({"input": {"hold": True}}, method="PUT", path="/predictions/abc")
-            while "holding" not in runner.stdout():
-                pass
+            runner.printed("holding")
 
             self.assertEqual(202, runner.call({"input": {"hold": True}}, method="PUT", path="/predictions/abc").status)
             answer = runner.call({"input": {"hold": False}}, path="/predictions")

@@ -260,8 +260,8 @@ class TorchScriptModel:
         with self._torch.no_grad():
             try:
                 result = self._module(*arguments)
-            except RuntimeError as error:
-                # TorchScript reports shapes and types that do not fit by this class alone; its own words are last.
+            except (RuntimeError, self._torch.jit.Error) as error:
+                # TorchScript reports shapes and types that do not fit by these classes alone; its own words are last.
                 raise InputError("the model refused the input: %s" % str(error).strip().splitlines()[-1], "args") from None
         outputs = [self._plain(item) for item in (result if isinstance(result, (tuple, list)) else [result])]
         if asked is not None:
