@@ -52,9 +52,10 @@ class App:
         return add if function is None or not callable(function) else add(function)
 
     def endpoint_name(self, function_name):
-        """The endpoint of a function: the app's name when it has one function, else ``<app>-<function>``; lower case, ``_`` and ``.`` as ``-``."""
+        """The endpoint of a function: the app's name when it has one function, else ``<app>-<function>``; lower case, everything but letters
+        and digits as ``-``, at most 63 characters. The command line names them by the same rule."""
         whole = self.name if len(self.functions) == 1 else "%s-%s" % (self.name, function_name)
-        return re.sub(r"[_.]", "-", whole).lower().strip("-")
+        return re.sub(r"[^a-z0-9]+", "-", whole.lower()).strip("-")[:63].strip("-")
 
     def _add(self, function, settings, kind, **route):
         if isinstance(function, Function):

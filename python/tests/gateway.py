@@ -18,6 +18,14 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+class Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_):
+        pass  # A caller that left.
+
+
 class Gateway:
     """``endpoints`` maps names to socket paths of runners."""
 
@@ -41,8 +49,7 @@ class Gateway:
 
             do_GET = do_POST
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Listener(("127.0.0.1", 0), Handler)
         self.address = "http://127.0.0.1:%d" % self._server.server_port
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -100,6 +107,7 @@ class Gateway:
         connection.request("POST", "/", body, {name: value for name, value in headers.items() if name.lower() in ("content-type", "accept")})
         response = connection.getresponse()
         item["answer"] = (response.status, response.getheader("Content-Type"), response.read())
+        connection.close()
         item["state"] = "succeeded" if response.status < 300 else "failed"
         item["done"].set()
 

@@ -3,7 +3,6 @@
 import array
 import json
 import os
-import select
 import shutil
 import socket
 import subprocess
@@ -29,14 +28,17 @@ class RunnerProcess:
         self.control.settimeout(SECONDS)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment.update(PYTHONPATH=PACKAGE, PYTHONUNBUFFERED="1")
-        self.output = tempfile.TemporaryFile()
+        self._printed = ""
+        self._news = threading.Condition()
         self.errors = tempfile.TemporaryFile()
         # Descriptor 3, as the launcher has it, whatever number the socket has here.
         become = "import os, sys; n = int(sys.argv[1]); n == 3 or (os.dup2(n, 3), os.close(n)); os.execv(sys.argv[2], sys.argv[2:])"
         self.process = subprocess.Popen(
             [python, "-S", "-c", become, str(theirs.fileno()), python, "-m", "dormouse.runner", "--socket", self.path],
-            env=environment, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.errors, pass_fds=[theirs.fileno()], cwd="/")
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, pass_fds=[theirs.fileno()], cwd="/")
         theirs.close()
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
 
     def receive(self):
         """The next message, or None when the runner ended."""
@@ -73,14 +75,27 @@ class RunnerProcess:
         return self.process.wait(SECONDS)
 
     def stdout(self):
-        return self._text(self.output)
+        """All that it printed; waits for its end."""
+        self.wait()
+        self._reader.join(SECONDS)
+        return self._printed
+
+    def printed(self, text, times=1):
+        """Waits until it has printed this text."""
+        with self._news:
+            if not self._news.wait_for(lambda: self._printed.count(text) >= times or not self._reader.is_alive(), SECONDS) or self._printed.count(text) < times:
+                raise AssertionError("%r was not printed %d times but: %r; its errors: %s" % (text, times, self._printed, self.stderr()))
 
     def stderr(self):
-        return self._text(self.errors)
+        return os.pread(self.errors.fileno(), 1 << 20, 0).decode("utf-8", "replace")
 
-    @staticmethod
-    def _text(file):
-        return os.pread(file.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+    def _read_output(self):
+        for line in iter(self.process.stdout.readline, b""):
+            with self._news:
+                self._printed += line.decode("utf-8", "replace")
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
 
     def connect(self):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -98,7 +113,8 @@ class RunnerProcess:
         try:
             self.process.wait(SECONDS)
         finally:
-            self.output.close()
+            self._reader.join(SECONDS)
+            self.process.stdout.close()
             self.errors.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
 

@@ -261,6 +261,15 @@ class Calls(RunnerCase):
         self.assertIn("it takes --a [--b] [--loud] [--rows]\nAdds two numbers.", self.entry("app.py::main", "--help").stdout)
 
 
+class Names(unittest.TestCase):
+    def test_names_of_endpoints(self):
+        for name, functions, expected in (("Shop", {"Cart.add_item": 1, "x": 2}, "shop-cart-add-item"), ("Shop", {"Cart.add_item": 1}, "shop"), ("a.b__C", {"__call__": 1, "x": 1}, "a-b-c-call"),
+                                          ("x" * 62, {"f": 1, "g": 2}, "x" * 62)):
+            app = dormouse.App(name)
+            app.functions = functions
+            self.assertEqual(expected, app.endpoint_name(next(iter(functions))))
+
+
 class WhichServer(unittest.TestCase):
     def setUp(self):
         self.data = tempfile.mkdtemp()

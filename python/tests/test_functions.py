@@ -115,6 +115,12 @@ class Arguments(RunnerCase):
 
         self.assertEqual([1, {"x": [2]}], runner.call({"a": 1, "x": [2]}).json())
 
+    def test_a_function_may_refuse_its_arguments_itself(self):
+        runner = self.serving("@app.function()\ndef f(n: int):\n    raise dormouse.InputError('n must be even', field='n')\n")
+
+        self.assertEqual(("n", "n must be even."), self.refusal(runner, {"n": 1}))
+        self.assertEqual("", runner.stderr())
+
     def test_star_arguments_are_refused_when_the_app_is_loaded(self):
         started = self.runner(self.folder_of({"app.py": HEAD + "@app.function()\ndef f(*rows): pass\n"}))
 
@@ -434,11 +440,9 @@ def web():
         runner = self.serving(self.SOURCE)
         with runner.connect() as wire:
             wire.request(path="/wait", method="GET")
-            while "waiting" not in runner.stdout():
-                pass
+            runner.printed("waiting")
 
-        while "http.disconnect" not in runner.stdout():
-            pass
+        runner.printed("http.disconnect")
         answer = runner.call(path="/parts", method="GET", headers=self.ID)
         while answer.status == 503:
             answer = runner.call(path="/parts", method="GET", headers=self.ID)

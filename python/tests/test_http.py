@@ -219,11 +219,6 @@ class Connections(RunnerCase):
 class Leaving(RunnerCase):
     """A caller who hangs up while the function runs."""
 
-    def wait_for(self, runner, text):
-        while text not in runner.stdout():
-            if runner.process.poll() is not None:
-                self.fail("the runner ended: " + runner.stderr())
-
     def test_an_async_function_is_cancelled(self):
         runner = self.serving("""
             import asyncio
@@ -239,9 +234,9 @@ class Leaving(RunnerCase):
         """)
         with runner.connect() as wire:
             wire.request("long")
-            self.wait_for(runner, "waiting")
+            runner.printed("waiting")
 
-        self.wait_for(runner, "cancelled")
+        runner.printed("cancelled")
         self.assertEqual("done", runner.call("quick").json())
         self.assertEqual("", runner.stderr())
 
@@ -264,7 +259,7 @@ class Leaving(RunnerCase):
             self.assertEqual(200, wire.head()[0])
             self.assertEqual(b"1\n", wire.chunk())
 
-        self.wait_for(runner, "closed")
+        runner.printed("closed")
         answer = runner.call({"to": 2})
         self.assertEqual((b"1\n2\n", True), (answer.body, answer.whole))
 
@@ -283,7 +278,7 @@ class Leaving(RunnerCase):
             self.assertEqual(200, wire.head()[0])
             self.assertEqual(b"1\n", wire.chunk())
 
-        self.wait_for(runner, "closed")
+        runner.printed("closed")
 
     def test_a_sync_function_runs_to_its_end_and_holds_its_slot(self):
         runner = self.serving("""
@@ -298,7 +293,7 @@ class Leaving(RunnerCase):
         os.mkfifo(fifo)
         with runner.connect() as wire:
             wire.request(fifo)
-            self.wait_for(runner, "inside")
+            runner.printed("inside")
 
         with runner.connect() as wire:
             self.assertEqual(503, wire.call("quick").status)
@@ -322,7 +317,7 @@ class Leaving(RunnerCase):
         """)
         with runner.connect() as wire:
             wire.request(1, headers=[("Dormouse-Invocation-Id", "one")])
-            self.wait_for(runner, "waiting")
+            runner.printed("waiting")
 
             self.cancel(runner, "another")
             self.cancel(runner, "one")
@@ -348,7 +343,7 @@ class Leaving(RunnerCase):
                 while part:
                     part = wire.chunk()
                 self.assertEqual(b"", part)
-                self.assertIn("closed", runner.stdout())
+                runner.printed("closed")
 
     def test_a_cancelled_sync_function_answers_as_ever(self):
         runner = self.serving("""
@@ -362,7 +357,7 @@ class Leaving(RunnerCase):
         os.mkfifo(fifo)
         with runner.connect() as wire:
             wire.request(fifo, headers=[("Dormouse-Invocation-Id", "one")])
-            self.wait_for(runner, "inside")
+            runner.printed("inside")
 
             self.cancel(runner, "one")
 
@@ -389,10 +384,9 @@ class Leaving(RunnerCase):
         for path in ("/listens", "/does-not"):
             with runner.connect() as wire:
                 wire.request(path=path, headers=[("Dormouse-Invocation-Id", path)])
-                while runner.stdout().count("waiting") < (1 if path == "/listens" else 2):
-                    pass
+                runner.printed("waiting", 1 if path == "/listens" else 2)
 
                 self.cancel(runner, path)
 
                 self.assertEqual(499, wire.answer().status)
-        self.assertIn("http.disconnect", runner.stdout())
+        runner.printed("http.disconnect")

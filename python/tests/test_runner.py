@@ -180,8 +180,7 @@ class Ending(RunnerCase):
         """)
         with runner.connect() as wire:
             wire.request(1)
-            while "running" not in runner.stdout():
-                pass
+            runner.printed("running")
 
             runner.control.close()
 
@@ -191,8 +190,7 @@ class Ending(RunnerCase):
         runner = self.runner(self.folder(app_py="import threading\nprint('importing', flush=True)\nthreading.Event().wait()\n"))
         runner.hello()
         runner.assign({"type": "serve_python", "folder_descriptor": 0, "module": "app.py", "function": None, "concurrency": 1, "memory_mib": 64, "environment": {}})
-        while "importing" not in runner.stdout():
-            pass
+        runner.printed("importing")
 
         runner.control.close()
 
@@ -332,6 +330,7 @@ class PlainFunctions(RunnerCase):
         runner = self.serving("def handler(input):\n    print('seen', input)\n    return 1\n")
 
         self.assertEqual(b"1", runner.call("x").body)
+        runner.control.close()
         self.assertEqual("seen x\n", runner.stdout())
 
     def test_a_child_that_comes_back_from_the_handler_does_not_answer(self):

@@ -28,6 +28,9 @@ class Answered(Exception):
 class FunctionService:
     """Serves one target. ``handle`` is what the HTTP server calls for each request."""
 
+    #: Where a function without a route of its own is called.
+    paths = ("/", "")
+
     def __init__(self, target, runner, memory_mib, root):
         self._target = target
         self._runner = runner
@@ -77,7 +80,7 @@ class FunctionService:
         """Positional and keyword arguments of the call, or Answered when they do not fit."""
         head = exchange.head
         if self._target.route is None:
-            if head.raw_path not in ("/", ""):
+            if head.raw_path not in self.paths:
                 raise Answered(*problem(404, "route_not_found", "The function is called with POST / only.", invocation.invocation_id))
             if head.method != "POST":
                 raise Answered(*problem(405, "method_not_allowed", "The function is called with POST, not %s." % head.method, invocation.invocation_id,
@@ -128,6 +131,8 @@ class FunctionService:
         """The answer for a run that raised; its traceback goes to the log."""
         if isinstance(error, asyncio.CancelledError) and run.cancelled:
             return left(invocation)
+        if isinstance(error, InputError):  # The function's own way to refuse its arguments.
+            return problem(422, "input_invalid", _sentence(error), invocation.invocation_id, field=error.field)
         log_failure(error, invocation, self._root)
         return problem(500, "run_failed", describe(error, self._root), invocation.invocation_id)
 

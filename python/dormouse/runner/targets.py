@@ -114,6 +114,9 @@ def _load(folder, path, function):
     if not path.endswith(".py"):
         from . import models
         return models.load(folder, path)
+    if os.path.basename(path) == "handler.py":
+        from . import huggingface
+        huggingface.set_environment(folder)
     module = folder.load(path)
     return package_of(module, path, folder, function)
 
