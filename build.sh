@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the product into artifacts/dist: cli/ (with the server), launcher/ and worker/.
+# Builds the product into artifacts/dist: cli/ (with the server), launcher/, worker/ and python/ (SDK and runner).
 # Quiet: one progress line a part; the whole log is in artifacts/build.log and is shown when a part fails.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -62,6 +62,17 @@ echo "dormouse: building the worker (3 of 3) …"
 native Dormouse.Worker worker
 # The engine's package also brings its Windows libraries.
 rm -f "$dist"/worker/onnxruntime.dll "$dist"/worker/onnxruntime_providers_shared.dll "$dist"/worker/*.lib
+
+# Python endpoints: files to copy, compiled where there is a Python, so that no start compiles them.
+rm -rf "$dist/python.new"
+mkdir -p "$dist/python.new"
+if [ -d "$root/python/dormouse" ]; then
+  cp -R "$root/python/dormouse" "$dist/python.new/"
+  find "$dist/python.new" -name __pycache__ -prune -exec rm -rf {} +
+  if command -v python3 >/dev/null; then python3 -m compileall -q "$dist/python.new" >>"$log" 2>&1 || true; fi
+fi
+rm -rf "$dist/python"
+mv "$dist/python.new" "$dist/python"
 
 if [ "$fallback" = yes ]; then
   echo "dormouse: built without the native tool chain: cold starts are about three times slower. To mend it: sudo apt-get install clang zlib1g-dev, then touch build.sh" >&2

@@ -10,6 +10,7 @@ namespace Dormouse.Cli;
 /// <summary>Documents of <c>--output json</c> that are not the server's own.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(DeployDocument))]
+[JsonSerializable(typeof(AppDocument))]
 [JsonSerializable(typeof(InvokeDocument))]
 [JsonSerializable(typeof(VersionDocument))]
 [JsonSerializable(typeof(DoctorDocument))]
@@ -27,6 +28,9 @@ internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>
 internal sealed record DeployDocument(EndpointInfo Endpoint, ImmutableArray<RevisionInfo> Revisions, long UploadedBytes, long SizeBytes);
+
+/// <summary>A deploy of Python code: one endpoint a function.</summary>
+internal sealed record AppDocument(ImmutableArray<DeployDocument> Endpoints);
 
 /// <param name="Answer">The body when it is JSON; text in <paramref name="Text"/>, anything else in <paramref name="Base64"/>.</param>
 internal sealed record InvokeDocument(

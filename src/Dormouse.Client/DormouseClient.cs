@@ -39,6 +39,7 @@ public sealed class DormouseClient : IDisposable
         Blobs = new BlobUploader(this, _time);
         Invocations = new InvocationsClient(this);
         Queue = new QueueClient(this);
+        Functions = new FunctionsClient(this);
     }
 
     public Uri Server { get; }
@@ -54,6 +55,8 @@ public sealed class DormouseClient : IDisposable
     public InvocationsClient Invocations { get; }
 
     public QueueClient Queue { get; }
+
+    public FunctionsClient Functions { get; }
 
     /// <summary>A client over the network. Redirects are not followed: a key must not travel to another address.</summary>
     public static DormouseClient Connect(Uri server, string? key, TimeProvider? time = null) =>

@@ -7,6 +7,7 @@ using Dormouse.Drivers.Inspecting;
 using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Python;
 using Dormouse.Protocol.Launching;
 using Microsoft.Extensions.Logging;
 
@@ -28,11 +29,13 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
     private readonly List<InstanceId> _unswept = [];
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly WorkerPool _pool;
+    private readonly WorkerPools _pools;
+    private readonly CancellationTokenSource _ending = new();
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
     private long _workerNumbers;
     private Task? _working;
+    private Task? _finding;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
     private bool _isDisposed;
@@ -45,8 +48,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _time = time;
         _logger = logger;
         _inbox = new(logger);
-        _pool = new(options, (owner, limits) => _session?.Spawn(owner, limits), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
-        _inspector = new(options, _inbox, time);
+        _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
+        _inspector = new(options, _pools, _inbox, time);
         _supervisor = new(options, time, logger, Connected, (connection, happened) => _inbox.Post(() => Happened(connection, happened)), Disconnected, NotStarted);
     }
 
@@ -54,7 +57,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public string? EngineKey => _engineKey;
 
-    WorkerPool IInstanceHost.Pool => _pool;
+    WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
 
     LauncherSession? IInstanceHost.Session => _session;
 
@@ -71,6 +74,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _observer = observer;
         Directory.CreateDirectory(_options.RunFolder);
         _working ??= _inbox.RunAsync();
+        _finding ??= FindPythonAsync();
         await _supervisor.OpenAsync(cancellationToken);
         await _opened.Task.WaitAsync(cancellationToken);
     }
@@ -95,6 +99,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         run.Stop();
     });
 
+    public void Expect(RevisionSpec spec) => _inbox.Post(() => _pools.Expect(spec));
+
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -111,6 +117,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     {
         if (Interlocked.Exchange(ref _isDisposed, true))
             return;
+        await _ending.CancelAsync();
         _inbox.Post(() =>
         {
             _inspector.EndAll();
@@ -129,7 +136,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Complete();
         if (_working is not null)
             await _working;
-        _pool.Dispose();
+        if (_finding is not null)
+            await _finding;
+        _pools.Dispose();
+        _ending.Dispose();
         RemoveSockets();
     }
 
@@ -181,7 +191,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             session.Hello = hello;
             LogConnected(hello.ProcessId, hello.Build, hello.Cgroups);
             Swept();
-            _pool.Open();
+            _pools.Open();
             _inspector.Open(session);
         }
         else
@@ -189,10 +199,9 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             session.Handle(happened);
         }
 
-        if (happened is WorkerSaid { Message: WorkerHello said })
-            _engineKey = said.EngineKey;
+        _engineKey = session.EngineKey ?? _engineKey;
         if (happened is LauncherHello or WorkerSaid { Message: WorkerHello })
-            _probes = ProcessProbes.From(session.Hello, _pool.WorkerBuild);
+            Probe();
         if (happened is LauncherHello)
             _opened.TrySetResult();
     }
@@ -203,18 +212,42 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             return;
         _session = null;
         _inspector.Close();
-        _pool.DenyAll("The launcher ended; it is being replaced.");
+        _pools.DenyAll("The launcher ended; it is being replaced.");
         session.Lost();
-        _probes = ProcessProbes.From(null, _pool.WorkerBuild);
+        Probe();
     });
 
     private void NotStarted(string reason) => _inbox.Post(() =>
     {
         // What an earlier launcher left cannot be swept now; nobody is helped by waiting for it.
         Swept();
-        _pool.DenyAll(reason);
+        _pools.DenyAll(reason);
         _inspector.DenyAll(reason);
     });
+
+    private void Probe() => _probes = ProcessProbes.From(_session?.Hello, _pools.ModelBuild, _pools.Interpreter);
+
+    /// <summary>Asks the Python interpreter what it is, beside everything else: only Python endpoints wait for it.</summary>
+    private async Task FindPythonAsync()
+    {
+        PythonInterpreter found;
+        try
+        {
+            found = _options is { PythonCommand: { } command, PythonPackagePath: not null }
+                ? await PythonInterpreter.FindAsync(command, _time, _ending.Token)
+                : new PythonInterpreter.Missing("Python endpoints need our Python package, and the folder 'python' is not beside the server. Run './dormouse' once to build it.");
+        }
+        catch (OperationCanceledException) when (_ending.IsCancellationRequested)
+        {
+            found = new PythonInterpreter.Missing("The server is stopping.");
+        }
+
+        _inbox.Post(() =>
+        {
+            _pools.Found(found);
+            Probe();
+        });
+    }
 
     private void RemoveSockets()
     {

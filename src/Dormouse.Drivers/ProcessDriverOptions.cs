@@ -32,6 +32,12 @@ public sealed record ProcessDriverOptions
     /// <summary>Inspections that run at once, at least 1; more wait. Default 2.</summary>
     public int InspectionsAtOnceMax { get; init; } = 2;
 
-    /// <summary>Added to the environment of every worker process.</summary>
+    /// <summary>The Python interpreter: a path, or a name to look for in PATH; null = there are no Python workers.</summary>
+    public string? PythonCommand { get; init; }
+
+    /// <summary>Folder that holds our package <c>dormouse</c> for Python; null = there are no Python workers.</summary>
+    public string? PythonPackagePath { get; init; }
+
+    /// <summary>Added to the environment of every ONNX worker process.</summary>
     public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Instances;
+using Dormouse.Drivers.Python;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers;
@@ -12,7 +13,8 @@ internal static class ProcessProbes
 
     /// <param name="hello">Null: there is no launcher now.</param>
     /// <param name="workerBuild">Null: no worker has said hello yet.</param>
-    public static ImmutableArray<ProbeResult> From(LauncherHello? hello, string? workerBuild)
+    /// <param name="python">Null: it is being asked.</param>
+    public static ImmutableArray<ProbeResult> From(LauncherHello? hello, string? workerBuild, PythonInterpreter? python)
     {
         var probes = ImmutableArray.CreateBuilder<ProbeResult>();
         probes.Add(hello is null
@@ -21,6 +23,12 @@ internal static class ProcessProbes
         probes.Add(workerBuild is null
             ? new("worker", Works: false, "none has become ready yet; see the server's log")
             : Program("worker", workerBuild, "ready"));
+        probes.Add(python switch
+        {
+            PythonInterpreter.Found found => new("python", Works: true, $"Python {found.Version} at {found.Path} runs Python endpoints"),
+            PythonInterpreter.Missing missing => new("python", Works: false, missing.Reason),
+            _ => new("python", Works: false, "it is being looked for; ask again"),
+        });
         if (hello is not null)
         {
             probes.Add(new("cgroups", hello.Cgroups != "none", hello.Cgroups));

@@ -70,6 +70,9 @@ public static class DormouseHeaders
 
     public const string ModelVersion = "Dormouse-Model-Version";
 
+    /// <summary>Gateway → instance of a function, in a request of its own: the caller of the invocation with this id has left, its run may end.</summary>
+    public const string Cancel = "Dormouse-Cancel";
+
     /// <summary>Upload protocol: where the stored part ends.</summary>
     public const string UploadOffset = "Upload-Offset";
 }

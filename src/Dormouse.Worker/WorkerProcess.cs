@@ -109,7 +109,7 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
         Thread.CurrentThread.Join(); // The control thread ends the process.
     }
 
-    private static Signature? ReadSignature(WorkerAssignment assignment)
+    private static Signature? ReadSignature(ModelAssignment assignment)
     {
         if (assignment.Signature is not { } json)
         {

@@ -57,7 +57,7 @@ internal sealed class EndpointPlanner(Session session)
         }
 
         var actual = await session.Client.Endpoints.FindAsync(wanted.Name, cancellationToken);
-        return EndpointPlan.Make(wanted, versions.ToImmutable(), PackageSignature.Of(source.Versions[^1]), actual);
+        return EndpointPlan.Make(wanted, versions.ToImmutable(), source.Python is null ? PackageSignature.Of(source.Versions[^1]) : null, actual);
     }
 
     /// <summary>Carries a plan out; the last revision made, or null when none was.</summary>
@@ -67,7 +67,10 @@ internal sealed class EndpointPlanner(Session session)
         Deployed? last = null;
         foreach (var version in plan.Deploys)
         {
-            last = await deployer.DeployAsync(plan.Wanted.Name, version, plan.Wanted.Settings, Debut(plan, version), plan.Wanted.Verify, wait: true, cancellationToken);
+            var settings = plan.Wanted.Package is { Python: not null } code
+                ? await new PythonDeployer(session).SettingsAsync(code, version, plan.Wanted.Settings, cancellationToken)
+                : plan.Wanted.Settings;
+            last = await deployer.DeployAsync(plan.Wanted.Name, version, settings, Debut(plan, version), plan.Wanted.Verify, wait: true, cancellationToken);
         }
 
         if (plan.Public is { } isPublic)

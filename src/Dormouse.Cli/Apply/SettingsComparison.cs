@@ -25,7 +25,9 @@ internal static class SettingsComparison
     public static ImmutableArray<string> Differences(RevisionSettings wanted, string? wantedSignature, RevisionSettings actual)
     {
         var goal = Canonical(wanted with { Signature = null });
-        foreach (var (key, value) in Defaults)
+        // What the file leaves out of a function is its decorator's to say, which only the server can read.
+        var isFunction = wanted.Runtime == RuntimeKind.Python.Name;
+        foreach (var (key, value) in isFunction ? [] : Defaults)
         {
             goal.TryAdd(key, value);
         }
@@ -35,10 +37,14 @@ internal static class SettingsComparison
             goal.TryAdd("overflow.max", OverflowRules.MaxByDefault.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
-        goal.TryAdd("keep_alive", wanted.IdleTimeout is null ? SpecRules.LearnedKeepAlive : SpecRules.FixedKeepAlive);
+        if (!isFunction)
+        {
+            goal.TryAdd("keep_alive", wanted.IdleTimeout is null ? SpecRules.LearnedKeepAlive : SpecRules.FixedKeepAlive);
+        }
+
         var present = Canonical(actual with { Signature = null });
         var lines = ImmutableArray.CreateBuilder<string>();
-        foreach (var key in goal.Keys.Union(present.Keys.Where(IsMap)).Order(StringComparer.Ordinal))
+        foreach (var key in goal.Keys.Union(present.Keys.Where(k => !isFunction && IsMap(k))).Order(StringComparer.Ordinal))
         {
             var (from, to) = (present.GetValueOrDefault(key), goal.GetValueOrDefault(key));
             if (from != to)
@@ -77,7 +83,7 @@ internal static class SettingsComparison
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
-        var spec = new RevisionSpec { Runtime = SpecRules.OnnxRuntime };
+        var spec = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name };
         return new Dictionary<string, string>
         {
             ["runtime"] = spec.Runtime,

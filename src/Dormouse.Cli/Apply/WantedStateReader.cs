@@ -14,7 +14,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "tag",
     ];
 
@@ -139,9 +139,15 @@ internal sealed class WantedStateReader
 
         var isAddress = RemoteSource.IsAddress(source);
         var full = isAddress ? source : Path.GetFullPath(source, _folder);
+        var package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source");
+        if (package?.Python is { } python)
+        {
+            settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = settings.Handler ?? python.Module };
+        }
+
         return new WantedEndpoint(name, full, settings, verify, traffic)
         {
-            Package = isAddress ? null : Package(full, settings, nodes["source"], path + ".source"),
+            Package = package,
             Canary = canary,
             Tag = tag,
             Nodes = nodes.ToImmutable(),
@@ -152,8 +158,8 @@ internal sealed class WantedStateReader
     {
         try
         {
-            var package = SourceReader.Read(source);
-            foreach (var fault in settings.Signature is null ? PackageSignature.Faults(package) : [])
+            var package = SourceReader.Read(source, settings.Handler is null ? settings.Runtime : RuntimeKind.NameFor(settings.Runtime, settings.Handler));
+            foreach (var fault in settings.Signature is null && package.Python is null ? PackageSignature.Faults(package) : [])
             {
                 _places.Add(node, at, fault);
             }
@@ -170,6 +176,7 @@ internal sealed class WantedStateReader
     private RevisionSettings Setting(RevisionSettings settings, string key, YamlNode value, string at) => key switch
     {
         "runtime" => settings with { Runtime = _values.Text(value, at) },
+        "handler" => settings with { Handler = _values.Text(value, at) },
         "memory" => settings with { Memory = _values.Text(value, at) },
         "cpu" => settings with { Cpu = _values.Number(value, at) },
         "concurrency" => settings with { Concurrency = _values.Concurrency(value, at) },

@@ -8,6 +8,7 @@ using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Hosting;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Keys;
+using Dormouse.Cli.Python;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Simulation;
 using Dormouse.Cli.Usage;
@@ -41,6 +42,8 @@ internal static class CommandTree
             DeployCommand.Create(globals),
             ApplyCommand.Create(globals),
             ApplyCommand.CreateDiff(globals),
+            DevCommand.Create(globals),
+            RunCommand.Create(globals),
             InvokeCommand.Create(globals),
             InvocationCommand.Create(globals),
             QueueCommand.Create(globals),

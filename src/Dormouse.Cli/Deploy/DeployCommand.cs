@@ -12,8 +12,8 @@ namespace Dormouse.Cli.Deploy;
 /// <summary><c>dormouse deploy SOURCE</c>.</summary>
 internal sealed class DeployCommand
 {
-    private readonly Argument<string> _source = new("source") { HelpName = "source", Description = "A model file, a folder, a Triton-style model folder (<model>/<version>/model.onnx) or an https:// address." };
-    private readonly Option<string?> _name = new("--name", "-n") { HelpName = "name", Description = "Name of the endpoint. Default: made of the file's or folder's name." };
+    private readonly Argument<string> _source = new("source") { HelpName = "source", Description = "A model file, a folder, a Triton-style model folder (<model>/<version>/model.onnx), an https:// address; or Python code: a .py file with what lies beside it, or a folder." };
+    private readonly Option<string?> _name = new("--name", "-n") { HelpName = "name", Description = "Name of the endpoint. Default: made of the file's or folder's name; of Python code of the app's, with the function's when it has several." };
     private readonly Option<bool> _noWait = new("--no-wait") { Description = "Do not wait until the model is verified." };
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not load the model once before it may serve." };
     private readonly SettingsOptions _settings = new();
@@ -26,11 +26,13 @@ internal sealed class DeployCommand
         var deploy = new DeployCommand();
         var command = new CliCommand(
             "deploy",
-            "Upload a model and make it an endpoint, or the next revision of one. Nothing that the server has is sent again.",
+            "Upload a model, or Python code, and make it an endpoint, or the next revision of one. Nothing that the server has is sent again.",
             "dormouse deploy digits.onnx --name digits",
             "dormouse deploy ./mobilenet --name mobilenet --memory 1GiB --idle-timeout 5m",
             "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
             "dormouse deploy https://example.org/models/resnet50.onnx --public",
+            "dormouse deploy app.py",
+            "dormouse deploy app.py --handler app.py::classify --name classify",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
             "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");
         Arguments.RefuseOptions(deploy._source);
@@ -59,7 +61,14 @@ internal sealed class DeployCommand
         using var fetched = RemoteSource.IsAddress(address)
             ? await RemoteSource.FetchAsync(session, address, RemoteSource.BytesMax, cancellationToken)
             : null;
-        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address), cancellationToken);
+        var source = await LocalFile.RunAsync(() => SourceReader.Read(fetched?.File ?? address, settings.Handler is null ? settings.Runtime : RuntimeKind.NameFor(settings.Runtime, settings.Handler)), cancellationToken);
+        if (source.Python is not null)
+        {
+            var wishes = new PythonWishes(parsed.GetValue(_name), settings with { Signature = signature }, debut, !parsed.GetValue(_noVerify), !parsed.GetValue(_noWait));
+            await DeployPythonAsync(session, source, wishes, cancellationToken);
+            return;
+        }
+
         var name = parsed.GetValue(_name) ?? EndpointNames.From(source.Name);
         if (EndpointName.Refusal(name) is { } refusal)
         {
@@ -92,6 +101,29 @@ internal sealed class DeployCommand
 
         var endpoint = await session.Client.Endpoints.GetAsync(name, cancellationToken);
         Report(session, endpoint, results.ToImmutable());
+    }
+
+    private static async Task DeployPythonAsync(Session session, PackageSource source, PythonWishes wishes, CancellationToken cancellationToken)
+    {
+        foreach (var hint in source.Hints)
+        {
+            session.Screen.Note("note: " + hint);
+        }
+
+        var deployed = await new PythonDeployer(session).DeployAsync(source, wishes, cancellationToken);
+        if (session.Screen.IsJson)
+        {
+            session.Screen.Json(
+                new AppDocument([.. deployed.Select(d => new DeployDocument(d.Endpoint, [d.Deployed.Revision], d.Deployed.SentBytes, d.Deployed.SizeBytes))]), CliJson.Default.AppDocument);
+            return;
+        }
+
+        session.Screen.Line(DeployReport.Work(deployed[0].Deployed));
+        foreach (var function in deployed)
+        {
+            session.Screen.Line(DeployReport.Live(function.Endpoint, function.Deployed.Revision));
+            session.Screen.Line("  " + FunctionText.Of(function.Deployed.Revision));
+        }
     }
 
     private static void Report(Session session, EndpointInfo endpoint, ImmutableArray<Deployed> results)

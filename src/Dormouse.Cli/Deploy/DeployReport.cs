@@ -17,6 +17,12 @@ internal static class DeployReport
                 : $"{Units.Bytes(deployed.SizeBytes)} were already there",
         };
         var revision = deployed.Revision;
+        if (revision.Interface?.Function is not null)
+        {
+            parts.Add(revision.LoadMs is null ? "not imported yet" : $"imported in {Units.Milliseconds(revision.LoadMs.Value)} ms");
+            return string.Join(" · ", parts);
+        }
+
         if (revision.Interface is { } model)
         {
             parts.Add((revision.LoadMs is null ? "model: " : "verified: ") + Model(model));

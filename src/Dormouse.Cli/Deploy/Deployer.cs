@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Deploy;
@@ -25,27 +26,39 @@ internal sealed class Deployer(Session session)
         });
     }
 
-    public async Task<Deployed> DeployAsync(
-        string endpoint, HashedVersion version, RevisionSettings settings, DebutSettings debut, bool verify, bool wait, CancellationToken cancellationToken)
-    {
-        var client = session.Client;
-        var sent = await session.Activity.RunAsync($"uploading {endpoint}", version.SizeBytes, async progress =>
+    /// <summary>Sends what the server lacks; bytes sent.</summary>
+    public Task<long> UploadAsync(string name, HashedVersion version, CancellationToken cancellationToken) =>
+        session.Activity.RunAsync($"uploading {name}", version.SizeBytes, async progress =>
         {
             var bytes = 0L;
             foreach (var (file, blob) in version.Files.DistinctBy(f => f.Blob.Sha256))
             {
-                bytes += await client.Blobs.UploadAsync(file.LocalPath, blob, progress, cancellationToken);
+                bytes += await session.Client.Blobs.UploadAsync(file.LocalPath, blob, progress, cancellationToken);
             }
 
             return bytes;
         });
+
+    /// <summary>Which functions uploaded Python files have.</summary>
+    /// <param name="handler">Names their file; null = the runner looks for it.</param>
+    public Task<FunctionList> FunctionsAsync(
+        string name, HashedVersion version, string? handler, ImmutableSortedDictionary<string, string>? environment, CancellationToken cancellationToken) =>
+        session.Activity.RunAsync(
+            $"importing {name}",
+            () => session.Client.Functions.ListAsync(new FunctionsRequest { Files = version.Package, Handler = handler, Environment = environment }, cancellationToken));
+
+    public async Task<Deployed> DeployAsync(
+        string endpoint, HashedVersion version, RevisionSettings settings, DebutSettings debut, bool verify, bool wait, CancellationToken cancellationToken)
+    {
+        var client = session.Client;
+        var sent = await UploadAsync(endpoint, version, cancellationToken);
         var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Tag = debut.Tag, Traffic = debut.Traffic };
         var revision = await session.Activity.RunAsync(
             verify && wait ? $"verifying {endpoint}" : $"deploying {endpoint}",
             () => client.Endpoints.DeployAsync(endpoint, request, wait, cancellationToken));
         if (revision.State == "failed")
         {
-            throw new CommandException(ExitCodes.Refused, "model_invalid", $"{endpoint} {revision.Name} was refused: {revision.Failure}");
+            throw new CommandException(ExitCodes.Refused, settings.Runtime == RuntimeKind.Python.Name ? "code_invalid" : "model_invalid", $"{endpoint} {revision.Name} was refused: {revision.Failure}");
         }
 
         return new Deployed(revision, sent, version.SizeBytes);

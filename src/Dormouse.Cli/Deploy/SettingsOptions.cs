@@ -8,10 +8,11 @@ namespace Dormouse.Cli.Deploy;
 /// <summary>Options of <c>deploy</c> that set a revision's policy. Values go to the server as text: it knows the machine's limits.</summary>
 internal sealed class SettingsOptions
 {
-    private readonly Option<string?> _runtime = Text("--runtime", "name", "What opens the package. Default: onnx.");
+    private readonly Option<string?> _runtime = Text("--runtime", "name", "What opens the package: onnx or python. Default: by the source.");
+    private readonly Option<string?> _handler = Text("--handler", "file::function", "Function that answers, such as app.py::classify. Default: each function of the app becomes an endpoint.");
     private readonly Option<string?> _memory = Text("--memory", "size", "Memory limit and price class of an instance, 64MiB or more. Default: 512MiB.");
-    private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all." };
-    private readonly Option<string?> _concurrency = Text("--concurrency", "n|auto", "Invocations that one instance runs at once; auto: as many as do not slow each other. Default: its cores.");
+    private readonly Option<double?> _cpu = new("--cpu") { HelpName = "cores", Description = "Cores of an instance. Default: all; of a function 1." };
+    private readonly Option<string?> _concurrency = Text("--concurrency", "n|auto", "Invocations that one instance runs at once; auto: as many as do not slow each other. Default: its cores; of a function 1.");
     private readonly Option<int?> _batchMax = Number("--batch-max", "Most rows of a run that waiting invocations of equal shape may share. Default: 1, none is shared.");
     private readonly Option<string?> _batchDelay = Text("--batch-delay", "time", "How long the first of a batch waits for others though a run is free, 0s to 1s. Default: 0s.");
     private readonly Option<int?> _minInstances = Number("--min-instances", "Instances kept while idle. Default: 0, it scales to zero.");
@@ -42,7 +43,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _handler, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -56,6 +57,7 @@ internal sealed class SettingsOptions
     public RevisionSettings Read(ParseResult parsed) => new()
     {
         Runtime = parsed.GetValue(_runtime),
+        Handler = parsed.GetValue(_handler),
         Memory = parsed.GetValue(_memory),
         Cpu = parsed.GetValue(_cpu),
         Concurrency = Concurrency(parsed.GetValue(_concurrency)),

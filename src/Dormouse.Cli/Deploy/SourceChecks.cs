@@ -34,11 +34,16 @@ internal static class SourceChecks
     }
 
     /// <summary>A version has a model where the server looks for it, and paths that it takes.</summary>
-    public static void CheckPackage(SourceVersion version, string source)
+    public static void CheckPackage(SourceVersion version, string source, bool isModel)
     {
         if (version.Files.Select(f => PackageRules.PathRefusal(f.Path)).FirstOrDefault(r => r is not null) is { } refusal)
         {
             throw CommandException.BadSource(refusal);
+        }
+
+        if (!isModel)
+        {
+            return;
         }
 
         var models = version.Files.Where(f => f.Path.EndsWith(".onnx", StringComparison.Ordinal) && !f.Path.Contains('/', StringComparison.Ordinal)).Select(f => f.Path).ToArray();

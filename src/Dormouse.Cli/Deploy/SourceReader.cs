@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Cli.Deploy;
 
@@ -17,16 +18,21 @@ internal static class SourceReader
     /// <summary>What exporters append to a model's name for its weights.</summary>
     private static readonly string[] ExternalDataNames = [".data", "_data"];
 
+    /// <param name="runtime">What the user says of it; null = nothing, the source shows what it is.</param>
     /// <exception cref="CommandException">Nothing there, or nothing that could be a package.</exception>
-    public static PackageSource Read(string source)
+    public static PackageSource Read(string source, string? runtime = null)
     {
         var path = Path.GetFullPath(source);
-        var found = LocalFile.KindOf(path) switch
+        var kind = LocalFile.KindOf(path);
+        var isPython = runtime is null ? PythonSourceReader.IsPython(path, kind) : runtime == RuntimeKind.Python.Name;
+        var found = kind switch
         {
+            LocalKind.File when isPython => PythonSourceReader.OfFile(path),
+            LocalKind.Folder when isPython => PythonSourceReader.OfFolder(path),
             LocalKind.File => OfFile(path),
             LocalKind.Folder => OfFolder(path),
             LocalKind.Missing => throw CommandException.BadSource($"There is no file or folder '{source}'.{LocalFile.Near(path)}"),
-            var kind => throw CommandException.BadSource(
+            _ => throw CommandException.BadSource(
                 $"'{source}' is {LocalFile.Word(kind)}, and a model is read more than once. Write it into a file, such as model.onnx, and deploy that."),
         };
         foreach (var file in found.Versions.SelectMany(v => v.Files).DistinctBy(f => f.LocalPath))
@@ -36,7 +42,7 @@ internal static class SourceReader
 
         foreach (var version in found.Versions)
         {
-            SourceChecks.CheckPackage(version, source);
+            SourceChecks.CheckPackage(version, source, isModel: found.Python is null);
         }
 
         return found;

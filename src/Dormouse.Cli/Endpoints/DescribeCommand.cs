@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
@@ -126,7 +127,11 @@ internal static class DescribeCommand
             Pair(screen, "loads in", Units.Milliseconds(ms) + " ms" + (revision.Optimised ? " (optimised)" : ""));
         }
 
-        if (revision.Interface is { } model)
+        if (revision.Interface?.Function is { } function)
+        {
+            WriteFunction(screen, revision, function);
+        }
+        else if (revision.Interface is { } model)
         {
             var title = "inputs";
             foreach (var input in model.Inputs)
@@ -149,13 +154,32 @@ internal static class DescribeCommand
         }
         else
         {
-            Pair(screen, "model", "not loaded yet: its inputs and outputs are known after the first start");
+            Pair(screen, revision.Settings.Handler is null ? "model" : "function", "not loaded yet: its inputs and outputs are known after the first start");
         }
 
         screen.Line();
         foreach (var (key, value) in SettingsText.Of(revision.Settings))
         {
             Pair(screen, key, value);
+        }
+    }
+
+    private static void WriteFunction(Screen screen, RevisionInfo revision, Protocol.Inference.FunctionInterface function)
+    {
+        Pair(screen, "function", FunctionText.Of(revision.Settings.Handler ?? "handler", function));
+        if (function.Kind is { } kind)
+        {
+            Pair(screen, "kind", kind + (function.Stream ? ", streams its values" : ""));
+        }
+
+        if (function.Input is { } input)
+        {
+            Pair(screen, "input schema", input.GetRawText());
+        }
+
+        if (function.Output is { } output)
+        {
+            Pair(screen, "output schema", output.GetRawText());
         }
     }
 

@@ -14,6 +14,7 @@ internal static class SettingsText
         var pairs = new (string Key, string? Value)[]
         {
             ("runtime", settings.Runtime),
+            ("handler", settings.Handler),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", settings.Concurrency?.ToString()),

@@ -20,7 +20,7 @@ internal sealed class InvokeCommand
 
     private readonly Argument<string> _endpoint = Arguments.Endpoint();
     private readonly Option<string?> _file = new("--file", "-f") { HelpName = "file", Description = "Send this file (a picture, text, anything) to /invoke; '-' = standard input." };
-    private readonly Option<string?> _json = new("--json") { HelpName = "text|@file", Description = "Send this inference request (Open Inference Protocol) to /v2. Without --json and --file it is read from standard input." };
+    private readonly Option<string?> _json = new("--json") { HelpName = "text|@file", Description = "Send this: an inference request (Open Inference Protocol) to a model, its input to a function. Without --json and --file it is read from standard input." };
     private readonly Option<string?> _path = new("--path") { HelpName = "path", Description = "Path and query after the endpoint's own address, for /invoke." };
     private readonly Option<string?> _method = new("--method", "-X") { HelpName = "method", Description = "HTTP method for /invoke. Default: POST with a body, else GET." };
     private readonly Option<string[]> _headers = new("--header", "-H") { HelpName = "Name: value", Description = "Header to send; may be repeated." };
@@ -40,6 +40,7 @@ internal sealed class InvokeCommand
             "dormouse invoke digits --file seven.png",
             "dormouse invoke iris --json @request.json",
             """dormouse invoke iris --json '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}'""",
+            """dormouse invoke greet --json '{"name":"Ada"}'""",
             "dormouse invoke greeter --path hello?name=Ada",
             "dormouse invoke digits --file seven.png --async",
             "dormouse invoke digits --file seven.png --async --wait");
@@ -93,16 +94,21 @@ internal sealed class InvokeCommand
         var isInvoke = file is not null || parsed.GetValue(_path) is not null || parsed.GetValue(_method) is not null;
         if (!isInvoke)
         {
-            var body = WithHeaders(await JsonBodyAsync(session, json, cancellationToken), headers);
-            return await session.Client.Invocations.InferAsync(endpoint, body, Version(parsed.GetValue(_revision)), cancellationToken);
+            var text = await JsonBodyAsync(session, json, cancellationToken);
+            var body = WithHeaders(JsonContent(text), headers);
+            var answer = await session.Client.Invocations.InferAsync(endpoint, body, Version(parsed.GetValue(_revision)), cancellationToken);
+            if (answer.StatusCode != System.Net.HttpStatusCode.NotImplemented)
+            {
+                return answer;
+            }
+
+            // A function: its input goes to its own address. Nothing has run.
+            answer.Dispose();
+            return await session.Client.Invocations.InvokeAsync(endpoint, HttpMethod.Post, "", JsonContent(text), Pinned(headers, parsed.GetValue(_revision)), cancellationToken);
         }
 
-        if (parsed.GetValue(_revision) is { } revision)
-        {
-            headers = [.. headers, KeyValuePair.Create(DormouseHeaders.Revision, revision)];
-        }
-
-        var content = json is not null ? await JsonBodyAsync(session, json, cancellationToken) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
+        headers = Pinned(headers, parsed.GetValue(_revision));
+        var content = json is not null ? JsonContent(await JsonBodyAsync(session, json, cancellationToken)) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
         var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
         var path = parsed.GetValue(_path) ?? "";
         try
@@ -134,7 +140,12 @@ internal sealed class InvokeCommand
         }
     }
 
-    private static async Task<HttpContent> JsonBodyAsync(Session session, string? json, CancellationToken cancellationToken)
+    private static KeyValuePair<string, string>[] Pinned(KeyValuePair<string, string>[] headers, string? revision) =>
+        revision is null ? headers : [.. headers, KeyValuePair.Create(DormouseHeaders.Revision, revision)];
+
+    private static ByteArrayContent JsonContent(byte[] body) => new(body) { Headers = { ContentType = new(ContentTypes.Json) } };
+
+    private static async Task<byte[]> JsonBodyAsync(Session session, string? json, CancellationToken cancellationToken)
     {
         byte[] body;
         if (json is null or "-" or "@-")
@@ -164,7 +175,7 @@ internal sealed class InvokeCommand
             throw CommandException.Usage("Nothing to send: the inference request is empty.");
         }
 
-        return new ByteArrayContent(body) { Headers = { ContentType = new(ContentTypes.Json) } };
+        return body;
     }
 
     private static async Task<HttpContent> FileBodyAsync(Session session, string file, CancellationToken cancellationToken)

@@ -23,16 +23,22 @@ public sealed record RevisionSpec
 
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
-    /// <summary>Name of the runtime that opens the package; "onnx" is the only one so far.</summary>
+    /// <summary>Name of the runtime that opens the package: one of <see cref="RuntimeKind.All"/>.</summary>
     public required string Runtime { get; init; }
+
+    /// <summary>What is behind that name.</summary>
+    public RuntimeKind Kind => RuntimeKind.Of(Runtime);
+
+    /// <summary>Function of the package that answers, in the form of <see cref="PythonHandler"/>; null = the runner finds the only one. Models have none.</summary>
+    public string? Handler { get; init; }
 
     /// <summary>Memory limit and price class of one instance, MiB; 64 to the machine's memory. Default 512.</summary>
     public int MemoryMib { get; init; } = 512;
 
-    /// <summary>Cores of one instance, 0.1 to the machine's count. Default for ONNX: all cores.</summary>
+    /// <summary>Cores of one instance, 0.1 to the machine's count. Default for a model all cores, for a function 1 or the machine's, if that has less.</summary>
     public double Cpu { get; init; } = 1;
 
-    /// <summary>Runs that one instance has at once, 1 to 1,000. Default for ONNX: cpu rounded down, at least 1.</summary>
+    /// <summary>Runs that one instance has at once, 1 to 1,000. Default for a model cpu rounded down, at least 1; for a function 1.</summary>
     public int Concurrency { get; init; } = 1;
 
     /// <summary>The limit is found from run times (<see cref="Scaling.ConcurrencyRule"/>); then <see cref="Concurrency"/> is the most it may become.</summary>

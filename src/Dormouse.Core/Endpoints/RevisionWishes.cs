@@ -8,6 +8,9 @@ public sealed record RevisionWishes
 {
     public string? Runtime { get; init; }
 
+    /// <summary>In the form of <see cref="PythonHandler"/>.</summary>
+    public string? Handler { get; init; }
+
     /// <summary>A size; rounded up to whole MiB.</summary>
     public string? Memory { get; init; }
 

@@ -23,6 +23,53 @@ internal sealed class SpecCheck
         return allowed[0];
     }
 
+    public RuntimeKind Runtime(string setting, string value) =>
+        RuntimeKind.Find(OneOf(setting, value, [.. RuntimeKind.All.Select(k => k.Name)])) ?? RuntimeKind.Onnx;
+
+    /// <summary>The handler in its own spelling; null = none.</summary>
+    public string? Handler(string setting, string? value, RuntimeKind runtime)
+    {
+        if (value is null)
+        {
+            return null;
+        }
+
+        if (runtime.RunsModels)
+        {
+            Refuse(setting, value, $"{setting} is '{Shown(value)}', but the runtime is {runtime.Name}, whose packages hold a model and no function; set runtime to {RuntimeKind.Python.Name}, or leave {setting} out.");
+        }
+        else if (!PythonHandler.TryParse(value, out _))
+        {
+            Refuse(setting, value, $"{setting} is '{Shown(value)}'; allowed is {PythonHandler.Form}.");
+        }
+
+        return value;
+    }
+
+    /// <summary>Settings that mean something for models only.</summary>
+    public void OnlyForModels(RevisionWishes wishes, RuntimeKind runtime)
+    {
+        if (runtime.RunsModels)
+        {
+            return;
+        }
+
+        if (wishes.BatchMax > 1 && IsFine("batch_max"))
+        {
+            Refuse("batch_max", Text(wishes.BatchMax.Value), $"batch_max is {Text(wishes.BatchMax.Value)}, but the runtime is {runtime.Name}; only runs of models are shared. Leave it out.");
+        }
+
+        if (wishes.Engine is { IsEmpty: false } engine)
+        {
+            Refuse("engine", engine.Keys.First(), $"engine has '{Shown(engine.Keys.First())}', but the runtime is {runtime.Name}; only models have an engine. Leave it out.");
+        }
+
+        if (wishes.Signature is not null)
+        {
+            Refuse("signature", "", $"signature is set, but the runtime is {runtime.Name}; only models have one. Leave it out.");
+        }
+    }
+
     public int Count(string setting, int value, int min, int max)
     {
         if (value < min || value > max)

@@ -5,9 +5,6 @@ namespace Dormouse.Core.Endpoints;
 /// <summary>Turns wishes into a spec: applies every default, checks every bound, reports all errors at once.</summary>
 public static class SpecRules
 {
-    /// <summary>The only runtime so far.</summary>
-    public const string OnnxRuntime = "onnx";
-
     public const string LearnedKeepAlive = "learned";
     public const string FixedKeepAlive = "fixed";
 
@@ -38,7 +35,7 @@ public static class SpecRules
     private static readonly TimeSpan BatchDelayMax = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Defaults: memory 512 MiB (or the machine's, when it has less), cpu = all cores, concurrency = max(1, floor(cpu)), threads = max(1, floor(cpu ÷ concurrency)), no batches,
+    /// Defaults: runtime onnx (python when a handler is named), memory 512 MiB (or the machine's, when it has less), cpu = all cores (of a function 1), concurrency = max(1, floor(cpu)) (of a function 1), threads = max(1, floor(cpu ÷ concurrency)), no batches,
     /// where concurrency is auto threads 1 and at most 8 runs for each core, 8 to 64,
     /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
@@ -49,12 +46,13 @@ public static class SpecRules
     public static SpecOutcome Apply(RevisionWishes wishes, MachineFacts machine)
     {
         var check = new SpecCheck();
-        var defaults = new RevisionSpec { Runtime = OnnxRuntime };
+        var defaults = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name };
 
-        var runtime = check.OneOf("runtime", wishes.Runtime ?? OnnxRuntime, OnnxRuntime);
+        var runtime = check.Runtime("runtime", RuntimeKind.NameFor(wishes.Runtime, wishes.Handler));
+        var handler = check.Handler("handler", wishes.Handler, runtime);
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
-        var cpu = check.Number("cpu", wishes.Cpu ?? machine.Cores, CpuMin, machine.Cores);
-        var concurrency = wishes.IsConcurrencyAuto ? MostFound(cpu) : check.Count("concurrency", wishes.Concurrency ?? AtLeastOne(cpu), 1, ConcurrencyMax);
+        var cpu = check.Number("cpu", wishes.Cpu ?? (runtime.RunsModels ? machine.Cores : Math.Min(1, machine.Cores)), CpuMin, machine.Cores);
+        var concurrency = wishes.IsConcurrencyAuto ? MostFound(cpu) : check.Count("concurrency", wishes.Concurrency ?? (runtime.RunsModels ? AtLeastOne(cpu) : 1), 1, ConcurrencyMax);
         var (batchMax, batchDelay) = Batching(check, wishes, concurrency, defaults);
         var min = check.Count("min_instances", wishes.MinInstances ?? 0, 0, InstancesMax);
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
@@ -69,7 +67,8 @@ public static class SpecRules
 
         var spec = new RevisionSpec
         {
-            Runtime = runtime,
+            Runtime = runtime.Name,
+            Handler = handler,
             MemoryMib = memory,
             Cpu = cpu,
             Concurrency = concurrency,
@@ -96,6 +95,7 @@ public static class SpecRules
             Overflow = OverflowRules.Apply(check, wishes.Overflow),
             Signature = wishes.Signature,
         };
+        check.OnlyForModels(wishes, runtime);
         if (spec.BatchDelay >= spec.Timeout && check.IsFine("batch_delay") && check.IsFine("timeout"))
         {
             check.Refuse("batch_delay", $"{wishes.BatchDelay}", $"batch_delay is {Durations.Format(spec.BatchDelay)}; allowed is less than timeout, which is {Durations.Format(spec.Timeout)} and counts this wait too.");
@@ -109,6 +109,7 @@ public static class SpecRules
     public static RevisionWishes Describe(RevisionSpec spec) => new()
     {
         Runtime = spec.Runtime,
+        Handler = spec.Handler,
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
         Concurrency = spec.IsConcurrencyAuto ? null : spec.Concurrency,

@@ -12,6 +12,11 @@ public interface IInstanceDriver : IAsyncDisposable
 {
     void Start(InstanceStart start);
 
+    /// <summary>Instances of such a revision may be started from now on: what they have in common may be made ready.</summary>
+    void Expect(RevisionSpec spec)
+    {
+    }
+
     /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
     void Stop(InstanceId instance, StopReason reason);
 

@@ -2,7 +2,7 @@ using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Core.Packages;
 
-/// <summary>Loads a model once in a throw-away worker under limits of its own, and may write its optimised file.</summary>
+/// <summary>Loads a model (or imports code) once in a throw-away worker under limits of its own, and may write its optimised file.</summary>
 public interface IModelInspector
 {
     /// <summary>Never throws for a bad model: that is <see cref="Inspection.Refused"/>.</summary>
@@ -17,6 +17,9 @@ public sealed record InspectionRequest
 
     /// <summary>Folder with the package's files.</summary>
     public required string Folder { get; init; }
+
+    /// <summary>Say which functions the package has (<see cref="Inspection.Listed"/>), not how the spec's handler is called. Not for models.</summary>
+    public bool Lists { get; init; }
 
     /// <summary>Where to write the optimised file; null = verify only.</summary>
     public string? OptimisedPath { get; init; }
@@ -37,6 +40,10 @@ public abstract record Inspection
     /// <param name="OptimisedKey">Key of the written file; null when none was written, then <paramref name="Note"/> may say why.</param>
     /// <param name="LoadTime">Session creation from the optimised file, or from the original when there is none.</param>
     public sealed record Accepted(string Interface, string? OptimisedKey, TimeSpan LoadTime, string? Note) : Inspection;
+
+    /// <param name="Contents">JSON of the protocol's <c>PythonInspected</c>.</param>
+    /// <param name="EngineKey">What imported it, such as "python-3.11".</param>
+    public sealed record Listed(string Contents, string EngineKey, TimeSpan LoadTime) : Inspection;
 
     /// <param name="Reason">The engine's reason in plain words.</param>
     public sealed record Refused(string Reason) : Inspection;

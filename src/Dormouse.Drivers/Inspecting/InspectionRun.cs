@@ -1,15 +1,12 @@
-using System.Text.Json;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Launching;
-using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Inspecting;
 
 /// <summary>One try of one inspection in a worker of its own. Used from the driver's inbox only, but for <see cref="Outcome"/>.</summary>
-/// <param name="files">Model of the package.</param>
-/// <param name="partPath">Where the optimised file is written first; null = verify only.</param>
-internal sealed class InspectionRun(InspectionRequest request, ModelFiles files, string? partPath, int processesMax) : IWorkerOwner
+/// <param name="kind">What its worker is started as.</param>
+internal sealed class InspectionRun(Examination examination, WorkerKind kind, int processesMax) : IWorkerOwner
 {
     private readonly TaskCompletionSource<InspectionOutcome> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private LauncherSession? _session;
@@ -20,18 +17,18 @@ internal sealed class InspectionRun(InspectionRequest request, ModelFiles files,
     /// <summary>Ends when nothing of the worker is left.</summary>
     public Task<InspectionOutcome> Outcome => _done.Task;
 
-    public TimeSpan TimeLimit => request.TimeLimit;
+    public TimeSpan TimeLimit => examination.Request.TimeLimit;
 
-    private WorkerLimits Limits => new(request.MemoryBytes, request.Spec.Cpu, processesMax);
+    private WorkerLimits Limits => new(examination.Request.MemoryBytes, examination.Request.Spec.Cpu, processesMax);
 
     public void Begin(LauncherSession session)
     {
         _session = session;
-        _worker = session.Spawn(this, Limits);
+        _worker = session.Spawn(this, Limits, kind);
     }
 
     public void TimeOver() => End(new Inspection.Refused(
-        $"Loading the model took longer than {request.TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked."));
+        $"Loading the {examination.Thing} took longer than {examination.Request.TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked."));
 
     /// <summary>Ends it with a result, which is told when nothing of the worker is left.</summary>
     public void End(Inspection result)
@@ -49,29 +46,14 @@ internal sealed class InspectionRun(InspectionRequest request, ModelFiles files,
         {
             case WorkerHello when !_isAssigned && _session is not null:
                 _isAssigned = true;
-                List<DescriptorSource> descriptors = [new(request.Folder, Write: false)];
-                if (partPath is not null)
-                    descriptors.Add(new(partPath, Write: true));
-                _session.Assign(worker, Limits, new InspectAssignment
-                {
-                    FolderDescriptor = 0,
-                    ModelPath = files.Model.Path,
-                    OutputDescriptor = partPath is null ? null : 1,
-                    BatchMax = request.Spec.BatchMax,
-                    Threads = request.Spec.Threads,
-                    Engine = request.Spec.Engine,
-                    Signature = request.Spec.Signature,
-                }, descriptors);
-                break;
-            case WorkerInspected inspected:
-                End(new Inspection.Accepted(
-                    JsonSerializer.Serialize(inspected.Interface, ModelInterfaceJson.Default.ModelInterface),
-                    inspected.Optimised && partPath is not null ? worker.Hello?.EngineKey : null,
-                    TimeSpan.FromMicroseconds(Math.Max(0, inspected.LoadMicroseconds)),
-                    inspected.Note));
+                _session.Assign(worker, Limits, examination.Assignment, examination.Descriptors);
                 break;
             case WorkerRefused refused:
                 End(new Inspection.Refused(refused.Reason));
+                break;
+            default:
+                if (examination.Read(worker, message) is { } result)
+                    End(result);
                 break;
         }
     }
@@ -89,10 +71,12 @@ internal sealed class InspectionRun(InspectionRequest request, ModelFiles files,
     private Inspection Explain(WorkerExited exit) => exit switch
     {
         { OutOfMemory: true } => new Inspection.Refused(
-            $"The model needs more than {request.MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked."),
+            $"The {examination.Thing} needs more than {examination.Request.MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked."),
         { Error: not null } => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)}."),
         _ when !_isAssigned => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)} before it was ready."),
-        _ => new Inspection.Refused($"The engine failed on this model: the worker {ExitWords.For(exit)} while it loaded it."),
+        _ => new Inspection.Refused(examination.RunsModels
+            ? $"The engine failed on this model: the worker {ExitWords.For(exit)} while it loaded it."
+            : $"The code ended its own process: the worker {ExitWords.For(exit)} while it was imported."),
     };
 }
 

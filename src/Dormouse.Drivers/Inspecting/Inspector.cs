@@ -1,11 +1,13 @@
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Launching;
+using Dormouse.Drivers.Pool;
 
 namespace Dormouse.Drivers.Inspecting;
 
 /// <summary>Runs inspections: a bounded number at once, each under its time limit, tried again once when the launcher was lost under it.</summary>
 /// <param name="inbox">The driver's inbox: all state here belongs to it.</param>
-internal sealed class Inspector(ProcessDriverOptions options, Inbox inbox, TimeProvider time)
+internal sealed class Inspector(ProcessDriverOptions options, WorkerPools pools, Inbox inbox, TimeProvider time)
 {
     private static readonly InspectionOutcome Stopping = new(new Inspection.Unavailable("The server is stopping."), LauncherLost: false);
     private readonly LinkedList<InspectionRun> _waiting = [];
@@ -14,6 +16,8 @@ internal sealed class Inspector(ProcessDriverOptions options, Inbox inbox, TimeP
 
     public async Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
+        if (!request.Spec.Kind.RunsModels)
+            return await InspectPythonAsync(request, cancellationToken);
         if (ModelFiles.Find(request.Package) is not { } files)
             return new Inspection.Refused(ModelFiles.MissingReason);
         var partPath = request.OptimisedPath is null ? null : request.OptimisedPath + ".part";
@@ -21,9 +25,7 @@ internal sealed class Inspector(ProcessDriverOptions options, Inbox inbox, TimeP
         {
             if (partPath is not null)
                 Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(partPath)) ?? "/");
-            var outcome = await TryAsync(request, files, partPath, cancellationToken);
-            if (outcome.LauncherLost)
-                outcome = await TryAsync(request, files, partPath, cancellationToken);
+            var outcome = await ExamineAsync(new ModelExamination(request, files, partPath), pools.ModelKind, cancellationToken);
             return outcome.Result is Inspection.Accepted { OptimisedKey: not null } accepted && partPath is not null && request.OptimisedPath is not null
                 ? Keep(accepted, partPath, request.OptimisedPath)
                 : outcome.Result;
@@ -65,9 +67,31 @@ internal sealed class Inspector(ProcessDriverOptions options, Inbox inbox, TimeP
             run.End(Stopping.Result);
     }
 
-    private async Task<InspectionOutcome> TryAsync(InspectionRequest request, ModelFiles files, string? partPath, CancellationToken cancellationToken)
+    private async Task<Inspection> InspectPythonAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
-        var run = new InspectionRun(request, files, partPath, options.ProcessesMax);
+        if (PythonFiles.Refusal(request.Package, request.Spec.Handler) is { } refusal)
+            return new Inspection.Refused(refusal);
+        if (!PythonHandler.TryParse(request.Spec.Handler, out var handler))
+            return new Inspection.Refused($"handler is '{request.Spec.Handler}'; allowed is {PythonHandler.Form}.");
+        var known = new TaskCompletionSource<(WorkerKind?, string)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!inbox.Post(() => pools.WhenPythonIsKnown((kind, reason) => known.TrySetResult((kind, reason)))))
+            return Stopping.Result;
+        return await known.Task.WaitAsync(cancellationToken) switch
+        {
+            ({ } kind, _) => (await ExamineAsync(new PythonExamination(request, handler), kind, cancellationToken)).Result,
+            (_, var reason) => new Inspection.Unavailable(reason),
+        };
+    }
+
+    private async Task<InspectionOutcome> ExamineAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken)
+    {
+        var outcome = await TryAsync(examination, kind, cancellationToken);
+        return outcome.LauncherLost ? await TryAsync(examination, kind, cancellationToken) : outcome;
+    }
+
+    private async Task<InspectionOutcome> TryAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken)
+    {
+        var run = new InspectionRun(examination, kind, options.ProcessesMax);
         if (!inbox.Post(() => Enter(run)))
             return Stopping;
         await using var left = cancellationToken.Register(() => inbox.Post(() => run.End(new Inspection.Unavailable("Nobody waits for it any more."))));

@@ -9,7 +9,8 @@ namespace Dormouse.Drivers.Instances;
 /// <summary>What an instance's run needs of the driver around it.</summary>
 internal interface IInstanceHost
 {
-    WorkerPool Pool { get; }
+    /// <summary>Where workers for instances of such a revision come from.</summary>
+    WorkerPool PoolOf(RevisionSpec spec);
 
     /// <summary>Null while there is no launcher.</summary>
     LauncherSession? Session { get; }

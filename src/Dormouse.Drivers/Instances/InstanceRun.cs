@@ -1,10 +1,6 @@
-using System.Text.Json;
-using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
-using Dormouse.Core.Packages;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
-using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Instances;
@@ -20,6 +16,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     /// <summary>Workers that may be killed from outside under one start before its callers are told.</summary>
     public const int ReplacementsMax = 5;
 
+    private readonly InstanceProgram _program = InstanceProgram.For(start);
     private Phase _phase = Phase.Claiming;
     private Worker? _worker;
     private Rung _rung;
@@ -39,12 +36,14 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
     private int MemoryMib => start.Spec.MemoryMib;
 
+    private WorkerPool Pool => host.PoolOf(start.Spec);
+
     public void Begin()
     {
-        if (ModelFiles.Find(start.Package) is null)
-            Fail(StartFailureKind.Model, ModelFiles.MissingReason);
+        if (_program.Refusal is { } refusal)
+            Fail(StartFailureKind.Model, refusal);
         else
-            host.Pool.Take(this);
+            Pool.Take(this);
     }
 
     /// <summary>Kills it, whatever it does.</summary>
@@ -53,11 +52,11 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         switch (_phase)
         {
             case Phase.Claiming:
-                host.Pool.Withdraw(this);
+                Pool.Withdraw(this);
                 host.Gone(Instance);
                 break;
             case Phase.Loading:
-                host.Pool.StartEnded();
+                Pool.StartEnded();
                 Kill();
                 break;
             case Phase.Serving:
@@ -70,19 +69,17 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
     public void Granted(Worker worker, Rung rung)
     {
-        // Not null: Begin has looked, and a package does not change.
-        var files = ModelFiles.Find(start.Package)!;
         _phase = Phase.Loading;
         _worker = worker;
         _rung = rung;
         worker.Owner = this;
         host.Runs(Instance, worker.ProcessId);
         // Not null: a worker is granted once it has said hello.
-        var optimised = host.FindOptimised(start, worker.Hello!.EngineKey);
+        var optimised = start.Spec.Kind.RunsModels ? host.FindOptimised(start, worker.Hello!.EngineKey) : null;
         List<DescriptorSource> descriptors = [new(start.Folder, Write: false)];
         if (optimised is not null)
             descriptors.Add(new(optimised, Write: false));
-        host.Session?.Assign(worker, host.Limits(start.Spec), Assignment(start.Spec, files, optimised is not null), descriptors);
+        host.Session?.Assign(worker, host.Limits(start.Spec), _program.Assignment(optimised), descriptors);
     }
 
     public void Denied(string reason) => Fail(StartFailureKind.Crash, reason);
@@ -91,27 +88,19 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     {
         if (_phase != Phase.Loading)
             return;
-        switch (message)
+        if (message is WorkerRefused refused)
         {
-            case WorkerReady ready:
-                _phase = Phase.Serving;
-                var load = TimeSpan.FromMicroseconds(Math.Max(0, ready.LoadMicroseconds));
-                var before = host.Time.GetElapsedTime(startedAt) - load;
-                host.Observer.Ready(Instance, new(
-                    worker.SocketPath,
-                    _rung,
-                    before > TimeSpan.Zero ? before : TimeSpan.Zero,
-                    load,
-                    JsonSerializer.Serialize(ready.Interface, ModelInterfaceJson.Default.ModelInterface),
-                    ready.UsedOptimised));
-                host.Pool.StartEnded();
-                break;
-            case WorkerRefused refused:
-                _phase = Phase.Ending;
-                host.Observer.Failed(Instance, new(StartFailureKind.Model, refused.Reason));
-                Kill();
-                host.Pool.StartEnded();
-                break;
+            _phase = Phase.Ending;
+            host.Observer.Failed(Instance, new(StartFailureKind.Model, refused.Reason));
+            Kill();
+            Pool.StartEnded();
+        }
+        else if (_program.Read(message) is { } ready)
+        {
+            _phase = Phase.Serving;
+            var before = host.Time.GetElapsedTime(startedAt) - ready.Load;
+            host.Observer.Ready(Instance, new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised));
+            Pool.StartEnded();
         }
     }
 
@@ -124,8 +113,8 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             // Not the model's fault, and nobody has seen this instance yet: another worker takes its place.
             _replacements++;
             _phase = Phase.Claiming;
-            host.Pool.StartEnded();
-            host.Pool.Take(this);
+            Pool.StartEnded();
+            Pool.Take(this);
             return;
         }
 
@@ -134,9 +123,9 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         if (phase == Phase.Loading)
         {
             host.Observer.Failed(Instance, exit.OutOfMemory
-                ? new(StartFailureKind.Memory, $"The model did not fit into {MemoryMib} MiB while it was loaded. Deploy it with more: --memory.")
-                : new(StartFailureKind.Crash, $"The worker {ExitWords.For(exit)} while it loaded the model."));
-            host.Pool.StartEnded();
+                ? new(StartFailureKind.Memory, $"The {_program.Thing} did not fit into {MemoryMib} MiB while it was loaded. Deploy it with more: --memory.")
+                : new(StartFailureKind.Crash, $"The worker {ExitWords.For(exit)} while it loaded the {_program.Thing}."));
+            Pool.StartEnded();
         }
         else if (phase == Phase.Serving)
         {
@@ -156,7 +145,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         if (phase == Phase.Loading)
         {
             host.Observer.Failed(Instance, new(StartFailureKind.Crash, Detail));
-            host.Pool.StartEnded();
+            Pool.StartEnded();
         }
         else if (phase == Phase.Serving)
         {
@@ -165,22 +154,6 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
         host.GoneAfterSweep(Instance);
     }
-
-    private static ServeAssignment Assignment(RevisionSpec spec, ModelFiles files, bool hasOptimised) => new()
-    {
-        FolderDescriptor = 0,
-        OptimisedDescriptor = hasOptimised ? 1 : null,
-        ModelPath = files.Model.Path,
-        LabelsPath = files.Labels,
-        Concurrency = spec.Concurrency,
-        BatchMax = spec.BatchMax,
-        BatchDelayMicroseconds = (long)spec.BatchDelay.TotalMicroseconds,
-        MemoryMib = spec.MemoryMib,
-        Threads = spec.Threads,
-        Engine = spec.Engine,
-        Environment = spec.Environment,
-        Signature = spec.Signature,
-    };
 
     private void Fail(StartFailureKind kind, string reason)
     {

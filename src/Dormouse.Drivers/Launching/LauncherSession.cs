@@ -14,19 +14,22 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
 
     public LauncherHello? Hello { get; set; }
 
+    /// <summary>Engine of the last model worker that said hello; null before the first.</summary>
+    public string? EngineKey { get; private set; }
+
     /// <summary>Starts a generic worker.</summary>
-    public Worker Spawn(IWorkerOwner owner, WorkerLimits limits)
+    public Worker Spawn(IWorkerOwner owner, WorkerLimits limits, WorkerKind kind)
     {
         var number = nextNumber();
         // With the server's process id: a launcher that an earlier server left may still be removing its own sockets.
-        var worker = new Worker(number, Path.Combine(options.RunFolder, $"w{Environment.ProcessId}-{number}.sock"), owner);
+        var worker = new Worker(number, Path.Combine(options.RunFolder, $"w{Environment.ProcessId}-{number}.sock"), owner, kind);
         _workers.Add(number, worker);
         send(new SpawnWorker
         {
             Worker = number,
             SocketPath = worker.SocketPath,
-            Command = [.. ProgramCommand.For(options.WorkerPath), "--socket", worker.SocketPath],
-            Environment = ProgramCommand.Environment(options.Environment),
+            Command = [.. kind.Command, "--socket", worker.SocketPath],
+            Environment = kind.Environment,
             Limits = limits,
         });
         return worker;
@@ -47,6 +50,8 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
                 break;
             case WorkerSaid said when _workers.TryGetValue(said.Worker, out var worker):
                 worker.Hello ??= said.Message as WorkerHello;
+                if (worker.Kind is { HasModelEngine: true } && worker.Hello is { } hello)
+                    EngineKey = hello.EngineKey;
                 worker.Owner.Said(worker, said.Message);
                 break;
             case WorkerWrote wrote when _workers.TryGetValue(wrote.Worker, out var worker):

@@ -14,13 +14,7 @@ internal static class ProgramCommand
     /// <summary>The environment of a program of ours: what it needs of the server's own, never the server's secrets.</summary>
     public static ImmutableSortedDictionary<string, string> Environment(IEnumerable<KeyValuePair<string, string>> added)
     {
-        var entries = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        foreach (var name in PassedOn)
-        {
-            if (System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value)
-                entries[name] = value;
-        }
-
+        var entries = Inherited().ToBuilder();
         // The engine's telemetry can only be stopped from outside, before it loads.
         entries["ORT_DISABLE_TELEMETRY"] = "1";
         // Can only be set from outside, too; why, says the worker's Heap.
@@ -29,6 +23,19 @@ internal static class ProgramCommand
         entries["DOTNET_EnableDiagnostics"] = "0";
         foreach (var (name, value) in added)
             entries[name] = value;
+        return entries.ToImmutable();
+    }
+
+    /// <summary>What a program of any kind gets of the server's own environment.</summary>
+    public static ImmutableSortedDictionary<string, string> Inherited()
+    {
+        var entries = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var name in PassedOn)
+        {
+            if (System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value)
+                entries[name] = value;
+        }
+
         return entries.ToImmutable();
     }
 

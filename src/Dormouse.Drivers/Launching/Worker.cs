@@ -3,8 +3,11 @@ using Dormouse.Protocol.Launching;
 namespace Dormouse.Drivers.Launching;
 
 /// <summary>One worker process as the driver knows it.</summary>
-internal sealed class Worker(long number, string socketPath, IWorkerOwner owner)
+internal sealed class Worker(long number, string socketPath, IWorkerOwner owner, WorkerKind? kind = null)
 {
+    /// <summary>Null in tests only.</summary>
+    public WorkerKind? Kind { get; } = kind;
+
     public long Number { get; } = number;
 
     public string SocketPath { get; } = socketPath;

@@ -38,12 +38,34 @@ internal sealed partial class WorkerPool(
 
     public int ReadyCount => _ready.Count;
 
+    /// <summary>Workers kept ready.</summary>
+    public int Size
+    {
+        get;
+        set
+        {
+            if (field == value)
+                return;
+            field = value;
+            Adjust();
+        }
+    } = options.PoolSize;
+
+    /// <summary>Why there can be no workers of this kind; null = there can.</summary>
+    public string? Refusal { get; set; }
+
     /// <summary>Build of the last worker that said hello; null before the first.</summary>
     public string? WorkerBuild { get; private set; }
 
     /// <summary>Gives the claim a worker: at once when one is ready, else when one has started.</summary>
     public void Take(IWorkerClaim claim)
     {
+        if (Refusal is { } refusal)
+        {
+            claim.Denied(refusal);
+            return;
+        }
+
         if (_ready.Count > 0)
         {
             Grant(claim, Rung.Pool);
@@ -163,7 +185,7 @@ internal sealed partial class WorkerPool(
                 return;
         }
 
-        if (_ready.Count + _starting.Count >= options.PoolSize)
+        if (_ready.Count + _starting.Count >= Size)
         {
             _refillOverdue = false;
             return;

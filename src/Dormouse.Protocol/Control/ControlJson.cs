@@ -4,6 +4,9 @@ namespace Dormouse.Protocol.Control;
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(DeployRequest))]
+[JsonSerializable(typeof(FunctionsRequest))]
+[JsonSerializable(typeof(FunctionList))]
+[JsonSerializable(typeof(RevisionSettings))]
 [JsonSerializable(typeof(EndpointInfo))]
 [JsonSerializable(typeof(EndpointList))]
 [JsonSerializable(typeof(RevisionInfo))]

@@ -65,7 +65,11 @@ public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes)
 /// <summary>What a user may set; null = the default (or, for <see cref="Public"/>, what the endpoint has).</summary>
 public sealed record RevisionSettings
 {
+    /// <summary>"onnx" or "python".</summary>
     public string? Runtime { get; init; }
+
+    /// <summary>Function that answers, such as "app.py::classify"; python only, null = the package's only one.</summary>
+    public string? Handler { get; init; }
 
     public string? Memory { get; init; }
 

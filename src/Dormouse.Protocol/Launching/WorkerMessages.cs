@@ -11,11 +11,17 @@ namespace Dormouse.Protocol.Launching;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(ServeAssignment), "serve")]
 [JsonDerivedType(typeof(InspectAssignment), "inspect")]
+[JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
+[JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
 public abstract record WorkerAssignment
 {
     /// <summary>Longest single packet, bytes.</summary>
     public const int PacketBytesMax = 160 * 1024;
+}
 
+/// <summary>What every assignment of the ONNX worker has.</summary>
+public abstract record ModelAssignment : WorkerAssignment
+{
     /// <summary>Intra-op threads of one run.</summary>
     public int Threads { get; set; } = 1;
 
@@ -27,7 +33,7 @@ public abstract record WorkerAssignment
 }
 
 /// <summary>Become an instance: load the model and serve it.</summary>
-public sealed record ServeAssignment : WorkerAssignment
+public sealed record ServeAssignment : ModelAssignment
 {
     /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
     public int Concurrency { get; set; } = 1;
@@ -58,7 +64,7 @@ public sealed record ServeAssignment : WorkerAssignment
 }
 
 /// <summary>Load the original once, say what it is, write the optimised file when asked, and exit.</summary>
-public sealed record InspectAssignment : WorkerAssignment
+public sealed record InspectAssignment : ModelAssignment
 {
     public required int FolderDescriptor { get; init; }
 
@@ -77,11 +83,13 @@ public sealed record InspectAssignment : WorkerAssignment
 [JsonDerivedType(typeof(WorkerReady), "ready")]
 [JsonDerivedType(typeof(WorkerRefused), "refused")]
 [JsonDerivedType(typeof(WorkerInspected), "inspected")]
+[JsonDerivedType(typeof(PythonReady), "python_ready")]
+[JsonDerivedType(typeof(PythonInspected), "python_inspected")]
 public abstract record WorkerMessage;
 
 /// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
-/// <param name="EngineKey">Engine version and CPU feature set: an optimised file made under another key must not be loaded.</param>
-/// <param name="Build">"aot" or "jit".</param>
+/// <param name="EngineKey">Engine version and CPU feature set: an optimised file made under another key must not be loaded. Of a Python worker "python-3.11".</param>
+/// <param name="Build">"aot" or "jit"; "python".</param>
 public sealed record WorkerHello(string EngineKey, string Build) : WorkerMessage;
 
 /// <summary>Specialised: the first request may come.</summary>
@@ -101,5 +109,6 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(WorkerAssignment))]
 [JsonSerializable(typeof(WorkerMessage))]
+[JsonSerializable(typeof(PythonInspected))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

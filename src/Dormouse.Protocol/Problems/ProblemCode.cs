@@ -28,6 +28,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode SpecInvalid = new("spec_invalid", 422, false, "A setting is not valid", "caller");
     public static readonly ProblemCode PackageInvalid = new("package_invalid", 422, false, "The package is not valid", "caller");
     public static readonly ProblemCode ModelInvalid = new("model_invalid", 422, false, "The model cannot be loaded", "caller");
+    public static readonly ProblemCode CodeInvalid = new("code_invalid", 422, false, "The code cannot be served", "caller");
     public static readonly ProblemCode PictureInvalid = new("picture_invalid", 422, false, "The picture cannot be used", "caller");
     public static readonly ProblemCode MediaTypeUnsupported = new("media_type_unsupported", 415, false, "The content type is not supported", "caller");
     public static readonly ProblemCode BodyTooLarge = new("body_too_large", 413, false, "The body is too large", "caller");
@@ -67,7 +68,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly FrozenDictionary<string, ProblemCode> All = new[]
     {
         EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
-        RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
+        RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
         StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, QueueFull,
         QueueUnavailable, IdempotencyKeyReused, ResultNotReady, ResultMissing, AnswerTooLarge, Internal,

@@ -63,6 +63,7 @@ internal static class ControlRoutes
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
         .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
+        .. Functions(services.GetRequiredService<FunctionsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Queue(services.GetRequiredService<QueueApi>()),
@@ -114,6 +115,11 @@ internal static class ControlRoutes
             Answer = typeof(BlobInfo),
             Status = 201,
         },
+    ];
+
+    private static ImmutableArray<ControlRoute> Functions(FunctionsApi api) =>
+    [
+        Send("POST", "/functions", "listFunctions", "Import uploaded Python files once and say which functions they have", typeof(FunctionsRequest), typeof(FunctionList), api.PostAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Keys(KeysApi api) =>

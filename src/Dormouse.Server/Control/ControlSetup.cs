@@ -42,13 +42,17 @@ internal static class ControlSetup
         .AddSingleton<OptimisedModels>()
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new ProvisionedRoom(services.GetRequiredService<RoutingTable>(), settings.Machine.MemoryMib))
+        .AddSingleton<PackageCheck>()
+        .AddSingleton(services => new FunctionsApi(services.GetRequiredService<PackageCheck>(), services.GetRequiredService<ModelInspections>(), Machine(settings)))
         .AddSingleton(services => new DeployCheck(
-            services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
-            new MachineFacts(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib)))
+            services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
+            Machine(settings)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()
         .AddSingleton<LoadedModels>()
         .AddSingleton<CanaryLoop>()
         .AddSingleton<UploadSweeper>();
+
+    private static MachineFacts Machine(ServerSettings settings) => new(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib);
 }

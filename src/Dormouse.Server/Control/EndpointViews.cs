@@ -15,7 +15,8 @@ namespace Dormouse.Server.Control;
 
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
 internal sealed class EndpointViews(
-    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, QueueViews queues, IInstanceDriver driver, OptimisedModels optimised)
+    ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, QueueViews queues, IInstanceDriver driver, OptimisedModels optimised,
+    Routing.RoutingTable routing)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -104,7 +105,7 @@ internal sealed class EndpointViews(
             Id = endpoint.Id.ToString(),
             Tenant = endpoint.Tenant.Value,
             Status = Status(endpoint, newest, samples),
-            Url = Url(endpoint, request),
+            Url = Url(endpoint, routing.Find(endpoint.Tenant, endpoint.Name)?.Revisions.FirstOrDefault() ?? newest, request),
             Public = endpoint.IsPublic,
             Traffic = endpoint.Traffic.ToImmutableSortedDictionary(t => RevisionViews.Name(t.Revision), t => t.Weight),
             Tags = endpoint.Tags.IsEmpty ? null : endpoint.Tags.ToImmutableSortedDictionary(t => t.Name, t => RevisionViews.Name(t.Revision), StringComparer.Ordinal),
@@ -113,10 +114,12 @@ internal sealed class EndpointViews(
             CreatedAt = endpoint.CreatedAt,
         };
 
-    private static string Url(Endpoint endpoint, HttpRequest request)
+    /// <param name="revision">One of its own, to tell a model from a function; null = nothing is known.</param>
+    private static string Url(Endpoint endpoint, Revision? revision, HttpRequest request)
     {
         var tenant = endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant;
-        return $"{request.Scheme}://{request.Host}{tenant}/v2/models/{endpoint.Name}/infer";
+        var path = revision?.Spec.Kind.RunsModels ?? true ? $"/v2/models/{endpoint.Name}/infer" : $"/invoke/{endpoint.Name}";
+        return $"{request.Scheme}://{request.Host}{tenant}{path}";
     }
 
     private InstanceInfo Instance(RevisionId revision, InstanceSample sample, int? concurrencyLimit) => new(

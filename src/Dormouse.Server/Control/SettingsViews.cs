@@ -15,6 +15,7 @@ public static class SettingsViews
         return new RevisionSettings
         {
             Runtime = wishes.Runtime,
+            Handler = wishes.Handler,
             Memory = wishes.Memory,
             Cpu = wishes.Cpu,
             Concurrency = wishes.IsConcurrencyAuto ? ConcurrencySetting.Auto : wishes.Concurrency is { } number ? (ConcurrencySetting?)number : null,
@@ -47,6 +48,7 @@ public static class SettingsViews
     public static RevisionWishes Wishes(RevisionSettings settings, string? signatureJson) => new()
     {
         Runtime = settings.Runtime,
+        Handler = settings.Handler,
         Memory = settings.Memory,
         Cpu = settings.Cpu,
         Concurrency = settings.Concurrency?.Number,

@@ -23,12 +23,9 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, MachineFacts machine)
+internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
-
-    /// <summary>Most missing files named in one answer.</summary>
-    private const int NamedMax = 5;
 
     public async Task<DeployVerdict> CheckAsync(TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
     {
@@ -53,22 +50,18 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             return canaryRefusal;
         }
 
-        var files = request.Files.Select(f => new PackageFile(f.Path, new BlobHash(f.Sha256), f.SizeBytes)).ToList();
-        return PackageRules.Check(files) switch
-        {
-            PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
-            PackageOutcome.Accepted { Package: var package } =>
-                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(tenant, name, request, package, canary, cancellationToken),
-            _ => throw new InvalidOperationException("A package is accepted or refused."),
-        };
+        var (package, refused) = await packages.CheckAsync(tenant, request.Files, cancellationToken);
+        return package is null ? refused!
+            : Contents(request.Settings, package) is { } fault ? new DeployVerdict.Refused(ProblemCode.PackageInvalid, fault)
+            : await SpecAsync(tenant, name, request, package, canary, cancellationToken);
     }
 
     /// <summary>What JSON allows and the types do not: null where a value must be.</summary>
     private static string? Incomplete(DeployRequest request)
     {
-        if (request.Files.IsDefault || request.Files.Any(f => f is null || f.Path is null || f.Sha256 is null))
+        if (PackageCheck.Incomplete(request.Files) is { } files)
         {
-            return "'files' must be a list of objects with 'path', 'sha256' and 'size_bytes'.";
+            return files;
         }
 
         if (request.Settings is null)
@@ -86,44 +79,24 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             : null;
     }
 
-    private static bool HasNull(ImmutableSortedDictionary<string, string>? entries) => entries?.Values.Any(v => v is null) ?? false;
-
-    private async Task<DeployVerdict?> UploadsAsync(TenantId tenant, Package package, CancellationToken cancellationToken)
+    /// <summary>Why the package holds nothing that its runtime opens; null when it does, or when nobody knows the runtime.</summary>
+    private static string? Contents(RevisionSettings settings, Package package) => RuntimeKind.Find(RuntimeKind.NameFor(settings.Runtime, settings.Handler)) switch
     {
-        var missing = new List<string>();
-        foreach (var file in package.Files)
-        {
-            var status = await blobs.StatusAsync(tenant, file.Hash, cancellationToken);
-            if (!status.IsComplete)
-            {
-                missing.Add($"{file.Path} ({file.Hash})");
-            }
-            else if (status.SizeBytes != file.SizeBytes)
-            {
-                return new DeployVerdict.Refused(
-                    ProblemCode.PackageInvalid, $"'{file.Path}' is said to have {file.SizeBytes} bytes; the uploaded file has {status.SizeBytes}.");
-            }
-        }
+        { RunsModels: true } => ModelFiles.Find(package)?.Model is null ? ModelFiles.MissingReason : null,
+        { } => PythonFiles.Refusal(package, settings.Handler),
+        null => null,
+    };
 
-        if (missing.Count > 0)
-        {
-            var more = missing.Count > NamedMax ? $" and {missing.Count - NamedMax} more" : "";
-            return new DeployVerdict.Refused(
-                ProblemCode.BlobNotFound, $"Not uploaded yet: {string.Join(", ", missing.Take(NamedMax))}{more}. Send them to /api/v1/blobs first.");
-        }
-
-        return ModelFiles.Find(package)?.Model is null
-            ? new DeployVerdict.Refused(
-                ProblemCode.PackageInvalid, ModelFiles.MissingReason)
-            : null;
-    }
+    private static bool HasNull(ImmutableSortedDictionary<string, string>? entries) => entries?.Values.Any(v => v is null) ?? false;
 
     private async Task<DeployVerdict> SpecAsync(
         TenantId tenant, string name, DeployRequest request, Package package, CanaryPolicy? canary, CancellationToken cancellationToken)
     {
         ImmutableArray<string> signatureErrors = [];
         string? signature = null;
-        if (await SignatureAsync(request.Settings, package, cancellationToken) is { } text)
+        // A function's package may hold a file of that name for its own use.
+        var isModel = RuntimeKind.Find(RuntimeKind.NameFor(request.Settings.Runtime, request.Settings.Handler)) is not { RunsModels: false };
+        if ((isModel ? await SignatureAsync(request.Settings, package, cancellationToken) : request.Settings.Signature) is { } text)
         {
             signature = SignatureText.ToJson(text, out signatureErrors);
         }

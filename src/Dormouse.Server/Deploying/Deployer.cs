@@ -107,9 +107,9 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
         return await verifying.WaitAsync(cancellationToken) switch
         {
             Verification.Ready ready => new Deployment.Live(ready.Entry, added.Revision),
-            Verification.Refused refused => new Deployment.Refused(ProblemCode.ModelInvalid, refused.Reason),
+            Verification.Refused refused => new Deployment.Refused(added.Revision.Spec.Kind.RunsModels ? ProblemCode.ModelInvalid : ProblemCode.CodeInvalid, refused.Reason),
             Verification.Unavailable unavailable => new Deployment.Refused(
-                ProblemCode.StartFailed, $"The model could not be verified: {unavailable.Reason}. Deploy again, or with verify=false.", VerifyRetry),
+                ProblemCode.StartFailed, $"The {(added.Revision.Spec.Kind.RunsModels ? "model" : "code")} could not be verified: {unavailable.Reason.TrimEnd('.')}. Deploy again, or with verify=false.", VerifyRetry),
             _ => Gone(added),
         };
     }

@@ -33,19 +33,41 @@ internal sealed partial class ModelInspections(
         }
     }
 
+    /// <summary>Imports a package's code and says which functions it has.</summary>
+    /// <param name="spec">Handler, if its file is known, and environment.</param>
+    public async Task<Inspection> ListAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            return await inspector.InspectAsync(await RequestAsync(spec, package, cancellationToken) with { MemoryBytes = limits.MemoryBytes, Lists = true }, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogNotListed(e);
+            return new Inspection.Unavailable(e is Storage.StorageFullException ? "the disk of the data folder is full" : "the package's files could not be read; the server's log has the cause");
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
     public void Dispose() => _one.Dispose();
+
+    /// <summary>Code must be imported within the memory that its instances will have; loading a model raw takes more than serving it.</summary>
+    private async Task<InspectionRequest> RequestAsync(RevisionSpec spec, Package package, CancellationToken cancellationToken) => new()
+    {
+        Spec = spec,
+        Package = package,
+        Folder = await blobs.MaterialiseAsync(package, cancellationToken),
+        MemoryBytes = spec.Kind.RunsModels ? limits.MemoryBytes : (long)spec.MemoryMib << 20,
+        TimeLimit = limits.TimeLimit,
+    };
 
     private async Task<Inspection> InspectAsync(Revision revision, string path, CancellationToken cancellationToken)
     {
-        var request = new InspectionRequest
-        {
-            Spec = revision.Spec,
-            Package = revision.Package,
-            Folder = await blobs.MaterialiseAsync(revision.Package, cancellationToken),
-            OptimisedPath = path,
-            MemoryBytes = limits.MemoryBytes,
-            TimeLimit = limits.TimeLimit,
-        };
+        var request = await RequestAsync(revision.Spec, revision.Package, cancellationToken) with { OptimisedPath = revision.Spec.Kind.RunsModels ? path : null };
         var inspection = await inspector.InspectAsync(request, cancellationToken);
         switch (inspection)
         {
@@ -71,6 +93,9 @@ internal sealed partial class ModelInspections(
     [LoggerMessage(EventId = 4102, EventName = "ModelNotOptimised", Level = LogLevel.Information,
         Message = "The model of {Revision} has no optimised file ({Note}); its starts load the original, which is slower")]
     private partial void LogNotOptimised(RevisionId revision, string note);
+
+    [LoggerMessage(EventId = 4108, EventName = "FunctionsNotListed", Level = LogLevel.Error, Message = "The functions of a package could not be listed")]
+    private partial void LogNotListed(Exception exception);
 
     [LoggerMessage(EventId = 4103, EventName = "InspectionUnavailable", Level = LogLevel.Warning,
         Message = "The model of {Revision} could not be inspected: {Reason}. 'dormouse doctor' shows what is missing")]

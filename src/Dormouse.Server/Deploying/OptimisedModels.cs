@@ -16,19 +16,19 @@ internal sealed class OptimisedModels(IDerivedFiles derived, IBlobStore blobs, O
 
     public async Task<bool> ExistsAsync(Revision revision, CancellationToken cancellationToken) =>
         EngineKey is { } key
-        && ModelFiles.Find(revision.Package)?.Model is { } model
+        && ModelFiles.Of(revision)?.Model is { } model
         && await derived.FindAsync(revision.Tenant, model.Hash, key, cancellationToken) is not null;
 
     /// <summary>As people are told: until the first worker of this server has said what its engine is, a file for any engine counts, which nearly always is the same one.</summary>
     public async Task<bool> IsShownAsync(Revision revision, CancellationToken cancellationToken) =>
-        EngineKey is null && ModelFiles.Find(revision.Package)?.Model is { } model
+        EngineKey is null && ModelFiles.Of(revision)?.Model is { } model
             ? await derived.AnyAsync(revision.Tenant, model.Hash, cancellationToken)
             : await ExistsAsync(revision, cancellationToken);
 
     /// <summary>Moves a file just made into the store; starts from now on use it.</summary>
     public async Task KeepAsync(Revision revision, string key, string path, CancellationToken cancellationToken)
     {
-        if (ModelFiles.Find(revision.Package)?.Model is not { } model)
+        if (ModelFiles.Of(revision)?.Model is not { } model)
         {
             return;
         }

@@ -42,7 +42,11 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
     public void Begin(RevisionDriver driver, InstanceId instance, IInstanceObserver observer) => _tasks.Add(BeginAsync(driver, instance, observer));
 
     /// <summary>Looks up what a start of this revision will need.</summary>
-    public void Prefetch(Revision revision) => _tasks.Add(PrefetchAsync(revision));
+    public void Prefetch(Revision revision)
+    {
+        instances.Expect(revision.Spec);
+        _tasks.Add(PrefetchAsync(revision));
+    }
 
     public Task WhenAllAsync() => _tasks.WhenAllAsync();
 
@@ -53,7 +57,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         try
         {
             folder = await blobs.MaterialiseAsync(revision.Package, CancellationToken.None);
-            await optimised.PrefetchAsync(revision.Tenant, revision.Package, CancellationToken.None);
+            await optimised.PrefetchAsync(revision, CancellationToken.None);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException or System.Data.Common.DbException)
         {
@@ -80,7 +84,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
             return;
         }
 
-        var model = ModelFiles.Find(revision.Package)?.Model;
+        var model = ModelFiles.Of(revision)?.Model;
         instances.Start(new InstanceStart
         {
             Instance = instance,
@@ -143,7 +147,7 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
     {
         try
         {
-            await optimised.PrefetchAsync(revision.Tenant, revision.Package, CancellationToken.None);
+            await optimised.PrefetchAsync(revision, CancellationToken.None);
         }
         catch (Exception fault) when (fault is IOException or InvalidOperationException or System.Data.Common.DbException)
         {

@@ -31,13 +31,14 @@ internal sealed class OptimisedFiles(IDerivedFiles derived, IBlobStore blobs)
     }
 
     /// <summary>Looks the file up for every engine key seen so far.</summary>
-    public async Task PrefetchAsync(TenantId tenant, Package package, CancellationToken cancellationToken)
+    public async Task PrefetchAsync(Revision revision, CancellationToken cancellationToken)
     {
-        if (ModelFiles.Find(package)?.Model is not { } model)
+        if (ModelFiles.Of(revision)?.Model is not { } model)
         {
             return;
         }
 
+        var tenant = revision.Tenant;
         foreach (var key in _keys.Keys)
         {
             if (!_known.ContainsKey((tenant, model.Hash, key)) && await derived.FindAsync(tenant, model.Hash, key, cancellationToken) is { } found)

@@ -18,7 +18,7 @@ internal readonly record struct InstanceTarget(PathString? Path)
 }
 
 /// <summary>What every HTTP exchange needs besides its request.</summary>
-internal sealed record HttpExchangeParts(IHttpForwarder Forwarder, GatewaySettings Settings, IIdSource Ids);
+internal sealed record HttpExchangeParts(IHttpForwarder Forwarder, GatewaySettings Settings, IIdSource Ids, TimeProvider Time);
 
 /// <summary>An HTTP request forwarded to an instance by YARP's forwarder, and its answer streamed back.</summary>
 internal sealed class HttpExchange(
@@ -57,7 +57,8 @@ internal sealed class HttpExchange(
         var original = request.Body;
         var callerLeft = context.RequestAborted;
         await using var sent = body.Open(run.Deadline);
-        var transform = new InstanceTransform(run, target, body, capture);
+        await using var cancellation = RunCancellation.For(run, callerLeft, deadline);
+        var transform = new InstanceTransform(run, target, body, parts.Time, capture);
         request.Body = sent;
         // A run goes on when its caller leaves, so the forwarder must not hear of it.
         context.RequestAborted = CancellationToken.None;

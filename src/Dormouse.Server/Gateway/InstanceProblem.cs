@@ -12,7 +12,7 @@ internal static class InstanceProblem
     /// <summary>The document to send instead of the answer's body, or null when the answer is no problem document of ours.</summary>
     public static async ValueTask<byte[]?> ReadAsync(HttpResponseMessage response, Invocation invocation, InstanceTarget target, CancellationToken cancellationToken)
     {
-        if ((int)response.StatusCode < 400 || invocation.Revision.Spec.Runtime != "onnx" || response.Content.Headers.ContentLength is not (> 0 and <= BytesMax))
+        if ((int)response.StatusCode < 400 || !invocation.Revision.Spec.Kind.RunsModels || response.Content.Headers.ContentLength is not (> 0 and <= BytesMax))
         {
             return null;
         }

@@ -13,9 +13,15 @@ namespace Dormouse.Server.Gateway;
 /// What is changed between caller and instance for one attempt. On the way in: the address, few headers, never the caller's key. On the way out: the run's
 /// figures are taken off, the slot is given back and the receipt written before a single header leaves, and the product's own headers are set.
 /// </summary>
-internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target, RequestBody body, MirrorCapture? capture = null) : HttpTransformer
+internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target, RequestBody body, TimeProvider time, MirrorCapture? capture = null) : HttpTransformer
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
+
+    /// <summary>Never passed on from a caller: his key, and what the gateway itself tells instances.</summary>
+    private static readonly string[] OwnHeaders =
+    [
+        HeaderNames.Authorization, DormouseHeaders.Cancel, DormouseHeaders.InvocationId, DormouseHeaders.Deadline, DormouseHeaders.ModelName, DormouseHeaders.ModelVersion,
+    ];
 
     private AnswerCompression? _compression;
     private byte[]? _problem;
@@ -32,13 +38,23 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         if (target.Path is { } path)
         {
             await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-            proxyRequest.Headers.Remove(HeaderNames.Authorization);
+            foreach (var name in OwnHeaders)
+            {
+                proxyRequest.Headers.Remove(name);
+            }
+
             proxyRequest.RequestUri = RequestUtilities.MakeDestinationAddress(destinationPrefix, path, httpContext.Request.QueryString);
         }
         else
         {
             proxyRequest.RequestUri = InferAddress;
             CopyInferenceHeaders(httpContext.Request, proxyRequest);
+        }
+
+        if (!invocation.Revision.Spec.Kind.RunsModels)
+        {
+            proxyRequest.Headers.TryAddWithoutValidation(DormouseHeaders.InvocationId, invocation.Id.ToString());
+            proxyRequest.Headers.TryAddWithoutValidation(DormouseHeaders.Deadline, Deadline());
         }
 
         proxyRequest.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
@@ -100,6 +116,18 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
             context.Response.ContentLength = _problem.Length;
             await context.Response.Body.WriteAsync(_problem, CancellationToken.None);
         }
+    }
+
+    /// <summary>Until when the run may go on, by its own limit and by its caller's wish.</summary>
+    private string Deadline()
+    {
+        var left = run.Invocation.Revision.Spec.Timeout;
+        if (run.Invocation.Terms.Within is { } within && within - time.GetElapsedTime(run.Invocation.ArrivedTimestamp) is var wished && wished < left)
+        {
+            left = wished;
+        }
+
+        return (time.GetUtcNow() + left).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
     }
 
     private void CopyInferenceHeaders(HttpRequest request, HttpRequestMessage proxyRequest)

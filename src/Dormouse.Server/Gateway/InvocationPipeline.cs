@@ -99,6 +99,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
             return;
         }
 
+        if (TensorAddress.Refusal(invocation.Endpoint, invocation.Revision, target) is { } noModel)
+        {
+            await WriteAsync(context, noModel);
+            return;
+        }
+
         if (PictureAddress.Refusal(context, invocation, target) is { } misplaced)
         {
             await WriteAsync(context, misplaced);

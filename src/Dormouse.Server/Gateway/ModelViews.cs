@@ -51,7 +51,7 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
     public async ValueTask<ModelMetadata> MetadataAsync(EndpointRoute route, ModelInterface model, CancellationToken cancellationToken)
     {
         var versions = (await RevisionsAsync(route, cancellationToken)).Where(r => r.State == RevisionState.Ready).Select(r => Text(r.Id.Number)).ToImmutableArray();
-        return new ModelMetadata(route.Endpoint.Name, versions, model.Platform, model.Inputs, model.Outputs);
+        return new ModelMetadata(route.Endpoint.Name, versions, model.Platform, model.Inputs, model.Outputs) { Function = model.Function };
     }
 
     /// <summary>As Triton has it, dimensions are without the first where invocations are batched along it; requests always give the full shape.</summary>
@@ -59,9 +59,9 @@ internal sealed class ModelViews(RoutingTable routes, ICatalogue catalogue, Revi
     {
         var isBatched = revision.Spec.BatchMax > 1;
         return new ModelConfig(
-            route.Endpoint.Name, model.Platform, "onnxruntime", isBatched ? revision.Spec.BatchMax : 0,
+            route.Endpoint.Name, model.Platform, revision.Spec.Kind.RunsModels ? "onnxruntime" : revision.Spec.Runtime, isBatched ? revision.Spec.BatchMax : 0,
             [.. model.Inputs.Select(i => Tensor(i, isBatched))], [.. model.Outputs.Select(o => Tensor(o, isBatched))],
-            [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Find(revision.Package)?.Model.Path ?? "model.onnx")
+            [new ModelInstanceGroup("KIND_CPU", revision.Spec.Concurrency)], ModelFiles.Of(revision)?.Model.Path ?? revision.Spec.Handler ?? "")
         {
             DynamicBatching = isBatched ? new ModelDynamicBatching((long)revision.Spec.BatchDelay.TotalMicroseconds) : null,
         };

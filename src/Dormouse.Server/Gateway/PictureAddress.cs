@@ -21,7 +21,7 @@ internal static class PictureAddress
     /// <summary>Null when the instance would take it. Sets <c>Allow</c> for a wrong method.</summary>
     public static Problem? Refusal(HttpContext context, Invocation invocation, InstanceTarget target)
     {
-        if (target.Path is not { } path || invocation.Revision.Spec.Runtime != SpecRules.OnnxRuntime)
+        if (target.Path is not { } path || !invocation.Revision.Spec.Kind.RunsModels)
         {
             return null;
         }

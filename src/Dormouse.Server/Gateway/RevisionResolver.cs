@@ -60,8 +60,8 @@ internal sealed class RevisionResolver(ICatalogue catalogue, Random random)
         var problem = newest switch
         {
             { State: RevisionState.Failed } => new Problem(
-                ProblemCode.ModelInvalid,
-                $"Endpoint '{endpoint.Name}' has no revision that can be called: r{newest.Id.Number} was refused: {newest.Failure?.TrimEnd('.') ?? "its model cannot be loaded"}. Deploy it again with a model that loads."),
+                newest.Spec.Kind.RunsModels ? ProblemCode.ModelInvalid : ProblemCode.CodeInvalid,
+                $"Endpoint '{endpoint.Name}' has no revision that can be called: r{newest.Id.Number} was refused: {newest.Failure?.TrimEnd('.') ?? "it cannot be loaded"}. Deploy it again with {(newest.Spec.Kind.RunsModels ? "a model that loads" : "code that can be imported")}."),
             { State: RevisionState.Verifying } => new Problem(
                 ProblemCode.EndpointNotReady, $"Endpoint '{endpoint.Name}' has no revision that can be called yet: r{newest.Id.Number} is being verified. Send it again in a moment.", VerifyingDelay),
             _ => new Problem(

@@ -15,7 +15,11 @@ internal sealed record ModelReady(string Name, bool Ready);
 internal sealed record ModelList(ImmutableArray<string> Models);
 
 internal sealed record ModelMetadata(
-    string Name, ImmutableArray<string> Versions, string Platform, ImmutableArray<TensorInfo> Inputs, ImmutableArray<TensorInfo> Outputs);
+    string Name, ImmutableArray<string> Versions, string Platform, ImmutableArray<TensorInfo> Inputs, ImmutableArray<TensorInfo> Outputs)
+{
+    /// <summary>Of this product: how a function is called, which is not by tensors; null of a model.</summary>
+    public FunctionInterface? Function { get; init; }
+}
 
 internal sealed record ModelIndex(string Name, string Version, string State, string Reason);
 

@@ -70,6 +70,11 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, problem, null);
         }
 
+        if (TensorAddress.Refusal(route.Endpoint, revision, default) is { } noModel)
+        {
+            return new GrpcOutcome(null, noModel, null);
+        }
+
         if (!CallerTerms.TryRead(context.GetHttpContext().Request.Headers, parts.Time.GetUtcNow(), out var terms, out var wrong))
         {
             return new GrpcOutcome(null, wrong, null);

@@ -104,7 +104,7 @@ public static class RandomWorlds
         var max = 1 + random.Below(4);
         var spec = new RevisionSpec
         {
-            Runtime = SpecRules.OnnxRuntime,
+            Runtime = RuntimeKind.Onnx.Name,
             MemoryMib = 64 * (1 + random.Below(8)),
             Concurrency = 1 + random.Below(4),
             MaxInstances = max,

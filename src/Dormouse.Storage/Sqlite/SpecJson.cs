@@ -18,6 +18,9 @@ internal sealed class StoredSpec
 
     public string Runtime { get; set; } = Defaults.Runtime;
 
+    /// <summary>Null for all specs stored before there were functions.</summary>
+    public string? Handler { get; set; }
+
     public int MemoryMib { get; set; } = Defaults.MemoryMib;
 
     public double Cpu { get; set; } = Defaults.Cpu;
@@ -78,6 +81,7 @@ internal sealed class StoredSpec
     {
         SchemaVersion = spec.SchemaVersion,
         Runtime = spec.Runtime,
+        Handler = spec.Handler,
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
@@ -109,6 +113,7 @@ internal sealed class StoredSpec
     {
         SchemaVersion = SchemaVersion,
         Runtime = Runtime,
+        Handler = Handler,
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,

@@ -21,7 +21,7 @@ public sealed class CommandLineTests : IDisposable
     {
         string[] wanted =
         [
-            "serve", "quickstart", "deploy", "apply", "diff", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
+            "serve", "quickstart", "deploy", "apply", "diff", "dev", "run", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
             "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
             "invocation", "invocation status", "invocation result", "invocation cancel", "invocation redrive", "queue", "queue list", "queue redrive",
         ];

@@ -19,6 +19,33 @@ public sealed class SpecRulesTests
         Assert.Equal(RevisionSpec.CurrentSchemaVersion, spec.SchemaVersion);
     }
 
+    [Fact]
+    public void A_function_gets_one_core_and_one_slot_unless_more_is_asked_for()
+    {
+        var spec = Accepted(new RevisionWishes { Runtime = "python", Handler = "app.py::f" });
+        Assert.Equal(("python", "app.py::f", 1.0, 1, 4), (spec.Runtime, spec.Handler, spec.Cpu, spec.Concurrency, spec.MaxInstances));
+        Assert.Equal(RuntimeKind.Python, spec.Kind);
+
+        Assert.Equal(8, Accepted(new RevisionWishes { Runtime = "python", Cpu = 2, Concurrency = 8 }).Concurrency);
+        Assert.Equal(("python", "onnx"), (Accepted(new RevisionWishes { Handler = "app.py" }).Runtime, Accepted(new RevisionWishes()).Runtime));
+    }
+
+    [Fact]
+    public void What_only_models_have_is_refused_for_a_function_and_a_handler_for_a_model()
+    {
+        var function = new RevisionWishes
+        {
+            Runtime = "python",
+            BatchMax = 4,
+            Engine = ImmutableSortedDictionary<string, string>.Empty.Add("a", "b"),
+            Signature = "{}",
+        };
+        Assert.Equal(["batch_max", "engine", "signature"], Refused(function).Select(e => e.Setting));
+        Assert.Equal(["handler"], Refused(new RevisionWishes { Runtime = "onnx", Handler = "app.py::f" }).Select(e => e.Setting));
+        Assert.Contains("'app.py::classify'", Assert.Single(Refused(new RevisionWishes { Runtime = "python", Handler = "../x" })).Message, StringComparison.Ordinal);
+        Assert.Contains("'onnx', 'python'", Assert.Single(Refused(new RevisionWishes { Runtime = "perl" })).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(4.0, null, 4, 1, 1)]
     [InlineData(4.0, 1, 1, 4, 1)]

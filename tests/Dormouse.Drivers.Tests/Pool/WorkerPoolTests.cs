@@ -157,6 +157,21 @@ public sealed class WorkerPoolTests
         Assert.Equal(2, _spawned.Count);
     }
 
+    [Fact]
+    public void A_pool_grows_when_it_is_asked_to_and_refuses_with_the_reason_when_there_can_be_no_workers()
+    {
+        using var pool = OpenPool(size: 0);
+        Assert.Empty(_spawned);
+        pool.Size = 1;
+        Assert.Single(_spawned);
+
+        pool.Refusal = "no python3";
+        var claim = new Claim();
+        pool.Take(claim);
+
+        Assert.Equal("no python3", claim.Reason);
+    }
+
     private WorkerPool OpenPool(int size)
     {
         var options = new ProcessDriverOptions { LauncherPath = "", WorkerPath = "", RunFolder = "", CgroupName = "", PoolSize = size };

@@ -122,11 +122,19 @@ public sealed class DispatchPartsTests
         var files = new OptimisedFiles(blobs, blobs);
         var model = new PackageFile("model.onnx", new BlobHash(new string('a', 64)), 1);
         var optimised = new PackageFile("model.ort", new BlobHash(new string('b', 64)), 1);
-        var package = new Package([model]);
+        var revision = new Revision
+        {
+            Id = Revision,
+            Tenant = TenantId.Default,
+            State = RevisionState.Ready,
+            Package = new Package([model]),
+            Spec = new RevisionSpec { Runtime = RuntimeKind.Onnx.Name },
+            CreatedAt = default,
+        };
 
         Assert.Null(files.PathFor(TenantId.Default, model, "key"));
         await blobs.SaveAsync(TenantId.Default, model.Hash, "key", optimised, TestContext.Current.CancellationToken);
-        await files.PrefetchAsync(TenantId.Default, package, TestContext.Current.CancellationToken);
+        await files.PrefetchAsync(revision, TestContext.Current.CancellationToken);
         var lookups = blobs.Lookups;
 
         Assert.Equal("/blobs/" + optimised.Hash, files.PathFor(TenantId.Default, model, "key"));

@@ -9,7 +9,7 @@ namespace Dormouse.Simulation.Tests.Worlds;
 
 public sealed class WorldTests
 {
-    private static readonly RevisionSpec Spec = new() { Runtime = SpecRules.OnnxRuntime, MemoryMib = 1024, IdleTimeout = TimeSpan.FromSeconds(10) };
+    private static readonly RevisionSpec Spec = new() { Runtime = RuntimeKind.Onnx.Name, MemoryMib = 1024, IdleTimeout = TimeSpan.FromSeconds(10) };
 
     [Fact]
     public void Two_calls_in_a_row_cost_one_start_and_its_keep_alive()

@@ -12,6 +12,7 @@ public sealed class SpecJsonTests
     {
         SchemaVersion = 2,
         Runtime = "python",
+        Handler = "app.py::classify",
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,

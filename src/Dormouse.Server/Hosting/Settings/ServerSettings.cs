@@ -172,6 +172,9 @@ internal sealed record WorkersSettings
     /// <summary>Null = the one beside the server.</summary>
     public string? LauncherPath { get; init; }
 
+    /// <summary>Interpreter of Python endpoints: a path, or a name to look for in PATH. Default python3.</summary>
+    public required string Python { get; init; }
+
     /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
     public required int PoolSize { get; init; }
 
@@ -179,6 +182,7 @@ internal sealed record WorkersSettings
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
         LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
+        Python = reader.Text("workers.python") ?? "python3",
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
     };
 }

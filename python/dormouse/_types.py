@@ -1,0 +1,500 @@
+"""From a type annotation to a JSON schema and a function that checks and converts a parsed JSON value.
+
+What is understood: bool, int, float, str, bytes, None, Any, list, tuple, set, dict, Optional and other unions, Literal, Enum, dataclasses,
+TypedDict, date and time types, UUID, Path and File, numpy arrays, PIL images, pydantic models. Any other annotation accepts every value.
+"""
+
+import collections.abc
+import dataclasses
+import datetime
+import enum
+import math
+import os
+import pathlib
+import sys
+import tempfile
+import typing
+import uuid
+
+from . import _encoding
+from ._errors import InputError
+
+#: Accepts anything, converts nothing but the documented encodings.
+ANY_SCHEMA = {}
+
+_NAMES = {type(None): "null", bool: "a boolean", int: "a whole number", float: "a number", str: "text", list: "an array", dict: "an object"}
+
+
+class Shape:
+    """What one annotation means."""
+
+    __slots__ = ("schema", "convert", "takes_object", "raw")
+
+    def __init__(self, schema, convert, takes_object=False, raw=None):
+        self.schema = schema
+        #: ``convert(value, place)`` returns the Python value or raises InputError naming the place.
+        self.convert = convert
+        #: Whether a JSON object can be a value of it.
+        self.takes_object = takes_object
+        #: ``raw(body, content_type, filename)`` for a body that is no JSON, or None.
+        self.raw = raw
+
+
+def shape_of(annotation, fields=()):
+    """The Shape of an annotation. ``fields`` are classes being looked at, so that a class that holds itself ends."""
+    if annotation is typing.Any or isinstance(annotation, (str, typing.ForwardRef, typing.TypeVar)):
+        return ANY
+    if annotation is None or annotation is type(None):
+        return Shape({"type": "null"}, _convert_null)
+    simple = _SIMPLE.get(annotation) if isinstance(annotation, collections.abc.Hashable) else None
+    if simple is not None:
+        return simple
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin is not None:
+        return _generic(annotation, origin, arguments, fields)
+    if isinstance(annotation, type):
+        return _class(annotation, fields)
+    supertype = getattr(annotation, "__supertype__", None)  # NewType
+    return ANY if supertype is None else shape_of(supertype, fields)
+
+
+def register(annotation, shape):
+    """Gives a class a meaning of its own."""
+    _SIMPLE[annotation] = shape
+
+
+def wrong(place, expected, value):
+    """The error of a value of the wrong kind."""
+    shown = _NAMES.get(type(value), type(value).__name__)
+    if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 40):
+        shown = "%s (%s)" % (shown, repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else value)
+    return InputError("argument '%s': expected %s, got %s" % (place, expected, shown), place)
+
+
+def _convert_any(value, place):
+    return _encoding.decode(value) if isinstance(value, (dict, list)) else value
+
+
+def _convert_null(value, place):
+    if value is not None:
+        raise wrong(place, "null", value)
+    return None
+
+
+def _convert_bool(value, place):
+    if type(value) is not bool:
+        raise wrong(place, "true or false", value)
+    return value
+
+
+def _convert_int(value, place):
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():  # JSON does not tell 3 from 3.0.
+        return int(value)
+    raise wrong(place, "a whole number", value)
+
+
+def _convert_float(value, place):
+    if type(value) is float:
+        return value
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError("argument '%s': the number is too large for a float" % place, place) from None
+    raise wrong(place, "a number", value)
+
+
+def _convert_str(value, place):
+    if type(value) is not str:
+        raise wrong(place, "text", value)
+    return value
+
+
+def _convert_bytes(value, place):
+    try:
+        return _encoding.bytes_from_json(value)
+    except ValueError as error:
+        raise InputError("argument '%s': %s" % (place, error), place) from None
+
+
+def _convert_dict(value, place):
+    if type(value) is not dict:
+        raise wrong(place, "an object", value)
+    return {key: _convert_any(item, place) for key, item in value.items()}
+
+
+def _convert_list(value, place):
+    if type(value) is not list:
+        raise wrong(place, "an array", value)
+    return _encoding.decode(value)
+
+
+def _parsed(parse, expected):
+    def convert(value, place):
+        if type(value) is not str:
+            raise wrong(place, expected, value)
+        try:
+            return parse(value)
+        except ValueError:
+            raise wrong(place, expected, value) from None
+    return convert
+
+
+def _parse_datetime(text):
+    return datetime.datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith(("Z", "z")) else text)
+
+
+def _convert_file(value, place):
+    filename = value.get("filename") if isinstance(value, dict) else None
+    kind = value.get("content_type") if isinstance(value, dict) else None
+    return _encoding.File(data=_convert_bytes(value, place), filename=filename, content_type=kind)
+
+
+def _convert_path(value, place):
+    return written_file(_convert_bytes(value, place), value.get("filename") if isinstance(value, dict) else None)
+
+
+def _raw_path(body, content_type, filename):
+    return written_file(body, filename)
+
+
+def written_file(data, filename):
+    """Writes an argument to a temporary file of its own and returns its path; ``clear_files`` removes it after the run."""
+    # The name is the caller's: only its ending is used, and only when it is harmless.
+    ending = os.path.splitext(filename or "")[1]
+    ending = ending if ending[1:].isalnum() and len(ending) <= 10 else ""
+    handle, path = tempfile.mkstemp(suffix=ending, prefix="argument-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    return pathlib.Path(path)
+
+
+def clear_files(values):
+    """Removes the temporary files among converted arguments."""
+    for value in values:
+        if isinstance(value, pathlib.Path) and value.name.startswith("argument-"):
+            try:
+                value.unlink()
+            except OSError:
+                pass
+
+
+_BYTES_SCHEMA = {"type": "string", "contentEncoding": "base64"}
+
+ANY = Shape(ANY_SCHEMA, _convert_any, takes_object=True)
+
+_SIMPLE = {
+    bool: Shape({"type": "boolean"}, _convert_bool),
+    int: Shape({"type": "integer"}, _convert_int),
+    float: Shape({"type": "number"}, _convert_float),
+    str: Shape({"type": "string"}, _convert_str, raw=lambda body, kind, name: _raw_text(body)),
+    bytes: Shape(_BYTES_SCHEMA, _convert_bytes, raw=lambda body, kind, name: body),
+    bytearray: Shape(_BYTES_SCHEMA, lambda value, place: bytearray(_convert_bytes(value, place)), raw=lambda body, kind, name: bytearray(body)),
+    object: ANY,
+    dict: Shape({"type": "object"}, _convert_dict, takes_object=True),
+    list: Shape({"type": "array"}, _convert_list),
+    tuple: Shape({"type": "array"}, lambda value, place: tuple(_convert_list(value, place))),
+    set: Shape({"type": "array", "uniqueItems": True}, lambda value, place: _as_set(_convert_list(value, place), place)),
+    datetime.datetime: Shape({"type": "string", "format": "date-time"}, _parsed(_parse_datetime, "a date and time (ISO 8601)")),
+    datetime.date: Shape({"type": "string", "format": "date"}, _parsed(datetime.date.fromisoformat, "a date (ISO 8601)")),
+    datetime.time: Shape({"type": "string", "format": "time"}, _parsed(datetime.time.fromisoformat, "a time (ISO 8601)")),
+    uuid.UUID: Shape({"type": "string", "format": "uuid"}, _parsed(uuid.UUID, "a UUID")),
+    pathlib.Path: Shape(_BYTES_SCHEMA, _convert_path, takes_object=True, raw=_raw_path),
+    pathlib.PurePath: Shape(_BYTES_SCHEMA, _convert_path, takes_object=True, raw=_raw_path),
+    _encoding.File: Shape(_BYTES_SCHEMA, _convert_file, takes_object=True,
+                          raw=lambda body, kind, name: _encoding.File(data=body, filename=name, content_type=kind)),
+}
+
+
+def _raw_text(body):
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError("the body is no UTF-8 (byte %d)" % error.start) from None
+
+
+def _as_set(items, place):
+    try:
+        return set(items)
+    except TypeError:
+        raise InputError("argument '%s': an array or object cannot be in a set" % place, place) from None
+
+
+def _generic(annotation, origin, arguments, fields):
+    if origin is typing.Union or (sys.version_info >= (3, 10) and origin is _union_type()):
+        return _union(arguments, fields)
+    if origin is typing.Literal:
+        return _literal(arguments)
+    if hasattr(annotation, "__metadata__"):  # Annotated
+        return shape_of(arguments[0], fields)
+    if origin in (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection, collections.abc.MutableSequence):
+        return _array(shape_of(arguments[0], fields), list)
+    if origin in (set, frozenset, collections.abc.Set):
+        return _array(shape_of(arguments[0], fields), lambda items: items, unique=frozenset if origin is frozenset else set)
+    if origin is tuple:
+        return _tuple(arguments, fields)
+    if origin in (dict, collections.abc.Mapping, collections.abc.MutableMapping):
+        return _mapping(arguments, fields)
+    if origin.__module__.partition(".")[0] == "numpy":  # numpy.typing.NDArray[…]
+        return _array_shape(arguments)
+    return shape_of(origin, fields)
+
+
+def _union_type():
+    import types
+    return types.UnionType
+
+
+def _union(arguments, fields):
+    shapes = [shape_of(argument, fields) for argument in arguments]
+
+    def convert(value, place):
+        first = None
+        for shape in shapes:
+            try:
+                return shape.convert(value, place)
+            except InputError as error:
+                # The deepest complaint is the one about the alternative that was meant.
+                if first is None or len(error.field or "") > len(first.field or ""):
+                    first = error
+        if first.field == place and len(shapes) > 1:
+            raise wrong(place, " or ".join(dict.fromkeys(_words(shape.schema) for shape in shapes)), value)
+        raise first
+
+    raw = next((shape.raw for shape in shapes if shape.raw is not None), None)
+    return Shape({"anyOf": [shape.schema for shape in shapes]}, convert, any(shape.takes_object for shape in shapes), raw)
+
+
+def _words(schema):
+    if "enum" in schema:
+        return "one of " + ", ".join(_encoding.dumps(value).decode() for value in schema["enum"])
+    names = {"null": "null", "boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "text", "array": "an array", "object": "an object"}
+    return names.get(schema.get("type"), "another value")
+
+
+def _literal(values):
+    def convert(value, place):
+        for allowed in values:
+            if type(allowed) is type(value) and allowed == value:
+                return allowed
+        raise wrong(place, "one of " + ", ".join(_encoding.dumps(allowed).decode() for allowed in values), value)
+    return Shape({"enum": list(values)}, convert)
+
+
+def _array(item, make, unique=None):
+    def convert(value, place):
+        if type(value) is not list:
+            raise wrong(place, "an array", value)
+        items = make([item.convert(entry, "%s[%d]" % (place, index)) for index, entry in enumerate(value)])
+        return items if unique is None else unique(_as_set(items, place))
+
+    schema = {"type": "array", "items": item.schema} if item.schema else {"type": "array"}
+    if unique is not None:
+        schema["uniqueItems"] = True
+    return Shape(schema, convert)
+
+
+def _tuple(arguments, fields):
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return _array(shape_of(arguments[0], fields), tuple)
+    shapes = [] if arguments == ((),) else [shape_of(argument, fields) for argument in arguments]
+
+    def convert(value, place):
+        if type(value) is not list or len(value) != len(shapes):
+            raise wrong(place, "an array of %d items" % len(shapes), value)
+        return tuple(shape.convert(entry, "%s[%d]" % (place, index)) for index, (shape, entry) in enumerate(zip(shapes, value)))
+
+    return Shape({"type": "array", "prefixItems": [shape.schema for shape in shapes], "minItems": len(shapes), "maxItems": len(shapes)}, convert)
+
+
+def _mapping(arguments, fields):
+    key = shape_of(arguments[0], fields)
+    item = shape_of(arguments[1], fields)
+
+    def convert(value, place):
+        if type(value) is not dict:
+            raise wrong(place, "an object", value)
+        return {_key(name, key, place): item.convert(entry, "%s.%s" % (place, name)) for name, entry in value.items()}
+
+    return Shape({"type": "object", "additionalProperties": item.schema or True}, convert, takes_object=True)
+
+
+def _key(name, key, place):
+    # Keys of JSON are text: those of a dict[int, …] are read back as numbers.
+    if key.schema.get("type") in ("integer", "number"):
+        try:
+            return int(name) if key.schema["type"] == "integer" else float(name)
+        except ValueError:
+            raise InputError("argument '%s': the key '%s' is no number" % (place, name), place) from None
+    return key.convert(name, place)
+
+
+def _class(cls, fields):
+    if cls in fields:
+        return Shape({"type": "object"}, lambda value, place: shape_of(cls).convert(value, place), takes_object=True)
+    if issubclass(cls, enum.Enum):
+        return _enumeration(cls)
+    if dataclasses.is_dataclass(cls):
+        return _dataclass(cls, fields + (cls,))
+    if issubclass(cls, dict) and hasattr(cls, "__total__"):
+        return _typed_dict(cls, fields + (cls,))
+    module = cls.__module__.partition(".")[0]
+    if module == "numpy" and cls.__name__ == "ndarray":
+        return _array_shape(())
+    if module == "PIL":
+        return Shape({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}, _convert_image, takes_object=True,
+                     raw=lambda body, kind, name: _encoding.image_from_bytes(body))
+    if hasattr(cls, "model_validate") and hasattr(cls, "model_json_schema"):
+        return _pydantic(cls)
+    if hasattr(cls, "_fields") and issubclass(cls, tuple):
+        hints = hints_of(cls)
+        return _tuple(tuple(hints.get(name, typing.Any) for name in cls._fields), fields)
+    return ANY
+
+
+def _convert_image(value, place):
+    try:
+        return _encoding.image_from_bytes(_encoding.bytes_from_json(value))
+    except ValueError as error:
+        raise InputError("argument '%s': %s" % (place, error), place) from None
+
+
+def _array_shape(arguments):
+    wanted = next((argument for outer in reversed(arguments) for argument in typing.get_args(outer)), None)
+
+    def finish(array, place):
+        numpy = _encoding.numpy_module()
+        if not isinstance(wanted, type) or not issubclass(wanted, numpy.generic) or wanted in (numpy.generic, numpy.number):
+            return array
+        try:
+            return array.astype(wanted, casting="same_kind", copy=False)
+        except TypeError:
+            raise InputError("argument '%s': expected an array of %s, got %s" % (place, numpy.dtype(wanted).name, array.dtype.name), place) from None
+
+    def convert(value, place):
+        numpy = _encoding.numpy_module(load=True)
+        if numpy is None:
+            raise InputError("argument '%s': numpy is not installed here" % place, place)
+        try:
+            if isinstance(value, dict):
+                return finish(_encoding.array_from_json(value), place)
+            array = numpy.asarray(value, dtype=wanted if isinstance(wanted, type) and issubclass(wanted, numpy.floating) else None)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError("argument '%s': no array: %s" % (place, error), place) from None
+        if array.dtype.kind not in "biufcU":
+            raise InputError("argument '%s': no array of numbers: rows of different length, or other values" % place, place)
+        return finish(array, place)
+
+    def raw(body, content_type, filename):
+        numpy = _encoding.numpy_module(load=True)
+        if numpy is None or content_type not in ("application/x-npy", "application/octet-stream", "application/vnd.numpy"):
+            raise ValueError("an array comes as JSON or as application/x-npy, not %s" % content_type)
+        import io
+        return finish(numpy.load(io.BytesIO(body), allow_pickle=False), "body")
+
+    schema = {"anyOf": [{"type": "array"}, {"type": "object", "required": ["dtype", "shape", "data"], "properties": {
+        "dtype": {"type": "string"}, "shape": {"type": "array", "items": {"type": "integer"}}, "data": _BYTES_SCHEMA}}]}
+    return Shape(schema, convert, takes_object=True, raw=raw)
+
+
+def _enumeration(cls):
+    members = {member.value: member for member in cls}
+
+    def convert(value, place):
+        for key, member in members.items():
+            if type(key) is type(value) and key == value:
+                return member
+        raise wrong(place, "one of " + ", ".join(_encoding.dumps(key).decode() for key in members), value)
+
+    return Shape({"enum": list(members)}, convert)
+
+
+def hints_of(holder):
+    """Resolved annotations, or the raw ones where a name in them cannot be resolved."""
+    try:
+        return typing.get_type_hints(holder)
+    except Exception:  # A name that only a type checker sees, or an annotation of another library.
+        return dict(getattr(holder, "__annotations__", {}))
+
+
+def _dataclass(cls, fields):
+    hints = hints_of(cls)
+    members = {field.name: (shape_of(hints.get(field.name, typing.Any), fields), _is_required(field)) for field in dataclasses.fields(cls) if field.init}
+
+    def convert(value, place):
+        try:
+            return cls(**_object(value, place, members))
+        except InputError:
+            raise
+        except (ValueError, TypeError) as error:  # What its __post_init__ refuses.
+            raise InputError("argument '%s': %s" % (place, error), place) from None
+
+    return Shape(_object_schema(members), convert, takes_object=True)
+
+
+def _is_required(field):
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _typed_dict(cls, fields):
+    hints = hints_of(cls)
+    required = getattr(cls, "__required_keys__", frozenset(hints))
+    members = {name: (shape_of(hint, fields), name in required) for name, hint in hints.items()}
+    return Shape(_object_schema(members), lambda value, place: _object(value, place, members), takes_object=True)
+
+
+def _object(value, place, members):
+    if type(value) is not dict:
+        raise wrong(place, "an object", value)
+    for name in value:
+        if name not in members:
+            raise InputError("argument '%s': no member '%s'; the members are %s" % (place, name, ", ".join(members) or "none"), "%s.%s" % (place, name))
+    for name, (_, required) in members.items():
+        if required and name not in value:
+            raise InputError("argument '%s.%s' is missing" % (place, name), "%s.%s" % (place, name))
+    return {name: members[name][0].convert(item, "%s.%s" % (place, name)) for name, item in value.items()}
+
+
+def _object_schema(members):
+    schema = {"type": "object", "properties": {name: shape.schema for name, (shape, _) in members.items()}, "additionalProperties": False}
+    required = [name for name, (_, needed) in members.items() if needed]
+    if required:
+        schema["required"] = required
+    return schema
+
+
+def _pydantic(cls):
+    def convert(value, place):
+        try:
+            return cls.model_validate(value)
+        except ValueError as error:
+            first = error.errors()[0] if callable(getattr(error, "errors", None)) else {"loc": (), "msg": str(error)}
+            inside = "".join("[%d]" % part if isinstance(part, int) else ".%s" % part for part in first["loc"])
+            raise InputError("argument '%s%s': %s" % (place, inside, first["msg"]), place + inside) from None
+
+    try:
+        schema = cls.model_json_schema()
+    except Exception:  # A model with members that have no schema still validates.
+        schema = {"type": "object"}
+    return Shape(schema, convert, takes_object=True)
+
+
+def text_to_json(text, schema):
+    """A query or path value as the JSON value that its schema asks for; unconvertible text stays text, to be refused with its place."""
+    kinds = [part.get("type") for part in schema.get("anyOf", [schema])]
+    for kind in kinds:
+        if kind == "boolean" and text.lower() in ("true", "false", "1", "0"):
+            return text.lower() in ("true", "1")
+        if kind in ("integer", "number"):
+            try:
+                number = int(text) if kind == "integer" else float(text)
+                if math.isfinite(number):
+                    return number
+            except ValueError:
+                continue
+    if "enum" in schema:
+        return next((value for value in schema["enum"] if str(value) == text), text)
+    return text

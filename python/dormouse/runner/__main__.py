@@ -1,0 +1,5 @@
+"""``python3 -m dormouse.runner --socket PATH``."""
+
+from .process import main
+
+main()

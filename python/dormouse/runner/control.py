@@ -1,0 +1,111 @@
+"""The runner's end of descriptor 3: one packet is one JSON message, with descriptors as SCM_RIGHTS.
+
+A thread of its own waits for the one assignment and for the end of file, which means that nobody owns this process any more: it ends there
+and then, whatever it is doing. docs/spec/worker-protocol.md is the contract.
+"""
+
+import array
+import json
+import os
+import socket
+import stat
+import threading
+
+DESCRIPTOR = 3
+PACKET_BYTES_MAX = 160 * 1024
+DESCRIPTORS_MAX = 16
+
+
+class ControlSocket:
+    """Sends messages, and waits for the assignment."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._arrived = threading.Event()
+        self._assignment = None
+        self._descriptors = []
+        os.register_at_fork(after_in_child=self._forked)
+
+    @classmethod
+    def open(cls, descriptor=DESCRIPTOR):
+        """The control socket, or None when the descriptor is not a packet socket."""
+        try:
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                return None
+            connection = socket.socket(fileno=descriptor)
+        except OSError:
+            return None
+        if connection.family != socket.AF_UNIX or connection.type != socket.SOCK_SEQPACKET:
+            connection.detach()
+            return None
+        # Programs that the handler starts must not hold, or write to, the line to the launcher.
+        connection.set_inheritable(False)
+        connection.setblocking(True)
+        return cls(connection)
+
+    def listen(self):
+        threading.Thread(target=self._receive, name="control", daemon=True).start()
+
+    def wait(self):
+        """The assignment and its descriptors. The process ends inside this wait when the socket closes first."""
+        self._arrived.wait()
+        return self._assignment, self._descriptors
+
+    def send(self, message):
+        """Sends one message; a launcher that is gone ends the process."""
+        try:
+            self._connection.sendall(fit(message))
+        except OSError:
+            os._exit(0)
+
+    def _receive(self):
+        limit = PACKET_BYTES_MAX
+        space = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
+        while True:
+            try:
+                data, ancillary, flags, _ = self._connection.recvmsg(limit, space, socket.MSG_CMSG_CLOEXEC)
+            except OSError:
+                os._exit(0)
+            # End of file, a packet that was cut, or a second assignment: in each case this process has no owner to obey.
+            if not data or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or self._arrived.is_set():
+                os._exit(0)
+            for level, kind, payload in ancillary:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    numbers = array.array("i")
+                    numbers.frombytes(payload[:len(payload) - len(payload) % numbers.itemsize])
+                    self._descriptors.extend(numbers)
+            try:
+                self._assignment = json.loads(data.decode("utf-8"))
+            except ValueError:
+                self._assignment = None
+            limit = 1
+            self._arrived.set()
+
+    def _forked(self):
+        # A child of the handler is not the instance.
+        try:
+            self._connection.close()
+        except OSError:
+            pass
+
+
+def fit(message):
+    """The message as one packet: what describes functions is left out step by step when it is too long for one."""
+    packet = _pack(message)
+    for member in ("schema", "doc"):
+        if len(packet) <= PACKET_BYTES_MAX:
+            return packet
+        message = dict(message)
+        if member == "schema" and "schema" in message:
+            message[member] = {"input": None, "output": None}
+        if "functions" in message:
+            empty = {"input": None, "output": None} if member == "schema" else None
+            message["functions"] = [dict(function, **{member: empty}) for function in message["functions"]]
+        packet = _pack(message)
+    if len(packet) <= PACKET_BYTES_MAX:
+        return packet
+    return _pack({"type": "refused", "reason": "The description of the functions takes %d bytes; at most %d are possible." % (len(packet), PACKET_BYTES_MAX)})
+
+
+def _pack(message):
+    return json.dumps(message, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,165 @@
+"""The runner's life: start as nobody's, tell so, take one assignment, load the code, and serve it until the control socket closes.
+
+The event loop runs in the main thread and only while nothing of the user's is being loaded there: modules may run event loops of their own
+while they are imported.
+"""
+
+import asyncio
+import faulthandler
+import inspect
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+
+from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
+from . import http, problems, refusal, results, running, serving  # noqa: F401
+from .control import ControlSocket
+from .folder import Folder
+from .refusal import Refused, UserFault
+from .targets import load_package
+
+MISUSED = 2
+EXIT_SECONDS_MAX = 5.0
+_BACKLOG = 512
+
+
+def main(arguments=None):
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 2 or arguments[0] != "--socket" or not arguments[1]:
+        sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH (started by the launcher, with its control socket as descriptor 3)\n")
+        sys.exit(MISUSED)
+    control = ControlSocket.open()
+    if control is None:
+        sys.stderr.write("dormouse.runner: descriptor 3 is not a control socket. The launcher starts runners; use 'dormouse serve'.\n")
+        sys.exit(MISUSED)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    sys.dont_write_bytecode = True
+    control.listen()
+    listener = listen(arguments[1])
+    control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"})
+    obey(control, listener, *control.wait())
+
+
+def listen(path):
+    """The instance's socket. Connections wait in its backlog until the code is ready."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    os.register_at_fork(after_in_child=lambda: become_child(listener))
+    return listener
+
+
+def become_child(listener):
+    """A process that the handler forked is not the instance: it takes no calls, and its signals are its own."""
+    try:
+        listener.close()
+        # The event loop hears of signals through a pipe that the child still shares with it.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    except (OSError, ValueError):
+        pass
+
+
+def obey(control, listener, assignment, descriptors):
+    """Carries out the assignment; never returns."""
+    root = ""
+    try:
+        kind = assignment.get("type") if isinstance(assignment, dict) else None
+        if kind not in ("serve_python", "inspect_python") or not _descriptor(assignment, descriptors):
+            raise Refused("The runner does not understand the assignment; runner and server are of different versions.")
+        os.environ.update({str(name): str(value) for name, value in (assignment.get("environment") or {}).items()})
+        folder = Folder(descriptors[assignment["folder_descriptor"]])
+        root = folder.path
+        folder.enter()
+        if kind == "inspect_python":
+            control.send(inspect_package(folder, assignment))
+        else:
+            serve(control, listener, folder, assignment)
+    except Refused as refused:
+        control.send({"type": "refused", "reason": refusal.shorten(str(refused), root)})
+    except UserFault as fault:
+        sys.stderr.write(refusal.full(fault.__cause__, root))
+        control.send({"type": "refused", "reason": refusal.reason(fault.__cause__, root)})
+    except BaseException:
+        sys.stderr.write(traceback.format_exc())
+        control.send({"type": "refused", "reason": "The runner itself failed; its log has the cause."})
+    leave()
+
+
+def leave(code=0):
+    """Ends the process at once, with what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # The launcher may have closed its end.
+            pass
+    os._exit(code)
+
+
+def inspect_package(folder, assignment):
+    began = time.monotonic_ns()
+    package = load_package(folder, assignment.get("module"))
+    return {"type": "python_inspected", "app": package.app, "module": package.module, "functions": [target.describe() for target in package.targets.values()],
+            "load_microseconds": (time.monotonic_ns() - began) // 1000}
+
+
+def serve(control, listener, folder, assignment):
+    """Loads the function, says that it is ready, and serves it."""
+    began = time.monotonic_ns()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    target = load_package(folder, assignment.get("module"), assignment.get("function")).choose(assignment.get("function"))
+    concurrency = max(1, int(assignment.get("concurrency") or 1))
+    memory_mib = max(1, int(assignment.get("memory_mib") or 512))
+    target.prepare(loop.run_until_complete)
+    service = service_of(target, concurrency, memory_mib, folder.path, loop)
+    server = http.Server(service.handle, problems.of_bad_request, memory_mib * 1024 * 1024 // 4)
+    loop.run_until_complete(server.open(listener))
+    stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema})
+    loop.run_until_complete(stop.wait())
+    server.close()
+    end(service, target, loop, folder.path)
+
+
+def service_of(target, concurrency, memory_mib, root, loop):
+    if target.kind == "asgi":
+        from .asgi import AsgiService
+        service = AsgiService(target, concurrency, memory_mib, root)
+        service.load(loop.run_until_complete)
+        return service
+    runner = running.Runner(concurrency, target.overlap_max)
+    if target.service is not None:
+        return target.service(target, runner, memory_mib, root)
+    return serving.FunctionService(target, runner, memory_mib, root)
+
+
+def end(service, target, loop, root):
+    """Exit hooks, with a bound that holds even for one that never returns."""
+    threading.Timer(EXIT_SECONDS_MAX, leave).start()
+
+    async def run():
+        for hook in target.exit_hooks + ([service.stop] if hasattr(service, "stop") else []):
+            try:
+                result = hook()
+                if inspect.isawaitable(result):
+                    await result
+            except BaseException as error:
+                sys.stderr.write("an exit hook failed\n" + refusal.full(error, root))
+
+    loop.run_until_complete(run())
+    leave()
+
+
+def _descriptor(assignment, descriptors):
+    index = assignment.get("folder_descriptor")
+    return type(index) is int and 0 <= index < len(descriptors)

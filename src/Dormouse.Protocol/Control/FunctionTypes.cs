@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Dormouse.Protocol.Control;
+
+/// <summary>Body of <c>POST /api/v1/functions</c>: which functions do these Python files have?</summary>
+public sealed record FunctionsRequest
+{
+    /// <summary>Files already uploaded (see <c>/api/v1/blobs</c>).</summary>
+    public required ImmutableArray<PackageFileInfo> Files { get; init; }
+
+    /// <summary>Which file it is, when the usual names do not say; with or without a function, which is not looked at.</summary>
+    public string? Handler { get; init; }
+
+    /// <summary>Set before the file is imported.</summary>
+    public ImmutableSortedDictionary<string, string>? Environment { get; init; }
+}
+
+/// <param name="Module">Path of the file that was found or named.</param>
+/// <param name="App">Name that the app gives itself; null = none.</param>
+/// <param name="Python">Version that imported it, such as "3.11".</param>
+/// <param name="LoadMs">Time of the import.</param>
+public sealed record FunctionList(string Module, string? App, string Python, ImmutableArray<FunctionInfo> Functions, double LoadMs);
+
+/// <summary>A function that may become an endpoint.</summary>
+public sealed record FunctionInfo
+{
+    public required string Name { get; init; }
+
+    /// <summary>"function", "method", "web", "asgi", "handle", "huggingface", "cog".</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>What a deploy of it would be given: runtime, handler, and what its decorator says.</summary>
+    public required RevisionSettings Settings { get; init; }
+
+    /// <summary>What its decorator asks for and this server cannot do, a sentence each: a deploy should not go on. Empty = nothing.</summary>
+    public ImmutableArray<string> Unmet { get; set; } = [];
+
+    /// <summary>It answers with a stream of values.</summary>
+    public bool Stream { get; init; }
+
+    public string? Doc { get; init; }
+
+    /// <summary>JSON Schema of the body; null = anything.</summary>
+    public JsonElement? Input { get; init; }
+
+    /// <summary>JSON Schema of the answer; null = anything.</summary>
+    public JsonElement? Output { get; init; }
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Dormouse.Protocol.Launching;
+
+// What the runner of Python functions (python/dormouse) is told and says; docs/spec/worker-protocol.md has the words. Its other messages are those of every worker.
+
+/// <summary>Become an instance: import the function's file, run what must run before the first call, and serve the function.</summary>
+public sealed record ServePythonAssignment : WorkerAssignment
+{
+    /// <summary>Descriptor index of the package's folder, opened for reading.</summary>
+    public required int FolderDescriptor { get; init; }
+
+    /// <summary>Path of the file in the package; null = look for it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Module { get; init; }
+
+    /// <summary>Name of the function; null = the only one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Function { get; init; }
+
+    /// <summary>Runs at once; the runner itself refuses more (503) as a guard.</summary>
+    public int Concurrency { get; set; } = 1;
+
+    /// <summary>The instance's memory limit, MiB: a body may have a quarter of it.</summary>
+    public int MemoryMib { get; set; } = 512;
+
+    /// <summary>Environment entries of the user, set before the file is imported.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
+}
+
+/// <summary>Import the file once, say which functions it has, and exit.</summary>
+public sealed record InspectPythonAssignment : WorkerAssignment
+{
+    public required int FolderDescriptor { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? Module { get; init; }
+
+    public ImmutableSortedDictionary<string, string> Environment { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
+}
+
+/// <summary>Imported and entered: the first request may come.</summary>
+/// <param name="LoadMicroseconds">Import and enter.</param>
+public sealed record PythonReady(long LoadMicroseconds, PythonSchema? Schema = null) : WorkerMessage;
+
+/// <param name="Module">The file that was found or named.</param>
+/// <param name="App">Name that the app gives itself; null = it has none.</param>
+/// <param name="LoadMicroseconds">Import.</param>
+public sealed record PythonInspected(string Module, ImmutableArray<PythonFunction> Functions, long LoadMicroseconds, string? App = null) : WorkerMessage;
+
+/// <summary>A function that may become an endpoint.</summary>
+public sealed record PythonFunction
+{
+    public required string Name { get; init; }
+
+    /// <summary>"function", "method", "web", "asgi", "handle", "huggingface", "cog".</summary>
+    public required string Kind { get; init; }
+
+    /// <summary>What its decorator set, an object, by the names of <c>dormouse.yaml</c>; null = nothing.</summary>
+    public JsonElement? Settings { get; init; }
+
+    public PythonSchema? Schema { get; init; }
+
+    /// <summary>It answers with a stream of values.</summary>
+    public bool Stream { get; init; }
+
+    /// <summary>First line of its documentation.</summary>
+    public string? Doc { get; init; }
+}
+
+/// <summary>JSON Schemas of what a function takes and gives; null = anything.</summary>
+public sealed record PythonSchema(JsonElement? Input = null, JsonElement? Output = null);

@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Launching;
+
+namespace Dormouse.Server.Deploying;
+
+/// <summary>What a Python decorator says, as settings of a revision; and what of it this server cannot do, which must not be lost without a word.</summary>
+internal static class DecoratorSettings
+{
+    /// <summary>Members that a revision has under the same name.</summary>
+    private static readonly string[] Plain =
+        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment"];
+
+    /// <param name="module">File of the function.</param>
+    /// <param name="python">Version of the interpreter, such as "3.11".</param>
+    public static FunctionInfo Read(PythonFunction function, string module, string python)
+    {
+        var unmet = ImmutableArray.CreateBuilder<string>();
+        var settings = new RevisionSettings();
+        if (function.Settings is { ValueKind: JsonValueKind.Object } written)
+        {
+            settings = Taken(function.Name, written, unmet);
+            foreach (var member in written.EnumerateObject())
+            {
+                if (!Plain.Contains(member.Name) && Unmet(member, python) is { } sentence)
+                {
+                    unmet.Add($"{function.Name}: {sentence}");
+                }
+            }
+        }
+
+        return new FunctionInfo
+        {
+            Name = function.Name,
+            Kind = function.Kind,
+            Settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = new PythonHandler(module, function.Name).ToString() },
+            Unmet = unmet.ToImmutable(),
+            Stream = function.Stream,
+            Doc = function.Doc,
+            Input = function.Schema?.Input,
+            Output = function.Schema?.Output,
+        };
+    }
+
+    /// <summary>Member by member, so that one of a wrong type is named.</summary>
+    private static RevisionSettings Taken(string function, JsonElement written, ImmutableArray<string>.Builder unmet)
+    {
+        var taken = new JsonObject();
+        foreach (var member in written.EnumerateObject().Where(m => Plain.Contains(m.Name) && m.Value.ValueKind != JsonValueKind.Null))
+        {
+            var alone = new JsonObject { [member.Name] = JsonNode.Parse(member.Value.GetRawText()) };
+            try
+            {
+                _ = alone.Deserialize(ControlJson.Default.RevisionSettings);
+                taken[member.Name] = alone[member.Name]?.DeepClone();
+            }
+            catch (JsonException)
+            {
+                unmet.Add($"{function}: {member.Name} is {ShownText.Of(member.Value.GetRawText())}, which is of the wrong type.");
+            }
+        }
+
+        return taken.Deserialize(ControlJson.Default.RevisionSettings) ?? new RevisionSettings();
+    }
+
+    /// <summary>A sentence for what is asked for and cannot be had; null when all is well.</summary>
+    private static string? Unmet(JsonProperty member, string python)
+    {
+        if (IsNothing(member.Value))
+        {
+            return null;
+        }
+
+        var shown = ShownText.Of(member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString() ?? "" : member.Value.GetRawText());
+        return member.Name switch
+        {
+            "python" when python == shown || python.StartsWith(shown + ".", StringComparison.Ordinal) => null,
+            "python" => $"python is '{shown}', but this server's is {python}; leave it out, or have the server started with another one (workers.python).",
+            "pip" or "requirements" => $"{member.Name} is {shown}, but this server builds no environments; install the packages for its own Python ({python}) and leave {member.Name} out.",
+            "network" when shown == "outbound" => null,
+            "network" => $"network is '{shown}', which a process cannot be held to; allowed is outbound, or leave it out.",
+            "schedule" => $"schedule is {shown}, but this server calls nothing by itself; leave it out.",
+            // Those of the server's own Python are always visible.
+            "system_packages" => null,
+            var name => $"{name} is no setting of a function.",
+        };
+    }
+
+    private static bool IsNothing(JsonElement value) =>
+        value.ValueKind is JsonValueKind.Null or JsonValueKind.False || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+}

@@ -1,0 +1,214 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Python;
+using Dormouse.Drivers.Tests.Support;
+using Dormouse.Protocol;
+
+namespace Dormouse.Drivers.Tests;
+
+/// <summary>The driver with the real launcher and the real runner of python/dormouse.</summary>
+public sealed class PythonWorkerTests
+{
+    private const string App = """
+        import os
+
+        def handler(input):
+            print("called with", input)
+            return {"got": input, "mode": os.environ.get("MODE"), "here": sorted(os.listdir("."))}
+        """;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_function_is_listed_inspected_started_called_and_cleared_away()
+    {
+        await using var fixture = await OpenAsync();
+        Write(fixture, App);
+
+        var listed = Assert.IsType<Inspection.Listed>(await InspectAsync(fixture, Spec(null), lists: true));
+        var inspected = JsonNode.Parse(listed.Contents)!;
+        Assert.StartsWith("python-3.", listed.EngineKey, StringComparison.Ordinal);
+        Assert.Equal(("app.py", "handler"), (inspected["module"]!.GetValue<string>(), inspected["functions"]![0]!["name"]!.GetValue<string>()));
+
+        var accepted = Assert.IsType<Inspection.Accepted>(await InspectAsync(fixture, Spec("app.py::handler")));
+        Assert.Equal("python", JsonNode.Parse(accepted.Interface)!["platform"]!.GetValue<string>());
+
+        var instance = Start(fixture, Spec("app.py::handler"));
+        var ready = await fixture.Observer.WaitForAsync<InstanceReady>(instance);
+        var answer = await PostAsync(ready.Address, "{\"a\":1}");
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        Assert.Equal((1, "fast", "app.py"), (answer.Body["got"]!["a"]!.GetValue<int>(), answer.Body["mode"]!.GetValue<string>(), answer.Body["here"]![0]!.GetValue<string>()));
+        Assert.NotNull(answer.RunMicroseconds);
+        await fixture.Observer.WaitForLineAsync(instance, "called with");
+
+        fixture.Driver.Stop(instance, StopReason.Idle);
+        await fixture.Observer.WaitForGoneAsync(instance);
+    }
+
+    [Fact]
+    public async Task Python_workers_are_kept_ready_once_a_revision_needs_them_and_a_start_takes_one()
+    {
+        await using var fixture = await OpenAsync();
+        Write(fixture, App);
+        var first = Start(fixture, Spec("app.py::handler"));
+        Assert.Equal(Rung.None, (await fixture.Observer.WaitForAsync<InstanceReady>(first)).Rung);
+
+        // The pool fills once a start is over and its first call has had its time; how soon is the machine's affair, so the look is repeated.
+        using var looks = new PeriodicTimer(WorkerPool.FirstCallTime * 3);
+        for (var tries = 0; await looks.WaitForNextTickAsync(Cancellation); tries++)
+        {
+            var next = Start(fixture, Spec("app.py::handler"));
+            if ((await fixture.Observer.WaitForAsync<InstanceReady>(next)).Rung == Rung.Pool)
+                return;
+            Assert.InRange(tries, 0, 50);
+        }
+    }
+
+    [Fact]
+    public async Task Broken_code_is_refused_with_file_and_line_at_inspection_and_at_a_start()
+    {
+        await using var fixture = await OpenAsync();
+        Write(fixture, "import os\n\nundefined_name\n\ndef handler(input):\n    return 1\n");
+
+        var refused = Assert.IsType<Inspection.Refused>(await InspectAsync(fixture, Spec("app.py::handler")));
+        Assert.Contains("app.py", refused.Reason, StringComparison.Ordinal);
+        Assert.Contains("3", refused.Reason, StringComparison.Ordinal);
+        Assert.Contains("undefined_name", refused.Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain(fixture.Folder, refused.Reason, StringComparison.Ordinal);
+
+        var failure = await fixture.Observer.WaitForAsync<StartFailure>(Start(fixture, Spec("app.py::handler")));
+        Assert.Equal(StartFailureKind.Model, failure.Kind);
+        Assert.Contains("undefined_name", failure.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_function_that_is_not_there_is_refused_with_those_that_are()
+    {
+        await using var fixture = await OpenAsync();
+        Write(fixture, App);
+
+        var refused = Assert.IsType<Inspection.Refused>(await InspectAsync(fixture, Spec("app.py::missing")));
+
+        Assert.Contains("'missing'", refused.Reason, StringComparison.Ordinal);
+        Assert.Contains("handler", refused.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Code_that_ends_its_process_or_never_ends_is_refused_in_time()
+    {
+        await using var fixture = await OpenAsync();
+        Write(fixture, "import os\nos._exit(3)\n");
+        var ended = Assert.IsType<Inspection.Refused>(await InspectAsync(fixture, Spec(null), lists: true));
+        Assert.Contains("exit code 3", ended.Reason, StringComparison.Ordinal);
+
+        Write(fixture, "import time\ntime.sleep(1000)\n");
+        var late = Assert.IsType<Inspection.Refused>(await InspectAsync(fixture, Spec(null), lists: true, limit: TimeSpan.FromSeconds(2)));
+        Assert.Contains("longer than 2 s", late.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_an_interpreter_starts_and_inspections_say_what_is_missing_and_models_go_on()
+    {
+        await using var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = "/no/such/python", PythonPackagePath = "/nowhere" });
+        Write(fixture, App);
+
+        var unavailable = Assert.IsType<Inspection.Unavailable>(await InspectAsync(fixture, Spec("app.py")));
+        Assert.Contains("'/no/such/python'", unavailable.Reason, StringComparison.Ordinal);
+        var failure = await fixture.Observer.WaitForAsync<StartFailure>(Start(fixture, Spec("app.py")));
+        Assert.Equal(unavailable.Reason, failure.Reason);
+        Assert.Contains(fixture.Driver.Probes, p => p is { Name: "python", Works: false } && p.Detail == unavailable.Reason);
+
+        await fixture.StartReadyAsync();
+    }
+
+    [Fact]
+    public async Task The_interpreter_says_where_it_is_and_which_version()
+    {
+        var found = await PythonInterpreter.FindAsync(Python(), TimeProvider.System, Cancellation);
+
+        var python = Assert.IsType<PythonInterpreter.Found>(found);
+        Assert.True(File.Exists(python.Path));
+        Assert.True(python.Version >= PythonInterpreter.Oldest);
+        Assert.IsType<PythonInterpreter.Missing>(await PythonInterpreter.FindAsync("/bin/true", TimeProvider.System, Cancellation));
+    }
+
+    private static async Task<DriverFixture> OpenAsync()
+    {
+        var package = PythonPackageFolder();
+        var python = Python();
+        return await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package });
+    }
+
+    /// <summary>The system's Python, or the test is skipped with a word.</summary>
+    private static string Python()
+    {
+        var found = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "python3")).FirstOrDefault(File.Exists);
+        if (found is null)
+            Assert.Skip("There is no python3 in PATH.");
+        return found;
+    }
+
+    private static string PythonPackageFolder()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "python", "dormouse", "__init__.py")))
+                return Path.Combine(folder.FullName, "python");
+        }
+
+        throw new InvalidOperationException("The checkout has no folder python/dormouse.");
+    }
+
+    private static void Write(DriverFixture fixture, string code)
+    {
+        File.Delete(Path.Combine(fixture.PackageFolder, "digits.onnx"));
+        File.WriteAllText(Path.Combine(fixture.PackageFolder, "app.py"), code);
+        File.WriteAllText(Path.Combine(fixture.PackageFolder, "digits.onnx"), "model");
+    }
+
+    private static Package Package => new([new PackageFile("app.py", new(new string('0', 64)), 5)]);
+
+    private static RevisionSpec Spec(string? handler) => new()
+    {
+        Runtime = RuntimeKind.Python.Name,
+        Handler = handler,
+        MemoryMib = 256,
+        Environment = ImmutableSortedDictionary<string, string>.Empty.Add("MODE", "fast"),
+    };
+
+    private static Task<Inspection> InspectAsync(DriverFixture fixture, RevisionSpec spec, bool lists = false, TimeSpan? limit = null) => fixture.Driver.InspectAsync(
+        new() { Spec = spec, Package = Package, Folder = fixture.PackageFolder, Lists = lists, MemoryBytes = 512L << 20, TimeLimit = limit ?? TimeSpan.FromSeconds(60) },
+        Cancellation);
+
+    private static int _instances = 1000;
+
+    private static InstanceId Start(DriverFixture fixture, RevisionSpec spec)
+    {
+        var instance = new InstanceId(new(new(Guid.Empty), 1), Interlocked.Increment(ref _instances));
+        fixture.Driver.Start(new() { Instance = instance, Tenant = TenantId.Default, Spec = spec, Package = Package, Folder = fixture.PackageFolder, OptimisedPath = _ => null });
+        return instance;
+    }
+
+    private static async Task<(HttpStatusCode Status, JsonNode Body, string? RunMicroseconds)> PostAsync(string address, string json)
+    {
+        using var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, token) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(address), token);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var client = new HttpClient(handler);
+        using var answer = await client.PostAsync(new Uri("http://instance/"), new StringContent(json, Encoding.UTF8, "application/json"), Cancellation);
+        return (answer.StatusCode, JsonNode.Parse(await answer.Content.ReadAsStringAsync(Cancellation))!, answer.Headers.TryGetValues(DormouseHeaders.RunMicroseconds, out var run) ? run.Single() : null);
+    }
+}

@@ -1,0 +1,93 @@
+using Dormouse.Protocol.Control;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Tests.Fakes;
+
+namespace Dormouse.Server.Tests.Control;
+
+public sealed class FunctionsTests
+{
+    private const string Inspected = """
+        {"module":"app.py","app":"shop","load_microseconds":7000,"functions":[
+          {"name":"price","kind":"function","stream":false,"doc":"What it costs.","schema":{"input":{"type":"object"},"output":{"type":"number"}},
+           "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","network":"outbound","pip":[]}},
+          {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":"none","python":"3.12"}}]}
+        """;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Functions_come_with_the_settings_that_a_deploy_takes_and_what_cannot_be_done()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        var list = await ControlServer.ReadAsync(await PostAsync(server, Inspected), ControlJson.Default.FunctionList);
+
+        Assert.Equal(("app.py", "shop", "3.11", 7.0), (list.Module, list.App, list.Python, list.LoadMs));
+        var (price, add) = (list.Functions[0], list.Functions[1]);
+        Assert.Equal(("python", "app.py::price", "1GiB", 4, "5s", "1"), (price.Settings.Runtime, price.Settings.Handler, price.Settings.Memory, price.Settings.Concurrency?.Number, price.Settings.Timeout, price.Settings.Environment?["A"]));
+        Assert.Empty(price.Unmet);
+        Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
+        Assert.Equal("app.py::Cart.add", add.Settings.Handler);
+        Assert.Equal(5, add.Unmet.Length);
+        foreach (var setting in (string[])["cpu", "pip", "schedule", "network", "python"])
+        {
+            Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task Code_that_cannot_be_imported_is_refused_with_its_line()
+    {
+        await using var server = await ControlServer.StartAsync();
+
+        var problem = await ControlServer.ProblemAsync(await PostAsync(server, "bad"), ProblemCode.CodeInvalid);
+
+        Assert.Contains("app.py:1: NameError", problem.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Files_of_another_tenant_or_without_code_are_refused()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync("app.py", Inspected);
+        var body = ControlServer.Json(new FunctionsRequest { Files = [file] }, ControlJson.Default.FunctionsRequest);
+        using var elsewhere = await server.Admin.PostAsync("/t/acme/api/v1/functions", body, Cancellation);
+        await ControlServer.ProblemAsync(elsewhere, ProblemCode.BlobNotFound);
+
+        var text = await server.UploadAsync("notes.txt", "x");
+        using var none = await server.Admin.PostAsync("/api/v1/functions", ControlServer.Json(new FunctionsRequest { Files = [text] }, ControlJson.Default.FunctionsRequest), Cancellation);
+        await ControlServer.ProblemAsync(none, ProblemCode.PackageInvalid);
+    }
+
+    [Fact]
+    public async Task A_deployed_function_has_its_own_address_and_interface()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var file = await server.UploadAsync("app.py", Inspected);
+        using var response = await server.PostDeployAsync("price", new DeployRequest { Files = [file], Settings = new RevisionSettings { Runtime = "python", Handler = "app.py::price" } });
+
+        var revision = await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo);
+
+        Assert.Equal(("ready", "app.py::price", "function", false), (revision.State, revision.Settings.Handler, revision.Interface?.Function?.Kind, revision.Optimised));
+        Assert.EndsWith("/invoke/price", (await server.EndpointAsync("price")).Url, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refused_deploy_says_why_and_leaves_what_served()
+    {
+        await using var server = await ControlServer.StartAsync();
+        var settings = new RevisionSettings { Runtime = "python" };
+        using var first = await server.PostDeployAsync("price", new DeployRequest { Files = [await server.UploadAsync("app.py", Inspected)], Settings = settings });
+        Assert.True(first.IsSuccessStatusCode);
+
+        var refused = await server.PostDeployAsync("price", new DeployRequest { Files = [await server.UploadAsync("app.py", "bad")], Settings = settings });
+        await ControlServer.ProblemAsync(refused, ProblemCode.CodeInvalid);
+        var missing = await server.PostDeployAsync("price", new DeployRequest { Files = [await server.UploadAsync("app.py", Inspected)], Settings = settings with { Handler = "main.py::f" } });
+        await ControlServer.ProblemAsync(missing, ProblemCode.PackageInvalid);
+
+        Assert.Equal(100, (await server.EndpointAsync("price")).Traffic["r1"]);
+    }
+
+    private static async Task<HttpResponseMessage> PostAsync(ControlServer server, string code) => await server.Admin.PostAsync(
+        "/api/v1/functions", ControlServer.Json(new FunctionsRequest { Files = [await server.UploadAsync("app.py", code)] }, ControlJson.Default.FunctionsRequest), Cancellation);
+}
