@@ -46,10 +46,10 @@ internal static class Batching
 
     private static async Task MeasureAsync(Report report, Product product, Subject subject, string name)
     {
-        await Load.RunAsync(product.Client, Request, Connections[^1], Seconds);
+        await Load.RunAsync(Request, Connections[^1], Seconds);
         foreach (var connections in Connections)
         {
-            var (perSecond, times) = await Load.RunAsync(product.Client, Request, connections, Seconds);
+            var (perSecond, times) = await Load.RunAsync(Request, connections, Seconds);
             var leg = string.Create(CultureInfo.InvariantCulture, $"batching, binary, {connections} connections");
             report.Add(leg, $"{subject.Name} {name}", perSecond, "req/s");
             report.Add(leg + ", p99", $"{subject.Name} {name}", times.P99, "ms");

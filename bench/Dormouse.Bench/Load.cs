@@ -5,27 +5,40 @@ namespace Dormouse.Bench;
 /// <summary>A closed-loop load: each connection sends its next request when the last answer is read.</summary>
 internal static class Load
 {
-    /// <summary>Runs for <paramref name="seconds"/> after one warm-up second. Any answer that is not a success ends the benchmark.</summary>
-    public static async Task<(double PerSecond, Samples Milliseconds)> RunAsync(HttpClient client, Func<HttpRequestMessage> request, int connections, double seconds)
+    /// <summary>
+    /// Runs for <paramref name="seconds"/> after one warm-up second; a thread and a connection for each caller. Any answer that is not a success ends the benchmark.
+    /// </summary>
+    /// <param name="socketPath">Unix socket to call instead of the request's host.</param>
+    public static async Task<(double PerSecond, Samples Milliseconds)> RunAsync(Func<HttpRequestMessage> request, int connections, double seconds, string? socketPath = null)
     {
+        using var sample = request();
+        var address = sample.RequestUri!;
+        var bytes = await RawConnection.BytesAsync(request());
         var clock = Stopwatch.StartNew();
-        var times = new List<double>[connections];
-        var workers = Enumerable.Range(0, connections).Select(i => Task.Run(async () =>
-        {
-            var mine = times[i] = [];
-            while (clock.Elapsed.TotalSeconds < seconds + 1)
-            {
-                var started = clock.Elapsed;
-                await SendAsync(client, request());
-                if (started.TotalSeconds >= 1)
-                {
-                    mine.Add((clock.Elapsed - started).TotalMilliseconds);
-                }
-            }
-        }));
-        await Task.WhenAll(workers);
-        var all = times.SelectMany(t => t).ToArray();
+        var callers = Enumerable.Range(0, connections).Select(_ => Task.Factory.StartNew(() => Repeat(address, bytes, socketPath, clock, seconds), TaskCreationOptions.LongRunning)).ToArray();
+        var all = (await Task.WhenAll(callers)).SelectMany(t => t).ToArray();
         return (all.Length / seconds, new Samples(all));
+    }
+
+    private static List<double> Repeat(Uri address, byte[] request, string? socketPath, Stopwatch clock, double seconds)
+    {
+        List<double> times = [];
+        using var connection = RawConnection.Open(address, socketPath);
+        while (clock.Elapsed.TotalSeconds < seconds + 1)
+        {
+            var started = clock.Elapsed;
+            if (connection.Call(request) is < 200 or > 299)
+            {
+                throw new InvalidOperationException($"{address} answered: {connection.LastAnswer}");
+            }
+
+            if (started.TotalSeconds >= 1)
+            {
+                times.Add((clock.Elapsed - started).TotalMilliseconds);
+            }
+        }
+
+        return times;
     }
 
     public static async Task<byte[]> SendAsync(HttpClient client, HttpRequestMessage request)

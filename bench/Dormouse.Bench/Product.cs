@@ -26,7 +26,7 @@ internal sealed class Product : IAsyncDisposable
 
     public Proc Server => _server;
 
-    public static async Task<Product> StartAsync(string root, string data, int poolSize = 2)
+    public static async Task<Product> StartAsync(string root, string data, int poolSize = 2, IEnumerable<KeyValuePair<string, string>>? environment = null)
     {
         Directory.CreateDirectory(data);
         var addresses = Path.Combine(data, "server.json");
@@ -34,7 +34,7 @@ internal sealed class Product : IAsyncDisposable
         var clock = Stopwatch.StartNew();
         var server = Proc.Start(
             Path.Combine(root, "artifacts/dist/cli/dormouse"), ["serve", "--data", data, "--listen", "http://127.0.0.1:0"],
-            new Dictionary<string, string> { ["DORMOUSE_WORKERS__POOLSIZE"] = poolSize.ToString(System.Globalization.CultureInfo.InvariantCulture) });
+            new Dictionary<string, string>(environment ?? []) { ["DORMOUSE_WORKERS__POOLSIZE"] = poolSize.ToString(System.Globalization.CultureInfo.InvariantCulture) });
         while (!File.Exists(addresses))
         {
             if (clock.Elapsed.TotalSeconds > 30)

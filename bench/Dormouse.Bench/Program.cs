@@ -27,6 +27,7 @@ var legs = new (string Name, Func<Task> Run)[]
     ("burst", () => Scaling.BurstAsync(report, root, subjects)),
     ("agreement", () => Scaling.AgreementAsync(report, root, subjects)),
     ("registered", () => Registered.WarmAsync(report, root, subjects)),
+    ("queued", () => Queued.RunAsync(report, root, subjects)),
     ("registered-start", () => Registered.StartAsync(report, root, subjects)),
 };
 foreach (var (name, run) in legs.Where(l => wanted.Count == 0 || wanted.Contains(l.Name)))

@@ -65,5 +65,5 @@ internal static class Registered
     }
 
     private static async Task<double> P50Async(Product product, Subject subject) =>
-        (await Load.RunAsync(product.Client, () => subject.JsonRequest(product.Infer("many-0"), product.Key), 1, 2)).Milliseconds.P50;
+        (await Load.RunAsync(() => subject.JsonRequest(product.Infer("many-0"), product.Key), 1, 2)).Milliseconds.P50;
 }

@@ -16,17 +16,17 @@ internal static class Warm
         await using var product = await Product.StartAsync(root, Fresh.Folder());
         await product.DeployAsync(subject.Name, subject.Path);
         await Load.SendAsync(product.Client, subject.JsonRequest(product.Infer(subject.Name), product.Key));
-        using var direct = Load.SocketClient(await ServingSocketAsync(product, subject));
+        var socket = await ServingSocketAsync(product, subject);
         await using var aspnet = await peers.AspnetAsync(subject);
         await using var yarp = await peers.YarpAsync(aspnet.Address);
 
         var (gateway, worker, bare, proxied) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());
         for (var turn = 0; turn < 7; turn++)
         {
-            gateway.Add((await Load.RunAsync(product.Client, () => subject.JsonRequest(product.Infer(subject.Name), product.Key), 1, 2)).Milliseconds.P50);
-            worker.Add((await Load.RunAsync(direct, () => subject.JsonRequest("http://instance/infer"), 1, 2)).Milliseconds.P50);
-            bare.Add((await Load.RunAsync(aspnet.Client, () => subject.JsonRequest(aspnet.Address + "/infer"), 1, 2)).Milliseconds.P50);
-            proxied.Add((await Load.RunAsync(yarp.Client, () => subject.JsonRequest(yarp.Address + "/infer"), 1, 2)).Milliseconds.P50);
+            gateway.Add((await Load.RunAsync(() => subject.JsonRequest(product.Infer(subject.Name), product.Key), 1, 2)).Milliseconds.P50);
+            worker.Add((await Load.RunAsync(() => subject.JsonRequest("http://instance/infer"), 1, 2, socket)).Milliseconds.P50);
+            bare.Add((await Load.RunAsync(() => subject.JsonRequest(aspnet.Address + "/infer"), 1, 2)).Milliseconds.P50);
+            proxied.Add((await Load.RunAsync(() => subject.JsonRequest(yarp.Address + "/infer"), 1, 2)).Milliseconds.P50);
         }
 
         var added = new Samples(gateway.Zip(worker, (g, w) => g - w)).P50;
@@ -47,22 +47,22 @@ internal static class Warm
             await using (var product = await Product.StartAsync(root, Fresh.Folder()))
             {
                 await product.DeployAsync(subject.Name, subject.Path);
-                json = await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} Dormouse", product.Client, () => subject.JsonRequest(product.Infer(subject.Name), product.Key));
-                binary = await RateAsync(report, "throughput, binary, 8 connections", $"{subject.Name} Dormouse", product.Client, () => subject.BinaryRequest(product.Infer(subject.Name), product.Key));
+                json = await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} Dormouse", () => subject.JsonRequest(product.Infer(subject.Name), product.Key));
+                binary = await RateAsync(report, "throughput, binary, 8 connections", $"{subject.Name} Dormouse", () => subject.BinaryRequest(product.Infer(subject.Name), product.Key));
             }
 
             var best = 0.0;
             await using (var aspnet = await peers.AspnetAsync(subject))
             {
-                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} bare ASP.NET", aspnet.Client, () => subject.JsonRequest(aspnet.Address + "/infer")));
+                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} bare ASP.NET", () => subject.JsonRequest(aspnet.Address + "/infer")));
                 await using var yarp = await peers.YarpAsync(aspnet.Address);
-                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} ASP.NET behind YARP", yarp.Client, () => subject.JsonRequest(yarp.Address + "/infer")));
+                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} ASP.NET behind YARP", () => subject.JsonRequest(yarp.Address + "/infer")));
             }
 
             if (peers.HasNode)
             {
                 await using var node = await peers.NodeAsync(subject);
-                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} node", node.Client, () => subject.JsonRequest(node.Address + "/infer")));
+                best = Math.Max(best, await RateAsync(report, "throughput, JSON, 8 connections", $"{subject.Name} node", () => subject.JsonRequest(node.Address + "/infer")));
             }
 
             var isMobilenet = subject.Name == "mobilenet";
@@ -71,11 +71,11 @@ internal static class Warm
         }
     }
 
-    private static async Task<double> RateAsync(Report report, string leg, string subject, HttpClient client, Func<HttpRequestMessage> request)
+    private static async Task<double> RateAsync(Report report, string leg, string subject, Func<HttpRequestMessage> request)
     {
         // Every server compiles its hot code in its first seconds under load.
-        await Load.RunAsync(client, request, 8, WarmUpSeconds);
-        var (perSecond, times) = await Load.RunAsync(client, request, 8, Seconds);
+        await Load.RunAsync(request, 8, WarmUpSeconds);
+        var (perSecond, times) = await Load.RunAsync(request, 8, Seconds);
         report.Add(leg, subject, perSecond, "req/s");
         report.Add(leg + ", p99", subject, times.P99, "ms");
         return perSecond;
