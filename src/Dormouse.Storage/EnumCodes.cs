@@ -80,4 +80,12 @@ internal static class Codes
         (CanaryState.Promoted, 3, "promoted"),
         (CanaryState.RolledBack, 4, "rolled_back"),
         (CanaryState.Ended, 5, "ended"));
+
+    public static readonly EnumCodes<HandoverState> HandoverStates = new(
+        (HandoverState.Waiting, 1, "waiting"),
+        (HandoverState.Warming, 2, "warming"),
+        (HandoverState.Keeping, 3, "keeping"),
+        (HandoverState.Done, 4, "done"),
+        (HandoverState.Failed, 5, "failed"),
+        (HandoverState.Ended, 6, "ended"));
 }

@@ -11,6 +11,7 @@ public sealed class EnumCodesTests
         Check(Codes.Rungs);
         Check(Codes.RevisionStates);
         Check(Codes.CanaryStates);
+        Check(Codes.HandoverStates);
         Check(Codes.Lines, mayBeZero: true);
     }
 

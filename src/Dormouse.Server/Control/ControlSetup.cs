@@ -50,5 +50,7 @@ internal static class ControlSetup
         .AddSingleton<OptimiseQueue>()
         .AddSingleton<LoadedModels>()
         .AddSingleton<CanaryLoop>()
+        .AddSingleton<HandoverWatches>()
+        .AddSingleton<HandoverLoop>()
         .AddSingleton<UploadSweeper>();
 }

@@ -17,7 +17,7 @@ internal abstract record DeployVerdict
     {
     }
 
-    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null) : DeployVerdict;
+    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null, HandoverPolicy? Handover = null) : DeployVerdict;
 
     public sealed record Refused(ProblemCode Code, string Detail) : DeployVerdict;
 }
@@ -53,12 +53,18 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
             return canaryRefusal;
         }
 
+        var (handover, handoverRefusal) = await HandoverAsync(tenant, name, request, cancellationToken);
+        if (handoverRefusal is not null)
+        {
+            return handoverRefusal;
+        }
+
         var files = request.Files.Select(f => new PackageFile(f.Path, new BlobHash(f.Sha256), f.SizeBytes)).ToList();
         return PackageRules.Check(files) switch
         {
             PackageOutcome.Refused refused => Refused(ProblemCode.PackageInvalid, refused.Errors),
             PackageOutcome.Accepted { Package: var package } =>
-                await UploadsAsync(tenant, package, cancellationToken) ?? await SpecAsync(tenant, name, request, package, canary, cancellationToken),
+                await UploadsAsync(tenant, package, cancellationToken) ?? WithHandover(await SpecAsync(tenant, name, request, package, canary, cancellationToken), handover),
             _ => throw new InvalidOperationException("A package is accepted or refused."),
         };
     }
@@ -184,6 +190,42 @@ internal sealed class DeployCheck(IBlobStore blobs, ICatalogue catalogue, Provis
                 throw new InvalidOperationException("A canary is accepted or refused.");
         }
     }
+
+    private async Task<(HandoverPolicy? Policy, DeployVerdict.Refused? Refusal)> HandoverAsync(
+        TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Handover is not { } settings)
+        {
+            return (null, null);
+        }
+
+        if (request.Canary is not null || !request.Traffic)
+        {
+            var other = request.Canary is null ? "traffic is false" : $"canary.percent is {request.Canary.Percent}";
+            return (null, new DeployVerdict.Refused(ProblemCode.SpecInvalid, $"handover is set, but {other}; allowed is one of them: a handover gives the revision all traffic once it is warm."));
+        }
+
+        switch (HandoverRules.Apply(settings.Warm, settings.KeepOld, settings.For))
+        {
+            case HandoverOutcome.Refused refused:
+                return (null, Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message)]));
+
+            case HandoverOutcome.Accepted { Policy: var policy }:
+                return HandoverRules.Refusal(await catalogue.FindAsync(tenant, name, cancellationToken)) is { } refusal
+                    ? (null, new DeployVerdict.Refused(ProblemCode.Conflict, refusal))
+                    : (policy, null);
+
+            default:
+                throw new InvalidOperationException("A handover is accepted or refused.");
+        }
+    }
+
+    private static DeployVerdict WithHandover(DeployVerdict verdict, HandoverPolicy? handover) => (verdict, handover) switch
+    {
+        (DeployVerdict.Fine fine, { } policy) when HandoverRules.Excess(policy, "the revision", fine.Spec.MaxInstances) is { } excess => new DeployVerdict.Refused(ProblemCode.SpecInvalid, excess),
+        (DeployVerdict.Fine fine, not null) => fine with { Handover = handover },
+        _ => verdict,
+    };
 
     private async Task<string?> SignatureAsync(RevisionSettings settings, Package package, CancellationToken cancellationToken)
     {

@@ -125,6 +125,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<OptimiseQueue>().Start();
         services.GetRequiredService<LoadedModels>().Start();
         services.GetRequiredService<CanaryLoop>().Start();
+        services.GetRequiredService<HandoverLoop>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -136,7 +137,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         {
             foreach (var route in warm)
             {
-                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions);
+                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby);
             }
 
             foreach (var revision in await services.GetRequiredService<ICatalogue>().UnverifiedAsync(cancellationToken))
@@ -164,6 +165,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         var services = _app.Services;
         await _app.StopAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
+        await services.GetRequiredService<HandoverLoop>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();
