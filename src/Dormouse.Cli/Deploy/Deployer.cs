@@ -39,7 +39,7 @@ internal sealed class Deployer(Session session)
 
             return bytes;
         });
-        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Tag = debut.Tag, Traffic = debut.Traffic };
+        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Handover = debut.Handover, Tag = debut.Tag, Traffic = debut.Traffic };
         var revision = await session.Activity.RunAsync(
             verify && wait ? $"verifying {endpoint}" : $"deploying {endpoint}",
             () => client.Endpoints.DeployAsync(endpoint, request, wait, cancellationToken));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -51,6 +52,11 @@ internal static class DescribeCommand
         if (endpoint.Canary is { } canary)
         {
             Pair(screen, "canary", Canary(canary));
+        }
+
+        if (endpoint.Handover is { } handover)
+        {
+            Pair(screen, "handover", HandoverReport.Sentence(handover, time));
         }
 
         if (endpoint.Mirror is { } mirror)
