@@ -67,6 +67,7 @@ internal sealed class ControlServer : IAsyncDisposable
         {
             ["DORMOUSE_LOGGING__LEVEL"] = "error",
             ["DORMOUSE_MACHINE__MEMORY"] = "4GiB",
+            ["DORMOUSE_MACHINE__STARTS_AT_ONCE"] = "4",
         };
         var settings = ServerSettings.Load(new ServerOptions { DataFolder = folder }, environment);
         var ids = new Uuid7Source(TimeProvider.System);

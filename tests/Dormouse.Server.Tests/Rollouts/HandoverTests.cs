@@ -65,9 +65,9 @@ public sealed class HandoverTests
         (await server.DeployAsync("digits", "good second", new RevisionSettings { MaxInstances = 3 })).EnsureSuccessStatusCode();
         server.Driver.HoldsStarts = true;
 
-        var begun = await PutTrafficAsync(server, "r1", new HandoverSettings(3, "1h"));
+        var begun = await PutTrafficAsync(server, "r1", new HandoverSettings(1, "1h"));
         Assert.Equal(("warming", 100), (begun.Handover?.State, begun.Traffic["r2"]));
-        await HeldAsync(server, 3);
+        await HeldAsync(server, 1);
         (await server.Admin.PostAsync("/api/v1/endpoints/digits/rollback", null, Cancellation)).EnsureSuccessStatusCode();
 
         var ended = await server.EndpointAsync("digits");
