@@ -69,8 +69,14 @@ public sealed class EndpointsClient
 
     /// <param name="traffic">Weight by revision name ("r3"); they sum to 100.</param>
     public Task<EndpointInfo> SetTrafficAsync(string name, ImmutableSortedDictionary<string, int> traffic, CancellationToken cancellationToken = default) =>
+        SetTrafficAsync(name, traffic, null, cancellationToken);
+
+    /// <param name="traffic">Weight by revision name ("r3"); they sum to 100.</param>
+    /// <param name="handover">Move it when the revisions that gain some are warm; null = at once.</param>
+    public Task<EndpointInfo> SetTrafficAsync(
+        string name, ImmutableSortedDictionary<string, int> traffic, HandoverSettings? handover, CancellationToken cancellationToken = default) =>
         _client.SendAsync(
-            HttpMethod.Put, Path(name) + "/traffic", new TrafficRequest(traffic), ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, cancellationToken);
+            HttpMethod.Put, Path(name) + "/traffic", new TrafficRequest(traffic, handover), ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, cancellationToken);
 
     /// <summary>Lets a tag address one ready revision, wherever it was before.</summary>
     /// <param name="revision">Revision name ("r3").</param>

@@ -99,6 +99,17 @@ internal static class Words
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
     };
 
+    public static string Of(HandoverState state) => state switch
+    {
+        HandoverState.Waiting => "waiting",
+        HandoverState.Warming => "warming",
+        HandoverState.Keeping => "keeping",
+        HandoverState.Done => "done",
+        HandoverState.Failed => "failed",
+        HandoverState.Ended => "ended",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
     public static string Of(MirrorResult result) => result switch
     {
         MirrorResult.Same => "same",

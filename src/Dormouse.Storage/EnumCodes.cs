@@ -93,4 +93,12 @@ internal static class Codes
 
     /// <summary>In order of the queue: the numbers are compared in the database.</summary>
     public static readonly EnumCodes<QueuePriority> Priorities = new((QueuePriority.High, 1, "high"), (QueuePriority.Normal, 2, "normal"), (QueuePriority.Low, 3, "low"));
+
+    public static readonly EnumCodes<HandoverState> HandoverStates = new(
+        (HandoverState.Waiting, 1, "waiting"),
+        (HandoverState.Warming, 2, "warming"),
+        (HandoverState.Keeping, 3, "keeping"),
+        (HandoverState.Done, 4, "done"),
+        (HandoverState.Failed, 5, "failed"),
+        (HandoverState.Ended, 6, "ended"));
 }

@@ -53,6 +53,9 @@ internal sealed class FakeServer : IAsyncDisposable
     /// <summary>What a deploy refuses a model with; null = it is fine.</summary>
     public string? ModelFault { get; set; }
 
+    /// <summary>How handovers end: "keeping", "failed", or null = they go on.</summary>
+    public string? HandoverEnd { get; set; } = "keeping";
+
     public UsageReport? Usage { get; set; }
 
     /// <summary>Endpoints in one page of the list.</summary>
@@ -210,6 +213,7 @@ internal sealed class FakeServer : IAsyncDisposable
         {
             case ("GET", []):
                 await JsonAsync(context, endpoint, ControlJson.Default.EndpointInfo);
+                Put(HandoverGoesOn(endpoint));
                 break;
             case ("PATCH", []):
                 var patch = await context.Request.ReadFromJsonAsync(ControlJson.Default.EndpointPatch);
@@ -221,7 +225,7 @@ internal sealed class FakeServer : IAsyncDisposable
                 break;
             case ("PUT", ["traffic"]):
                 var request = await context.Request.ReadFromJsonAsync(ControlJson.Default.TrafficRequest);
-                await ChangeAsync(context, WithTraffic(endpoint, request!.Traffic));
+                await ChangeAsync(context, request!.Handover is { } handover ? WithHandover(endpoint, request.Traffic, handover) : WithTraffic(endpoint, request.Traffic));
                 break;
             case ("PUT", ["tags", var tag]):
                 var wanted = await context.Request.ReadFromJsonAsync(ControlJson.Default.TagRequest);
@@ -327,6 +331,14 @@ internal sealed class FakeServer : IAsyncDisposable
             return;
         }
 
+        if (request.Handover is { } warm)
+        {
+            Put(WithHandover(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100), warm));
+            context.Response.StatusCode = 201;
+            await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
+            return;
+        }
+
         Put(revision.State == "ready" && request.Traffic ? WithTraffic(endpoint, ImmutableSortedDictionary<string, int>.Empty.Add(revision.Name, 100)) : endpoint);
         context.Response.StatusCode = 201;
         await JsonAsync(context, Endpoint(name).Revisions[0], ControlJson.Default.RevisionInfo);
@@ -339,6 +351,36 @@ internal sealed class FakeServer : IAsyncDisposable
             ?? (request.Files.FirstOrDefault(f => f.Path == "signature.yaml") is { } file ? Encoding.UTF8.GetString(_blobs[file.Sha256].ToArray()) : null);
         return written is null ? null : SignatureRules.ToJson(SignatureRules.Parse(YamlJson.Of(YamlPlaces.Load("signature", written))!.ToJsonString(), out _)!);
     }
+
+    private static EndpointInfo WithHandover(EndpointInfo endpoint, ImmutableSortedDictionary<string, int> traffic, HandoverSettings settings) => endpoint with
+    {
+        Handover = new HandoverInfo
+        {
+            State = "warming",
+            Traffic = traffic,
+            Settings = new HandoverSettings(settings.Warm, settings.KeepOld ?? "0s", settings.For ?? "10m"),
+            Standby = ImmutableSortedDictionary<string, int>.Empty.Add(traffic.Keys.Last(), settings.Warm ?? 1),
+            Ready = ImmutableSortedDictionary<string, int>.Empty.Add(traffic.Keys.Last(), 0),
+            StartedAt = DateTimeOffset.UnixEpoch,
+        },
+    };
+
+    /// <summary>Who looks twice sees how a handover ended.</summary>
+    private EndpointInfo HandoverGoesOn(EndpointInfo endpoint) => endpoint.Handover switch
+    {
+        { State: "warming" } handover when HandoverEnd == "failed" => endpoint with { Handover = handover with { State = "failed", Standby = null, Ready = null, Reason = "r2 failed to start 3 times" } },
+        { State: "warming" } handover when HandoverEnd == "keeping" => WithTraffic(endpoint, handover.Traffic) with
+        {
+            Handover = handover with
+            {
+                State = "keeping",
+                Reason = "2 of 2 instances of r2 were ready after 1 s",
+                Standby = ImmutableSortedDictionary<string, int>.Empty.Add(endpoint.Traffic.Keys.First(), 3),
+                KeptUntil = DateTimeOffset.UnixEpoch.AddMinutes(10),
+            },
+        },
+        _ => endpoint,
+    };
 
     private static EndpointInfo WithTag(EndpointInfo endpoint, string? tag, string? revision) => tag is null ? endpoint : endpoint with
     {

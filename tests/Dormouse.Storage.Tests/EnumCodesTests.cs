@@ -13,6 +13,7 @@ public sealed class EnumCodesTests
         Check(Codes.CanaryStates);
         Check(Codes.QueueStates);
         Check(Codes.Priorities);
+        Check(Codes.HandoverStates);
         Check(Codes.Lines, mayBeZero: true);
     }
 

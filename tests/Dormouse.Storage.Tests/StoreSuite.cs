@@ -30,6 +30,8 @@ public abstract class StoreSuite
             (2, Gen.Const(StepKind.SetTag)),
             (2, Gen.Const(StepKind.SetMirror)),
             (2, Gen.Const(StepKind.DecideCanary)),
+            (2, Gen.Const(StepKind.BeginHandover)),
+            (4, Gen.Const(StepKind.DecideHandover)),
             (4, Gen.OneOf(StepKind.SetUnloaded, StepKind.SetPublic, StepKind.Delete, StepKind.AddKey, StepKind.RemoveKey, StepKind.Reopen))),
         Gen.Int[0, 1],
         Gen.Int[0, 2],

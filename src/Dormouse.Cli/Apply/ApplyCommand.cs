@@ -79,6 +79,11 @@ internal static class ApplyCommand
             session.Screen.Note($"note: {plan.Wanted.Name} is unloaded and refuses calls ('dormouse load {plan.Wanted.Name}' makes it serve again)");
         }
 
+        if (!plan.IsNew && !plan.IsNothing && plan.Wanted.Handover is not null && await session.Client.Endpoints.FindAsync(plan.Wanted.Name, cancellationToken) is { Handover: { State: "waiting" or "warming" } handover })
+        {
+            session.Screen.Note($"note: {plan.Wanted.Name}: {HandoverReport.Sentence(handover, session.Surroundings.Time)} ('dormouse describe {plan.Wanted.Name}' shows how it stands)");
+        }
+
         return Document(plan, deployed?.Revision.Name);
     }
 
@@ -98,6 +103,11 @@ internal static class ApplyCommand
         if (plan.Traffic is not null)
         {
             actions.Add("traffic");
+        }
+
+        if (plan.Mirror is not null)
+        {
+            actions.Add("mirror");
         }
 
         return new ChangeDocument(plan.Wanted.Name, actions.ToImmutable(), plan.Differences, revision);

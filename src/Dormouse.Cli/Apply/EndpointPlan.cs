@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Dormouse.Cli.Deploy;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
@@ -21,8 +22,11 @@ internal sealed record EndpointPlan(
     /// <summary>Revision that is to get <see cref="WantedEndpoint.Tag"/> without a new one; null = leave it.</summary>
     public string? Tag { get; private init; }
 
-    /// <summary>Wanted revisions that neither exist nor are made by this plan.</summary>
-    public ImmutableArray<(string Revision, string Sentence)> TrafficFaults { get; private init; } = [];
+    /// <summary>Mirror to set or end afterwards; null = leave it.</summary>
+    public WantedMirror? Mirror { get; private init; }
+
+    /// <summary>Wanted revisions that neither exist nor are made by this plan, with the key that names them.</summary>
+    public ImmutableArray<(string Key, string Revision, string Sentence)> RevisionFaults { get; private init; } = [];
 
     /// <param name="versions">The source's versions, hashed, ascending.</param>
     /// <param name="packageSignature">Canonical signature of the newest version's own signature.yaml, or null.</param>
@@ -30,24 +34,33 @@ internal sealed record EndpointPlan(
     public static EndpointPlan Make(WantedEndpoint wanted, ImmutableArray<HashedVersion> versions, string? packageSignature, EndpointInfo? actual)
     {
         var plan = Changes(wanted, versions, packageSignature, actual);
-        return plan with { TrafficFaults = Faults(plan, actual?.Revisions ?? []), IsUnloaded = actual?.Status == "unloaded" };
+        var mirror = MirrorDifference(wanted.Mirror, actual?.Mirror);
+        return plan with
+        {
+            Mirror = mirror is null ? null : wanted.Mirror,
+            Differences = mirror is null || plan.IsNew ? plan.Differences : plan.Differences.Add(mirror),
+            RevisionFaults = Faults(plan, actual?.Revisions ?? []),
+            IsUnloaded = actual?.Status == "unloaded",
+        };
     }
 
-    private static ImmutableArray<(string, string)> Faults(EndpointPlan plan, ImmutableArray<RevisionInfo> revisions)
+    private static ImmutableArray<(string, string, string)> Faults(EndpointPlan plan, ImmutableArray<RevisionInfo> revisions)
     {
         var newest = revisions.Select(r => r.Number).DefaultIfEmpty(0).Max();
-        var faults = ImmutableArray.CreateBuilder<(string, string)>();
-        foreach (var name in plan.Wanted.Traffic?.Keys ?? [])
+        var faults = ImmutableArray.CreateBuilder<(string, string, string)>();
+        var traffic = (plan.Wanted.Traffic?.Keys ?? []).Select(name => (Key: "traffic", Name: name));
+        var mirror = plan.Wanted.Mirror?.To?.Revision is { } copied ? [(Key: "mirror", Name: copied)] : Array.Empty<(string Key, string Name)>();
+        foreach (var (key, name) in traffic.Concat(mirror))
         {
             var revision = revisions.FirstOrDefault(r => r.Name == name);
             if (revision?.State == "failed")
             {
-                faults.Add((name, "This revision failed verifying and cannot carry traffic."));
+                faults.Add((key, name, $"This revision failed verifying and cannot {(key == "mirror" ? "be mirrored to" : "carry traffic")}."));
             }
             else if (revision is null && (!TrafficRules.TryParseRevision(name, out var number) || number <= newest || number > newest + plan.Deploys.Length))
             {
                 var known = revisions.OrderByDescending(r => r.Number).Take(5).Select(r => r.Name).ToArray();
-                faults.Add((name, $"There is no such revision{(known.Length == 0 ? "; the endpoint is new" : "; the newest are " + string.Join(", ", known))}."));
+                faults.Add((key, name, $"There is no such revision{(known.Length == 0 ? "; the endpoint is new" : "; the newest are " + string.Join(", ", known))}."));
             }
         }
 
@@ -78,7 +91,9 @@ internal sealed record EndpointPlan(
         var traffic = wanted.Traffic ?? ImmutableSortedDictionary<string, int>.Empty.Add(current.Name, 100);
         // What a canary of the newest revision does to the traffic, or has decided, stands until the file says otherwise.
         var isLeftToCanary = wanted.Traffic is null && actual.Canary is { State: "waiting" or "running" or "rolled_back" } canary && canary.Revision == current.Name;
-        var isTraffic = !isLeftToCanary && current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
+        // The same of a handover to that traffic.
+        var isLeftToHandover = actual.Handover is { State: "waiting" or "warming" or "failed" } handover && handover.Traffic.SequenceEqual(traffic);
+        var isTraffic = !isLeftToCanary && !isLeftToHandover && current.State != "verifying" && !traffic.SequenceEqual(actual.Traffic);
         var access = AccessDifference(wanted, actual);
         var tagged = wanted.Tag is { } tag ? actual.Tags?.GetValueOrDefault(tag) : null;
         var isTag = wanted.Tag is not null && current.State != "verifying" && tagged != current.Name;
@@ -95,6 +110,19 @@ internal sealed record EndpointPlan(
 
     private static ImmutableArray<string> AccessDifference(WantedEndpoint wanted, EndpointInfo actual) =>
         wanted.Settings.Public is { } isPublic && isPublic != actual.Public ? [$"public: {Word(actual.Public)} → {Word(isPublic)}"] : [];
+
+    /// <summary>Null when all is as wanted, or nothing is said of it.</summary>
+    private static string? MirrorDifference(WantedMirror? wanted, MirrorInfo? actual)
+    {
+        var isEqual = wanted is null || (wanted.To is null ? actual is null
+            : actual is not null && wanted.To.Revision == actual.Revision && wanted.To.Percent == actual.Percent && wanted.To.Tolerance == actual.Tolerance);
+        return isEqual ? null
+            : $"mirror: {(actual is null ? "none" : MirrorWords(actual.Percent, actual.Revision, actual.Tolerance))} → "
+                + (wanted?.To is { } to ? MirrorWords(to.Percent, to.Revision, to.Tolerance) : "none");
+    }
+
+    private static string MirrorWords(int percent, string? revision, double? tolerance) =>
+        string.Create(CultureInfo.InvariantCulture, $"{percent} % to {revision} (tolerance {tolerance})");
 
     private static ImmutableArray<string> FileDifferences(ImmutableArray<PackageFileInfo> wanted, ImmutableArray<PackageFileInfo> actual)
     {

@@ -29,9 +29,9 @@ internal sealed class EndpointPlanner(Session session)
             foreach (var (wanted, source) in sources)
             {
                 var plan = await PlanAsync(wanted, source, cancellationToken);
-                foreach (var (revision, fault) in plan.TrafficFaults)
+                foreach (var (key, revision, fault) in plan.RevisionFaults)
                 {
-                    state.Places.Add(wanted, "traffic", $"{revision}: {fault}");
+                    state.Places.Add(wanted, key, $"{revision}: {fault}");
                 }
 
                 planned.Plans.Add(plan);
@@ -80,7 +80,16 @@ internal sealed class EndpointPlanner(Session session)
 
         if (plan.Traffic is { } traffic)
         {
-            await session.Client.Endpoints.SetTrafficAsync(plan.Wanted.Name, traffic, cancellationToken);
+            await session.Client.Endpoints.SetTrafficAsync(plan.Wanted.Name, traffic, plan.IsNew ? null : plan.Wanted.Handover, cancellationToken);
+        }
+
+        if (plan.Mirror is { To: { } mirror })
+        {
+            await session.Client.Endpoints.SetMirrorAsync(plan.Wanted.Name, mirror, cancellationToken);
+        }
+        else if (plan.Mirror is not null)
+        {
+            await session.Client.Endpoints.DeleteMirrorAsync(plan.Wanted.Name, cancellationToken);
         }
 
         if (plan.Tag is { } revision)
@@ -92,7 +101,11 @@ internal sealed class EndpointPlanner(Session session)
     }
 
     private static DebutSettings Debut(EndpointPlan plan, HashedVersion version) =>
-        new(plan.IsNew ? null : plan.Wanted.Canary, version == plan.Deploys[^1] ? plan.Wanted.Tag : null, Traffic: true);
+        new(plan.IsNew ? null : plan.Wanted.Canary, version == plan.Deploys[^1] ? plan.Wanted.Tag : null, Traffic: true)
+        {
+            // With traffic of its own the file says what moves, and that is handed over; the revisions before the newest only pass by.
+            Handover = plan.IsNew || plan.Traffic is not null || version != plan.Deploys[^1] ? null : plan.Wanted.Handover,
+        };
 
     private async Task<PackageSource?> FetchAsync(PlannedState planned, YamlPlaces places, WantedEndpoint wanted, CancellationToken cancellationToken)
     {

@@ -23,8 +23,17 @@ internal sealed record WantedEndpoint(string Name, string Source, RevisionSettin
     /// <summary>How a changed source begins; null = with all traffic. The first revision of an endpoint cannot be one.</summary>
     public CanarySettings? Canary { get; init; }
 
+    /// <summary>Traffic moves to revisions that are warm; null = at once. The first revision of an endpoint has nobody to take over from.</summary>
+    public HandoverSettings? Handover { get; init; }
+
+    /// <summary>Where copies of the calls go; null = the file says nothing of it.</summary>
+    public WantedMirror? Mirror { get; init; }
+
     /// <summary>Tag of the newest revision; null = the file says nothing of tags.</summary>
     public string? Tag { get; init; }
 
     public string Path => "endpoints." + Name;
 }
+
+/// <param name="To">With its tolerance; null = nothing is to be mirrored.</param>
+internal sealed record WantedMirror(MirrorRequest? To);

@@ -15,18 +15,20 @@ internal sealed class WantedStateReader
     private static readonly string[] Keys =
     [
         "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "tag",
+        "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag",
     ];
 
     private readonly string _folder;
     private readonly YamlPlaces _places;
     private readonly YamlValues _values;
+    private readonly RolloutValues _rollouts;
 
     private WantedStateReader(string folder, YamlPlaces places)
     {
         _folder = folder;
         _places = places;
         _values = new YamlValues(places);
+        _rollouts = new RolloutValues(places, _values);
     }
 
     public static WantedState Read(string path)
@@ -85,6 +87,8 @@ internal sealed class WantedStateReader
         var verify = true;
         ImmutableSortedDictionary<string, int>? traffic = null;
         CanarySettings? canary = null;
+        HandoverSettings? handover = null;
+        WantedMirror? mirror = null;
         string? tag = null;
         var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
         foreach (var (key, keyNode, value) in _values.Entries(body, path))
@@ -105,6 +109,12 @@ internal sealed class WantedStateReader
                 case "canary":
                     canary = Canary(value, at);
                     break;
+                case "handover":
+                    handover = _rollouts.Handover(value, at);
+                    break;
+                case "mirror":
+                    mirror = _rollouts.Mirror(value, at);
+                    break;
                 case "tag":
                     tag = Tag(value, at);
                     break;
@@ -120,6 +130,11 @@ internal sealed class WantedStateReader
         if (canary is not null && traffic is not null)
         {
             _places.Add(nodes["canary"], path + ".canary", "A canary shares the traffic out itself: write either 'canary' or 'traffic'.");
+        }
+
+        if (canary is not null && handover is not null)
+        {
+            _places.Add(nodes["handover"], path + ".handover", "A canary gets a share at once, a handover all when it is warm: write either 'canary' or 'handover'.");
         }
 
         foreach (var (key, sentence) in SettingsCheck.Faults(settings))
@@ -149,6 +164,8 @@ internal sealed class WantedStateReader
         {
             Package = package,
             Canary = canary,
+            Handover = handover,
+            Mirror = mirror,
             Tag = tag,
             Nodes = nodes.ToImmutable(),
         };

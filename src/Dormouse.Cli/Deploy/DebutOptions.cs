@@ -10,6 +10,9 @@ namespace Dormouse.Cli.Deploy;
 /// <param name="Traffic">False = it gets no traffic.</param>
 internal sealed record DebutSettings(CanarySettings? Canary, string? Tag, bool Traffic)
 {
+    /// <summary>It takes the traffic when it is warm; null = at once.</summary>
+    public HandoverSettings? Handover { get; init; }
+
     /// <summary>With all traffic and no tag.</summary>
     public static readonly DebutSettings Usual = new(null, null, Traffic: true);
 }
@@ -27,8 +30,13 @@ internal sealed class DebutOptions
     }
 
     /// <summary>What no server takes is refused here, before anything is sent.</summary>
-    public DebutSettings Read(ParseResult parsed, CanarySettings? canary)
+    public DebutSettings Read(ParseResult parsed, CanarySettings? canary, HandoverSettings? handover)
     {
+        if (handover is not null && (canary is not null || parsed.GetValue(_noTraffic)))
+        {
+            throw CommandException.Usage($"--warm and {(canary is null ? _noTraffic.Name : "--canary")} cannot be used together: with --warm the new revision gets all traffic once it is warm.");
+        }
+
         var tag = parsed.GetValue(_tag);
         if (tag is not null && TagRules.Refusal(tag) is { } refusal)
         {
@@ -37,6 +45,6 @@ internal sealed class DebutOptions
 
         return canary is not null && parsed.GetValue(_noTraffic)
             ? throw CommandException.Usage($"--canary and {_noTraffic.Name} cannot be used together: a canary is judged by the traffic that it gets.")
-            : new DebutSettings(canary, tag, !parsed.GetValue(_noTraffic));
+            : new DebutSettings(canary, tag, !parsed.GetValue(_noTraffic)) { Handover = handover };
     }
 }

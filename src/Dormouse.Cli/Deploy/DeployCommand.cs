@@ -19,6 +19,7 @@ internal sealed class DeployCommand
     private readonly SettingsOptions _settings = new();
     private readonly SignatureOptions _signature = new();
     private readonly CanaryOptions _canary = new();
+    private readonly HandoverOptions _handover = new();
     private readonly DebutOptions _debut = new();
 
     public static Command Create(GlobalOptions globals)
@@ -34,6 +35,7 @@ internal sealed class DeployCommand
             "dormouse deploy app.py",
             "dormouse deploy app.py --handler app.py::classify --name classify",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
+            "dormouse deploy digits-2.onnx --name digits --keep-old 10m --warm",
             "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");
         Arguments.RefuseOptions(deploy._source);
         command.Add(deploy._source);
@@ -41,6 +43,7 @@ internal sealed class DeployCommand
         deploy._settings.AddTo(command);
         deploy._signature.AddTo(command);
         deploy._canary.AddTo(command);
+        deploy._handover.AddTo(command);
         deploy._debut.AddTo(command);
         command.Add(deploy._noVerify);
         command.Add(deploy._noWait);
@@ -51,7 +54,7 @@ internal sealed class DeployCommand
     {
         var address = parsed.GetRequiredValue(_source);
         var settings = _settings.Read(parsed);
-        var debut = _debut.Read(parsed, _canary.Read(parsed));
+        var debut = _debut.Read(parsed, _canary.Read(parsed), _handover.Read(parsed));
         var (signature, added) = await LocalFile.RunAsync(() => _signature.Read(parsed), cancellationToken);
         if (SettingsCheck.Faults(settings) is { IsEmpty: false } faults)
         {
@@ -80,6 +83,11 @@ internal sealed class DeployCommand
             throw new CommandException(ExitCodes.Refused, "spec_invalid", $"--canary is {canary.Percent}, but the source has {source.Versions.Length} versions; allowed is one. Deploy the folder of the newest by itself.");
         }
 
+        if (debut.Handover is not null && source.Versions.Length > 1)
+        {
+            throw new CommandException(ExitCodes.Refused, "spec_invalid", $"--warm is set, but the source has {source.Versions.Length} versions; allowed is one. Deploy the folder of the newest by itself.");
+        }
+
         foreach (var hint in source.Hints)
         {
             session.Screen.Note("note: " + hint);
@@ -99,7 +107,9 @@ internal sealed class DeployCommand
             }
         }
 
-        var endpoint = await session.Client.Endpoints.GetAsync(name, cancellationToken);
+        var endpoint = debut.Handover is not null && !parsed.GetValue(_noWait)
+            ? await HandoverReport.WaitAsync(session, name, cancellationToken)
+            : await session.Client.Endpoints.GetAsync(name, cancellationToken);
         Report(session, endpoint, results.ToImmutable());
     }
 
@@ -137,6 +147,10 @@ internal sealed class DeployCommand
         }
 
         session.Screen.Line(DeployReport.Live(endpoint, results[^1].Revision));
+        if (endpoint.Handover is { State: "waiting" or "warming" or "keeping" } handover)
+        {
+            session.Screen.Line(Shown.Line(HandoverReport.Sentence(handover, session.Surroundings.Time)));
+        }
     }
 
     private static SourceVersion With(SourceVersion version, ImmutableArray<SourceFile> added) =>

@@ -59,6 +59,11 @@ internal static class DeployReport
                 + $" at the latest in {canary.Settings.For} ('dormouse describe {endpoint.Name}' shows how it stands)";
         }
 
+        if (endpoint.Handover is { State: "waiting" or "warming" } handover && handover.Traffic.ContainsKey(revision.Name))
+        {
+            return $"{endpoint.Name} {revision.Name} is ready and gets the traffic when it is warm ('dormouse describe {endpoint.Name}' shows how it stands)";
+        }
+
         if (endpoint.Traffic.GetValueOrDefault(revision.Name) == 0)
         {
             return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";

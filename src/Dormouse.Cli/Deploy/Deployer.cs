@@ -52,7 +52,7 @@ internal sealed class Deployer(Session session)
     {
         var client = session.Client;
         var sent = await UploadAsync(endpoint, version, cancellationToken);
-        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Tag = debut.Tag, Traffic = debut.Traffic };
+        var request = new DeployRequest { Files = version.Package, Settings = settings, Verify = verify, Canary = debut.Canary, Handover = debut.Handover, Tag = debut.Tag, Traffic = debut.Traffic };
         var revision = await session.Activity.RunAsync(
             verify && wait ? $"verifying {endpoint}" : $"deploying {endpoint}",
             () => client.Endpoints.DeployAsync(endpoint, request, wait, cancellationToken));

@@ -55,6 +55,11 @@ internal static class DescribeCommand
             Pair(screen, "canary", Canary(canary));
         }
 
+        if (endpoint.Handover is { } handover)
+        {
+            Pair(screen, "handover", HandoverReport.Sentence(handover, time));
+        }
+
         if (endpoint.Mirror is { } mirror)
         {
             Pair(screen, "mirror", MirrorCommand.Sentence(mirror));

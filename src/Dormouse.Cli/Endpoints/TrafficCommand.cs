@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -16,14 +17,24 @@ internal static class TrafficCommand
         var name = Arguments.Endpoint();
         var weights = new Argument<string[]>("weights") { HelpName = "r3=90 r4=10", Description = "Per cent by revision; they sum to 100. None = show the traffic.", Arity = ArgumentArity.ZeroOrMore };
         Arguments.RefuseOptions(weights);
-        var command = new CliCommand("traffic", "Share an endpoint's traffic out to its revisions.", "dormouse traffic digits r3=90 r4=10", "dormouse traffic digits r4=100", "dormouse traffic digits") { name, weights };
+        var handover = new HandoverOptions();
+        var noWait = new Option<bool>("--no-wait") { Description = "With --warm: do not wait until the traffic has moved." };
+        var command = new CliCommand("traffic", "Share an endpoint's traffic out to its revisions.", "dormouse traffic digits r3=90 r4=10", "dormouse traffic digits r4=100", "dormouse traffic digits r4=100 --keep-old 10m --warm", "dormouse traffic digits") { name, weights, noWait };
+        handover.AddTo(command);
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             var endpoint = parsed.GetRequiredValue(name);
             var wanted = parsed.GetValue(weights) ?? [];
-            Report(session, wanted.Length == 0
+            var warm = handover.Read(parsed);
+            if (wanted.Length == 0 && warm is not null)
+            {
+                throw CommandException.Usage("--warm needs the traffic to be, such as r4=100.");
+            }
+
+            var info = wanted.Length == 0
                 ? await session.Client.Endpoints.GetAsync(endpoint, cancellationToken)
-                : await session.Client.Endpoints.SetTrafficAsync(endpoint, Parse(wanted), cancellationToken));
+                : await session.Client.Endpoints.SetTrafficAsync(endpoint, Parse(wanted), warm, cancellationToken);
+            Report(session, warm is not null && !parsed.GetValue(noWait) ? await HandoverReport.WaitAsync(session, endpoint, cancellationToken) : info);
         });
     }
 
@@ -75,6 +86,11 @@ internal static class TrafficCommand
         foreach (var (revision, weight) in endpoint.Traffic.OrderByDescending(t => t.Value))
         {
             session.Screen.Line($"{endpoint.Name} {revision}  {weight} %");
+        }
+
+        if (endpoint.Handover is { State: "waiting" or "warming" or "keeping" } handover)
+        {
+            session.Screen.Line(Shown.Line(HandoverReport.Sentence(handover, session.Surroundings.Time)));
         }
     }
 }

@@ -25,18 +25,17 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     public long NextNumber { get; private set; } = firstInstanceNumber;
 
-    public bool IsDraining { get; set; }
+    public TrafficState Traffic { get; } = new();
 
-    /// <summary>Meaningful while <see cref="IsDraining"/>.</summary>
-    public DrainReason DrainReason { get; set; }
+    public bool IsDraining => Traffic.IsDraining;
 
-    public bool IsRetired { get; set; }
+    public bool IsRetired => Traffic.IsRetired;
 
     /// <summary>What is to be kept while the revision carries traffic.</summary>
     public KeptInstances Keeping { get; } = new(spec);
 
     /// <summary>Instances kept without work.</summary>
-    public int Kept => IsDraining || IsRetired ? 0 : Keeping.Count;
+    public int Kept => IsRetired ? 0 : IsDraining ? Math.Min(Traffic.Standby.Instances, spec.MaxInstances) : Keeping.Count;
 
     /// <summary>Those of <see cref="Kept"/> that are paid for whether they run or not.</summary>
     public ProvisionedInstances Provisioned { get; } = new(spec.Provisioned);
@@ -47,7 +46,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public HeldInstances Holding { get; } = new(spec);
 
     /// <summary>Instances that are not stopped for idleness.</summary>
-    private int Held => IsDraining || IsRetired ? 0 : Math.Max(Kept, Holding.ToHold);
+    private int Held => IsDraining || IsRetired ? Kept : Math.Max(Kept, Holding.ToHold);
 
     /// <summary>When an instance is to be started for an expected invocation unless one serves then; null = not in this idle time.</summary>
     public MonotonicTime? StartAgainAt => IsDraining || IsRetired ? null : KeepAlive.StartAgainAt(Learned.StartTime);
@@ -161,7 +160,8 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             Ask(cause, false, now, effects);
         }
 
-        var reason = isToKeep ? Keeping.Reason(before.Live) : Sentences.Started(queued, before, Slots, cause);
+        var reason = isToKeep ? IsDraining ? Sentences.StartedForStandby(Traffic.Standby, before.Live) : Keeping.Reason(before.Live)
+            : Sentences.Started(queued, before, Slots, cause);
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -232,11 +232,11 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Stops what was idle for the keep-alive, longest idle first, down to what is kept.</summary>
     public void StopIdle(MonotonicTime now, RevisionEffects effects)
     {
-        while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Held && EndOf(slot, counts) is var (end, plan) && end <= now)
+        while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Held && IdleEnds.Of(slot, counts.Ready == 1, Traffic, KeepAlive, Learned.StartTime) is var (end, plan) && end <= now)
         {
             _causes.Stopped();
             var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
-                : IsDraining ? (StopReason.Requested, Sentences.Drained(DrainReason))
+                : IsDraining ? (StopReason.Requested, Sentences.Drained(Traffic.DrainReason))
                 : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
             Stop(slot, reason, sentence, now, effects);
         }
@@ -278,8 +278,23 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>A schedule asks for another number. A window that opens starts a stopped endpoint again, as a call does.</summary>
     public void FloorChanged(in InstanceFloor floor)
     {
-        IsDraining &= DrainReason != DrainReason.Stopped || floor.Instances <= Keeping.Floor.Instances;
+        if (Traffic.IsStopped && floor.Instances > Keeping.Floor.Instances)
+        {
+            Traffic.Resume();
+        }
+
         Keeping.Floor = floor;
+    }
+
+    /// <summary>The revision has traffic again: what was kept without any is idle from now on.</summary>
+    public void Resume(MonotonicTime now)
+    {
+        for (var i = 0; i < Table.Count && IsDraining; i++)
+        {
+            Table[i].Await(now);
+        }
+
+        Traffic.Resume();
     }
 
     /// <summary>Counts anew which instances are provisioned; to be called after every change.</summary>
@@ -288,29 +303,10 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
     public MonotonicTime TellIdle(RevisionEffects effects)
     {
-        var counts = Table.Counts();
-        var mayTake = counts.Ready > Kept;
-        var (wake, isHeld) = (MonotonicTime.Never, counts.Ready <= Held);
-        for (var i = 0; i < Table.Count; i++)
-        {
-            var slot = Table[i];
-            var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
-            var own = slot.State == InstanceState.Starting ? slot.StartDeadline : isOffer ? isHeld ? Holding.LowersAt : EndOf(slot, counts).At : MonotonicTime.Never;
-            wake = own < wake ? own : wake;
-            if (isOffer != slot.IsOffered && slot.State != InstanceState.Stopping)
-            {
-                slot.IsOffered = isOffer;
-                (isOffer ? effects.BecameIdle : effects.BecameBusy).Add(slot.Id);
-            }
-        }
-
+        var wake = IdleEnds.Offer(Table, new IdleBounds(Kept, Held, Holding.LowersAt), Traffic, KeepAlive, Learned.StartTime, effects);
         effects.IdleWorth = effects.BecameIdle.Count == 0 ? 0 : IdleWorth.Of(KeepAlive.Memory.Gaps, Learned.StartTime, spec.MemoryMib);
         return wake;
     }
-
-    /// <summary>When an idle instance is to be stopped, and why.</summary>
-    private (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, in InstanceCounts counts) =>
-        IsDraining || IsRetired ? (slot.IdleSince, default) : KeepAlive.EndOf(slot, counts.Ready == 1, Learned.StartTime);
 
     private void StartFailed(InstanceSlot slot, StartFailure failure, MonotonicTime now, RevisionEffects effects)
     {

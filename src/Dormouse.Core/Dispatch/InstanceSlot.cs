@@ -136,6 +136,15 @@ internal sealed class InstanceSlot
 
     public void Leave() => IsGone = true;
 
+    /// <summary>Work may come from now on: while nothing does it is idle from here.</summary>
+    public void Await(MonotonicTime at)
+    {
+        if (IsIdle)
+        {
+            IdleSince = at;
+        }
+    }
+
     /// <summary>Takes a free slot.</summary>
     public SlotLease Take(long leaseId, MonotonicTime at)
     {

@@ -66,7 +66,7 @@ public sealed class RevisionEngine
     }
 
     /// <summary>The user stopped the endpoint and no invocation has come since.</summary>
-    public bool IsStopped => _roster is { IsDraining: true, DrainReason: DrainReason.Stopped };
+    public bool IsStopped => _roster.Traffic.IsStopped;
 
     /// <summary>The number that its next instance would get.</summary>
     public long NextInstanceNumber => _roster.NextNumber;
@@ -76,7 +76,7 @@ public sealed class RevisionEngine
     /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
-        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || _roster.IsDraining || (_roster.Backoff.Failure is null && _roster.Kept == 0 && _roster.StartAgainAt is null));
+        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || (_roster.IsDraining && _roster.Kept == 0) || (_roster.Backoff.Failure is null && _roster.Kept == 0 && _roster.StartAgainAt is null));
 
     /// <summary>
     /// Takes one event at <paramref name="now"/> (never earlier than the last) and appends what must be done to <paramref name="effects"/>, which the caller
@@ -108,22 +108,17 @@ public sealed class RevisionEngine
                 effects.ProvisionedMicroseconds = _roster.Provisioned.TakeMicroseconds();
                 break;
             case RevisionEventKind.Drain:
-                _roster.IsDraining = true;
-                _roster.DrainReason = @event.Why;
+                _roster.Traffic.Drain(@event.Why, @event.Standby);
                 break;
             case RevisionEventKind.Stop:
-                if (!_roster.IsDraining)
-                {
-                    (_roster.IsDraining, _roster.DrainReason) = (true, DrainReason.Stopped);
-                }
-
+                _roster.Traffic.Stop();
                 _roster.DrainAll(now, effects);
                 break;
             case RevisionEventKind.Resume:
-                _roster.IsDraining = false;
+                _roster.Resume(now);
                 break;
             case RevisionEventKind.Retire:
-                _roster.IsRetired = true;
+                _roster.Traffic.Retire();
                 _refusals.All(RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null, effects);
                 break;
             default:
@@ -159,7 +154,7 @@ public sealed class RevisionEngine
 
         if (IsStopped)
         {
-            _roster.IsDraining = false;
+            _roster.Traffic.Resume();
         }
 
         var waiter = new Waiter(arrival.Ticket, now, _sequence, arrival.QueueDeadline, arrival.BodyBytes, arrival.IsRetry, arrival.Wishes);

@@ -47,7 +47,7 @@ public enum RevisionEventKind
     /// <summary>Asks for the provisioned time since it was last asked for (<see cref="RevisionEffects.ProvisionedMicroseconds"/>).</summary>
     MeterProvisioned,
 
-    /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all.</summary>
+    /// <summary>No new invocations will come (other revision took over, endpoint stopped): finish what waits and runs, then stop all but what a handover keeps (<see cref="RevisionEvent.Standby"/>).</summary>
     Drain,
 
     /// <summary>
@@ -55,7 +55,7 @@ public enum RevisionEventKind
     /// </summary>
     Stop,
 
-    /// <summary>Drain is over: the revision has traffic again.</summary>
+    /// <summary>Drain is over: the revision has traffic again. The idle time-out of what it has kept begins.</summary>
     Resume,
 
     /// <summary>The endpoint is deleted or the server stops: refuse what waits, finish what runs, stop all.</summary>
@@ -121,6 +121,8 @@ public readonly record struct RevisionEvent
 
     public InstanceFloor Floor { get; private init; }
 
+    public Standby Standby { get; private init; }
+
     public InstanceReady? Ready { get; private init; }
 
     public StartFailure? Failure { get; private init; }
@@ -157,7 +159,7 @@ public readonly record struct RevisionEvent
 
     public static RevisionEvent InstanceGone(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceGone, Instance = instance };
 
-    public static RevisionEvent Drain(DrainReason why) => new() { Kind = RevisionEventKind.Drain, Why = why };
+    public static RevisionEvent Drain(DrainReason why, Standby standby = default) => new() { Kind = RevisionEventKind.Drain, Why = why, Standby = standby };
 
     public static RevisionEvent FloorChanged(in InstanceFloor floor) => new() { Kind = RevisionEventKind.FloorChanged, Floor = floor };
 

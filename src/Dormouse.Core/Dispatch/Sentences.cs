@@ -18,6 +18,9 @@ internal static class Sentences
 
     public static string StartedForFloor(in InstanceFloor floor, int live) => $"floor of {floor.Instances} {floor.Window}, {live} there";
 
+    public static string StartedForStandby(in Standby standby, int live) =>
+        $"{Instances(standby.Instances)} {(standby.IsNext ? "to be ready before the traffic comes" : "kept for a way back after the traffic went")}, {live} there";
+
     public static string StartedForExpected(TimeSpan quiet, in KeepAlivePlan plan) => $"quiet for {Durations.Words(quiet)} and an invocation is expected: {plan.Why}";
 
     public static string StartedForSpare(int spare, in InstanceCounts before, int concurrency) =>

@@ -34,6 +34,9 @@ public sealed record Endpoint
     /// <summary>The canary that waits or runs, or how the last one ended; null when there was none.</summary>
     public Canary? Canary { get; init; }
 
+    /// <summary>The handover that waits, warms or keeps, or how the last one ended; null when there was none.</summary>
+    public Handover? Handover { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 }
 

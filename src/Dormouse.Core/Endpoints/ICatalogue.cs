@@ -9,7 +9,7 @@ namespace Dormouse.Core.Endpoints;
 /// </summary>
 public interface ICatalogue
 {
-    /// <summary>Every endpoint with the revisions that carry traffic (or its newest one when none does), in order of id.</summary>
+    /// <summary>Every endpoint with the revisions that carry traffic (or its newest one when none does) and those that a handover keeps instances of, in order of id.</summary>
     IAsyncEnumerable<CatalogueEntry> ReadAllAsync(CancellationToken cancellationToken);
 
     /// <summary>One endpoint by name, or null.</summary>
@@ -31,7 +31,7 @@ public interface ICatalogue
     /// so deploys at once get numbers of their own. <see cref="NewRevision.IsPublic"/> null keeps what the endpoint has. Traffic stays as it is;
     /// the entry holds the new revision besides those that routing needs. With <see cref="NewRevision.Canary"/> the endpoint's canary waits for it.
     /// </summary>
-    /// <exception cref="ArgumentException"><see cref="CanaryRules.Refusal"/> refuses the canary.</exception>
+    /// <exception cref="ArgumentException"><see cref="CanaryRules.Refusal"/> refuses the canary, or <see cref="HandoverRules.Refusal"/> the handover.</exception>
     Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
@@ -43,7 +43,7 @@ public interface ICatalogue
     Task<CatalogueEntry?> CompleteRevisionAsync(RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal, and ends a canary that runs.
+    /// Replaces traffic; returns null when the endpoint is gone. Keeps the old value as <see cref="Endpoint.PreviousTraffic"/>, unless both are equal, and ends a canary that runs and a handover that warms or keeps.
     /// </summary>
     /// <exception cref="ArgumentException">Weights break their rule, or a revision is missing or not ready (also when it became so just now).</exception>
     Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken);
@@ -61,7 +61,14 @@ public interface ICatalogue
     /// <summary><see cref="CanaryFlow.Apply"/>; null when the endpoint is gone.</summary>
     Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken);
 
-    /// <summary>Unloading rolls a canary back that runs.</summary>
+    /// <summary>Begins a handover to this traffic, which stays as it is until the handover moves it; null when the endpoint is gone.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="SetTrafficAsync"/>, or <see cref="HandoverRules.Refusal"/>.</exception>
+    Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary><see cref="HandoverFlow.Apply"/>; null when the endpoint is gone.</summary>
+    Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Unloading rolls a canary back that runs, and ends a handover.</summary>
     Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken);
 
     Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken);
@@ -95,6 +102,9 @@ public sealed record NewRevision
 
     /// <summary>It begins as a canary; null = it takes all traffic when it is ready.</summary>
     public CanaryPolicy? Canary { get; init; }
+
+    /// <summary>It takes all traffic once it is warm; null = as soon as it is ready.</summary>
+    public HandoverPolicy? Handover { get; init; }
 
     public Debut Debut { get; init; } = Debut.Usual;
 }

@@ -24,16 +24,17 @@ public static class CanaryFlow
         var isOvertaken = endpoint.Traffic.Any(s => s.Revision > revision);
         return (isCanary, isOvertaken) switch
         {
-            (true, false) when !endpoint.Traffic.IsEmpty => Begin(endpoint, endpoint.Canary!, now), // isCanary says that there is one.
+            (true, false) when !endpoint.Traffic.IsEmpty => Begin(HandoverFlow.TrafficSet(endpoint, $"r{revision} is a canary"), endpoint.Canary!, now), // isCanary says that there is one.
             (true, _) => Ended(endpoint, CanaryState.Ended, isOvertaken ? "a newer revision took the traffic" : "there was no traffic left to compare with", now),
             (false, false) => TrafficSet(endpoint, [new TrafficShare(revision, 100)], $"r{revision} was deployed", now),
             _ => endpoint,
         };
     }
 
-    /// <summary>Someone gives the endpoint this traffic; that ends a canary that runs.</summary>
+    /// <summary>Someone gives the endpoint this traffic; that ends a canary that runs, and a handover.</summary>
     public static Endpoint TrafficSet(Endpoint endpoint, ImmutableArray<TrafficShare> traffic, string why, DateTimeOffset now)
     {
+        endpoint = HandoverFlow.TrafficSet(endpoint, why);
         if (traffic.SequenceEqual(endpoint.Traffic))
         {
             return endpoint;
@@ -43,10 +44,10 @@ public static class CanaryFlow
         return endpoint.Canary is { State: CanaryState.Running } ? Ended(changed, CanaryState.Ended, why, now) : changed;
     }
 
-    /// <summary>Unloading rolls a canary back that runs: nobody would watch it.</summary>
+    /// <summary>Unloading rolls a canary back that runs, and ends a handover: nobody would watch them.</summary>
     public static Endpoint Unloaded(Endpoint endpoint, bool isUnloaded, DateTimeOffset now)
     {
-        var changed = endpoint with { IsUnloaded = isUnloaded };
+        var changed = (isUnloaded ? HandoverFlow.TrafficSet(endpoint, "the endpoint was unloaded") : endpoint) with { IsUnloaded = isUnloaded };
         return isUnloaded && endpoint.Canary is { } canary ? Apply(changed, canary.Revision, new CanaryDecision.RollBack("the endpoint was unloaded"), now) : changed;
     }
 

@@ -50,6 +50,8 @@ public static class CanaryRules
             $"canary.percent is {policy.Percent}, but '{name}' has no revision with traffic to compare a new one with; deploy the first revision without a canary.",
         { Canary: { IsOpen: true } canary } =>
             $"canary.percent is {policy.Percent}, but r{canary.Revision} of '{name}' is a canary already; allowed is one at a time. Wait for its end, or end it with 'dormouse rollback {name}' or 'dormouse traffic'.",
+        { Handover.IsOpen: true } =>
+            $"canary.percent is {policy.Percent}, but '{name}' is being handed over to another revision; allowed is one rollout at a time. Wait for its end, or end it with 'dormouse rollback {name}'.",
         _ => null,
     };
 }

@@ -17,7 +17,9 @@ public readonly record struct Debut(string? Tag, bool TakesTraffic)
     /// <param name="serves">Whether the revision is to serve from now on.</param>
     public Endpoint Completed(Endpoint endpoint, int revision, RevisionState state, bool serves, DateTimeOffset now)
     {
-        var after = CanaryFlow.Completed(endpoint, revision, state, serves && TakesTraffic, now);
+        var after = HandoverFlow.WaitsFor(endpoint, revision)
+            ? HandoverFlow.Completed(endpoint, revision, state, serves, now)
+            : CanaryFlow.Completed(endpoint, revision, state, serves && TakesTraffic, now);
         return serves && state == RevisionState.Ready && Tag is { } tag && !(TagRules.Find(after, tag) > revision) ? TagRules.Set(after, tag, revision) : after;
     }
 }

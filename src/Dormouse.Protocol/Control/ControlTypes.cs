@@ -18,47 +18,15 @@ public sealed record DeployRequest
     /// <summary>Give the revision this share only, watch it against the old, and promote it or roll it back; null = all traffic at once.</summary>
     public CanarySettings? Canary { get; init; }
 
+    /// <summary>Give the revision all traffic when instances of it are ready, not before; null = as soon as it is verified.</summary>
+    public HandoverSettings? Handover { get; init; }
+
     /// <summary>Let this tag address the revision once it is ready; null = none.</summary>
     public string? Tag { get; init; }
 
     /// <summary>False = give the revision no traffic: its number and its tags reach it. Default true.</summary>
     public bool Traffic { get; set; } = true;
 }
-
-/// <param name="Percent">Per cent of the invocations, 1 to 99.</param>
-/// <param name="Min">Invocations of each side before it may be promoted, 20 to 100,000; null = 100.</param>
-/// <param name="For">Time limit such as "30m", 1 min to 7 days; null = 30 min.</param>
-public sealed record CanarySettings(int Percent, int? Min = null, string? For = null);
-
-/// <summary>The canary of an endpoint, or how its last one ended.</summary>
-public sealed record CanaryInfo
-{
-    /// <summary>The new revision, "r4".</summary>
-    public required string Revision { get; init; }
-
-    /// <summary>"waiting" (the revision is being verified), "running", "promoted", "rolled_back", "ended".</summary>
-    public required string State { get; init; }
-
-    public required CanarySettings Settings { get; init; }
-
-    /// <summary>Why it ended; null before.</summary>
-    public string? Reason { get; init; }
-
-    /// <summary>Looks taken at the counts, of five.</summary>
-    public int Looks { get; init; }
-
-    public DateTimeOffset? StartedAt { get; init; }
-
-    public DateTimeOffset? EndedAt { get; init; }
-
-    /// <summary>What is counted of the new revision since the canary or the server started; null unless it runs.</summary>
-    public CanaryCountsInfo? New { get; init; }
-
-    /// <summary>The same of the other revisions together.</summary>
-    public CanaryCountsInfo? Old { get; init; }
-}
-
-public sealed record CanaryCountsInfo(int Calls, int Failed, int Rejected, double MedianMs, double P95Ms);
 
 public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes);
 
@@ -178,6 +146,9 @@ public sealed record EndpointInfo
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }
 
+    /// <summary>Null when there never was one.</summary>
+    public HandoverInfo? Handover { get; init; }
+
     /// <summary>Null when nothing is mirrored.</summary>
     public MirrorInfo? Mirror { get; init; }
 
@@ -245,7 +216,8 @@ public sealed record RevisionList(ImmutableArray<RevisionInfo> Revisions);
 public sealed record EndpointPatch(bool? Public = null);
 
 /// <summary><c>PUT /api/v1/endpoints/{name}/traffic</c>: weights by revision name; they must sum to 100.</summary>
-public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic);
+/// <param name="Handover">Move the traffic when the revisions that gain some are warm; null = at once.</param>
+public sealed record TrafficRequest(ImmutableSortedDictionary<string, int> Traffic, HandoverSettings? Handover = null);
 
 /// <summary><c>PUT /api/v1/endpoints/{name}/tags/{tag}</c>.</summary>
 /// <param name="Revision">"r3"; a ready one.</param>

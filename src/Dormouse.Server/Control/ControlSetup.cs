@@ -52,6 +52,8 @@ internal static class ControlSetup
         .AddSingleton<OptimiseQueue>()
         .AddSingleton<LoadedModels>()
         .AddSingleton<CanaryLoop>()
+        .AddSingleton<HandoverWatches>()
+        .AddSingleton<HandoverLoop>()
         .AddSingleton<UploadSweeper>();
 
     private static MachineFacts Machine(ServerSettings settings) => new(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib);

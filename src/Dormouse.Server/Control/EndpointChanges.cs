@@ -14,7 +14,7 @@ namespace Dormouse.Server.Control;
 /// shows an older state than the catalogue. Nothing else may put routes.
 /// </summary>
 internal sealed partial class EndpointChanges(
-    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, CanaryWatches canaries, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
+    ICatalogue catalogue, RoutingTable routing, DispatchService dispatch, CanaryWatches canaries, HandoverWatches handovers, LogStore logs, TimeProvider time, ILogger<EndpointChanges> logger)
 {
     private const int StripesCount = 64;
 
@@ -34,7 +34,7 @@ internal sealed partial class EndpointChanges(
             if (await catalogue.FindAsync(revision.Tenant, revision.EndpointName, CancellationToken.None) is { } now && now.Id == entry.Endpoint.Id)
             {
                 var route = routing.Find(now.Tenant, now.Name);
-                routing.Put(new EndpointRoute(now, route is not null && route.Endpoint.Id == now.Id ? route.Revisions : []));
+                routing.Put(route is not null && route.Endpoint.Id == now.Id ? route with { Endpoint = now } : new EndpointRoute(now, []));
             }
         }
         finally
@@ -86,6 +86,14 @@ internal sealed partial class EndpointChanges(
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, CancellationToken cancellationToken) =>
         ChangeAsync(revision.Endpoint, null, token => catalogue.ApplyCanaryAsync(revision, decision, time.GetUtcNow(), token), cancellationToken);
 
+    /// <summary>The traffic is to become this one, once the revisions that gain some are warm.</summary>
+    public Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, CancellationToken cancellationToken) =>
+        ChangeAsync(endpoint, null, token => catalogue.BeginHandoverAsync(endpoint, traffic, policy, time.GetUtcNow(), token), cancellationToken);
+
+    /// <summary>Carries out what was decided of the endpoint's handover; nothing when it is not at that point any more.</summary>
+    public Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, CancellationToken cancellationToken) =>
+        ChangeAsync(endpoint, null, token => catalogue.ApplyHandoverAsync(endpoint, decision, time.GetUtcNow(), token), cancellationToken);
+
     public Task<CatalogueEntry?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, CancellationToken cancellationToken) =>
         ChangeAsync(
             endpoint, isUnloaded ? "unloaded" : "loaded",
@@ -109,6 +117,7 @@ internal sealed partial class EndpointChanges(
             isDeleted = await catalogue.DeleteAsync(endpoint.Id, cancellationToken);
             routing.Remove(endpoint);
             canaries.Forget(endpoint.Id);
+            handovers.Forget(endpoint.Id);
         }
         finally
         {
@@ -137,17 +146,20 @@ internal sealed partial class EndpointChanges(
                 return null;
             }
 
-            var before = routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Endpoint.Canary;
-            routing.Put(entry);
+            var before = routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Endpoint;
+            var route = EndpointRoute.Of(entry);
+            routing.Put(route);
             canaries.Follow(entry.Endpoint);
-            dispatch.TrafficChanged(entry.Endpoint, routing.Find(entry.Endpoint.Tenant, entry.Endpoint.Name)?.Revisions ?? []);
+            handovers.Follow(route);
+            dispatch.TrafficChanged(entry.Endpoint, route.Revisions, route.Standby);
             if (news is not null)
             {
                 logs.Append(endpoint, LogStore.ServerSource, news);
                 LogChanged(entry.Endpoint.Name, entry.Endpoint.Tenant, news);
             }
 
-            TellCanary(entry.Endpoint, before);
+            TellCanary(entry.Endpoint, before?.Canary);
+            TellHandover(entry.Endpoint, before?.Handover);
 
             return entry;
         }
@@ -171,9 +183,20 @@ internal sealed partial class EndpointChanges(
         LogChanged(endpoint.Name, endpoint.Tenant, news);
     }
 
+    private void TellHandover(Endpoint endpoint, Handover? before)
+    {
+        if (endpoint.Handover is not { } handover || (handover.State == before?.State && handover.Standby.SequenceEqual(before.Standby)) || HandoverViews.Sentence(handover) is not { } sentence)
+        {
+            return;
+        }
+
+        logs.Append(endpoint.Id, LogStore.ServerSource, "handover: " + sentence);
+        LogChanged(endpoint.Name, endpoint.Tenant, "handover: " + sentence);
+    }
+
     /// <summary>These settings give no revision traffic that has none: those of the route are enough.</summary>
     private CatalogueEntry? WithRoute(Endpoint? endpoint) =>
-        endpoint is null ? null : new CatalogueEntry(endpoint, routing.Find(endpoint.Tenant, endpoint.Name)?.Revisions ?? []);
+        endpoint is null ? null : new CatalogueEntry(endpoint, routing.Find(endpoint.Tenant, endpoint.Name) is { } route ? [.. route.Revisions, .. route.Standby] : []);
 
     private SemaphoreSlim Stripe(EndpointId endpoint) => _stripes[(uint)endpoint.GetHashCode() % StripesCount];
 

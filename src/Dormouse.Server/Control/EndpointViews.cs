@@ -111,6 +111,7 @@ internal sealed class EndpointViews(
             Tags = endpoint.Tags.IsEmpty ? null : endpoint.Tags.ToImmutableSortedDictionary(t => t.Name, t => RevisionViews.Name(t.Revision), StringComparer.Ordinal),
             Queued = samples.Sum(s => s.Sample.Queued),
             Canary = endpoint.Canary is { } canary ? CanaryViews.Info(canary, canaries.Find(endpoint.Id)) : null,
+            Handover = endpoint.Handover is { } handover ? HandoverViews.Info(handover, samples) : null,
             CreatedAt = endpoint.CreatedAt,
         };
 

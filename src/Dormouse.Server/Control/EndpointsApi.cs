@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Deploying;
@@ -81,7 +82,26 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
             shares.Add(new TrafficShare(number, weight));
         }
 
-        await ApplyAsync(call, endpoint, shares);
+        if (request.Handover is not { } settings)
+        {
+            await ApplyAsync(call, endpoint, shares, null);
+            return;
+        }
+
+        switch (HandoverRules.Apply(settings.Warm, settings.KeepOld, settings.For))
+        {
+            case HandoverOutcome.Refused refused:
+                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, string.Join(' ', refused.Errors.Select(e => e.Message)));
+                return;
+
+            case HandoverOutcome.Accepted when HandoverRules.Refusal(endpoint) is { } refusal:
+                await Problems.WriteAsync(call.Http, ProblemCode.Conflict, refusal);
+                return;
+
+            case HandoverOutcome.Accepted { Policy: var policy }:
+                await ApplyAsync(call, endpoint, shares, policy);
+                return;
+        }
     }
 
     public async Task RollbackAsync(ControlCall call)
@@ -99,13 +119,19 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
 
         if (request.Revision is null)
         {
+            if (endpoint.Handover?.State == HandoverState.Warming)
+            {
+                await ShowChangedAsync(call, endpoint, await changes.ApplyHandoverAsync(endpoint.Id, new HandoverDecision.End("it was rolled back by hand"), call.Cancellation));
+                return;
+            }
+
             if (endpoint.PreviousTraffic.IsEmpty)
             {
                 await Problems.WriteAsync(call.Http, ProblemCode.Conflict, $"'{endpoint.Name}' has had no other traffic before; name a revision to go to.");
                 return;
             }
 
-            await ApplyAsync(call, endpoint, endpoint.PreviousTraffic);
+            await ApplyAsync(call, endpoint, endpoint.PreviousTraffic, null);
             return;
         }
 
@@ -115,13 +141,18 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
             return;
         }
 
-        await ApplyAsync(call, endpoint, [new TrafficShare(number, 100)]);
+        await ApplyAsync(call, endpoint, [new TrafficShare(number, 100)], null);
     }
 
     public async Task StopAsync(ControlCall call)
     {
         if (await FindAsync(call) is { } endpoint)
         {
+            if (endpoint.Handover is { State: HandoverState.Warming or HandoverState.Keeping })
+            {
+                endpoint = (await changes.ApplyHandoverAsync(endpoint.Id, new HandoverDecision.End("the endpoint was stopped"), call.Cancellation))?.Endpoint ?? endpoint;
+            }
+
             await dispatch.StopAsync(endpoint.Id, call.Cancellation);
             await ShowAsync(call, endpoint);
         }
@@ -183,7 +214,8 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         await ShowAsync(call, changed.Endpoint);
     }
 
-    private async Task ApplyAsync(ControlCall call, Endpoint endpoint, IReadOnlyList<TrafficShare> wished)
+    /// <param name="handover">Null = the traffic changes at once.</param>
+    private async Task ApplyAsync(ControlCall call, Endpoint endpoint, IReadOnlyList<TrafficShare> wished, HandoverPolicy? handover)
     {
         var revisions = await catalogue.RevisionsAsync(endpoint.Id, call.Cancellation);
         if (wished.FirstOrDefault(w => w.Weight != 0 && revisions.All(r => r.Id.Number != w.Revision)) is { Revision: > 0 } missing)
@@ -203,18 +235,28 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
                 await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, refusal);
                 return;
 
+            case TrafficOutcome.Accepted accepted when handover is not null && Excess(handover, accepted.Shares, revisions) is { } excess:
+                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, excess);
+                return;
+
             case TrafficOutcome.Accepted accepted:
-                await SetTrafficAsync(call, endpoint, accepted.Shares);
+                await SetTrafficAsync(call, endpoint, accepted.Shares, handover);
                 return;
         }
     }
 
-    private async Task SetTrafficAsync(ControlCall call, Endpoint endpoint, ImmutableArray<TrafficShare> shares)
+    private static string? Excess(HandoverPolicy handover, ImmutableArray<TrafficShare> shares, ImmutableArray<Revision> revisions) => shares
+        .Select(s => HandoverRules.Excess(handover, RevisionViews.Name(s.Revision), revisions.First(r => r.Id.Number == s.Revision).Spec.MaxInstances))
+        .FirstOrDefault(e => e is not null);
+
+    private async Task SetTrafficAsync(ControlCall call, Endpoint endpoint, ImmutableArray<TrafficShare> shares, HandoverPolicy? handover)
     {
         CatalogueEntry? changed;
         try
         {
-            changed = await changes.SetTrafficAsync(endpoint.Id, shares, call.Cancellation);
+            changed = handover is null
+                ? await changes.SetTrafficAsync(endpoint.Id, shares, call.Cancellation)
+                : await changes.BeginHandoverAsync(endpoint.Id, shares, handover, call.Cancellation);
         }
         catch (ArgumentException)
         {

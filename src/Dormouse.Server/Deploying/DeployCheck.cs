@@ -17,7 +17,7 @@ internal abstract record DeployVerdict
     {
     }
 
-    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null) : DeployVerdict;
+    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null, HandoverPolicy? Handover = null) : DeployVerdict;
 
     public sealed record Refused(ProblemCode Code, string Detail) : DeployVerdict;
 }
@@ -50,10 +50,16 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
             return canaryRefusal;
         }
 
+        var (handover, handoverRefusal) = await HandoverAsync(tenant, name, request, cancellationToken);
+        if (handoverRefusal is not null)
+        {
+            return handoverRefusal;
+        }
+
         var (package, refused) = await packages.CheckAsync(tenant, request.Files, cancellationToken);
         return package is null ? refused!
             : Contents(request.Settings, package) is { } fault ? new DeployVerdict.Refused(ProblemCode.PackageInvalid, fault)
-            : await SpecAsync(tenant, name, request, package, canary, cancellationToken);
+            : WithHandover(await SpecAsync(tenant, name, request, package, canary, cancellationToken), handover);
     }
 
     /// <summary>What JSON allows and the types do not: null where a value must be.</summary>
@@ -157,6 +163,42 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
                 throw new InvalidOperationException("A canary is accepted or refused.");
         }
     }
+
+    private async Task<(HandoverPolicy? Policy, DeployVerdict.Refused? Refusal)> HandoverAsync(
+        TenantId tenant, string name, DeployRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Handover is not { } settings)
+        {
+            return (null, null);
+        }
+
+        if (request.Canary is not null || !request.Traffic)
+        {
+            var other = request.Canary is null ? "traffic is false" : $"canary.percent is {request.Canary.Percent}";
+            return (null, new DeployVerdict.Refused(ProblemCode.SpecInvalid, $"handover is set, but {other}; allowed is one of them: a handover gives the revision all traffic once it is warm."));
+        }
+
+        switch (HandoverRules.Apply(settings.Warm, settings.KeepOld, settings.For))
+        {
+            case HandoverOutcome.Refused refused:
+                return (null, Refused(ProblemCode.SpecInvalid, [.. refused.Errors.Select(e => e.Message)]));
+
+            case HandoverOutcome.Accepted { Policy: var policy }:
+                return HandoverRules.Refusal(await catalogue.FindAsync(tenant, name, cancellationToken)) is { } refusal
+                    ? (null, new DeployVerdict.Refused(ProblemCode.Conflict, refusal))
+                    : (policy, null);
+
+            default:
+                throw new InvalidOperationException("A handover is accepted or refused.");
+        }
+    }
+
+    private static DeployVerdict WithHandover(DeployVerdict verdict, HandoverPolicy? handover) => (verdict, handover) switch
+    {
+        (DeployVerdict.Fine fine, { } policy) when HandoverRules.Excess(policy, "the revision", fine.Spec.MaxInstances) is { } excess => new DeployVerdict.Refused(ProblemCode.SpecInvalid, excess),
+        (DeployVerdict.Fine fine, not null) => fine with { Handover = handover },
+        _ => verdict,
+    };
 
     private async Task<string?> SignatureAsync(RevisionSettings settings, Package package, CancellationToken cancellationToken)
     {

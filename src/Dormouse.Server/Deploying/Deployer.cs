@@ -62,15 +62,16 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
                     Package = fine.Package,
                     Spec = fine.Spec,
                     Canary = fine.Canary,
+                    Handover = fine.Handover,
                     Debut = new Debut(request.Tag, request.Traffic),
                 },
                 new EndpointId(ids.NewId()),
                 cancellationToken);
         }
-        catch (ArgumentException) when (fine.Canary is not null)
+        catch (ArgumentException) when (fine.Canary is not null || fine.Handover is not null)
         {
             // The catalogue checks again inside its transaction; it was all right a moment ago.
-            return new Deployment.Refused(ProblemCode.Conflict, $"'{name}' changed meanwhile, its canary cannot begin. Look at it and try again.");
+            return new Deployment.Refused(ProblemCode.Conflict, $"'{name}' changed meanwhile, its {(fine.Canary is null ? "handover" : "canary")} cannot begin. Look at it and try again.");
         }
 
         return request.Verify ? await VerifyAsync(added, wait, cancellationToken) : await GoLiveAsync(added);

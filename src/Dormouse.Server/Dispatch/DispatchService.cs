@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Rollouts;
 using Dormouse.Core.Scaling;
 using Dormouse.Server.Floors;
 using Dormouse.Server.Usage;
@@ -64,18 +65,27 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     public void AnswerLeft(InstanceId instance) => _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.AnswerLeft(instance));
 
     /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints that keep instances.</summary>
-    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying)
+    /// <param name="standby">Revisions without traffic of which a handover keeps instances.</param>
+    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying, ImmutableArray<Revision> standby)
     {
         foreach (var driver in DriversOf(endpoint.Id))
         {
             var carries = !endpoint.IsUnloaded && carrying.Any(r => r.Id == driver.Revision.Id);
-            driver.Apply(carries ? RevisionEvent.Of(RevisionEventKind.Resume) : RevisionEvent.Drain(endpoint.IsUnloaded ? DrainReason.Unloaded : DrainReason.NoTraffic));
+            driver.Apply(carries ? RevisionEvent.Of(RevisionEventKind.Resume)
+                : endpoint.IsUnloaded ? RevisionEvent.Drain(DrainReason.Unloaded)
+                : RevisionEvent.Drain(DrainReason.NoTraffic, StandbyOf(endpoint, driver.Revision)));
         }
 
         floors.Follow(endpoint.Id, endpoint.IsUnloaded ? [] : carrying);
         if (endpoint.IsUnloaded)
         {
             return;
+        }
+
+        foreach (var revision in standby.Where(r => StandbyOf(endpoint, r).Instances > 0))
+        {
+            starter.Prefetch(revision);
+            Tell(revision, RevisionEvent.Drain(DrainReason.NoTraffic, StandbyOf(endpoint, revision)), isToStart: true);
         }
 
         foreach (var revision in carrying)
@@ -89,19 +99,9 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     }
 
     /// <summary>A schedule asks for another number of instances of a revision that carries traffic.</summary>
-    public void FloorChanged(Revision revision, InstanceFloor floor)
-    {
+    public void FloorChanged(Revision revision, InstanceFloor floor) =>
         // An engine that is made now knows it already, and one that is dropped meanwhile is made anew only when something is to be kept.
-        while ((_drivers.GetValueOrDefault(revision.Id) ?? (floor.Instances > 0 ? Create(revision) : null)) is { } driver)
-        {
-            if (driver.Apply(RevisionEvent.FloorChanged(floor)))
-            {
-                return;
-            }
-
-            Forget(driver);
-        }
-    }
+        Tell(revision, RevisionEvent.FloorChanged(floor), isToStart: floor.Instances > 0);
 
     /// <summary>
     /// Drains the endpoint to zero and waits until nothing of it is left; the next invocation starts it again. While calls go on coming only the instances that
@@ -235,6 +235,23 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     }
 
     void IInstanceObserver.Wrote(InstanceId instance, string line) => events.RaiseWrote(instance, line);
+
+    private static Standby StandbyOf(Endpoint endpoint, Revision revision) =>
+        endpoint.Handover is { } handover ? new Standby(handover.StandbyOf(revision.Id.Number), handover.State == HandoverState.Warming) : default;
+
+    /// <param name="isToStart">The event starts instances: an engine is made for it when there is none.</param>
+    private void Tell(Revision revision, in RevisionEvent @event, bool isToStart)
+    {
+        while ((_drivers.GetValueOrDefault(revision.Id) ?? (isToStart ? Create(revision) : null)) is { } driver)
+        {
+            if (driver.Apply(@event))
+            {
+                return;
+            }
+
+            Forget(driver);
+        }
+    }
 
     private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
 

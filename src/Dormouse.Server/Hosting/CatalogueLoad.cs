@@ -16,7 +16,7 @@ internal static class CatalogueLoad
         {
             var route = EndpointRoute.Of(entry);
             routes.Add(route);
-            if (!entry.Endpoint.IsUnloaded && route.Revisions.Any(r => r.Spec.KeepsInstances))
+            if (!entry.Endpoint.IsUnloaded && (route.Revisions.Any(r => r.Spec.KeepsInstances) || !route.Standby.IsEmpty))
             {
                 warm.Add(route);
             }

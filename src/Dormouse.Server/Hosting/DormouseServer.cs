@@ -127,6 +127,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<LoadedModels>().Start();
         services.GetRequiredService<CanaryLoop>().Start();
         services.GetRequiredService<QueueLoop>().Start();
+        services.GetRequiredService<HandoverLoop>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -138,7 +139,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         {
             foreach (var route in warm)
             {
-                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions);
+                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby);
             }
 
             foreach (var revision in await services.GetRequiredService<ICatalogue>().UnverifiedAsync(cancellationToken))
@@ -167,6 +168,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await _app.StopAsync();
         await services.GetRequiredService<QueueLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
+        await services.GetRequiredService<HandoverLoop>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Rollouts;
 
 namespace Dormouse.Server.Routing;
 
@@ -9,10 +10,19 @@ namespace Dormouse.Server.Routing;
 /// <param name="Revisions">Revisions that carry traffic, in order of number.</param>
 public sealed record EndpointRoute(Endpoint Endpoint, ImmutableArray<Revision> Revisions)
 {
-    /// <summary>The route of a catalogue entry: those of its revisions that carry traffic.</summary>
-    public static EndpointRoute Of(CatalogueEntry entry) => new(
-        entry.Endpoint,
-        [.. entry.Revisions.Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number)).OrderBy(r => r.Id.Number)]);
+    /// <summary>Revisions without traffic of which a handover keeps instances.</summary>
+    public ImmutableArray<Revision> Standby { get; init; } = [];
+
+    /// <summary>The route of a catalogue entry: those of its revisions that carry traffic, or are to.</summary>
+    public static EndpointRoute Of(CatalogueEntry entry)
+    {
+        ImmutableArray<Revision> carrying = [.. entry.Revisions.Where(r => entry.Endpoint.Traffic.Any(t => t.Revision == r.Id.Number)).OrderBy(r => r.Id.Number)];
+        var standby = HandoverFlow.Revisions(entry.Endpoint);
+        return new EndpointRoute(entry.Endpoint, carrying)
+        {
+            Standby = standby.IsEmpty ? [] : [.. entry.Revisions.Where(r => standby.Contains(r.Id.Number)).Except(carrying)],
+        };
+    }
 
     /// <summary>Chooses by weight with a number drawn by the caller.</summary>
     /// <param name="draw">0 to 99.</param>

@@ -17,6 +17,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
 
     /// <summary>Provisioned instances since the last event, and their time so far.</summary>
     private int _provisioned;
+
+    /// <summary>What a handover keeps; null = the revision has traffic.</summary>
+    private int? _standby;
     private TimeSpan _provisionedTime;
     private long _provisionedMicroseconds;
 
@@ -50,6 +53,12 @@ internal sealed class EndpointBook(RevisionSpec spec)
             case RevisionEventKind.Arrived:
                 var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.Wishes.Deadline, @event.IsRetry, @event.Wishes.CanOverflow);
                 _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
+                break;
+            case RevisionEventKind.Drain:
+                _standby = @event.Standby.Instances;
+                break;
+            case RevisionEventKind.Resume:
+                _standby = null;
                 break;
             case RevisionEventKind.CallerLeft:
                 var left = @event.Ticket;
@@ -118,7 +127,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
         return _provisionedMicroseconds == whole ? null : $"provisioned instances were there for {whole} µs and {_provisionedMicroseconds} were accounted";
     }
 
-    /// <summary>Provisioned are the ready ones that were started first; they are never idled out or evicted.</summary>
+    /// <summary>Provisioned are the ready ones that were started first, while the revision has traffic; they are never idled out or evicted.</summary>
     private int CountProvisioned(RevisionEffects effects)
     {
         // What was stopped for a run that took too long was so before slots were given.
@@ -126,12 +135,13 @@ internal sealed class EndpointBook(RevisionSpec spec)
             .Where(i => i.State == BookedState.Ready && !effects.Stops.Exists(s => s.Reason == StopReason.TimedOut && s.Instance.Number == i.Number))
             .OrderBy(i => i.Number)
             .ToList();
+        var provisioned = _standby is null ? spec.Provisioned : 0;
         for (var i = 0; i < ready.Count; i++)
         {
-            ready[i].IsProvisioned = i < spec.Provisioned;
+            ready[i].IsProvisioned = i < provisioned;
         }
 
-        return Math.Min(ready.Count, spec.Provisioned);
+        return Math.Min(ready.Count, provisioned);
     }
 
     /// <summary>An instance serves on and has a slot that nobody got.</summary>
@@ -232,6 +242,12 @@ internal sealed class EndpointBook(RevisionSpec spec)
             if (instance.IsProvisioned && stop.Reason is StopReason.Idle or StopReason.Evicted)
             {
                 return $"instance {instance.Number} was stopped ({stop.Reason}) and is provisioned";
+            }
+
+            if (instance.State == BookedState.Ready && stop.Reason is StopReason.Idle or StopReason.Evicted or StopReason.Requested
+                && _instances.Values.Count(i => i.State == BookedState.Ready) <= Math.Min(_standby ?? 0, spec.MaxInstances))
+            {
+                return $"instance {instance.Number} was stopped ({stop.Reason}) and is one of {_standby} that a handover keeps";
             }
 
             if (instance.Running > 0 && stop.Reason is StopReason.Idle or StopReason.Evicted)

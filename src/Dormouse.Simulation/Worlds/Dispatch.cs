@@ -81,6 +81,13 @@ internal sealed class Dispatch(WorldState world)
         Feed(endpoint, endpoint.Engine is null && instances > 0 ? RevisionEvent.Of(RevisionEventKind.Woken) : RevisionEvent.FloorChanged(endpoint.Floor));
     }
 
+    /// <summary>The traffic goes, and a handover keeps so many instances, or it comes back (null).</summary>
+    public void ShiftTraffic(SimulatedEndpoint endpoint, int? standby)
+    {
+        endpoint.Standby = standby;
+        Feed(endpoint, endpoint.Engine is null ? RevisionEvent.Of(RevisionEventKind.Woken) : Shift(standby));
+    }
+
     /// <summary>Its start ended, well or not, or it was lost.</summary>
     public void StartEnded(SimulatedInstance instance)
     {
@@ -100,6 +107,10 @@ internal sealed class Dispatch(WorldState world)
         CarryOutWanted();
     }
 
+    private static RevisionEvent Shift(int? standby) => standby is { } instances
+        ? RevisionEvent.Drain(DrainReason.NoTraffic, new Standby(instances, IsNext: true))
+        : RevisionEvent.Of(RevisionEventKind.Resume);
+
     private void Apply(SimulatedEndpoint endpoint, in RevisionEvent @event)
     {
         var hadEngine = endpoint.Engine is not null;
@@ -113,8 +124,20 @@ internal sealed class Dispatch(WorldState world)
         {
             world.Engines++;
             world.Totals.EnginesMax = Math.Max(world.Totals.EnginesMax, world.Engines);
+            if (endpoint.Standby is { } standby)
+            {
+                // One that is made now does not know that its revision has no traffic.
+                Carry(endpoint, engine, Shift(standby));
+            }
         }
 
+        Carry(endpoint, engine, @event);
+        endpoint.DropEngineWhenEmpty();
+        world.Engines -= endpoint.Engine is null ? 1 : 0;
+    }
+
+    private void Carry(SimulatedEndpoint endpoint, RevisionEngine engine, in RevisionEvent @event)
+    {
         _effects.Clear();
         engine.Apply(@event, world.Now, _effects);
         world.Distort?.Invoke(endpoint.Index, @event, _effects);
@@ -127,8 +150,6 @@ internal sealed class Dispatch(WorldState world)
         Request(endpoint);
         CarryOutWanted();
         Schedule(endpoint);
-        endpoint.DropEngineWhenEmpty();
-        world.Engines -= endpoint.Engine is null ? 1 : 0;
     }
 
     /// <summary>An attempt that broke is not billed: its receipt is that of the attempt that follows.</summary>

@@ -38,6 +38,9 @@ internal enum EventKind : byte
 
     /// <summary>A schedule asks for another number of instances.</summary>
     FloorChanges,
+
+    /// <summary>The traffic comes or goes.</summary>
+    TrafficShifts,
 }
 
 /// <param name="Index">Of the endpoint, invocation or machine it is about.</param>

@@ -34,6 +34,9 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     /// <summary>What a schedule asks for now.</summary>
     public InstanceFloor Floor { get; set; } = InstanceFloor.None;
 
+    /// <summary>Instances that a handover keeps of it; null = it has traffic.</summary>
+    public int? Standby { get; set; }
+
     public RevisionEngine? Engine { get; private set; }
 
     /// <summary>Instances that are not gone. Not to be changed while there is no engine.</summary>

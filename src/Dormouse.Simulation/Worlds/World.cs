@@ -124,6 +124,9 @@ public sealed class World
             case EventKind.FloorChanges:
                 _dispatch.ChangeFloor(_state.Endpoints[what.Index], (int)what.Value);
                 break;
+            case EventKind.TrafficShifts:
+                _dispatch.ShiftTraffic(_state.Endpoints[what.Index], what.Value < 0 ? null : (int)what.Value);
+                break;
             case EventKind.MeterProvisioned:
                 _dispatch.Feed(_state.Endpoints[what.Index], RevisionEvent.Of(RevisionEventKind.MeterProvisioned));
                 ScheduleMeter(_state.Endpoints[what.Index]);
@@ -176,6 +179,11 @@ public sealed class World
             foreach (var floor in endpoint.Plan.Floors)
             {
                 _state.Events.Add(floor.At, new WorldEvent(EventKind.FloorChanges, endpoint.Index, floor.Instances));
+            }
+
+            foreach (var shift in endpoint.Plan.Shifts)
+            {
+                _state.Events.Add(shift.At, new WorldEvent(EventKind.TrafficShifts, endpoint.Index, shift.Standby ?? -1));
             }
         }
 

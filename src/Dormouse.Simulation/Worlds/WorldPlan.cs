@@ -42,7 +42,13 @@ public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream 
 {
     /// <summary>From when on a schedule asks for how many instances, in order of time; at the beginning for none.</summary>
     public ImmutableArray<PlannedFloor> Floors { get; init; } = [];
+
+    /// <summary>When the revision loses its traffic to another and gets it back, in order of time; at the beginning it has it. Its calls are those that were under way, or name it.</summary>
+    public ImmutableArray<PlannedShift> Shifts { get; init; } = [];
 }
+
+/// <param name="Standby">Instances that a handover keeps of it while it has no traffic; null = it has traffic from now on.</param>
+public readonly record struct PlannedShift(MonotonicTime At, int? Standby);
 
 public readonly record struct PlannedFloor(MonotonicTime At, int Instances);
 

@@ -20,6 +20,11 @@ internal static class CatalogueChanges
             throw new ArgumentException(refusal, nameof(revision));
         }
 
+        if (revision.Handover is not null && HandoverRules.Refusal(endpoint) is { } other)
+        {
+            throw new ArgumentException(other, nameof(revision));
+        }
+
         if (endpoint is null)
         {
             endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, IsPublic = revision.IsPublic ?? false, CreatedAt = now };
@@ -35,10 +40,8 @@ internal static class CatalogueChanges
         AddRow(session, new RevisionId(endpoint.Id, number), revision, now);
         AddFiles(session, new RevisionId(endpoint.Id, number), revision);
         Route(session, endpoint);
-        if (revision.Canary is not null)
-        {
-            Save(session, endpoint, endpoint with { Canary = new Canary { Revision = number, Policy = revision.Canary, State = CanaryState.Waiting } });
-        }
+        var after = revision.Canary is { } canary ? endpoint with { Canary = new Canary { Revision = number, Policy = canary, State = CanaryState.Waiting } } : endpoint;
+        Save(session, endpoint, revision.Handover is { } handover ? HandoverFlow.Wait(after, number, handover) : after);
 
         return Entry(session, endpoint.Id, number);
     }
@@ -93,6 +96,31 @@ internal static class CatalogueChanges
             return null;
         }
 
+        Check(session, endpoint, traffic);
+        Save(session, endpoint, CanaryFlow.TrafficSet(endpoint, traffic, "the traffic was changed", now));
+        return Entry(session, id, 0);
+    }
+
+    public static CatalogueEntry? BeginHandover(SqliteSession session, EndpointId id, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now)
+    {
+        if (SqliteCatalogue.FindById(session, id) is not { } endpoint)
+        {
+            return null;
+        }
+
+        if (HandoverRules.Refusal(endpoint) is { } refusal)
+        {
+            throw new ArgumentException(refusal, nameof(traffic));
+        }
+
+        Check(session, endpoint, traffic);
+        Save(session, endpoint, HandoverFlow.Begin(endpoint, traffic, policy, now));
+        return Entry(session, id, 0);
+    }
+
+    /// <exception cref="ArgumentException">It is no traffic that the endpoint can have.</exception>
+    private static void Check(SqliteSession session, Endpoint endpoint, ImmutableArray<TrafficShare> traffic)
+    {
         if (!traffic.IsEmpty && (traffic.Any(s => s.Weight is < 1 or > 100) || traffic.Sum(s => s.Weight) != 100 || traffic.DistinctBy(s => s.Revision).Count() != traffic.Length))
         {
             throw new ArgumentException($"Traffic '{TrafficText.Write(traffic)}' is not allowed: weights are 1 to 100, sum to 100, and name each revision once.", nameof(traffic));
@@ -100,14 +128,11 @@ internal static class CatalogueChanges
 
         foreach (var share in traffic)
         {
-            if (State(session, id, share.Revision) is not RevisionState.Ready)
+            if (State(session, endpoint.Id, share.Revision) is not RevisionState.Ready)
             {
                 throw new ArgumentException($"Revision r{share.Revision} of '{endpoint.Name}' cannot carry traffic: it is missing or not ready.", nameof(traffic));
             }
         }
-
-        Save(session, endpoint, CanaryFlow.TrafficSet(endpoint, traffic, "the traffic was changed", now));
-        return Entry(session, id, 0);
     }
 
     public static CatalogueEntry? SetMirror(SqliteSession session, EndpointId id, Mirror? mirror) =>
@@ -212,25 +237,26 @@ internal static class CatalogueChanges
         }
 
         session.Execute(
-            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary, tags = $tags, mirror = $mirror WHERE id = $id",
+            "UPDATE endpoints SET traffic = $traffic, previous_traffic = $previous, is_unloaded = $unloaded, canary = $canary, tags = $tags, mirror = $mirror, handover = $handover WHERE id = $id",
             ("$traffic", TrafficText.Write(after.Traffic)),
             ("$previous", TrafficText.Write(after.PreviousTraffic)),
             ("$unloaded", after.IsUnloaded ? 1 : 0),
             ("$canary", CanaryJson.Write(after.Canary)),
             ("$tags", TagText.Write(after.Tags)),
             ("$mirror", MirrorJson.Write(after.Mirror)),
+            ("$handover", HandoverJson.Write(after.Handover)),
             ("$id", StoredValues.Bytes(after.Id.Value)));
         Route(session, after);
     }
 
-    /// <summary>Marks the revisions that carry traffic, or the newest while none does.</summary>
+    /// <summary>Marks the revisions that carry traffic, or the newest while none does, and those of which a handover keeps instances.</summary>
     private static void Route(SqliteSession session, Endpoint endpoint)
     {
         var id = StoredValues.Bytes(endpoint.Id.Value);
         session.Execute("UPDATE revisions SET is_routed = 0 WHERE endpoint_id = $id AND is_routed = 1", ("$id", id));
-        foreach (var share in endpoint.Traffic)
+        foreach (var number in endpoint.Traffic.Select(s => s.Revision).Union(HandoverFlow.Revisions(endpoint)))
         {
-            session.Execute("UPDATE revisions SET is_routed = 1 WHERE endpoint_id = $id AND number = $number", ("$id", id), ("$number", share.Revision));
+            session.Execute("UPDATE revisions SET is_routed = 1 WHERE endpoint_id = $id AND number = $number", ("$id", id), ("$number", number));
         }
 
         if (endpoint.Traffic.IsEmpty)

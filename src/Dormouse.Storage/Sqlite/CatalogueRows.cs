@@ -8,12 +8,12 @@ namespace Dormouse.Storage.Sqlite;
 /// <summary>Reads joined rows of endpoint, revision and file into entries, one row a file; equal texts of neighbours become one string, equal specs one object.</summary>
 internal sealed class CatalogueRows
 {
-    public const string EndpointColumns = "e.id, e.tenant_id, e.name, e.is_public, e.is_unloaded, e.traffic, e.previous_traffic, e.created_at, e.canary, e.tags, e.mirror";
+    public const string EndpointColumns = "e.id, e.tenant_id, e.name, e.is_public, e.is_unloaded, e.traffic, e.previous_traffic, e.created_at, e.canary, e.tags, e.mirror, e.handover";
 
     public const string RevisionColumns =
         "r.endpoint_id, r.number, r.tenant_id, r.state, r.spec, r.interface, r.failure, r.created_at, r.load_us, f.path, f.hash, f.size_bytes, f.position";
 
-    private const int EndpointWidth = 11;
+    private const int EndpointWidth = 12;
 
     /// <summary>Most texts remembered: thousands of endpoints usually share a few specs and models.</summary>
     private const int SharedMax = 256;
@@ -64,6 +64,7 @@ internal sealed class CatalogueRows
         Canary = row.Text(8) is { } canary ? CanaryJson.Read(canary) : null,
         Tags = TagText.Read(row.GetString(9)),
         Mirror = row.Text(10) is { } mirror ? MirrorJson.Read(mirror) : null,
+        Handover = row.Text(11) is { } handover ? HandoverJson.Read(handover) : null,
     };
 
     /// <summary>Reads from the current row on until a file is the first of its revision, and stands on that one.</summary>

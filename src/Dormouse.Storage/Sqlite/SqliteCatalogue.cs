@@ -95,6 +95,12 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
             s => CatalogueChanges.Change(s, revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)),
             cancellationToken);
 
+    public Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.BeginHandover(s, endpoint, traffic, policy, now), cancellationToken);
+
+    public Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(s => CatalogueChanges.Change(s, endpoint, e => HandoverFlow.Apply(e, decision, now)), cancellationToken);
+
     public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(s => CatalogueChanges.Change(s, endpoint, e => CanaryFlow.Unloaded(e, isUnloaded, now))?.Endpoint, cancellationToken);
 

@@ -29,9 +29,10 @@ internal sealed class EngineWorld(RevisionSpec spec)
 
     public int WaitingCount => _waiting.Count;
 
-    private int Kept => _isDraining || _isRetired ? 0 : Math.Max(Math.Max(spec.MinInstances, spec.Provisioned), _floor);
+    private int Kept => _isRetired ? 0 : _isDraining ? Math.Min(_standby, spec.MaxInstances) : Math.Max(Math.Max(spec.MinInstances, spec.Provisioned), _floor);
 
     private int _floor;
+    private int _standby;
 
     /// <summary>Provisioned instances since the last event, and their time so far.</summary>
     private int _provisioned;
@@ -170,17 +171,19 @@ internal sealed class EngineWorld(RevisionSpec spec)
         }
     }
 
-    public void Drain(bool isDraining)
+    public void Drain(bool isDraining, int standby = 0)
     {
         _isDraining = isDraining;
         _isStopped = false;
-        Apply(RevisionEvent.Of(isDraining ? RevisionEventKind.Drain : RevisionEventKind.Resume));
+        _standby = standby;
+        Apply(isDraining ? RevisionEvent.Drain(DrainReason.NoTraffic, new Standby(standby, IsNext: true)) : RevisionEvent.Of(RevisionEventKind.Resume));
     }
 
     public void Stop()
     {
         _isStopped |= !_isDraining;
         _isDraining = true;
+        _standby = 0;
         foreach (var busy in _instances.Values.Where(i => i.State == "ready" && (i.Running > 0 || _answers.Contains(i))))
         {
             busy.State = "draining";

@@ -151,7 +151,7 @@ public sealed class RevisionEngineModelTests
                 world.Evict(step.Pick);
                 break;
             case Act.Drain:
-                world.Drain(true);
+                world.Drain(true, step.Pick % 4);
                 break;
             case Act.Stop:
                 world.Stop();

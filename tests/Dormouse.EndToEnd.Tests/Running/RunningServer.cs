@@ -83,7 +83,7 @@ internal sealed class RunningServer : IAsyncDisposable
     public Task<JsonNode> DeployAsync(string endpoint, string modelPath, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true) =>
         DeployAsync(endpoint, [("model.onnx", File.ReadAllBytes(modelPath))], cancellationToken, settings, verify);
 
-    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true, JsonObject? canary = null, string? tag = null)
+    public async Task<HttpResponseMessage> TryDeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, CancellationToken cancellationToken, JsonObject? settings = null, bool verify = true, JsonObject? canary = null, string? tag = null, JsonObject? handover = null)
     {
         var list = new JsonArray();
         foreach (var (path, content) in files)
@@ -95,7 +95,7 @@ internal sealed class RunningServer : IAsyncDisposable
             list.Add(new JsonObject { ["path"] = path, ["sha256"] = hash, ["size_bytes"] = content.Length });
         }
 
-        var request = new JsonObject { ["files"] = list, ["settings"] = settings?.DeepClone() ?? new JsonObject(), ["verify"] = verify, ["canary"] = canary };
+        var request = new JsonObject { ["files"] = list, ["settings"] = settings?.DeepClone() ?? new JsonObject(), ["verify"] = verify, ["canary"] = canary, ["handover"] = handover };
         if (tag is not null)
         {
             // Beside the traffic: its tag alone leads to it.

@@ -71,7 +71,7 @@ public sealed class DeployTests
         var services = server.Services;
         var changes = new EndpointChanges(
             LeavingAtAdd.Around(server.Storage.Catalogue, leaving), services.GetRequiredService<RoutingTable>(), services.GetRequiredService<DispatchService>(),
-            services.GetRequiredService<CanaryWatches>(), services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
+            services.GetRequiredService<CanaryWatches>(), services.GetRequiredService<HandoverWatches>(), services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
         var deployer = new Deployer(
             services.GetRequiredService<DeployCheck>(), changes, services.GetRequiredService<Verifier>(), services.GetRequiredService<OptimiseQueue>(), services.GetRequiredService<IIdSource>());
 

@@ -4,14 +4,23 @@ using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Tests.Fakes;
 
-/// <summary>A driver whose instances become ready at once and serve nobody: enough for the control plane, which never talks to one.</summary>
+/// <summary>A driver whose instances become ready at once, unless a test holds or fails them, and serve nobody: enough for the control plane, which never talks to one.</summary>
 internal sealed class ControlDriver : IInstanceDriver
 {
     private readonly ConcurrentDictionary<InstanceId, bool> _running = new();
+    private readonly ConcurrentQueue<InstanceId> _held = new();
     private IInstanceObserver? _observer;
 
     /// <summary>What the next instances say when they are ready.</summary>
     public InstanceReady Ready { get; set; } = new("/nowhere.sock", Rung.Pool, TimeSpan.FromMilliseconds(2), TimeSpan.FromMilliseconds(1), ControlServer.InterfaceJson, UsedOptimised: true);
+
+    /// <summary>Instances stay starting until <see cref="ReleaseStarts"/>.</summary>
+    public bool HoldsStarts { get; set; }
+
+    public int HeldCount => _held.Count;
+
+    /// <summary>Why starts fail; null = they do not.</summary>
+    public StartFailure? Failure { get; set; }
 
     public ImmutableArray<ProbeResult> Probes { get; } = [new("launcher", true, "a fake"), new("cgroups", false, "none here")];
 
@@ -24,7 +33,28 @@ internal sealed class ControlDriver : IInstanceDriver
     public void Start(InstanceStart start)
     {
         _running[start.Instance] = true;
-        _observer?.Ready(start.Instance, Ready);
+        if (Failure is { } failure)
+        {
+            _observer?.Failed(start.Instance, failure);
+            Stop(start.Instance, StopReason.Requested);
+        }
+        else if (HoldsStarts)
+        {
+            _held.Enqueue(start.Instance);
+        }
+        else
+        {
+            _observer?.Ready(start.Instance, Ready);
+        }
+    }
+
+    public void ReleaseStarts()
+    {
+        HoldsStarts = false;
+        while (_held.TryDequeue(out var instance))
+        {
+            _observer?.Ready(instance, Ready);
+        }
     }
 
     public void Stop(InstanceId instance, StopReason reason)

@@ -7,6 +7,7 @@ using System.Text.Json.Serialization.Metadata;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
@@ -41,6 +42,11 @@ internal sealed class ControlServer : IAsyncDisposable
         Admin = Client(AdminKey);
     }
 
+    public string Folder => _folder;
+
+    /// <summary>Its data folder is left for the next server.</summary>
+    public bool KeepsFolder { get; set; }
+
     public ControlDriver Driver { get; }
 
     public ControlInspector Inspector { get; }
@@ -54,13 +60,15 @@ internal sealed class ControlServer : IAsyncDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null)
+    /// <param name="folder">Data folder of a server before it; null = a new one.</param>
+    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null, string? folder = null)
     {
-        var folder = Directory.CreateTempSubdirectory("dormouse-control-").FullName;
+        folder ??= Directory.CreateTempSubdirectory("dormouse-control-").FullName;
         var environment = new Dictionary<string, string>
         {
             ["DORMOUSE_LOGGING__LEVEL"] = "error",
             ["DORMOUSE_MACHINE__MEMORY"] = "4GiB",
+            ["DORMOUSE_MACHINE__STARTS_AT_ONCE"] = "4",
         };
         var settings = ServerSettings.Load(new ServerOptions { DataFolder = folder }, environment);
         var ids = new Uuid7Source(TimeProvider.System);
@@ -87,7 +95,7 @@ internal sealed class ControlServer : IAsyncDisposable
             host => host.UseTestServer());
         extend?.Invoke(app);
         app.Services.GetRequiredService<WorkFolder>().Clean();
-        await CatalogueLoad.ReadAsync(storage.Catalogue, app.Services.GetRequiredService<RoutingTable>(), Cancellation);
+        var warm = await CatalogueLoad.ReadAsync(storage.Catalogue, app.Services.GetRequiredService<RoutingTable>(), Cancellation);
         ServerTelemetry.Connect(app.Services);
         await app.StartAsync(Cancellation);
         app.Services.GetRequiredService<Verifier>().Start();
@@ -95,6 +103,12 @@ internal sealed class ControlServer : IAsyncDisposable
         app.Services.GetRequiredService<LoadedModels>().Start();
         app.Services.GetRequiredService<CanaryLoop>().Start();
         app.Services.GetRequiredService<QueueLoop>().Start();
+        app.Services.GetRequiredService<HandoverLoop>().Start();
+        foreach (var route in warm)
+        {
+            app.Services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby);
+        }
+
         return new ControlServer(folder, storage, app, driver, inspector);
     }
 
@@ -162,11 +176,15 @@ internal sealed class ControlServer : IAsyncDisposable
         Inspector.Release();
         await _app.StopAsync(CancellationToken.None);
         await _app.Services.GetRequiredService<CanaryLoop>().DisposeAsync();
+        await _app.Services.GetRequiredService<HandoverLoop>().DisposeAsync();
         await _app.Services.GetRequiredService<Verifier>().DisposeAsync();
         await _app.Services.GetRequiredService<LoadedModels>().DisposeAsync();
         await _app.Services.GetRequiredService<OptimiseQueue>().DisposeAsync();
         await _app.DisposeAsync();
         await _storage.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        if (!KeepsFolder)
+        {
+            Directory.Delete(_folder, recursive: true);
+        }
     }
 }

@@ -50,9 +50,9 @@ public sealed class FloorClockTests
         var route = Add(host, "0 11 * * * UTC for 2h = 1");
         await host.Driver.NextStartAsync(Cancellation);
 
-        host.Dispatch.TrafficChanged(route.Endpoint, []);
+        host.Dispatch.TrafficChanged(route.Endpoint, [], []);
         await Conditions.UntilAsync(() => host.Dispatch.Samples(route.Endpoint.Id).IsEmpty, "it is drained");
-        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions);
+        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions, []);
 
         await host.Driver.NextStartAsync(Cancellation);
     }
@@ -88,7 +88,7 @@ public sealed class FloorClockTests
     {
         Assert.True(ScheduledFloor.TryParse(floor, out var read));
         var route = host.Add("digits", GatewayHost.Spec() with { MaxInstances = 2, Floors = [read] });
-        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions);
+        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions, []);
         return route;
     }
 

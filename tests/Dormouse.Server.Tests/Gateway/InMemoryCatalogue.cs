@@ -119,6 +119,12 @@ internal sealed class InMemoryCatalogue : ICatalogue
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         throw new NotSupportedException("The data plane decides no canary.");
 
+    public Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("The data plane begins no handover.");
+
+    public Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("The data plane decides no handover.");
+
     public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken)
     {
         lock (_all)

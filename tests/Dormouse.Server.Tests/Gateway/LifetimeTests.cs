@@ -141,7 +141,7 @@ public sealed class LifetimeTests
         var entry = await host.Catalogue.SetTrafficAsync(old.Endpoint.Id, [new TrafficShare(2, 100)], DateTimeOffset.UnixEpoch, Cancellation);
         host.Routes.Put(entry!);
         var now = host.Routes.Find(TenantId.Default, "digits")!;
-        host.Dispatch.TrafficChanged(now.Endpoint, now.Revisions);
+        host.Dispatch.TrafficChanged(now.Endpoint, now.Revisions, []);
         var third = host.InferAsync("digits");
         var newRun = await host.Driver.NextRunAsync(Cancellation);
         newRun.Release();
@@ -165,7 +165,7 @@ public sealed class LifetimeTests
         await using var host = await GatewayHost.StartAsync();
         var route = host.Add("digits", GatewayHost.Spec() with { MinInstances = 1 });
 
-        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions);
+        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions, []);
         var start = await host.Driver.NextStartAsync(Cancellation);
         await Conditions.UntilAsync(() => host.Driver.Alive.Contains(start.Instance), "it is ready");
         host.Time.Advance(TimeSpan.FromHours(1));

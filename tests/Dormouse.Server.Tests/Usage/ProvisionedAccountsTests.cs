@@ -102,7 +102,7 @@ public sealed class ProvisionedAccountsTests
     {
         await using var host = await GatewayHost.StartAsync(prepare: driver => driver.IsReadyAtOnce = false);
         var route = host.Add("digits", Two);
-        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions);
+        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions, []);
         await host.Driver.NextStartAsync(Cancellation);
 
         host.Time.Advance(TimeSpan.FromSeconds(30));
@@ -114,7 +114,7 @@ public sealed class ProvisionedAccountsTests
     private static async Task<EndpointRoute> WarmAsync(GatewayHost host, RevisionSpec spec)
     {
         var route = host.Add("digits", spec);
-        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions);
+        host.Dispatch.TrafficChanged(route.Endpoint, route.Revisions, []);
         for (var i = 0; i < spec.Provisioned; i++)
         {
             await host.Driver.NextStartAsync(Cancellation);

@@ -99,7 +99,7 @@ public sealed class RandomWorldsTests
         Assert.Superset(
             new HashSet<string>
             {
-                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting",
+                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "Drain", "Resume", "expecting",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
                 "CallerDeadline", "lost with its machine", "unreachable", "knee", "shared run",
             },

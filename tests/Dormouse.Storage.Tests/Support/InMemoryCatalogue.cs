@@ -44,6 +44,11 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
             throw new ArgumentException(refusal, nameof(revision));
         }
 
+        if (revision.Handover is not null && HandoverRules.Refusal(endpoint) is { } other)
+        {
+            throw new ArgumentException(other, nameof(revision));
+        }
+
         if (endpoint is null)
         {
             endpoint = new Endpoint { Tenant = revision.Tenant, Id = newEndpointId, Name = revision.EndpointName, CreatedAt = now };
@@ -57,6 +62,11 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
             IsPublic = revision.IsPublic ?? endpoint.IsPublic,
             Canary = revision.Canary is null ? endpoint.Canary : new Canary { Revision = number, Policy = revision.Canary, State = CanaryState.Waiting },
         });
+        if (revision.Handover is { } handover)
+        {
+            Put(HandoverFlow.Wait(Get(endpoint.Id), number, handover));
+        }
+
         _revisions[endpoint.Id].Add(new Revision
         {
             Id = new RevisionId(endpoint.Id, number),
@@ -89,7 +99,18 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
         return Entry(id.Endpoint, id.Number);
     }
 
-    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken)
+    public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken) =>
+        ChangeTraffic(endpoint, traffic, e => CanaryFlow.TrafficSet(e, traffic, "the traffic was changed", now));
+
+    public Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now, CancellationToken cancellationToken) =>
+        _revisions.ContainsKey(endpoint) && HandoverRules.Refusal(Get(endpoint)) is { } refusal
+            ? throw new ArgumentException(refusal, nameof(traffic))
+            : ChangeTraffic(endpoint, traffic, e => HandoverFlow.Begin(e, traffic, policy, now));
+
+    public async Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await Change(endpoint, e => HandoverFlow.Apply(e, decision, now)) is null ? null : Entry(endpoint, 0);
+
+    private Task<CatalogueEntry?> ChangeTraffic(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, Func<Endpoint, Endpoint> change)
     {
         if (!_revisions.TryGetValue(endpoint, out var revisions))
         {
@@ -103,7 +124,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
             throw new ArgumentException("Not allowed.", nameof(traffic));
         }
 
-        Put(CanaryFlow.TrafficSet(Get(endpoint), traffic, "the traffic was changed", now));
+        Put(change(Get(endpoint)));
         return Task.FromResult<CatalogueEntry?>(Entry(endpoint, 0));
     }
 
@@ -167,7 +188,7 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
         var newest = _revisions[id].Count;
         return new CatalogueEntry(
             endpoint,
-            [.. _revisions[id].Where(r => r.Id.Number == changed || endpoint.Traffic.Any(s => s.Revision == r.Id.Number) || (endpoint.Traffic.IsEmpty && r.Id.Number == newest))]);
+            [.. _revisions[id].Where(r => r.Id.Number == changed || endpoint.Traffic.Any(s => s.Revision == r.Id.Number) || HandoverFlow.Revisions(endpoint).Contains(r.Id.Number) || (endpoint.Traffic.IsEmpty && r.Id.Number == newest))]);
     }
 
     private Endpoint Get(EndpointId id) => _endpoints[id.ToString()];

@@ -19,6 +19,8 @@ internal enum StepKind
     SetTag,
     SetMirror,
     DecideCanary,
+    BeginHandover,
+    DecideHandover,
     SetUnloaded,
     SetPublic,
     Delete,
@@ -110,6 +112,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         State = (RevisionState)(step.Number % 3),
         Interface = step.Choice % 2 == 0 ? null : "{\"inputs\":[]}",
         Canary = step.Choice % 2 == 1 && step.Amount % 3 == 0 ? new CanaryPolicy(1 + (step.Number % 99), 20 + step.Choice, TimeSpan.FromMinutes(1 + step.Number)) : null,
+        Handover = step.Choice % 2 == 0 && step.Amount % 4 == 0 ? Handover(step) : null,
         Debut = new Debut((step.Amount % 4) switch { 0 => "stable", 1 => "beta", _ => null }, step.Amount % 5 != 0),
         Package = new Package([.. Enumerable.Range(0, 1 + (step.Number % 3)).Select(i => Samples.File($"f{i}.bin", $"{step.Choice} {i}"))]),
         Spec = new RevisionSpec
@@ -119,6 +122,18 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
             Overflow = step.Amount % 3 == 1 ? new OverflowPolicy($"https://host{step.Number}:8443/x", 5, null, null) : null,
             Environment = step.Choice % 2 == 0 ? ImmutableSortedDictionary<string, string>.Empty : ImmutableSortedDictionary<string, string>.Empty.Add("K", "ü \"1\""),
         },
+    };
+
+    private static HandoverPolicy Handover(Step step) =>
+        new(step.Choice == 0 ? null : step.Choice, TimeSpan.FromMinutes(step.Number - 1), TimeSpan.FromSeconds(10 + step.Choice));
+
+    private static HandoverDecision DecisionOnHandover(Step step) => (step.Choice % 6) switch
+    {
+        0 or 1 => new HandoverDecision.Warm([new(step.Number, 1 + step.Choice), new(step.Number + 1, 2)]),
+        2 => new HandoverDecision.Move([new(step.Number, 1)], "ready \"ü\""),
+        3 => new HandoverDecision.Move([], "ready"),
+        4 => new HandoverDecision.Fail("too slow"),
+        _ => step.Amount % 2 == 0 ? HandoverDecision.LetGo.All : new HandoverDecision.End("by hand"),
     };
 
     private static CanaryDecision Decision(Step step) => (step.Choice % 3) switch
@@ -187,6 +202,10 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
                 return await catalogue.SetMirrorAsync(id, step.Choice == 0 ? null : new Mirror(step.Number, 1 + step.Choice, step.Choice * 1e-5), cancellationToken);
             case StepKind.DecideCanary:
                 return await catalogue.ApplyCanaryAsync(new RevisionId(id, known?.Canary?.Revision ?? step.Number), Decision(step), Samples.Noon.AddSeconds(index), cancellationToken);
+            case StepKind.BeginHandover:
+                return await catalogue.BeginHandoverAsync(id, Traffic(step), Handover(step), Samples.Noon.AddSeconds(index), cancellationToken);
+            case StepKind.DecideHandover:
+                return await catalogue.ApplyHandoverAsync(id, DecisionOnHandover(step), Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetUnloaded:
                 return await catalogue.SetUnloadedAsync(id, step.Choice % 2 == 0, Samples.Noon.AddSeconds(index), cancellationToken);
             case StepKind.SetPublic:
