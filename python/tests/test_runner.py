@@ -373,6 +373,18 @@ class PlainFunctions(RunnerCase):
 
         self.assertEqual([1, 4, 9], runner.call([1, 2, 3]).json())
 
+    def test_processes_that_start_anew_find_the_app(self):
+        runner = self.serving("""
+            import multiprocessing
+            def square(n):
+                return n * n
+            def handler(input):
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    return pool.map(square, input)
+        """)
+
+        self.assertEqual([1, 4, 9], runner.call([1, 2, 3]).json())
+
     def test_results_that_json_cannot_say_are_refused_with_their_place(self):
         runner = self.serving("""
             def handler(input):

@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import http, problems, refusal, results, running, serving  # noqa: F401
+from . import asgi, http, huggingface, models, problems, refusal, results, running, serving  # noqa: F401
 from .control import ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -121,7 +121,7 @@ def serve(control, listener, folder, assignment):
     memory_mib = max(1, int(assignment.get("memory_mib") or 512))
     target.prepare(loop.run_until_complete)
     service = service_of(target, concurrency, memory_mib, folder.path, loop)
-    server = http.Server(service.handle, problems.of_bad_request, memory_mib * 1024 * 1024 // 4)
+    server = http.Server(service.handle, problems.of_bad_request, log_fault, memory_mib * 1024 * 1024 // 4)
     loop.run_until_complete(server.open(listener))
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -131,10 +131,13 @@ def serve(control, listener, folder, assignment):
     end(service, target, loop, folder.path)
 
 
+def log_fault(error):
+    sys.stderr.write("the runner failed\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+
 def service_of(target, concurrency, memory_mib, root, loop):
     if target.kind == "asgi":
-        from .asgi import AsgiService
-        service = AsgiService(target, concurrency, memory_mib, root)
+        service = asgi.AsgiService(target, concurrency, memory_mib, root)
         service.load(loop.run_until_complete)
         return service
     runner = running.Runner(concurrency, target.overlap_max)
