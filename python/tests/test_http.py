@@ -373,6 +373,23 @@ class Leaving(RunnerCase):
                 file.write("x")
             self.assertEqual("done", wire.answer().json())
 
+    def test_a_sync_function_may_look_whether_its_caller_left(self):
+        runner = self.serving("""
+            import dormouse, threading
+            def handler(input):
+                print("inside", flush=True)
+                while not dormouse.current().cancelled:
+                    threading.Event().wait(0.005)
+                return "ended early"
+        """)
+        with runner.connect() as wire:
+            wire.request(1, headers=[("Dormouse-Invocation-Id", "one")])
+            runner.printed("inside")
+
+            self.cancel(runner, "one")
+
+            self.assertEqual("ended early", wire.answer().json())
+
     def test_a_cancelled_application_hears_of_it(self):
         runner = self.serving("""
             import dormouse

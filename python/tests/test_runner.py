@@ -326,6 +326,20 @@ class PlainFunctions(RunnerCase):
         self.assertIsNone(runner.call(1))
         self.assertEqual(7, runner.wait())
 
+    def test_a_background_task_that_ends_the_program_ends_the_instance_with_a_word(self):
+        runner = self.serving("""
+            import asyncio, sys
+            async def leave():
+                sys.exit(3)
+            async def handler(input):
+                asyncio.ensure_future(leave())
+                await asyncio.Event().wait()
+        """)
+
+        self.assertIsNone(runner.call(1))
+        self.assertEqual(1, runner.wait())
+        self.assertIn("a background task ended the instance", runner.stderr())
+
     def test_what_a_handler_prints_is_on_standard_output_only(self):
         runner = self.serving("def handler(input):\n    print('seen', input)\n    return 1\n")
 

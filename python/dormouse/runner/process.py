@@ -126,7 +126,11 @@ def serve(control, listener, folder, assignment):
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema})
-    loop.run_until_complete(stop.wait())
+    try:
+        loop.run_until_complete(stop.wait())
+    except BaseException as error:  # A task of the user's own called sys.exit(), which ends a loop.
+        sys.stderr.write("a background task ended the instance\n" + refusal.full(error, folder.path))
+        leave(1)
     server.close()
     end(service, target, loop, folder.path)
 
