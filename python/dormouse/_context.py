@@ -11,7 +11,7 @@ _current = contextvars.ContextVar("dormouse_invocation")
 class Invocation:
     """One invocation as the function sees it (``dormouse.current()``), and the ``context`` of ``handle(event, context)``."""
 
-    __slots__ = ("invocation_id", "function_name", "endpoint", "revision", "memory_mib", "headers", "_ends")
+    __slots__ = ("invocation_id", "function_name", "endpoint", "revision", "memory_mib", "headers", "cancelled", "_ends")
 
     def __init__(self, invocation_id=None, function_name=None, endpoint=None, revision=None, memory_mib=0, headers=None, seconds=None):
         self.invocation_id = invocation_id
@@ -22,6 +22,8 @@ class Invocation:
         self.memory_mib = memory_mib
         #: Request headers by lower-case name.
         self.headers = headers or {}
+        #: Whether the caller has left: a long sync function may look, and end early.
+        self.cancelled = False
         self._ends = None if seconds is None else time.monotonic() + seconds
 
     @property

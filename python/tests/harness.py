@@ -4,6 +4,7 @@ import array
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import unittest
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 #: For anything that must happen soon; a machine under load is given time.
-SECONDS = 60
+SECONDS = 120
 
 
 class RunnerProcess:
@@ -42,7 +43,12 @@ class RunnerProcess:
 
     def receive(self):
         """The next message, or None when the runner ended."""
-        data = self.control.recv(200 * 1024)
+        try:
+            data = self.control.recv(200 * 1024)
+        except socket.timeout:
+            self.process.send_signal(signal.SIGABRT)  # It writes where each of its threads stands.
+            self.process.wait(SECONDS)
+            raise AssertionError("no message in %d s; its errors: %s" % (SECONDS, self.stderr())) from None
         return json.loads(data) if data else None
 
     def assign(self, message, folder=None):

@@ -249,6 +249,13 @@ def make(kind: str):
             self.assertEqual(204, wire.call({"kind": "empty"}).status)
             self.assertEqual(b'"t"', wire.call({"kind": "text"}).body)
 
+    def test_headers_changed_later_are_checked_too(self):
+        runner = self.serving(HEAD + "@app.function()\ndef f():\n    r = dormouse.Response('x')\n    r.headers.append(('X', 'a\\r\\nB: c'))\n    return r\n")
+
+        answer = runner.call({})
+
+        self.assertEqual((500, "run_failed", None), (answer.status, answer.json()["code"], answer.headers.get("b")))
+
     def test_headers_that_would_split_the_answer_fail_the_call(self):
         runner = self.serving(HEAD + "@app.function()\ndef f(x: str):\n    return dormouse.Response('x', headers={'X': x})\n")
 
@@ -350,6 +357,12 @@ def item(id: int, name: str = "?", tags: List[str] = [], deep: bool = False):
         self.assertEqual(404, runner.call(path="/items/7/8").status)
         answer = runner.call(method="GET", path="/items/7")
         self.assertEqual((405, "POST"), (answer.status, answer.headers["allow"]))
+
+    def test_unknown_query_values_are_passed_over_and_unknown_path_values_refused(self):
+        runner = self.serving(HEAD + "@app.web('/', 'GET')\ndef f(x: int = 0):\n    return x\n")
+        self.assertEqual(2, runner.call(method="GET", path="/?utm=1&x=2").json())
+
+        self.assertIn("names {id}, which is no parameter", self.refused({"app.py": HEAD + "@app.web('/{id}', 'GET')\ndef f(x: int = 0): pass\n"}))
 
     def test_get_and_the_request_itself(self):
         runner = self.serving(HEAD + """

@@ -326,6 +326,20 @@ class PlainFunctions(RunnerCase):
         self.assertIsNone(runner.call(1))
         self.assertEqual(7, runner.wait())
 
+    def test_a_background_task_that_ends_the_program_ends_the_instance_with_a_word(self):
+        runner = self.serving("""
+            import asyncio, sys
+            async def leave():
+                sys.exit(3)
+            async def handler(input):
+                asyncio.ensure_future(leave())
+                await asyncio.Event().wait()
+        """)
+
+        self.assertIsNone(runner.call(1))
+        self.assertEqual(1, runner.wait())
+        self.assertIn("a background task ended the instance", runner.stderr())
+
     def test_what_a_handler_prints_is_on_standard_output_only(self):
         runner = self.serving("def handler(input):\n    print('seen', input)\n    return 1\n")
 
@@ -368,6 +382,18 @@ class PlainFunctions(RunnerCase):
                 return n * n
             def handler(input):
                 with multiprocessing.get_context("fork").Pool(2) as pool:
+                    return pool.map(square, input)
+        """)
+
+        self.assertEqual([1, 4, 9], runner.call([1, 2, 3]).json())
+
+    def test_processes_that_start_anew_find_the_app(self):
+        runner = self.serving("""
+            import multiprocessing
+            def square(n):
+                return n * n
+            def handler(input):
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
                     return pool.map(square, input)
         """)
 

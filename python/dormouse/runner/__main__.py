@@ -2,4 +2,5 @@
 
 from .process import main
 
-main()
+if __name__ == "__main__":  # Children that the handler starts by multiprocessing import this file again.
+    main()

@@ -25,7 +25,9 @@ class Folder:
     def enter(self):
         """Imports look here first; nothing is written beside the sources."""
         sys.dont_write_bytecode = True
-        sys.path[:] = [self.path] + [entry for entry in sys.path if entry not in ("", self.path, os.getcwd())]
+        others = [entry for entry in sys.path if entry not in ("", self.path)]
+        # A child started by multiprocessing has the working directory and not the descriptor.
+        sys.path[:] = [self.path] + others + [path for path in (working_directory(),) if path and path not in others]
 
     def has(self, name):
         return os.path.isfile(os.path.join(self.path, name))
@@ -72,6 +74,14 @@ class Folder:
             sys.modules.pop(name, None)
             raise UserFault() from error
         return module
+
+
+def working_directory():
+    """Its path, or None where the sandbox does not show it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _module_name(path):

@@ -433,6 +433,16 @@ class Connection(asyncio.StreamReaderProtocol):
                 return False
             exchange.keep = False
             await exchange.respond(*self._server.problem(error))
+        except (PeerGone, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            # A fault of the runner itself: this request fails, the instance goes on.
+            self._server.fault(error)
+            exchange.keep = False
+            if exchange.started:
+                exchange.abort()
+                return False
+            await exchange.respond(*self._server.problem(BadRequest(500, "The runner failed; the log of the instance has the cause.")))
         if not exchange.finished:
             exchange.abort()
             return False
@@ -464,11 +474,13 @@ class _Limit:
 class Server:
     """Accepts connections of a socket that listens already."""
 
-    def __init__(self, handle, problem, body_limit):
+    def __init__(self, handle, problem, fault, body_limit):
         #: ``await handle(exchange)`` answers one request.
         self.handle = handle
         #: ``problem(BadRequest)`` → status, headers, body.
         self.problem = problem
+        #: ``fault(exception)`` hears of what ``handle`` raised unexpectedly.
+        self.fault = fault
         self.body_limit = body_limit
         self.connections = set()
         self._server = None

@@ -7,8 +7,9 @@ _TITLES = {
     "capacity_exhausted": "Every slot is taken", "body_too_large": "The body is too large", "method_not_allowed": "Method not allowed",
     "route_not_found": "Nothing is served here", "media_type_unsupported": "Media type not supported", "body_too_slow": "The body is too slow",
     "not_supported": "Not supported", "caller_left": "The caller left",
+    "internal": "Internal failure",
 }
-_BY_STATUS = {400: "request_invalid", 408: "body_too_slow", 413: "body_too_large", 415: "media_type_unsupported", 501: "not_supported"}
+_BY_STATUS = {400: "request_invalid", 408: "body_too_slow", 413: "body_too_large", 415: "media_type_unsupported", 500: "internal", 501: "not_supported"}
 
 
 def problem(status, code, detail, invocation_id=None, retryable=False, headers=(), field=None):
@@ -24,4 +25,4 @@ def problem(status, code, detail, invocation_id=None, retryable=False, headers=(
 
 def of_bad_request(error):
     """The document of what the HTTP side refused."""
-    return problem(error.status, _BY_STATUS.get(error.status, "request_invalid"), str(error), retryable=error.status == 408)
+    return problem(error.status, _BY_STATUS.get(error.status, "request_invalid"), str(error), retryable=error.status in (408, 500))

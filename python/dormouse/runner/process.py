@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import http, problems, refusal, results, running, serving  # noqa: F401
+from . import asgi, http, huggingface, models, problems, refusal, results, running, serving  # noqa: F401
 from .control import ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -121,20 +121,27 @@ def serve(control, listener, folder, assignment):
     memory_mib = max(1, int(assignment.get("memory_mib") or 512))
     target.prepare(loop.run_until_complete)
     service = service_of(target, concurrency, memory_mib, folder.path, loop)
-    server = http.Server(service.handle, problems.of_bad_request, memory_mib * 1024 * 1024 // 4)
+    server = http.Server(service.handle, problems.of_bad_request, log_fault, memory_mib * 1024 * 1024 // 4)
     loop.run_until_complete(server.open(listener))
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema})
-    loop.run_until_complete(stop.wait())
+    try:
+        loop.run_until_complete(stop.wait())
+    except BaseException as error:  # A task of the user's own called sys.exit(), which ends a loop.
+        sys.stderr.write("a background task ended the instance\n" + refusal.full(error, folder.path))
+        leave(1)
     server.close()
     end(service, target, loop, folder.path)
 
 
+def log_fault(error):
+    sys.stderr.write("the runner failed\n" + "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+
 def service_of(target, concurrency, memory_mib, root, loop):
     if target.kind == "asgi":
-        from .asgi import AsgiService
-        service = AsgiService(target, concurrency, memory_mib, root)
+        service = asgi.AsgiService(target, concurrency, memory_mib, root)
         service.load(loop.run_until_complete)
         return service
     runner = running.Runner(concurrency, target.overlap_max)

@@ -3,13 +3,16 @@
 import pathlib
 
 from .. import _encoding
-from .._response import Response
+from .._response import Response, check_header
 
 
 def encode_result(value):
     """Status, headers and body. EncodingError when the value cannot be sent."""
     if isinstance(value, Response):
-        return value.status, [("content-type", value.content_type)] + value.headers, value.body
+        headers = [("content-type", value.content_type)] + list(value.headers)
+        for name, text in headers:
+            check_header(name, text)  # Again: the function may have changed them since.
+        return value.status, headers, value.body
     if isinstance(value, (bytes, bytearray, memoryview)):
         return 200, [("content-type", "application/octet-stream")], bytes(value)
     if isinstance(value, pathlib.PurePath):

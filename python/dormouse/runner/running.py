@@ -94,8 +94,10 @@ class Run:
         return item
 
     def cancel(self):
-        """An async function is cancelled where it waits; a generator is closed after its current step; a sync function runs to its end."""
+        """An async function is cancelled where it waits; a generator is closed after its current step; a sync function runs to its
+        end, unless it looks at ``dormouse.current().cancelled``."""
         self.cancelled = True
+        self._invocation.cancelled = True
         self._credit.release()
         if self.task is not None:
             self.task.cancel()

@@ -175,7 +175,9 @@ class FunctionService:
         request = _response.Request(head.method, head.path, head.query, _joined(head.headers), body)
         given = {name: request for name, hint in signature.hints.items() if hint is _response.Request and name in signature.parameters}
         query = urllib.parse.parse_qsl(head.query, keep_blank_values=True)
-        values = signature.from_text([pair for pair in query + pairs if pair[0] not in given])
+        # What strangers add to a query (a campaign, a cache key) is none of the function's business.
+        known = [pair for pair in query if pair[0] in signature.parameters or signature.takes_more]
+        values = signature.from_text([pair for pair in known + pairs if pair[0] not in given])
         open_names = [name for name in signature.parameters if name not in given and name not in values]
         if body and not given and open_names:
             raw = signature.shapes[open_names[0]].raw if len(open_names) == 1 else None

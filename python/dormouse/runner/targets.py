@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 
 from .. import _app, _response
 from .._errors import InputError, SettingError
@@ -157,6 +158,9 @@ def target_of(function):
     route = None
     if function.kind == "web":
         route = (function.path, function.method)
+        for name in re.findall(r"\{(\w+)\}", function.path):
+            if name not in signature.parameters and not signature.takes_more:
+                raise Refused("%s: the path %s names {%s}, which is no parameter of it." % (function.name, function.path, name))
         hidden = [name for name, hint in signature.hints.items() if hint is _response.Request]
         for name in hidden:
             schema["input"]["properties"].pop(name, None)
