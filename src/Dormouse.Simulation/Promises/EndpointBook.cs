@@ -15,6 +15,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
     private readonly Dictionary<long, InstanceBook> _instances = [];
     private MonotonicTime _last;
 
+    /// <summary>Slots that others got while a deferred invocation waits, since one of those got the last.</summary>
+    private int _passed;
+
     /// <summary>Provisioned instances since the last event, and their time so far.</summary>
     private int _provisioned;
     private TimeSpan _provisionedTime;
@@ -48,8 +51,8 @@ internal sealed class EndpointBook(RevisionSpec spec)
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
-                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.IsRetry, @event.Wishes.CanOverflow);
-                _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
+                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.IsRetry, @event.Wishes.CanOverflow, @event.Wishes.IsDeferred && !@event.IsRetry);
+                _waiting.Insert(waiter.IsRetry ? _waiting.Count(w => w.IsRetry) : waiter.IsDeferred ? _waiting.Count : _waiting.Count(w => !w.IsDeferred), waiter);
                 break;
             case RevisionEventKind.CallerLeft:
                 var left = @event.Ticket;
@@ -172,12 +175,13 @@ internal sealed class EndpointBook(RevisionSpec spec)
     {
         foreach (var grant in effects.Grants)
         {
-            if (_waiting.Count == 0 || _waiting[0].Ticket != grant.Ticket)
+            var next = Turn();
+            if (_waiting.Count == 0 || _waiting[next].Ticket != grant.Ticket)
             {
-                return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "was not the first in the queue" : "did not wait")}";
+                return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "it was not its turn" : "did not wait")}";
             }
 
-            _waiting.RemoveAt(0);
+            _waiting.RemoveAt(next);
             var instance = _instances.GetValueOrDefault(grant.Lease.Instance.Number);
             if (instance is not { State: BookedState.Ready })
             {
@@ -203,6 +207,19 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         return null;
+    }
+
+    /// <summary>Place of the one whose turn it is: the first, but while deferred ones wait every tenth is the first of those.</summary>
+    private int Turn()
+    {
+        var deferred = _waiting.FindIndex(w => w.IsDeferred);
+        if (deferred > 0 && ++_passed < CallerWishes.DeferredShare)
+        {
+            return 0;
+        }
+
+        _passed = 0;
+        return Math.Max(0, deferred);
     }
 
     private string? Stops(MonotonicTime now, RevisionEffects effects)
@@ -266,6 +283,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
 
     private string? Rest(MonotonicTime now, RevisionEffects effects)
     {
+        _passed = _waiting.Exists(w => w.IsDeferred) ? _passed : 0;
         if (effects.WakeAt <= now)
         {
             return $"the engine wants to wake at {effects.WakeAt.Ticks}, now is {now.Ticks}";
@@ -289,7 +307,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
             : "a caller waits and no instance is there, starts or drains";
     }
 
-    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime Deadline, bool IsRetry, bool CanOverflow);
+    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime Deadline, bool IsRetry, bool CanOverflow, bool IsDeferred);
 
     private sealed record Run(long Lease, InstanceBook Instance, MonotonicTime StartedAt);
 }

@@ -38,6 +38,9 @@ public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream 
 {
     /// <summary>From when on a schedule asks for how many instances, in order of time; at the beginning for none.</summary>
     public ImmutableArray<PlannedFloor> Floors { get; init; } = [];
+
+    /// <summary>One of so many invocations is deferred: nobody waits for its answer. 0 = none is.</summary>
+    public int DeferredEvery { get; init; }
 }
 
 public readonly record struct PlannedFloor(MonotonicTime At, int Instances);

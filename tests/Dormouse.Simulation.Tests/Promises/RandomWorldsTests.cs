@@ -16,7 +16,7 @@ public sealed class RandomWorldsTests
         { "grants twice", "did not wait" },
         { "grants to one that drains", "Draining" },
         { "grants to one that is over", "a slot was given on instance" },
-        { "passes the queue", "not the first" },
+        { "passes the queue", "not its turn" },
         { "meters too much", "metered" },
         { "meters too little", "not billed" },
         { "meters twice", "metered 2 times" },
@@ -94,7 +94,7 @@ public sealed class RandomWorldsTests
         Assert.Superset(
             new HashSet<string>
             {
-                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting",
+                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "expecting", "deferred",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
             },
             seen);
@@ -115,6 +115,7 @@ public sealed class RandomWorldsTests
             seen.Add(@event.Kind.ToString());
             effects.Stops.ForEach(s => seen.Add(s.Reason.ToString()));
             Note(seen, effects.Starts.Exists(s => s.IsExpecting), "expecting");
+            Note(seen, @event.Kind == RevisionEventKind.Arrived && @event.Wishes.IsDeferred, "deferred");
             effects.Refusals.ForEach(r => seen.Add(r.Kind.ToString()));
             effects.Grants.ForEach(g => seen.Add(g.Kind.ToString()));
         }
