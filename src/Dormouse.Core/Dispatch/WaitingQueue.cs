@@ -13,11 +13,12 @@ internal readonly record struct Waiter(
     public bool IsCallerFirst => Wishes.Deadline < QueueDeadline;
 
     /// <summary>Its place among the others: 0 is served first.</summary>
-    public int Class => IsRetry ? 0 : 1 + (int)Wishes.Priority;
+    public int Class => IsRetry ? 0 : Wishes.IsDeferred ? WaitingQueue.DeferredClass : 1 + (int)Wishes.Priority;
 }
 
 /// <summary>
-/// The invocations that wait, by priority and within it in order of arrival; retries stand before all others. Every operation but <see cref="TakeExpired"/>,
+/// The invocations that wait, by priority and within it in order of arrival; retries stand before all others, deferred ones behind, of which the first is taken in place of
+/// every tenth of the others (<see cref="CallerWishes.DeferredShare"/>). Every operation but <see cref="TakeExpired"/>,
 /// <see cref="TakeOverflowing"/> and <see cref="TakeAll"/> takes constant time, and places are used again, so a steady queue allocates nothing. It does not bound itself: the engine
 /// asks <see cref="Count"/> and <see cref="BodyBytes"/> first.
 /// </summary>
@@ -26,8 +27,10 @@ internal sealed class WaitingQueue
     /// <summary>Most unused places kept.</summary>
     private const int SparePlacesMax = 1_024;
 
-    /// <summary>Retries, and the priorities.</summary>
-    private const int ClassCount = 4;
+    /// <summary>Behind retries and the three priorities.</summary>
+    public const int DeferredClass = 4;
+
+    private const int ClassCount = DeferredClass + 1;
 
     private readonly Dictionary<long, Place> _places = [];
     private readonly Place?[] _lastOfClass = new Place?[ClassCount];
@@ -35,6 +38,9 @@ internal sealed class WaitingQueue
     private Place? _last;
     private Place? _spare;
     private int _spareCount;
+
+    /// <summary>Others that were taken since deferred ones wait, or since one of them was taken.</summary>
+    private int _passed;
 
     public int Count => _places.Count;
 
@@ -77,11 +83,22 @@ internal sealed class WaitingQueue
         return count;
     }
 
-    /// <summary>Takes the one at the head; false when none waits.</summary>
+    /// <summary>Takes the one whose turn it is; false when none waits.</summary>
     public bool TryTakeFirst(out Waiter waiter)
     {
-        waiter = _first?.Waiter ?? default;
-        return _first is not null && Remove(_first);
+        var next = _first;
+        if (next is not null && next.Waiter.Class < DeferredClass && _lastOfClass[DeferredClass] is not null && ++_passed == CallerWishes.DeferredShare)
+        {
+            next = LastUpTo(DeferredClass - 1)!.Next;
+        }
+
+        waiter = next?.Waiter ?? default;
+        if (waiter.Class == DeferredClass)
+        {
+            _passed = 0;
+        }
+
+        return next is not null && Remove(next);
     }
 
     /// <summary>Takes an invocation out; false when it does not wait.</summary>
@@ -147,9 +164,10 @@ internal sealed class WaitingQueue
     /// <summary>Moves everyone to <paramref name="all"/>, in order of the queue.</summary>
     public void TakeAll(List<Waiter> all)
     {
-        while (TryTakeFirst(out var waiter))
+        while (_first is { } place)
         {
-            all.Add(waiter);
+            all.Add(place.Waiter);
+            Remove(place);
         }
     }
 
@@ -196,6 +214,10 @@ internal sealed class WaitingQueue
         if (place == _lastOfClass[own])
         {
             _lastOfClass[own] = place.Previous?.Waiter.Class == own ? place.Previous : null;
+            if (own == DeferredClass && _lastOfClass[own] is null)
+            {
+                _passed = 0;
+            }
         }
 
         if (place.Previous is null)

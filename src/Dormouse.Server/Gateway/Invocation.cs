@@ -25,6 +25,9 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
     /// <summary>A copy of another invocation, whose answer nobody gets.</summary>
     public bool IsMirror { get; init; }
 
+    /// <summary>It was queued: nobody waits for its answer.</summary>
+    public bool IsDeferred { get; init; }
+
     /// <summary>The servers that it came through by overflow.</summary>
     public Hops Hops { get; init; } = Hops.None;
 

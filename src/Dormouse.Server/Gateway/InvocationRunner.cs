@@ -127,7 +127,7 @@ internal sealed class InvocationRunner(
         using var leaving = exchange.MayFailWaiting ? CancellationTokenSource.CreateLinkedTokenSource(callerLeft) : null;
         var terms = invocation.Terms;
         var left = terms.Within is { } within ? within - time.GetElapsedTime(invocation.ArrivedTimestamp) : (TimeSpan?)null;
-        var request = new SlotRequest(exchange.BodyBytes, isRetry, left, terms.Priority, canOverflow);
+        var request = new SlotRequest(exchange.BodyBytes, isRetry, left, terms.Priority, canOverflow, invocation.IsDeferred);
         var asking = dispatch.AcquireAsync(invocation.Revision, request, leaving?.Token ?? callerLeft);
         if (asking.IsCompletedSuccessfully)
         {

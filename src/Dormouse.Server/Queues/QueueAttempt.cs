@@ -1,4 +1,3 @@
-using Dormouse.Core.Dispatch;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Problems;
@@ -34,8 +33,7 @@ internal sealed class QueueAttempt(InvocationParts parts, InvocationRunner runne
 
         var invocation = new Invocation(item.Id, route.Endpoint, revision, parts.Time.GetTimestamp())
         {
-            // Behind every caller who waits for an answer.
-            Terms = new CallerTerms(null, QueuePriority.Low),
+            IsDeferred = true,
             IsPinned = item.Request.Version is not null,
         };
         var exchange = new QueuedExchange(leased, settings.BodyLimitBytes);

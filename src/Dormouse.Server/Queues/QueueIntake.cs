@@ -36,6 +36,13 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
             return;
         }
 
+        if (terms.Within is { } within && within <= wishes.Delay)
+        {
+            await RefuseAsync(context, new Problem(
+                ProblemCode.DeadlineUnreachable, $"The deadline is in {Durations.Format(within > TimeSpan.Zero ? within : TimeSpan.Zero)} and the invocation begins in {Durations.Format(wishes.Delay)} at the earliest. Give it more time."));
+            return;
+        }
+
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
         if (await RefusalAsync(context, route, address, id) is { } refusal)

@@ -25,6 +25,8 @@ internal sealed partial class QueueLoop(
 
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
 
+    private static readonly TimeSpan ExpiryInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>Pause before an outcome that could not be stored is stored again.</summary>
     private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(1);
 
@@ -36,6 +38,7 @@ internal sealed partial class QueueLoop(
     private readonly Guid _owner = parts.Ids.NewId();
     private Task _running = Task.CompletedTask;
     private Task _holding = Task.CompletedTask;
+    private DateTimeOffset _nextExpiry;
     private DateTimeOffset _nextSweep;
     private int _hasFailed;
     private uint _turn;
@@ -120,13 +123,7 @@ internal sealed partial class QueueLoop(
     private async Task<TimeSpan> PassAsync(CancellationToken cancellationToken)
     {
         var now = Now;
-        if (now >= _nextSweep)
-        {
-            await SweepAsync(now, cancellationToken);
-            _nextSweep = now + SweepInterval;
-        }
-
-        Ended(await store.ExpireAsync(now, AtOnceMax, cancellationToken));
+        await ClearAsync(now, cancellationToken);
         if (runner.IsStopping)
         {
             return LookInterval;
@@ -137,7 +134,7 @@ internal sealed partial class QueueLoop(
         var depths = all.Where(d => d.Queued > 0).ToList();
         foreach (var gone in depths.Where(d => parts.Routes.NameOf(d.Endpoint) is null))
         {
-            Ended(await store.CancelAllAsync(gone.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
+            await EndAllAsync(() => store.CancelAllAsync(gone.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
         }
 
         var wishes = LeaseShares.Divide(settings.InFlight - _inFlight.Count, [.. InTurn(depths).Select(d => new LeaseDemand(d.Endpoint, d.Queued, Running(d.Endpoint), Capacity(d)))]);
@@ -156,8 +153,21 @@ internal sealed partial class QueueLoop(
         return untilDue < LookInterval ? untilDue : LookInterval;
     }
 
-    private async Task SweepAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Ends what nobody may begin any more, and removes what was kept long enough.</summary>
+    private async Task ClearAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
+        if (now >= _nextExpiry)
+        {
+            await EndAllAsync(() => store.ExpireAsync(now, AtOnceMax, cancellationToken));
+            _nextExpiry = now + ExpiryInterval;
+        }
+
+        if (now < _nextSweep)
+        {
+            return;
+        }
+
+        _nextSweep = now + SweepInterval;
         while (await store.SweepAsync(now - settings.Keep, now, AtOnceMax, cancellationToken) == AtOnceMax)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -287,6 +297,18 @@ internal sealed partial class QueueLoop(
         {
             // The server stops.
         }
+    }
+
+    /// <summary>However many they are, in transactions that hold up nobody.</summary>
+    private async Task EndAllAsync(Func<Task<ImmutableArray<InvocationId>>> endSome)
+    {
+        ImmutableArray<InvocationId> ended;
+        do
+        {
+            ended = await endSome();
+            Ended(ended);
+        }
+        while (ended.Length == AtOnceMax);
     }
 
     private void Ended(ImmutableArray<InvocationId> items)

@@ -15,13 +15,16 @@ internal sealed class EndpointBook(RevisionSpec spec)
     private readonly Dictionary<long, InstanceBook> _instances = [];
     private MonotonicTime _last;
 
+    /// <summary>Slots that others got while a deferred invocation waits, since one of those got the last.</summary>
+    private int _passed;
+
     /// <summary>Provisioned instances since the last event, and their time so far.</summary>
     private int _provisioned;
+    private TimeSpan _provisionedTime;
+    private long _provisionedMicroseconds;
 
     /// <summary>What a handover keeps; null = the revision has traffic.</summary>
     private int? _standby;
-    private TimeSpan _provisionedTime;
-    private long _provisionedMicroseconds;
 
     public bool IsAtRest => _waiting.Count == 0 && _runs.Count == 0;
 
@@ -51,8 +54,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
         switch (@event.Kind)
         {
             case RevisionEventKind.Arrived:
-                var waiter = new Waiter(@event.Ticket, now, @event.QueueDeadline, @event.Wishes.Deadline, @event.IsRetry, @event.Wishes.CanOverflow);
-                _waiting.Insert(@event.IsRetry ? _waiting.Count(w => w.IsRetry) : _waiting.Count, waiter);
+                var waiter = new Waiter(
+                    @event.Ticket, now, @event.QueueDeadline, @event.Wishes.Deadline, @event.IsRetry, @event.Wishes.CanOverflow, @event.Wishes.IsDeferred && !@event.IsRetry);
+                _waiting.Insert(waiter.IsRetry ? _waiting.Count(w => w.IsRetry) : waiter.IsDeferred ? _waiting.Count : _waiting.Count(w => !w.IsDeferred), waiter);
                 break;
             case RevisionEventKind.Drain:
                 _standby = @event.Standby.Instances;
@@ -192,17 +196,18 @@ internal sealed class EndpointBook(RevisionSpec spec)
     {
         foreach (var grant in effects.Grants)
         {
-            if (_waiting.Count == 0 || _waiting[0].Ticket != grant.Ticket)
+            var next = Turn();
+            if (_waiting.Count == 0 || _waiting[next].Ticket != grant.Ticket)
             {
-                return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "was not the first in the queue" : "did not wait")}";
+                return $"ticket {grant.Ticket} got a slot and {(_waiting.Exists(w => w.Ticket == grant.Ticket) ? "it was not its turn" : "did not wait")}";
             }
 
-            if (_waiting[0].CallerDeadline <= now)
+            if (_waiting[next].CallerDeadline <= now)
             {
                 return $"ticket {grant.Ticket} got a slot after its caller's deadline";
             }
 
-            _waiting.RemoveAt(0);
+            _waiting.RemoveAt(next);
             var instance = _instances.GetValueOrDefault(grant.Lease.Instance.Number);
             if (instance is not { State: BookedState.Ready })
             {
@@ -228,6 +233,19 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         return null;
+    }
+
+    /// <summary>Place of the one whose turn it is: the first, but while deferred ones wait every tenth is the first of those.</summary>
+    private int Turn()
+    {
+        var deferred = _waiting.FindIndex(w => w.IsDeferred);
+        if (deferred > 0 && ++_passed < CallerWishes.DeferredShare)
+        {
+            return 0;
+        }
+
+        _passed = 0;
+        return Math.Max(0, deferred);
     }
 
     private string? Stops(MonotonicTime now, RevisionEffects effects)
@@ -297,6 +315,7 @@ internal sealed class EndpointBook(RevisionSpec spec)
 
     private string? Rest(MonotonicTime now, RevisionEffects effects)
     {
+        _passed = _waiting.Exists(w => w.IsDeferred) ? _passed : 0;
         if (effects.WakeAt <= now)
         {
             return $"the engine wants to wake at {effects.WakeAt.Ticks}, now is {now.Ticks}";
@@ -321,7 +340,8 @@ internal sealed class EndpointBook(RevisionSpec spec)
     }
 
     /// <param name="CallerDeadline">Never = its caller did not say.</param>
-    private sealed record Waiter(long Ticket, MonotonicTime ArrivedAt, MonotonicTime QueueDeadline, MonotonicTime CallerDeadline, bool IsRetry, bool CanOverflow)
+    private sealed record Waiter(
+        long Ticket, MonotonicTime ArrivedAt, MonotonicTime QueueDeadline, MonotonicTime CallerDeadline, bool IsRetry, bool CanOverflow, bool IsDeferred)
     {
         public MonotonicTime Deadline => CallerDeadline < QueueDeadline ? CallerDeadline : QueueDeadline;
     }

@@ -15,6 +15,8 @@ public static class RandomWorlds
     /// <summary>Far more than any of these worlds needs.</summary>
     private const int EventsMax = 1_000_000;
 
+    private const int DeferringStream = 34;
+
     /// <summary>Longer than every time-out.</summary>
     private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(10);
 
@@ -61,6 +63,8 @@ public static class RandomWorlds
     public static WorldPlan Make(ulong seed)
     {
         var random = SeededRandom.For(seed, 0);
+        // Of its own, so that the worlds of before are the same but for it.
+        var deferring = SeededRandom.For(seed, DeferringStream);
         var isQuiet = random.Happens(0.2);
         var duration = isQuiet ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1 + random.Below(20));
         var count = 1 + random.Below(5);
@@ -74,6 +78,7 @@ public static class RandomWorlds
                 Floors = random.Happens(0.3) ? Floors(duration, spec, ref random) : [],
                 // Part of a microsecond that is not accounted yet ends with an engine, and one without traffic may end: the books of provisioned time would be off by one.
                 Shifts = spec.Provisioned == 0 && random.Happens(0.4) ? Shifts(duration, spec, ref random) : [],
+                DeferredEvery = deferring.Happens(0.4) ? 1 + deferring.Below(4) : 0,
             });
         }
 

@@ -247,8 +247,9 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         invocation.WaitsSince = world.Now;
         var ticket = world.Invocations.Ticket(place);
         world.Watch?.Waits(invocation.Serial, ticket);
-        return RevisionEvent.Arrived(
-            ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry, new CallerWishes(invocation.Deadline, QueuePriority.Normal, canOverflow));
+        var every = endpoint.Plan.DeferredEvery;
+        var wishes = new CallerWishes(invocation.Deadline, QueuePriority.Normal, canOverflow, every > 0 && invocation.Serial % every == 0);
+        return RevisionEvent.Arrived(ticket, world.Now + endpoint.Spec.QueueTimeout, bodyBytes: 0, isRetry, wishes);
     }
 
     private void End(int place, InvocationOutcome outcome)

@@ -45,6 +45,9 @@ public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream 
 
     /// <summary>When the revision loses its traffic to another and gets it back, in order of time; at the beginning it has it. Its calls are those that were under way, or name it.</summary>
     public ImmutableArray<PlannedShift> Shifts { get; init; } = [];
+
+    /// <summary>One of so many invocations is deferred: nobody waits for its answer. 0 = none is.</summary>
+    public int DeferredEvery { get; init; }
 }
 
 /// <param name="Standby">Instances that a handover keeps of it while it has no traffic; null = it has traffic from now on.</param>

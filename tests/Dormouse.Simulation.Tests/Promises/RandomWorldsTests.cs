@@ -17,7 +17,7 @@ public sealed class RandomWorldsTests
         { "grants twice", "did not wait" },
         { "grants to one that drains", "Draining" },
         { "grants to one that is over", "a slot was given on instance" },
-        { "passes the queue", "not the first" },
+        { "passes the queue", "not its turn" },
         { "meters too much", "metered" },
         { "meters too little", "not billed" },
         { "meters twice", "metered 2 times" },
@@ -99,7 +99,7 @@ public sealed class RandomWorldsTests
         Assert.Superset(
             new HashSet<string>
             {
-                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "Drain", "Resume", "expecting",
+                "eviction", "failed start", "run time-out", "crash for good", "retry", "caller left", "InstanceLost", "InstanceHeld", "InstanceAdmitted", "AnswerLeft", "InstanceDeclined", "FloorChanged", "Drain", "Resume", "expecting", "deferred",
                 "StartTimedOut", "Suspect", "QueueFull", "QueueTimeout", "StartTimeout", "StartFailed", "NoCapacity", "Cold", "Queued", "Warm",
                 "CallerDeadline", "lost with its machine", "unreachable", "knee", "shared run",
             },
@@ -123,6 +123,7 @@ public sealed class RandomWorldsTests
             seen.Add(@event.Kind.ToString());
             effects.Stops.ForEach(s => seen.Add(s.Reason.ToString()));
             Note(seen, effects.Starts.Exists(s => s.IsExpecting), "expecting");
+            Note(seen, @event.Kind == RevisionEventKind.Arrived && @event.Wishes.IsDeferred, "deferred");
             effects.Refusals.ForEach(r => seen.Add(r.Kind.ToString()));
             effects.Grants.ForEach(g => seen.Add(g.Kind.ToString()));
         }
