@@ -348,7 +348,9 @@ def _class(cls, fields):
         return Shape({"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}, _convert_image, takes_object=True,
                      raw=lambda body, kind, name: _encoding.image_from_bytes(body))
     if hasattr(cls, "model_validate") and hasattr(cls, "model_json_schema"):
-        return _pydantic(cls)
+        return _pydantic(cls, cls.model_validate, cls.model_json_schema)
+    if hasattr(cls, "parse_obj") and hasattr(cls, "__fields__"):  # pydantic 1
+        return _pydantic(cls, cls.parse_obj, cls.schema)
     if hasattr(cls, "_fields") and issubclass(cls, tuple):
         hints = hints_of(cls)
         return _tuple(tuple(hints.get(name, typing.Any) for name in cls._fields), fields)
@@ -466,20 +468,35 @@ def _object_schema(members):
     return schema
 
 
-def _pydantic(cls):
+def _pydantic(cls, validate, make_schema):
     def convert(value, place):
+        if type(value) is not dict:
+            raise wrong(place, "an object", value)
         try:
-            return cls.model_validate(value)
+            return validate(value)
         except ValueError as error:
             first = error.errors()[0] if callable(getattr(error, "errors", None)) else {"loc": (), "msg": str(error)}
             inside = "".join("[%d]" % part if isinstance(part, int) else ".%s" % part for part in first["loc"])
             raise InputError("argument '%s%s': %s" % (place, inside, first["msg"]), place + inside) from None
 
     try:
-        schema = cls.model_json_schema()
+        schema = make_schema()
+        schema = _inlined(schema, dict(schema.pop("$defs", {}), **schema.pop("definitions", {})), ())
     except Exception:  # A model with members that have no schema still validates.
         schema = {"type": "object"}
     return Shape(schema, convert, takes_object=True)
+
+
+def _inlined(schema, definitions, inside):
+    """A schema without references, so that it means the same inside another; one that holds itself ends as any object."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions, inside) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return {"type": "object"} if name in inside or name not in definitions else _inlined(definitions[name], definitions, inside + (name,))
+    return {key: _inlined(item, definitions, inside) for key, item in schema.items()}
 
 
 def text_to_json(text, schema):
