@@ -234,6 +234,8 @@ def plain(value):
     for method in ("model_dump", "_asdict"):
         if callable(getattr(value, method, None)) and not isinstance(value, type):
             return getattr(value, method)()
+    if hasattr(value, "__fields__") and callable(getattr(value, "dict", None)):  # pydantic 1
+        return value.dict()
     raise EncodingError("values of type %s have no form in JSON" % _class_name(value))
 
 

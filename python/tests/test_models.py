@@ -284,3 +284,65 @@ def size(picture: Image.Image):
         runner = self.runner(runner.folder)
         runner.serve(function="size")
         self.assertEqual([8, 4], runner.call(body=buffer.getvalue(), headers=[("Content-Type", "image/jpeg")]).json())
+
+
+@needs("pydantic")
+class PydanticModels(Base):
+    def test_models_are_validated_described_and_sent(self):
+        runner = self.serve_file("app.py", """
+import dormouse
+from typing import List, Optional
+from pydantic import BaseModel
+app = dormouse.App("a")
+class Part(BaseModel):
+    size: int
+class Item(BaseModel):
+    name: str
+    parts: List[Part] = []
+    inner: Optional["Item"] = None
+if hasattr(Item, "update_forward_refs") and not hasattr(Item, "model_validate"):
+    Item.update_forward_refs()
+@app.function()
+def take(item: Item, k: int = 0) -> Item:
+    assert isinstance(item, Item)
+    return item
+""", module="app.py")
+
+        schema = runner.ready["schema"]["input"]["properties"]["item"]
+        self.assertEqual(("integer", "object"), (schema["properties"]["parts"]["items"]["properties"]["size"]["type"], schema["type"]))
+        self.assertNotIn("$ref", json.dumps(schema))
+        self.assertEqual({"name": "a", "parts": [{"size": 2}], "inner": None}, runner.call({"item": {"name": "a", "parts": [{"size": 2}]}}).json())
+        for wrong, field in (({"name": "a", "parts": [{}]}, "item.parts[0].size"), ({}, "item.name"), ([], "item")):
+            answer = runner.call({"item": wrong})
+            self.assertEqual((422, field), (answer.status, answer.json()["field"]))
+
+
+@needs("fastapi")
+class Frameworks(Base):
+    def test_a_fastapi_application(self):
+        runner = self.serve_file("app.py", """
+import dormouse
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+app = dormouse.App("shop")
+inner = FastAPI()
+@inner.post("/items/{id}")
+def item(id: int, body: dict):
+    return {"id": id, "body": body, "invocation": dormouse.current().invocation_id}
+@inner.get("/stream")
+async def stream():
+    async def parts():
+        for n in range(3):
+            yield "x%d" % n
+    return StreamingResponse(parts())
+@app.asgi()
+def site():
+    return inner
+""", module="app.py")
+
+        self.assertEqual({"id": 4, "body": {"a": 1}, "invocation": "i1"}, runner.call({"a": 1}, path="/items/4", headers=[("Dormouse-Invocation-Id", "i1")]).json())
+        self.assertEqual(422, runner.call({"a": 1}, path="/items/four").status)
+        with runner.connect() as wire:
+            self.assertEqual(b"x0x1x2", wire.call(method="GET", path="/stream").body)
+            self.assertEqual(200, wire.call(method="GET", path="/openapi.json").status)
+            self.assertEqual(404, wire.call(method="GET", path="/none").status)

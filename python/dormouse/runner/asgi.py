@@ -5,7 +5,7 @@ import inspect
 
 from .. import _context
 from .._response import check_header
-from .http import BadRequest, PeerGone
+from .http_head import BadRequest, PeerGone
 from .problems import problem
 from .refusal import Refused, UserFault
 from .serving import FunctionService, describe, left, log_failure

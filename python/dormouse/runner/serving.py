@@ -10,9 +10,9 @@ import zlib
 from .. import _context, _response
 from .._errors import EncodingError, InputError
 from .._signature import read_value
-from .._types import clear_files
+from .._values import clear_files
 from . import refusal, results
-from .http import BadRequest, BodyTooLarge, PeerGone
+from .http_head import BadRequest, BodyTooLarge, PeerGone
 from .problems import problem
 from .running import End, Failed, NoSlot, Result
 

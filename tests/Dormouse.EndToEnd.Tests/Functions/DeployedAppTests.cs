@@ -116,6 +116,58 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
         Assert.Equal("second", (await PythonApps.CallAsync(Server, "plain", "[]", Cancelled)).Json["word"]!.GetValue<string>());
     }
 
+    [Theory]
+    [InlineData("main.py", "def handle(event, context):\n    return [event['x'] * 2, context.invocation_id]\n", "", """{"x":21}""", "[42,")]
+    [InlineData("handler.py", "class EndpointHandler:\n    def __init__(self, path=''):\n        self.factor = 2\n    def __call__(self, data):\n        return {'twice': data['inputs'] * self.factor}\n", "", """{"inputs":21}""", "42")]
+    [InlineData("predict.py", "from cog import BasePredictor, Input\n\nclass Predictor(BasePredictor):\n    def setup(self):\n        self.factor = 2\n    def predict(self, x: int = Input(ge=0)) -> int:\n        return x * self.factor\n",
+        "predict: predict.py:Predictor\n", """{"input":{"x":21}}""", "42")]
+    public async Task Handlers_in_the_shapes_of_other_products_deploy_the_same_way(string file, string code, string cog, string input, string answer)
+    {
+        PythonApps.NeedPython();
+        using var files = new TemporaryFolder();
+        files.Write(file, code);
+        var path = "";
+        if (cog.Length > 0)
+        {
+            files.Write("cog.yaml", cog);
+            path = "/predictions";
+        }
+
+        var name = "shape-" + file[..file.IndexOf('.', StringComparison.Ordinal)];
+        await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Root, "--name", name, "--memory", "192MiB");
+
+        var call = await PythonApps.CallAsync(Server, name + path, input, Cancelled);
+        Assert.True(call.Status is HttpStatusCode.OK, call.Text);
+        Assert.Contains(answer, call.Text.Replace(" ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_local_entry_point_calls_the_servers_functions()
+    {
+        PythonApps.NeedPython();
+        using var files = new TemporaryFolder();
+        var app = files.Write("app.py", """
+            import sys
+            import dormouse
+
+            app = dormouse.App("entered")
+
+            @app.function(memory="128MiB")
+            def twice(n: int) -> int:
+                return n * 2
+
+            @app.local_entrypoint()
+            def main(n: int):
+                print("twice is", twice.remote(n))
+                sys.exit(7 if n == 0 else 0)
+            """);
+        await CommandRun.DoneAsync(Server, Cancelled, "deploy", app);
+
+        var run = await CommandRun.DoneAsync(Server, Cancelled, "run", app + "::main", "--", "--n", "21");
+        Assert.Contains("twice is 42", run.Output, StringComparison.Ordinal);
+        (await CommandRun.OfAsync(Server, Cancelled, "run", app + "::main", "--", "--n", "0")).AssertExit(7);
+    }
+
     [Fact]
     public async Task An_app_changes_as_a_whole_or_not_at_all()
     {
