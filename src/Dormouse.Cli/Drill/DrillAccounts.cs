@@ -11,12 +11,15 @@ namespace Dormouse.Cli.Drill;
 /// <param name="Difference">Where the totals are not the sum of the receipts; null when they are.</param>
 internal sealed record DrillAccounts(int Receipts, int Duplicated, int Unaccounted, long PricePico, string? Difference)
 {
+    private const string ProvisionedTime = "provisioned_time";
+
     /// <param name="listed">Times that the ledger named each receipt in one list at most: more than one is a duplicate.</param>
     public static DrillAccounts Compare(AnsweredCalls calls, IReadOnlyDictionary<string, ListedReceipt> listed, UsageRow totals)
     {
         var known = calls.Invocations.ToHashSet(StringComparer.Ordinal);
         var shared = calls.Invocations.Length - known.Count;
-        var strangers = listed.Keys.Count(id => !known.Contains(id));
+        // Copies of a mirror have ids of their own, and provisioned time is no call.
+        var strangers = listed.Values.Count(r => !known.Contains(r.Receipt.Id) && r.Receipt is { Mirror: false, Line: not ProvisionedTime });
         var again = listed.Values.Sum(r => r.Times - 1);
         var price = listed.Values.Sum(r => r.Receipt.PricePico);
         return new DrillAccounts(
@@ -32,7 +35,7 @@ internal sealed record DrillAccounts(int Receipts, int Duplicated, int Unaccount
         var receipts = listed.Select(r => r.Receipt).ToList();
         (string What, Int128 Sum, string Total)[] pairs =
         [
-            ("invocations", receipts.Count, totals.Invocations.ToString(CultureInfo.InvariantCulture)),
+            ("invocations", receipts.Count(r => r.Line != ProvisionedTime), totals.Invocations.ToString(CultureInfo.InvariantCulture)),
             ("billed_ms", receipts.Sum(r => r.BilledMs), totals.BilledMs.ToString(CultureInfo.InvariantCulture)),
             ("price_pico", price, totals.PricePico),
         ];

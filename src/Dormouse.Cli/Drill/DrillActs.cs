@@ -2,8 +2,13 @@ using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Drill;
 
+/// <summary>What acts work with.</summary>
+/// <param name="Receipts">Of the endpoint, as they come.</param>
+/// <param name="Server">Where it is called.</param>
+internal sealed record DrillParts(DrillEndpoint Endpoint, DrillCaller Caller, DrillReceipts Receipts, DrillPromises Promises, Uri Server);
+
 /// <summary>What happens to the endpoint while it is called, act after act, again and again until the time is over.</summary>
-internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen screen, TimeProvider time)
+internal sealed class DrillActs(DrillParts parts, DrillLoad load, Screen screen, TimeProvider time)
 {
     private const int FromZeroCalls = 6;
     private const int BurstCalls = 40;
@@ -16,6 +21,8 @@ internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen s
     private const int LongTrips = 4_000;
 
     private static readonly TimeSpan ActMax = TimeSpan.FromSeconds(2);
+
+    private readonly DrillEndpoint _endpoint = parts.Endpoint;
 
     /// <summary>Of one act; a short drill gets through all of them at least once.</summary>
     private TimeSpan _length;
@@ -34,11 +41,14 @@ internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen s
         [
             ("from zero", FromZeroAsync),
             ("burst", BurstAsync),
-            ("redeploy", (act, cancelled) => UnderLoadAsync(act, ShortTrips, endpoint.DeployAsync, cancelled)),
-            ("traffic split", (act, cancelled) => UnderLoadAsync(act, ShortTrips, endpoint.SplitAsync, cancelled)),
-            ("rollback", (act, cancelled) => UnderLoadAsync(act, ShortTrips, endpoint.RollBackAsync, cancelled)),
+            ("redeploy", (act, cancelled) => UnderLoadAsync(act, ShortTrips, _endpoint.DeployAsync, cancelled)),
+            ("traffic split", (act, cancelled) => UnderLoadAsync(act, ShortTrips, _endpoint.SplitAsync, cancelled)),
+            ("rollback", (act, cancelled) => UnderLoadAsync(act, ShortTrips, _endpoint.RollBackAsync, cancelled)),
             ("drain", DrainAsync),
             ("kill", (act, cancelled) => CanKill ? UnderLoadAsync(act, LongTrips, KillAsync, cancelled) : Task.CompletedTask),
+            ("mirror", MirrorAsync),
+            ("provisioned", new ProvisionedAct(parts.Endpoint, parts.Caller, parts.Receipts, parts.Promises, time).PlayAsync),
+            ("overflow", OverflowAsync),
         ];
         var start = time.GetTimestamp();
         // Falling to zero takes a second of its own.
@@ -60,7 +70,7 @@ internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen s
 
     private async Task FromZeroAsync(string act, CancellationToken cancellationToken)
     {
-        await endpoint.UntilZeroAsync(cancellationToken);
+        await _endpoint.UntilZeroAsync(cancellationToken);
         await load.BurstAsync(act, FromZeroCalls, ShortTrips, cancellationToken);
     }
 
@@ -76,13 +86,27 @@ internal sealed class DrillActs(DrillEndpoint endpoint, DrillLoad load, Screen s
 
     /// <summary>The server answers a stop, in the middle of the load, when the instances that were there have finished and are gone.</summary>
     private Task DrainAsync(string act, CancellationToken cancellationToken) =>
-        UnderLoadAsync(act, LongTrips, endpoint.StopAsync, cancellationToken);
+        UnderLoadAsync(act, LongTrips, _endpoint.StopAsync, cancellationToken);
+
+    private Task MirrorAsync(string act, CancellationToken cancellationToken) => new MirrorAct(parts.Endpoint, parts.Receipts, parts.Promises, time).PlayAsync(
+        act,
+        async cancelled =>
+        {
+            int Answered() => parts.Caller.Tally.Acts().Where(a => a.Act == act).Sum(a => a.Right + a.Late + a.Wrong);
+            var before = Answered();
+            await UnderLoadAsync(act, ShortTrips, _ => Task.CompletedTask, cancelled);
+            return Answered() - before;
+        },
+        cancellationToken);
+
+    private Task OverflowAsync(string act, CancellationToken cancellationToken) => new OverflowAct(parts.Endpoint, parts.Caller, parts.Receipts, parts.Promises, parts.Server).PlayAsync(
+        act, cancelled => load.BurstAsync(act, BurstCalls, LongTrips, cancelled), cancellationToken);
 
     private async Task KillAsync(CancellationToken cancellationToken)
     {
         for (var i = 0; i < 2; i++)
         {
-            var (killed, seen) = await endpoint.KillAsync(cancellationToken);
+            var (killed, seen) = await _endpoint.KillAsync(cancellationToken);
             Killed += killed;
             if (killed == 0 && seen > 0 && Killed == 0)
             {

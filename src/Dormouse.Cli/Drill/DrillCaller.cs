@@ -14,12 +14,16 @@ internal sealed class DrillCaller(InvocationsClient invocations, string endpoint
 
     public DrillTally Tally { get; } = new();
 
+    /// <summary>Hears of every call and what came of it, on whatever thread that is; null = nobody does.</summary>
+    public Action<DrillCall, DrillReply>? Heard { get; set; }
+
     /// <summary>One call, from its sending to its count. Only a cancelled drill throws.</summary>
     public async Task CallAsync(string act, int trips, CancellationToken cancellationToken)
     {
         var call = DrillCall.Of(Interlocked.Increment(ref _number), trips);
         var sent = time.GetTimestamp();
         var reply = await SendAsync(call, sent, cancellationToken);
+        Heard?.Invoke(call, reply);
         Tally.Count(act, reply, DrillJudge.Of(endpoint, call, reply, traffic.Between(sent, time.GetTimestamp()), deadline));
     }
 

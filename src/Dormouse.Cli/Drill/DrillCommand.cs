@@ -23,7 +23,7 @@ internal sealed class DrillCommand
         var drill = new DrillCommand();
         var command = new CliCommand(
             "drill",
-            "Call a throw-away endpoint of the running server while it scales, is deployed again, drained and its workers are killed; count what was lost, duplicated, wrong or late.",
+            "Call a throw-away endpoint of the running server while it scales, is deployed again, drained, mirrored and overflows, and its workers are killed; count what was lost, duplicated, wrong or late.",
             "dormouse drill",
             "dormouse drill --minutes 0.3 --output json") { drill._minutes, drill._rate, drill._deadline };
         command.HandlesSignals = true;
@@ -62,7 +62,9 @@ internal sealed class DrillCommand
 
         var caller = new DrillCaller(session.Client.Invocations, endpoint.Name, traffic, deadline, time);
         var receipts = new DrillReceipts(session.Client.Usage, endpoint.Name, time);
-        var acts = new DrillActs(endpoint, new DrillLoad(caller, rate, time), session.Screen, time);
+        var promises = new DrillPromises();
+        var parts = new DrillParts(endpoint, caller, receipts, promises, session.Location.Address);
+        var acts = new DrillActs(parts, new DrillLoad(caller, rate, time), session.Screen, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var follower = receipts.FollowAsync(over.Token);
         try
@@ -79,7 +81,7 @@ internal sealed class DrillCommand
         var counts = caller.Tally.Acts();
         return new DrillReport(
             endpoint.Name, elapsed.TotalSeconds, deadline.TotalMilliseconds, acts.Cycles, endpoint.Revisions, acts.Killed, ActCounts.Sum(counts), counts,
-            await receipts.CompareAsync(caller.Tally.Answered(), since, cancellationToken), Skipped(acts), caller.Tally.Faults());
+            await receipts.CompareAsync(caller.Tally.Answered(), since, cancellationToken), [.. Skipped(acts), .. promises.Skipped], promises.Broken, caller.Tally.Faults());
     }
 
     private static ImmutableArray<string> Skipped(DrillActs acts) =>

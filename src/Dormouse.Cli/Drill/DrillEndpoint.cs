@@ -5,6 +5,7 @@ using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Drill;
@@ -17,16 +18,23 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan DeleteLimit = TimeSpan.FromSeconds(30);
 
-    private static readonly RevisionSettings Settings = new()
+    /// <summary>How long an instance is kept that nobody calls.</summary>
+    public static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(1);
+
+    /// <summary>Of a usual revision.</summary>
+    public static readonly RevisionSettings Settings = new()
     {
         Memory = "128MiB",
         Cpu = 1,
         Concurrency = 1,
         MaxInstances = InstancesMax,
-        IdleTimeout = "1s",
+        IdleTimeout = Durations.Format(IdleTimeout),
     };
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dormouse-drill-");
+
+    /// <summary>Numbers of the revisions that have <see cref="Settings"/>: acts that need others leave theirs behind without traffic.</summary>
+    private readonly List<int> _usual = [];
     private bool _mayExist;
 
     public string Name { get; } = "drill-" + RandomNumberGenerator.GetHexString(8, lowercase: true);
@@ -36,8 +44,15 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
 
     private TimeProvider Time => session.Surroundings.Time;
 
-    /// <summary>Makes the next revision, which takes all traffic.</summary>
+    /// <summary>Makes the next usual revision, which takes all traffic.</summary>
     public async Task DeployAsync(CancellationToken cancellationToken)
+    {
+        await DeployAsync(Settings, cancellationToken);
+        _usual.Add(Revisions);
+    }
+
+    /// <summary>The same with other settings.</summary>
+    public async Task DeployAsync(RevisionSettings settings, CancellationToken cancellationToken)
     {
         var number = Revisions + 1;
         var file = Path.Combine(_folder.FullName, $"{number}.onnx");
@@ -47,7 +62,7 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
         _mayExist = true;
         await ChangeAsync([number], async () =>
         {
-            var deployed = await deployer.DeployAsync(Name, version, Settings, DebutSettings.Usual, verify: true, wait: true, cancellationToken);
+            var deployed = await deployer.DeployAsync(Name, version, settings, DebutSettings.Usual, verify: true, wait: true, cancellationToken);
             Revisions = deployed.Revision.Number;
         });
         if (Revisions != number)
@@ -56,15 +71,32 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
         }
     }
 
-    /// <summary>Half of the traffic to each of the two newest revisions.</summary>
+    /// <summary>Half of the traffic to each of the two newest usual revisions.</summary>
     public Task SplitAsync(CancellationToken cancellationToken) => ChangeAsync(
-        [Revisions - 1, Revisions],
+        [_usual[^2], _usual[^1]],
         () => session.Client.Endpoints.SetTrafficAsync(
-            Name, ImmutableSortedDictionary<string, int>.Empty.Add(NameOf(Revisions - 1), 50).Add(NameOf(Revisions), 50), cancellationToken));
+            Name, ImmutableSortedDictionary<string, int>.Empty.Add(NameOf(_usual[^2]), 50).Add(NameOf(_usual[^1]), 50), cancellationToken));
 
-    /// <summary>All traffic to the revision before the newest.</summary>
+    /// <summary>All traffic to the usual revision before the newest.</summary>
     public Task RollBackAsync(CancellationToken cancellationToken) => ChangeAsync(
-        [Revisions - 1], () => session.Client.Endpoints.RollbackAsync(Name, NameOf(Revisions - 1), cancellationToken));
+        [_usual[^2]], () => session.Client.Endpoints.RollbackAsync(Name, NameOf(_usual[^2]), cancellationToken));
+
+    /// <summary>All traffic to the newest usual revision.</summary>
+    public Task BackToUsualAsync(CancellationToken cancellationToken) => ChangeAsync(
+        [_usual[^1]],
+        () => session.Client.Endpoints.SetTrafficAsync(Name, ImmutableSortedDictionary<string, int>.Empty.Add(NameOf(_usual[^1]), 100), cancellationToken));
+
+    /// <summary>Copies every call to the newest usual revision; the one before it is to have the traffic. Sums of two revisions differ by less than a mirror forgives unless told not to.</summary>
+    public Task MirrorAsync(CancellationToken cancellationToken) =>
+        session.Client.Endpoints.SetMirrorAsync(Name, new MirrorRequest(NameOf(_usual[^1]), 100, Tolerance: 0), cancellationToken);
+
+    public Task EndMirrorAsync(CancellationToken cancellationToken) => session.Client.Endpoints.DeleteMirrorAsync(Name, cancellationToken);
+
+    /// <summary>Null when nothing is mirrored.</summary>
+    public async Task<MirrorInfo?> MirrorInfoAsync(CancellationToken cancellationToken) => (await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Mirror;
+
+    public async Task<ImmutableArray<InstanceInfo>> InstancesAsync(CancellationToken cancellationToken) =>
+        (await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Instances;
 
     public Task StopAsync(CancellationToken cancellationToken) => session.Client.Endpoints.StopAsync(Name, cancellationToken);
 
@@ -115,7 +147,7 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
         }
     }
 
-    private static string NameOf(int revision) => "r" + revision.ToString(CultureInfo.InvariantCulture);
+    public static string NameOf(int revision) => "r" + revision.ToString(CultureInfo.InvariantCulture);
 
     private async Task ChangeAsync(ImmutableArray<int> revisions, Func<Task> change)
     {

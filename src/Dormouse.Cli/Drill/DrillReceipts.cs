@@ -1,4 +1,5 @@
 using Dormouse.Client;
+using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Drill;
 
@@ -11,6 +12,7 @@ internal sealed class DrillReceipts(UsageClient usage, string endpoint, TimeProv
     /// <summary>The load stays far below a page in this time.</summary>
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
 
+    private readonly Lock _receiptsLock = new();
     private readonly Dictionary<string, ListedReceipt> _receipts = new(StringComparer.Ordinal);
 
     /// <summary>Looks again and again until cancelled.</summary>
@@ -34,22 +36,39 @@ internal sealed class DrillReceipts(UsageClient usage, string endpoint, TimeProv
     public async Task<DrillAccounts> CompareAsync(AnsweredCalls calls, DateTimeOffset since, CancellationToken cancellationToken)
     {
         await LookAsync(cancellationToken);
-        foreach (var id in calls.Ran.Where(id => !_receipts.ContainsKey(id)))
+        foreach (var id in calls.Ran.Where(id => !IsKnown(id)).ToList())
         {
             await LookForAsync(id, cancellationToken);
         }
 
         var report = await usage.ReportAsync("endpoint", endpoint, since, cancellationToken: cancellationToken);
-        return DrillAccounts.Compare(calls, _receipts, report.Total);
+        lock (_receiptsLock)
+        {
+            return DrillAccounts.Compare(calls, _receipts, report.Total);
+        }
     }
 
-    private async Task LookAsync(CancellationToken cancellationToken)
+    /// <summary>Looks once. Returns every receipt that is known by now.</summary>
+    public async Task<IReadOnlyCollection<ReceiptInfo>> LookAsync(CancellationToken cancellationToken)
     {
         var page = await usage.ReceiptsAsync(endpoint, PageMax, cancellationToken);
-        foreach (var same in page.Invocations.Where(r => r.Outcome != Running).GroupBy(r => r.Id, StringComparer.Ordinal))
+        lock (_receiptsLock)
         {
-            var times = Math.Max(same.Count(), _receipts.GetValueOrDefault(same.Key)?.Times ?? 0);
-            _receipts[same.Key] = new ListedReceipt(same.First(), times);
+            foreach (var same in page.Invocations.Where(r => r.Outcome != Running).GroupBy(r => r.Id, StringComparer.Ordinal))
+            {
+                var times = Math.Max(same.Count(), _receipts.GetValueOrDefault(same.Key)?.Times ?? 0);
+                _receipts[same.Key] = new ListedReceipt(same.First(), times);
+            }
+
+            return [.. _receipts.Values.Select(r => r.Receipt)];
+        }
+    }
+
+    private bool IsKnown(string id)
+    {
+        lock (_receiptsLock)
+        {
+            return _receipts.ContainsKey(id);
         }
     }
 
@@ -58,9 +77,12 @@ internal sealed class DrillReceipts(UsageClient usage, string endpoint, TimeProv
         try
         {
             var receipt = await usage.ReceiptAsync(id, cancellationToken);
-            if (receipt.Outcome != Running)
+            lock (_receiptsLock)
             {
-                _receipts[id] = new ListedReceipt(receipt, 1);
+                if (receipt.Outcome != Running)
+                {
+                    _receipts[id] = new ListedReceipt(receipt, 1);
+                }
             }
         }
         catch (DormouseException e) when (e.IsNotFound)

@@ -234,7 +234,7 @@ public sealed record MirrorRequest(string? Revision, int Percent, double? Tolera
 /// <param name="Unread">Same status, but an answer of more than 1 MiB, which is not compared.</param>
 /// <param name="Unanswered">Copies that got no answer: their instance ended, or they took too long.</param>
 /// <param name="Dropped">Not run: there was no room for them.</param>
-/// <param name="NotMirrored">Chosen, but with a body of more than 1 MiB.</param>
+/// <param name="NotMirrored">Chosen, but with a body that is too long to be kept or could not be.</param>
 /// <param name="LastDifference">Where the last two answers differed; null when none did.</param>
 public sealed record MirrorInfo(
     string Revision, int Percent, double Tolerance, long Compared, long Same, long DifferentStatus, long DifferentBody, long Unread, long Unanswered, long Dropped, long NotMirrored,

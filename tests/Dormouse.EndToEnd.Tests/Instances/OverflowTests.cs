@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Dormouse.EndToEnd.Tests.Protocol;
 using Dormouse.EndToEnd.Tests.Running;
+using Dormouse.Protocol.Inference.Wire;
+using Google.Protobuf;
 
 namespace Dormouse.EndToEnd.Tests.Instances;
 
@@ -10,7 +13,7 @@ public sealed class OverflowTests
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_full_server_sends_a_call_on_and_both_keep_a_receipt()
+    public async Task A_full_server_sends_calls_of_any_form_and_size_on_and_both_keep_receipts()
     {
         await using var here = await RunningServer.StartAsync(Cancelled);
         await using var there = await RunningServer.StartAsync(Cancelled);
@@ -20,7 +23,7 @@ public sealed class OverflowTests
             ["max_instances"] = 1,
             ["concurrency"] = 1,
             ["queue_limit"] = 1,
-            ["timeout"] = "5s",
+            ["timeout"] = "15s",
             ["overflow"] = new JsonObject { ["url"] = there.Address.GetLeftPart(UriPartial.Authority) },
         });
         var running = CounterCall.SendAsync(here, "work", CounterCall.Endless, Cancelled);
@@ -31,18 +34,45 @@ public sealed class OverflowTests
         var away = await CounterCall.SendAsync(here, "work", 7, Cancelled);
 
         Assert.Equal((HttpStatusCode.OK, "overflow", 7.0), (away.Status, away.Start, away.Total));
+        var large = await CounterCall.SendAsync(here, "work", 8, Cancelled, padding: BodyOverAMebibyte);
+        Assert.Equal((HttpStatusCode.OK, "overflow", 8.0), (large.Status, large.Start, large.Total));
+        using var grpc = new GrpcCaller(here);
+        var message = await grpc.InferAsync(Message(9), Cancelled);
+        Assert.Equal(9f, BitConverter.ToSingle(message.RawOutputContents.Single().Span));
         Assert.Equal(HttpStatusCode.GatewayTimeout, (await running).Status);
         Assert.Equal(3.0, (await waiting).Total);
         var receipts = (await here.GetAsync("/api/v1/endpoints/work/invocations", Cancelled))["invocations"]!.AsArray();
-        var receipt = Assert.Single(receipts, r => r!["start"]!.GetValue<string>() == "overflow")!;
-        Assert.Equal((there.Address.Authority, "completed", 0L), (receipt["overflow"]!.GetValue<string>(), receipt["outcome"]!.GetValue<string>(), receipt["price_pico"]!.GetValue<long>()));
-        Assert.Single((await there.GetAsync("/api/v1/endpoints/work/invocations", Cancelled))["invocations"]!.AsArray());
-        Assert.Equal(3, receipts.Count);
+        var overflowed = receipts.Where(r => r!["start"]!.GetValue<string>() == "overflow").ToList();
+        Assert.Equal((3, 5), (overflowed.Count, receipts.Count));
+        Assert.All(overflowed, r => Assert.Equal(
+            (there.Address.Authority, "completed", "overflow", 0L),
+            (r!["overflow"]!.GetValue<string>(), r["outcome"]!.GetValue<string>(), r["line"]!.GetValue<string>(), r["price_pico"]!.GetValue<long>())));
+        Assert.Equal(3, (await there.GetAsync("/api/v1/endpoints/work/invocations", Cancelled))["invocations"]!.AsArray().Count);
+        var rows = (await here.GetAsync("/api/v1/usage", Cancelled))["rows"]!.AsArray();
+        Assert.Equal([("on_demand", 2), ("overflow", 3)], rows.Select(r => (r!["line"]!.GetValue<string>(), r["invocations"]!.GetValue<int>())));
+
+        // The host is known beyond the endpoint.
+        using var deleted = await here.Http.DeleteAsync(new Uri("/api/v1/endpoints/work", UriKind.Relative), Cancelled);
+        Assert.True(deleted.IsSuccessStatusCode, $"{deleted.StatusCode}");
+        Assert.Equal(there.Address.Authority, (await here.GetAsync($"/api/v1/invocations/{overflowed[0]!["id"]}", Cancelled))["overflow"]!.GetValue<string>());
 
         await Task.WhenAll(here.StopAsync(Cancelled), there.StopAsync(Cancelled));
         Directory.Delete(here.Data, recursive: true);
         Directory.Delete(there.Data, recursive: true);
     }
+
+    private const int BodyOverAMebibyte = 600_000;
+
+    private static ModelInferRequest Message(long trips) => new()
+    {
+        ModelName = "work",
+        Inputs =
+        {
+            new ModelInferRequest.Types.InferInputTensor { Name = "trips", Datatype = "INT64", Shape = { 1 } },
+            new ModelInferRequest.Types.InferInputTensor { Name = "start", Datatype = "FP32", Shape = { 1 } },
+        },
+        RawInputContents = { ByteString.CopyFrom(BitConverter.GetBytes(trips)), ByteString.CopyFrom(BitConverter.GetBytes(0f)) },
+    };
 
     [Fact]
     public async Task An_address_of_the_server_itself_is_refused()
