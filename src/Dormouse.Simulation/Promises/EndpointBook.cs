@@ -262,15 +262,15 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 return $"instance {instance.Number} was stopped ({stop.Reason}) and is provisioned";
             }
 
+            if (instance.Running > 0 && stop.Reason is StopReason.Idle or StopReason.Evicted)
+            {
+                return $"instance {instance.Number} was stopped ({stop.Reason}) while {instance.Running} ran on it";
+            }
+
             if (instance.State == BookedState.Ready && stop.Reason is StopReason.Idle or StopReason.Evicted or StopReason.Requested
                 && _instances.Values.Count(i => i.State == BookedState.Ready) <= Math.Min(_standby ?? 0, spec.MaxInstances))
             {
                 return $"instance {instance.Number} was stopped ({stop.Reason}) and is one of {_standby} that a handover keeps";
-            }
-
-            if (instance.Running > 0 && stop.Reason is StopReason.Idle or StopReason.Evicted)
-            {
-                return $"instance {instance.Number} was stopped ({stop.Reason}) while {instance.Running} ran on it";
             }
 
             instance.End(now);

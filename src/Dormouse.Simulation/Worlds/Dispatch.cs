@@ -85,6 +85,12 @@ internal sealed class Dispatch(WorldState world)
     public void ShiftTraffic(SimulatedEndpoint endpoint, int? standby)
     {
         endpoint.Standby = standby;
+        if (endpoint.Machine.IsDown)
+        {
+            // Its next server knows it.
+            return;
+        }
+
         Feed(endpoint, endpoint.Engine is null ? RevisionEvent.Of(RevisionEventKind.Woken) : Shift(standby));
     }
 

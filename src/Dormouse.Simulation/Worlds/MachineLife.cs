@@ -57,7 +57,7 @@ internal sealed class MachineLife(WorldState world, Dispatch dispatch, Callers c
     {
         machine.IsDown = false;
         world.Watch?.MachineBack(machine.Index, world.Now);
-        foreach (var endpoint in world.Endpoints.Where(e => e.Machine == machine && (e.Spec.KeepsInstances || e.Floor.Instances > 0)))
+        foreach (var endpoint in world.Endpoints.Where(e => e.Machine == machine && (e.Spec.KeepsInstances || e.Floor.Instances > 0 || e.Standby > 0)))
         {
             dispatch.Feed(endpoint, RevisionEvent.Of(RevisionEventKind.Woken));
         }

@@ -49,7 +49,7 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "meters too much" or "meters too little" or "meters twice" => effects.Metered.Count > 0,
         "starts one too many" => effects.Starts.Count > 0,
         "forgets to wake" => effects.WakeAt != MonotonicTime.Never,
-        "stops what is busy" => effects.Grants.Count > 0,
+        "stops what is busy" => effects.Grants.Exists(g => !g.Lease.IsProvisioned),
         "stops what is provisioned" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
         "accounts too little provisioned time" => effects.ProvisionedMicroseconds > 0,
         "takes provisioned for on-demand" => effects.Grants.Exists(g => g.Lease.IsProvisioned),
@@ -100,7 +100,7 @@ internal sealed class Distortion(string kind, WorldPlan plan)
                 effects.WakeAt = MonotonicTime.Never;
                 break;
             case "stops what is busy":
-                effects.Stops.Add(new InstanceToStop(effects.Grants[0].Lease.Instance, StopReason.Idle));
+                effects.Stops.Add(new InstanceToStop(effects.Grants.Find(g => !g.Lease.IsProvisioned).Lease.Instance, StopReason.Idle));
                 break;
             case "stops what is provisioned":
                 effects.Stops.Add(new InstanceToStop(effects.Grants.Find(g => g.Lease.IsProvisioned).Lease.Instance, StopReason.Evicted));

@@ -11,7 +11,7 @@ namespace Dormouse.Simulation.Tests.Worlds;
 /// <summary>Worlds whose times are known: a start takes 30 ms, a run 100 ms unless said otherwise.</summary>
 internal static class TestWorlds
 {
-    public static readonly RevisionSpec Spec = new() { Runtime = SpecRules.OnnxRuntime, MemoryMib = 1024, Concurrency = 1, MaxInstances = 1, IdleTimeout = TimeSpan.FromSeconds(10) };
+    public static readonly RevisionSpec Spec = new() { Runtime = RuntimeKind.Onnx.Name, MemoryMib = 1024, Concurrency = 1, MaxInstances = 1, IdleTimeout = TimeSpan.FromSeconds(10) };
 
     public static WorldPlan Plan(double seconds, RevisionSpec spec, params double[] arrivals) =>
         Plan(seconds, spec, arrivals.Select(a => (a, 100.0)));
