@@ -4,6 +4,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Overflow;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
+using Dormouse.Server.Control;
 
 namespace Dormouse.Cli.Apply;
 
@@ -14,7 +15,9 @@ namespace Dormouse.Cli.Apply;
 internal static class SettingsComparison
 {
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
-    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay"];
+    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay", "stable_window", "panic_window", "scale_to_zero_grace"];
+
+    private static readonly string[] LoadKeys = ["stable_window", "panic_window", "panic_threshold", "max_scale_up_rate"];
 
     private static readonly string[] Maps = ["env.", "engine.", "overflow."];
 
@@ -35,6 +38,14 @@ internal static class SettingsComparison
         if (wanted.Overflow is not null)
         {
             goal.TryAdd("overflow.max", OverflowRules.MaxByDefault.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        if (Load(wanted) is { } load)
+        {
+            foreach (var (key, value) in load)
+            {
+                goal.TryAdd(key, value);
+            }
         }
 
         if (!isFunction)
@@ -61,6 +72,21 @@ internal static class SettingsComparison
         return lines.ToImmutable();
     }
 
+    /// <summary>Defaults of settings that are there only with a target; null = there is none, or the file's settings are not allowed.</summary>
+    private static IEnumerable<KeyValuePair<string, string>>? Load(RevisionSettings wanted) =>
+        SpecRules.Apply(
+            new RevisionWishes
+            {
+                TargetUtilization = wanted.TargetUtilization,
+                TargetRps = wanted.TargetRps,
+                ScaleDownDelay = wanted.ScaleDownDelay,
+                ActivationInstances = wanted.ActivationInstances,
+                StableWindow = wanted.StableWindow,
+            },
+            new MachineFacts(1, int.MaxValue)) is SpecOutcome.Accepted { Spec: { HasLoadTarget: true } spec }
+            ? SettingsText.Of(SettingsViews.Settings(spec, isPublic: null)).Where(p => LoadKeys.Contains(p.Key))
+            : null;
+
     private static Dictionary<string, string> Canonical(RevisionSettings settings) =>
         SettingsText.Of(settings).ToDictionary(p => p.Key, p => Canonical(p.Key, p.Value), StringComparer.Ordinal);
 
@@ -79,7 +105,7 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key is "floors" or "target_utilization" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
+    private static bool IsMap(string key) => key is "floors" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
@@ -94,6 +120,9 @@ internal static class SettingsComparison
             ["batch_max"] = "1",
             ["batch_delay"] = Durations.Format(spec.BatchDelay),
             ["scale_down_delay"] = Durations.Format(spec.ScaleDownDelay),
+            ["initial_instances"] = "0",
+            ["activation_instances"] = "0",
+            ["scale_to_zero_grace"] = Durations.Format(spec.ScaleToZeroGrace),
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

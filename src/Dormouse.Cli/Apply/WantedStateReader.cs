@@ -14,7 +14,9 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
+        "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
+        "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag",
     ];
 
@@ -204,6 +206,15 @@ internal sealed class WantedStateReader
         "spare_instances" => settings with { SpareInstances = _values.Whole(value, at) },
         "target_utilization" => settings with { TargetUtilization = _values.Number(value, at) },
         "scale_down_delay" => settings with { ScaleDownDelay = _values.Text(value, at) },
+        "target_rps" => settings with { TargetRps = _values.Number(value, at) },
+        "stable_window" => settings with { StableWindow = _values.Text(value, at) },
+        "panic_window" => settings with { PanicWindow = _values.Text(value, at) },
+        "panic_threshold" => settings with { PanicThreshold = _values.Number(value, at) },
+        "max_scale_up_rate" => settings with { MaxScaleUpRate = _values.Number(value, at) },
+        "max_scale_down_rate" => settings with { MaxScaleDownRate = _values.Number(value, at) },
+        "initial_instances" => settings with { InitialInstances = _values.Whole(value, at) },
+        "activation_instances" => settings with { ActivationInstances = _values.Whole(value, at) },
+        "scale_to_zero_grace" => settings with { ScaleToZeroGrace = _values.Text(value, at) },
         "floors" => settings with { Floors = _values.List(value, at) },
         "max_instances" => settings with { MaxInstances = _values.Whole(value, at) },
         "idle_timeout" => settings with { IdleTimeout = _values.Text(value, at) },

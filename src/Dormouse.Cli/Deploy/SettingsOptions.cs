@@ -19,6 +19,7 @@ internal sealed class SettingsOptions
     private readonly Option<int?> _provisioned = Number("--provisioned", "Instances that are always warm, paid for whether they run or not; runs on them cost less. Default: 0.");
     private readonly Option<int?> _spare = Number("--spare", "Instances kept free above what is busy, while the endpoint is in use. Default: 0.");
     private readonly Option<double?> _target = new("--target") { HelpName = "share", Description = "Share of an instance's slots that shall be busy on average, 0.1 to 1: as many instances as the last minute's load over it asks for are kept. Default: none." };
+    private readonly LoadOptions _load = new();
     private readonly Option<string?> _scaleDownDelay = Text("--scale-down-delay", "time", "The most instances that the load asked for in this time are kept. Default: 0s.");
     private readonly Option<string[]> _floors = new("--floor")
     {
@@ -50,6 +51,7 @@ internal sealed class SettingsOptions
             command.Add(option);
         }
 
+        _load.AddTo(command);
         _overflow.AddTo(command);
     }
 
@@ -68,6 +70,15 @@ internal sealed class SettingsOptions
         SpareInstances = parsed.GetValue(_spare),
         TargetUtilization = parsed.GetValue(_target),
         ScaleDownDelay = parsed.GetValue(_scaleDownDelay),
+        TargetRps = parsed.GetValue(_load.TargetRps),
+        StableWindow = parsed.GetValue(_load.StableWindow),
+        PanicWindow = parsed.GetValue(_load.PanicWindow),
+        PanicThreshold = parsed.GetValue(_load.PanicThreshold),
+        MaxScaleUpRate = parsed.GetValue(_load.MaxScaleUpRate),
+        MaxScaleDownRate = parsed.GetValue(_load.MaxScaleDownRate),
+        InitialInstances = parsed.GetValue(_load.InitialInstances),
+        ActivationInstances = parsed.GetValue(_load.ActivationInstances),
+        ScaleToZeroGrace = parsed.GetValue(_load.ScaleToZeroGrace),
         Floors = parsed.GetValue(_floors) is { Length: > 0 } floors ? [.. floors] : null,
         MaxInstances = parsed.GetValue(_maxInstances),
         IdleTimeout = parsed.GetValue(_idleTimeout),

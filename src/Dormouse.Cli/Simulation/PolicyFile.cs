@@ -14,7 +14,8 @@ internal static class PolicyFile
 
     private static readonly string[] Keys =
     [
-        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate",
+        "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
         "batch_max", "batch_delay",
         Floors,
     ];
@@ -90,6 +91,15 @@ internal static class PolicyFile
                 "spare_instances" => wishes with { SpareInstances = Whole() },
                 "target_utilization" => wishes with { TargetUtilization = Number() },
                 "scale_down_delay" => wishes with { ScaleDownDelay = text },
+                "target_rps" => wishes with { TargetRps = Number() },
+                "stable_window" => wishes with { StableWindow = text },
+                "panic_window" => wishes with { PanicWindow = text },
+                "panic_threshold" => wishes with { PanicThreshold = Number() },
+                "max_scale_up_rate" => wishes with { MaxScaleUpRate = Number() },
+                "max_scale_down_rate" => wishes with { MaxScaleDownRate = Number() },
+                "initial_instances" => wishes with { InitialInstances = Whole() },
+                "activation_instances" => wishes with { ActivationInstances = Whole() },
+                "scale_to_zero_grace" => wishes with { ScaleToZeroGrace = text },
                 "max_instances" => wishes with { MaxInstances = Whole() },
                 "idle_timeout" => wishes with { IdleTimeout = text },
                 "keep_alive" => wishes with { KeepAlive = text },

@@ -28,6 +28,9 @@ internal sealed class HeldInstances(RevisionSpec spec)
     /// <summary>When fewer may be held though nothing happens.</summary>
     public MonotonicTime LowersAt => _load.LooksAt < _spare.LowersAt ? _load.LooksAt : _spare.LowersAt;
 
+    /// <summary>An invocation came; to be followed by <see cref="Observe"/>.</summary>
+    public void Arrived(MonotonicTime now) => _load.Arrived(now);
+
     /// <summary>Takes what is so since now.</summary>
     /// <param name="counts">Instances, and what runs on them.</param>
     /// <param name="queued">Invocations that wait.</param>

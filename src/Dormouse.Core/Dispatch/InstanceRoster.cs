@@ -12,6 +12,8 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 {
     private readonly StartCauses _causes = new(initialCause);
 
+    private long _asked;
+
     public InstanceTable Table { get; } = new();
 
     public StartBackoff Backoff { get; } = new();
@@ -23,7 +25,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Slots of an instance now.</summary>
     public int Slots => Limit.Current;
 
-    public long NextNumber { get; private set; } = firstInstanceNumber;
+    public long NextNumber => firstInstanceNumber + _asked;
 
     public TrafficState Traffic { get; } = new();
 
@@ -161,7 +163,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
 
         var reason = isToKeep ? IsDraining ? Sentences.StartedForStandby(Traffic.Standby, before.Live) : Keeping.Reason(before.Live)
-            : Sentences.Started(queued, before, Slots, cause);
+            : Sentences.Started(queued, before, Slots, cause) + (before.Live == 0 && spec.ActivationInstances > 1 ? $", activation_instances is {spec.ActivationInstances}" : "");
         Changed(before.Live, before.Live + count, reason, now, effects);
     }
 
@@ -206,7 +208,8 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
 
     private void Ask(StartCause cause, bool isExpecting, MonotonicTime now, RevisionEffects effects)
     {
-        var slot = new InstanceSlot(new InstanceId(revision, NextNumber++), cause, spec.Slots, now, now + spec.StartTimeout);
+        var slot = new InstanceSlot(new InstanceId(revision, NextNumber), cause, spec.Slots, now, now + spec.StartTimeout);
+        _asked++;
         Table.Add(slot);
         effects.Starts.Add(new InstanceToStart(slot.Id, cause, isExpecting));
     }
@@ -286,12 +289,15 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         Keeping.Floor = floor;
     }
 
+    /// <summary>The revision is new.</summary>
+    public void Begin() => Keeping.Initial = _asked == 0 ? spec.InitialInstances : 0;
+
     /// <summary>The revision has traffic again: what was kept without any is idle from now on.</summary>
     public void Resume(MonotonicTime now)
     {
-        for (var i = 0; i < Table.Count && IsDraining; i++)
+        if (IsDraining)
         {
-            Table[i].Await(now);
+            Table.Await(now);
         }
 
         Traffic.Resume();

@@ -42,6 +42,15 @@ internal sealed class InstanceTable
 
     public void Remove(InstanceSlot slot) => _slots.Remove(slot);
 
+    /// <summary>Work may come from now on: those without any are idle from here.</summary>
+    public void Await(MonotonicTime at)
+    {
+        foreach (var slot in _slots)
+        {
+            slot.Await(at);
+        }
+    }
+
     public InstanceSlot? Find(InstanceId instance)
     {
         foreach (var slot in _slots)

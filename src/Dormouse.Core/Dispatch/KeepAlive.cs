@@ -10,6 +10,9 @@ internal sealed class KeepAlive(RevisionSpec spec)
 
     public IdleMemory Memory { get; set; } = new();
 
+    /// <summary>Until when something else kept the last instance.</summary>
+    public MonotonicTime HeldUntil { get; set; } = new(long.MinValue);
+
     private bool IsLearned => spec.KeepAlive == KeepAliveMode.Learned;
 
     /// <summary>When an instance is to be started for an expected invocation, unless one serves then; null = not in this idle time.</summary>
@@ -41,6 +44,12 @@ internal sealed class KeepAlive(RevisionSpec spec)
     /// <summary>When an idle instance is to be stopped, and why.</summary>
     /// <param name="isLast">It is the only one that serves.</param>
     public (MonotonicTime At, KeepAlivePlan Plan) EndOf(InstanceSlot slot, bool isLast, TimeSpan? startTime)
+    {
+        var (at, plan) = Own(slot, isLast, startTime);
+        return !isLast || spec.ScaleToZeroGrace == TimeSpan.Zero ? (at, plan) : ((at > HeldUntil ? at : HeldUntil) + spec.ScaleToZeroGrace, plan);
+    }
+
+    private (MonotonicTime At, KeepAlivePlan Plan) Own(InstanceSlot slot, bool isLast, TimeSpan? startTime)
     {
         if (!IsLearned || !isLast || Memory.QuietSince is not { } since)
         {

@@ -9,13 +9,17 @@ internal sealed class KeptInstances(RevisionSpec spec)
     /// <summary>What a schedule asks for now.</summary>
     public InstanceFloor Floor { get; set; } = InstanceFloor.None;
 
-    public int Count => Math.Min(Math.Max(Always, Floor.Instances), spec.MaxInstances);
+    /// <summary>What a new revision starts once; 0 = it has.</summary>
+    public int Initial { get; set; }
+
+    public int Count => Math.Min(Math.Max(Math.Max(Always, Floor.Instances), Initial), spec.MaxInstances);
 
     private int Always => Math.Max(spec.MinInstances, spec.Provisioned);
 
     /// <summary>Why instances are started though nobody waits.</summary>
     /// <param name="live">Instances that serve or start.</param>
-    public string Reason(int live) => Floor.Instances > Always ? Sentences.StartedForFloor(Floor, live)
+    public string Reason(int live) => Initial > Math.Max(Always, Floor.Instances) ? Sentences.StartedForInitial(Initial, live)
+        : Floor.Instances > Always ? Sentences.StartedForFloor(Floor, live)
         : spec.Provisioned > spec.MinInstances
         ? Sentences.StartedForProvisioned(spec.Provisioned, live)
         : Sentences.StartedForMinimum(spec.MinInstances, live);

@@ -13,6 +13,8 @@ internal sealed class LoadTarget
     private const int DecisionSeconds = 2;
 
     private readonly double _utilization;
+    private readonly double? _rps;
+    private readonly double? _downRate;
     private readonly LoadWindow _stable;
     private readonly LoadWindow _panic;
     private AutoscalerPolicy _policy;
@@ -21,14 +23,25 @@ internal sealed class LoadTarget
     private long _decidedSecond;
     private int _load;
 
+    /// <summary>Arrivals of the last second that had any and is not over, or not judged.</summary>
+    private int _arrivals;
+    private long _arrivalSecond;
+
     public LoadTarget(RevisionSpec spec)
     {
-        IsWanted = spec.TargetUtilization is not null || spec.ScaleDownDelay > TimeSpan.Zero;
+        IsWanted = spec.HasLoadTarget;
+        _rps = spec.TargetRps;
+        _downRate = spec.MaxScaleDownRate;
         _utilization = spec.TargetUtilization ?? 1;
         _policy = new AutoscalerPolicy
         {
-            CapacityPerInstance = spec.Slots,
-            TargetPerInstance = spec.Slots * _utilization,
+            CapacityPerInstance = spec.TargetRps ?? spec.Slots,
+            TargetPerInstance = (spec.TargetRps ?? spec.Slots) * _utilization,
+            StableWindow = spec.StableWindow,
+            PanicWindow = spec.PanicWindow,
+            PanicThreshold = spec.PanicThreshold,
+            ScaleUpRateMax = spec.MaxScaleUpRate,
+            ActivationInstances = spec.ActivationInstances,
             ScaleDownDelay = spec.ScaleDownDelay,
             // What is not wanted still has its idle time-out, instance by instance; and kept instances would keep the answer up.
             ScaleDownRateMax = double.MaxValue,
@@ -45,13 +58,27 @@ internal sealed class LoadTarget
     /// <summary>Instances that the load asks for; 0 = none has been for as long as the windows and the delay reach.</summary>
     public int Instances { get; private set; }
 
-    /// <summary>Mean load of the stable window at the last decision, invocations at once.</summary>
+    /// <summary>Mean load of the stable window at the last decision: invocations at once, or a second.</summary>
     public double Average { get; private set; }
+
+    /// <summary>The load is counted in arrivals a second.</summary>
+    public bool IsPerSecond => _rps is not null;
 
     public double TargetPerInstance => _policy.TargetPerInstance;
 
     /// <summary>When the next decision is due; never while there is no load to decide on.</summary>
     public MonotonicTime LooksAt { get; private set; } = MonotonicTime.Never;
+
+    /// <summary>An invocation came; to be followed by <see cref="Observe"/>.</summary>
+    public void Arrived(MonotonicTime now)
+    {
+        if (_rps is not null)
+        {
+            TakeArrivals(Second(now));
+            _arrivals++;
+            _arrivalSecond = Second(now);
+        }
+    }
 
     /// <summary>Takes what is so since now, and decides when it is time.</summary>
     /// <param name="load">Invocations that run or wait.</param>
@@ -59,7 +86,7 @@ internal sealed class LoadTarget
     /// <param name="slots">Slots of an instance, at least 1.</param>
     public void Observe(int load, int ready, int slots, MonotonicTime now)
     {
-        if (slots != _policy.CapacityPerInstance)
+        if (_rps is null && slots != _policy.CapacityPerInstance)
         {
             _policy = _policy with { CapacityPerInstance = slots, TargetPerInstance = slots * _utilization };
         }
@@ -72,6 +99,7 @@ internal sealed class LoadTarget
             _state = AutoscalerState.Initial;
         }
 
+        TakeArrivals(Second(now));
         Record(now);
         _load = load;
         if (Second(now) >= _decidedSecond + DecisionSeconds)
@@ -80,7 +108,7 @@ internal sealed class LoadTarget
             _decidedSecond = Second(now);
         }
 
-        LooksAt = load == 0 && Instances == 0 && Average == 0 ? MonotonicTime.Never : new MonotonicTime((_decidedSecond + DecisionSeconds) * TimeSpan.TicksPerSecond);
+        LooksAt = load == 0 && Instances == 0 && Average == 0 && _arrivals == 0 ? MonotonicTime.Never : new MonotonicTime((_decidedSecond + DecisionSeconds) * TimeSpan.TicksPerSecond);
     }
 
     private static long Second(MonotonicTime time) => time.Ticks / TimeSpan.TicksPerSecond;
@@ -94,7 +122,7 @@ internal sealed class LoadTarget
             var second = Second(from);
             var edge = new MonotonicTime((second + 1) * TimeSpan.TicksPerSecond);
             var to = edge < now ? edge : now;
-            var share = _load * ((to - from).Ticks / (double)TimeSpan.TicksPerSecond);
+            var share = _rps is not null ? 0 : _load * ((to - from).Ticks / (double)TimeSpan.TicksPerSecond);
             _stable.Record(second, share);
             _panic.Record(second, share);
             from = to;
@@ -103,10 +131,23 @@ internal sealed class LoadTarget
         _last = now;
     }
 
+    /// <summary>Counts the arrivals of a second that is over.</summary>
+    private void TakeArrivals(long second)
+    {
+        if (_arrivals > 0 && _arrivalSecond < second)
+        {
+            _stable.Record(_arrivalSecond, _arrivals);
+            _panic.Record(_arrivalSecond, _arrivals);
+            _arrivals = 0;
+        }
+    }
+
     private void Decide(long second, int ready)
     {
         Average = _stable.Average(second);
         var decision = Autoscaler.Decide(_policy, _state, new AutoscalerSample(second, Average, _panic.Average(second), ready));
-        (_state, Instances) = (decision.Next, decision.Instances);
+        // By what was asked for before, not by what is ready: kept instances would hold the answer up for ever.
+        var least = _downRate is { } rate ? (int)Math.Floor(Math.Min(ready, Instances) / rate) : 0;
+        (_state, Instances) = (decision.Next, Math.Max(decision.Instances, least));
     }
 }

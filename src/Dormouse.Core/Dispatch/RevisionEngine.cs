@@ -114,6 +114,9 @@ public sealed class RevisionEngine
                 _roster.Traffic.Stop();
                 _roster.DrainAll(now, effects);
                 break;
+            case RevisionEventKind.Begin:
+                _roster.Begin();
+                break;
             case RevisionEventKind.Resume:
                 _roster.Resume(now);
                 break;
@@ -146,6 +149,7 @@ public sealed class RevisionEngine
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
     {
         _roster.KeepAlive.Arrived(now);
+        _roster.Holding.Arrived(now);
         if (_roster.IsRetired)
         {
             effects.Refusals.Add(new SlotRefusal(arrival.Ticket, RefusalKind.Retired, Sentences.NoMore(), TimeSpan.Zero, null));
@@ -227,7 +231,9 @@ public sealed class RevisionEngine
 
         if (_roster.Holding.IsWanted)
         {
+            var held = _roster.Holding.ToHold;
             _roster.Holding.Observe(_table.Counts(), _queue.Count, _table.IsQuiet, _roster.Slots, now);
+            _roster.KeepAlive.HeldUntil = held > 0 ? now : _roster.KeepAlive.HeldUntil;
         }
 
         _roster.StopIdle(now, effects);
@@ -269,11 +275,14 @@ public sealed class RevisionEngine
 
         var decision = Decide(counts, now);
         var called = isAsked ? Math.Max(1, decision.Count) : decision.Count;
+        called = called > 0 && counts.Live == 0 ? Math.Max(called, _spec.ActivationInstances) : called;
         var count = Math.Min(Math.Max(missing, called), _spec.MaxInstances - counts.Live - counts.Draining);
         if (count > 0)
         {
             _roster.Start(count, isAsked ? _queue.Count + 1 : _queue.Count, missing > called, now, effects);
         }
+
+        _roster.Keeping.Initial = 0;
 
         return decision.LookAgainAfter is { } after ? now + after : MonotonicTime.Never;
     }

@@ -55,6 +55,9 @@ public enum RevisionEventKind
     /// </summary>
     Stop,
 
+    /// <summary>The revision is new and has traffic: its initial instances are to start, unless some have started already.</summary>
+    Begin,
+
     /// <summary>Drain is over: the revision has traffic again. The idle time-out of what it has kept begins.</summary>
     Resume,
 

@@ -18,6 +18,8 @@ internal static class Sentences
 
     public static string StartedForFloor(in InstanceFloor floor, int live) => $"floor of {floor.Instances} {floor.Window}, {live} there";
 
+    public static string StartedForInitial(int initial, int live) => $"initial_instances is {initial}, {live} there";
+
     public static string StartedForStandby(in Standby standby, int live) =>
         $"{Instances(standby.Instances)} {(standby.IsNext ? "to be ready before the traffic comes" : "kept for a way back after the traffic went")}, {live} there";
 
@@ -27,7 +29,7 @@ internal static class Sentences
         $"{Instances(spare)} spare above {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}";
 
     public static string StartedForLoad(LoadTarget load, int live) => string.Create(
-        CultureInfo.InvariantCulture, $"load of {load.Average:0.##} on average, target {load.TargetPerInstance:0.##} an instance: {Instances(load.Instances)}, {live} there");
+        CultureInfo.InvariantCulture, $"load of {load.Average:0.##}{(load.IsPerSecond ? " calls a second" : "")} on average, target {load.TargetPerInstance:0.##} an instance: {Instances(load.Instances)}, {live} there");
 
     public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
 

@@ -83,6 +83,39 @@ public sealed record RevisionSpec
     /// <summary>The largest number that the load asked for in this time stands. Default 0, at most 1 h.</summary>
     public TimeSpan ScaleDownDelay { get; init; }
 
+    /// <summary>
+    /// Invocations a second that one instance shall have on average, 0.01 to 1,000,000: the load is then counted in arrivals a second instead of what runs and waits, and
+    /// <see cref="TargetUtilization"/>, where set, is a share of this. Null = the default.
+    /// </summary>
+    public double? TargetRps { get; init; }
+
+    /// <summary>Averaging window of the load in normal operation, whole seconds, 6 s to 1 h. Default 60 s.</summary>
+    public TimeSpan StableWindow { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Averaging window that notices a burst, whole seconds, 1 s to <see cref="StableWindow"/>. Default a tenth of that.</summary>
+    public TimeSpan PanicWindow { get; init; } = TimeSpan.FromSeconds(6);
+
+    /// <summary>What the panic window asks for ÷ ready instances from which on it is a burst, 1.1 to 10. Default 2.</summary>
+    public double PanicThreshold { get; init; } = 2;
+
+    /// <summary>Most instances that the load may ask for at once, as a multiple of those ready, 1.1 to 1,000. Default 1,000. A queue asks for its own.</summary>
+    public double MaxScaleUpRate { get; init; } = 1000;
+
+    /// <summary>Two seconds later the load asks for at least this part of what it asked for: 1.1 (slowly) to 1,000. Null = it may ask for none at once, the default.</summary>
+    public double? MaxScaleDownRate { get; init; }
+
+    /// <summary>Instances that a new revision starts when it gets its first traffic, without callers; 0 to <see cref="MaxInstances"/>. Default 0. Not again after a restart of the server.</summary>
+    public int InitialInstances { get; init; }
+
+    /// <summary>Instances that a call at zero starts, and that stay as long as there is load; 0 to <see cref="MaxInstances"/>, 0 and 1 = no such rule. Default 0.</summary>
+    public int ActivationInstances { get; init; }
+
+    /// <summary>How long the last instance stays once nothing else keeps it; 0 to 1 h. Default 0.</summary>
+    public TimeSpan ScaleToZeroGrace { get; init; }
+
+    /// <summary>The load asks for instances.</summary>
+    public bool HasLoadTarget => TargetUtilization is not null || TargetRps is not null || ScaleDownDelay > TimeSpan.Zero || ActivationInstances > 1;
+
     /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
     public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
 

@@ -35,6 +35,24 @@ public sealed record RevisionWishes
 
     public string? ScaleDownDelay { get; init; }
 
+    public double? TargetRps { get; init; }
+
+    public string? StableWindow { get; init; }
+
+    public string? PanicWindow { get; init; }
+
+    public double? PanicThreshold { get; init; }
+
+    public double? MaxScaleUpRate { get; init; }
+
+    public double? MaxScaleDownRate { get; init; }
+
+    public int? InitialInstances { get; init; }
+
+    public int? ActivationInstances { get; init; }
+
+    public string? ScaleToZeroGrace { get; init; }
+
     /// <summary>Each as <see cref="ScheduledFloor.Form"/>.</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

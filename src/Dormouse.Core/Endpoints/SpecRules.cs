@@ -37,7 +37,7 @@ public static class SpecRules
     /// <summary>
     /// Defaults: runtime onnx (python when a handler is named), memory 512 MiB (or the machine's, when it has less), cpu = all cores (of a function 1), concurrency = max(1, floor(cpu)) (of a function 1), threads = max(1, floor(cpu ÷ concurrency)), no batches,
     /// where concurrency is auto threads 1 and at most 8 runs for each core, 8 to 64,
-    /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
+    /// min_instances 0, provisioned 0, no floors, spare_instances 0, max_instances = max(1, min_instances, provisioned, initial_instances, activation_instances, every floor, spare_instances + 1 when there are some, min(floor(cores ÷ cpu), floor(machine's memory ÷ memory))), every time-out 60 s, keep_alive learned unless idle_timeout is set,
     /// queue 1,000 invocations and 256 MiB.
     /// </summary>
     /// <param name="wishes">What the user set.</param>
@@ -58,14 +58,14 @@ public static class SpecRules
         var provisioned = check.Provisioned("provisioned", wishes.Provisioned ?? 0, memory, machine);
         var floors = check.Floors("floors", wishes.Floors);
         var spare = check.Count("spare_instances", wishes.SpareInstances ?? 0, 0, InstancesMax);
-        var kept = floors.Select(f => f.Instances).Append(min).Append(provisioned).Append(spare == 0 ? 0 : Math.Min(spare + 1, InstancesMax)).Max();
+        var kept = floors.Select(f => f.Instances).Append(min).Append(provisioned).Append(Math.Clamp(wishes.InitialInstances ?? 0, 0, InstancesMax)).Append(Math.Clamp(wishes.ActivationInstances ?? 0, 0, InstancesMax)).Append(spare == 0 ? 0 : Math.Min(spare + 1, InstancesMax)).Max();
         var max = check.Count("max_instances", wishes.MaxInstances ?? Math.Max(kept, FittingInstances(machine, cpu, memory)), 1, InstancesMax);
         check.AtMostMax("min_instances", min, max);
         check.AtMostMax("provisioned", provisioned, max);
         check.AtMostMax("spare_instances", spare, max);
         check.FloorsAtMostMax("floors", floors, max);
 
-        var spec = new RevisionSpec
+        var spec = LoadRules.Apply(check, wishes, defaults with { MaxInstances = max }) with
         {
             Runtime = runtime.Name,
             Handler = handler,
@@ -79,8 +79,6 @@ public static class SpecRules
             MinInstances = min,
             Provisioned = provisioned,
             SpareInstances = spare,
-            TargetUtilization = wishes.TargetUtilization is { } target ? check.Share("target_utilization", target, TargetMin, 1) : null,
-            ScaleDownDelay = check.Duration("scale_down_delay", wishes.ScaleDownDelay, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromHours(1)),
             Floors = floors,
             MaxInstances = max,
             IdleTimeout = check.Duration("idle_timeout", wishes.IdleTimeout, defaults.IdleTimeout, TimeSpan.Zero, Day),
@@ -121,6 +119,15 @@ public static class SpecRules
         SpareInstances = spec.SpareInstances,
         TargetUtilization = spec.TargetUtilization,
         ScaleDownDelay = Durations.Format(spec.ScaleDownDelay),
+        TargetRps = spec.TargetRps,
+        StableWindow = spec.HasLoadTarget ? Durations.Format(spec.StableWindow) : null,
+        PanicWindow = spec.HasLoadTarget ? Durations.Format(spec.PanicWindow) : null,
+        PanicThreshold = spec.HasLoadTarget ? spec.PanicThreshold : null,
+        MaxScaleUpRate = spec.HasLoadTarget ? spec.MaxScaleUpRate : null,
+        MaxScaleDownRate = spec.MaxScaleDownRate,
+        InitialInstances = spec.InitialInstances,
+        ActivationInstances = spec.ActivationInstances,
+        ScaleToZeroGrace = Durations.Format(spec.ScaleToZeroGrace),
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = Durations.Format(spec.IdleTimeout),

@@ -64,6 +64,33 @@ public sealed record RevisionSettings
 
     public string? ScaleDownDelay { get; init; }
 
+    /// <summary>Calls a second that an instance shall have on average; the load is then counted in these.</summary>
+    public double? TargetRps { get; init; }
+
+    /// <summary>Such as "60s", 6 s to 1 h.</summary>
+    public string? StableWindow { get; init; }
+
+    /// <summary>Such as "6s", 1 s to the stable window; left out = a tenth of that.</summary>
+    public string? PanicWindow { get; init; }
+
+    /// <summary>What the panic window asks for ÷ ready instances from which on it is a burst, 1.1 to 10.</summary>
+    public double? PanicThreshold { get; init; }
+
+    /// <summary>Most instances that the load may ask for at once, as a multiple of those ready.</summary>
+    public double? MaxScaleUpRate { get; init; }
+
+    /// <summary>What the load asks for falls to at least this part within 2 s; null = to nothing at once.</summary>
+    public double? MaxScaleDownRate { get; init; }
+
+    /// <summary>Instances that a new revision starts with its first traffic.</summary>
+    public int? InitialInstances { get; init; }
+
+    /// <summary>Instances that a call at zero starts.</summary>
+    public int? ActivationInstances { get; init; }
+
+    /// <summary>How long the last instance stays once nothing else keeps it.</summary>
+    public string? ScaleToZeroGrace { get; init; }
+
     /// <summary>Windows in which instances are kept: "CRON [ZONE] for DURATION = INSTANCES" each, such as "0 8 * * MON-FRI Europe/Berlin for 10h = 2".</summary>
     public ImmutableArray<string>? Floors { get; init; }
 

@@ -66,7 +66,8 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     /// <summary>Control plane: these revisions carry the endpoint's traffic from now on; others drain. Also after start-up for endpoints that keep instances.</summary>
     /// <param name="standby">Revisions without traffic of which a handover keeps instances.</param>
-    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying, ImmutableArray<Revision> standby)
+    /// <param name="isStart">The server starts: no revision is new.</param>
+    public void TrafficChanged(Endpoint endpoint, ImmutableArray<Revision> carrying, ImmutableArray<Revision> standby, bool isStart = false)
     {
         foreach (var driver in DriversOf(endpoint.Id))
         {
@@ -90,6 +91,11 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
         foreach (var revision in carrying)
         {
+            if (revision.Spec.InitialInstances > 0 && !isStart && !HasRun(revision))
+            {
+                Tell(revision, RevisionEvent.Of(RevisionEventKind.Begin), isToStart: true);
+            }
+
             starter.Prefetch(revision);
             if (revision.Spec is { MinInstances: > 0 } or { Provisioned: > 0 })
             {
@@ -236,6 +242,14 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     void IInstanceObserver.Wrote(InstanceId instance, string line) => events.RaiseWrote(instance, line);
 
+    private bool HasRun(Revision revision)
+    {
+        lock (_creating)
+        {
+            return _history.Recall(revision.Id).Next is not (StartCause.First or StartCause.Rollout);
+        }
+    }
+
     private static Standby StandbyOf(Endpoint endpoint, Revision revision) =>
         endpoint.Handover is { } handover ? new Standby(handover.StandbyOf(revision.Id.Number), handover.State == HandoverState.Warming) : default;
 
@@ -307,7 +321,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
         foreach (var stop in aftermath.Stops)
         {
-            NoteEnd(stop.Instance, CauseAfter(stop.Reason));
+            NoteEnd(stop.Instance, RevisionHistory.CauseAfter(stop.Reason));
             events.RaiseStopDecided(driver.Revision, stop);
         }
 
@@ -350,13 +364,6 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             Forget(driver);
         }
     }
-
-    private static StartCause CauseAfter(StopReason reason) => reason switch
-    {
-        StopReason.Evicted => StartCause.Eviction,
-        StopReason.TimedOut or StopReason.Suspect => StartCause.Crash,
-        _ => StartCause.Idle,
-    };
 
     private void NoteEnd(InstanceId instance, StartCause cause)
     {

@@ -1,5 +1,6 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Scaling;
 
 namespace Dormouse.Server.Dispatch;
@@ -37,6 +38,14 @@ internal sealed class RevisionHistory
 
         return revisions.TryGetValue(revision.Number, out var past) ? past : new RevisionPast(StartCause.Rollout, default, null);
     }
+
+    /// <summary>Why the next instance starts after one was stopped for this.</summary>
+    public static StartCause CauseAfter(StopReason reason) => reason switch
+    {
+        StopReason.Evicted => StartCause.Eviction,
+        StopReason.TimedOut or StopReason.Suspect => StartCause.Crash,
+        _ => StartCause.Idle,
+    };
 
     private void Change(RevisionId revision, Func<RevisionPast, RevisionPast> change, bool adds)
     {

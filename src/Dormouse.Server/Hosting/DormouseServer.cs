@@ -139,7 +139,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         {
             foreach (var route in warm)
             {
-                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby);
+                services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby, isStart: true);
             }
 
             foreach (var revision in await services.GetRequiredService<ICatalogue>().UnverifiedAsync(cancellationToken))

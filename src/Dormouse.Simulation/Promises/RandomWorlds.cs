@@ -15,7 +15,9 @@ public static class RandomWorlds
     /// <summary>Far more than any of these worlds needs.</summary>
     private const int EventsMax = 1_000_000;
 
-    private const int DeferringStream = 34;
+    /// <summary>Streams of their own: what else a seed's world is stays as it was.</summary>
+    private const ulong DeferringStream = 34;
+    private const ulong LoadStream = 1_000;
 
     /// <summary>Longer than every time-out.</summary>
     private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(10);
@@ -63,8 +65,8 @@ public static class RandomWorlds
     public static WorldPlan Make(ulong seed)
     {
         var random = SeededRandom.For(seed, 0);
-        // Of its own, so that the worlds of before are the same but for it.
         var deferring = SeededRandom.For(seed, DeferringStream);
+        var load = SeededRandom.For(seed, LoadStream);
         var isQuiet = random.Happens(0.2);
         var duration = isQuiet ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1 + random.Below(20));
         var count = 1 + random.Below(5);
@@ -72,6 +74,7 @@ public static class RandomWorlds
         for (var i = 0; i < count; i++)
         {
             var spec = Spec(ref random);
+            spec = load.Happens(0.3) ? Loaded(spec, ref load) : spec;
             var arrivals = new RecordedArrivals(isQuiet ? Regular(duration, ref random) : Arrivals(duration, ref random));
             endpoints.Add(new EndpointPlan($"e{i}", spec, arrivals)
             {
@@ -131,6 +134,7 @@ public static class RandomWorlds
             QueueLimit = 1 + random.Below(40),
             Overflow = random.Happens(0.3) ? new OverflowPolicy("https://other", 1 + random.Below(5), null, null) : null,
         };
+
         return random.Below(4) switch
         {
             0 => spec with { BatchMax = 2 + random.Below(7), BatchDelay = random.Happens(0.5) ? spec.Timeout * (0.5 * random.Unit()) : TimeSpan.Zero },
@@ -138,6 +142,20 @@ public static class RandomWorlds
             _ => spec,
         };
     }
+
+    /// <summary>With odd settings of the load.</summary>
+    private static RevisionSpec Loaded(RevisionSpec spec, ref SeededRandom random) => spec with
+    {
+        TargetRps = random.Happens(0.5) ? 0.5 + random.Below(100) : null,
+        StableWindow = TimeSpan.FromSeconds(6 + random.Below(60)),
+        PanicWindow = TimeSpan.FromSeconds(1 + random.Below(6)),
+        PanicThreshold = 1.1 + (2 * random.Unit()),
+        MaxScaleUpRate = random.Happens(0.5) ? 1.1 + random.Unit() : 1000,
+        MaxScaleDownRate = random.Happens(0.5) ? 1.1 + random.Unit() : null,
+        InitialInstances = random.Below(spec.MaxInstances + 1),
+        ActivationInstances = random.Below(spec.MaxInstances + 1),
+        ScaleToZeroGrace = random.Happens(0.5) ? TimeSpan.FromSeconds(random.Below(30)) : TimeSpan.Zero,
+    };
 
     /// <summary>Windows that open and close while calls come; the last one closes or stays open.</summary>
     private static ImmutableArray<PlannedFloor> Floors(TimeSpan duration, RevisionSpec spec, ref SeededRandom random)

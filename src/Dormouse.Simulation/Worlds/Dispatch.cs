@@ -120,7 +120,7 @@ internal sealed class Dispatch(WorldState world)
     private void Apply(SimulatedEndpoint endpoint, in RevisionEvent @event)
     {
         var hadEngine = endpoint.Engine is not null;
-        if (!hadEngine && @event.Kind is not (RevisionEventKind.Arrived or RevisionEventKind.Woken))
+        if (!hadEngine && @event.Kind is not (RevisionEventKind.Arrived or RevisionEventKind.Woken or RevisionEventKind.Begin))
         {
             return;
         }

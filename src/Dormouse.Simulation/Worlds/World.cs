@@ -170,6 +170,11 @@ public sealed class World
         foreach (var endpoint in _state.Endpoints)
         {
             _callers.ScheduleNext(endpoint);
+            if (endpoint.Spec.InitialInstances > 0)
+            {
+                _dispatch.Feed(endpoint, RevisionEvent.Of(RevisionEventKind.Begin));
+            }
+
             if (endpoint.Spec.KeepsInstances)
             {
                 _dispatch.Feed(endpoint, RevisionEvent.Of(RevisionEventKind.Woken));

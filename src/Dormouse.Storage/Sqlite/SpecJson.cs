@@ -48,6 +48,24 @@ internal sealed class StoredSpec
 
     public TimeSpan ScaleDownDelay { get; set; } = Defaults.ScaleDownDelay;
 
+    public double? TargetRps { get; set; }
+
+    public TimeSpan StableWindow { get; set; } = Defaults.StableWindow;
+
+    public TimeSpan PanicWindow { get; set; } = Defaults.PanicWindow;
+
+    public double PanicThreshold { get; set; } = Defaults.PanicThreshold;
+
+    public double MaxScaleUpRate { get; set; } = Defaults.MaxScaleUpRate;
+
+    public double? MaxScaleDownRate { get; set; }
+
+    public int InitialInstances { get; set; } = Defaults.InitialInstances;
+
+    public int ActivationInstances { get; set; } = Defaults.ActivationInstances;
+
+    public TimeSpan ScaleToZeroGrace { get; set; } = Defaults.ScaleToZeroGrace;
+
     /// <summary>Each as text; null = none.</summary>
     public ImmutableArray<string>? Floors { get; set; }
 
@@ -94,6 +112,15 @@ internal sealed class StoredSpec
         SpareInstances = spec.SpareInstances,
         TargetUtilization = spec.TargetUtilization,
         ScaleDownDelay = spec.ScaleDownDelay,
+        TargetRps = spec.TargetRps,
+        StableWindow = spec.StableWindow,
+        PanicWindow = spec.PanicWindow,
+        PanicThreshold = spec.PanicThreshold,
+        MaxScaleUpRate = spec.MaxScaleUpRate,
+        MaxScaleDownRate = spec.MaxScaleDownRate,
+        InitialInstances = spec.InitialInstances,
+        ActivationInstances = spec.ActivationInstances,
+        ScaleToZeroGrace = spec.ScaleToZeroGrace,
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
@@ -126,6 +153,15 @@ internal sealed class StoredSpec
         SpareInstances = SpareInstances,
         TargetUtilization = TargetUtilization,
         ScaleDownDelay = ScaleDownDelay,
+        TargetRps = TargetRps,
+        StableWindow = StableWindow,
+        PanicWindow = PanicWindow,
+        PanicThreshold = PanicThreshold,
+        MaxScaleUpRate = MaxScaleUpRate,
+        MaxScaleDownRate = MaxScaleDownRate,
+        InitialInstances = InitialInstances,
+        ActivationInstances = ActivationInstances,
+        ScaleToZeroGrace = ScaleToZeroGrace,
         Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,

@@ -26,6 +26,12 @@ public sealed class ApplyTests : ServerTests
                 provisioned: 1
                 target_utilization: 0.7
                 scale_down_delay: 120s
+                target_rps: 50
+                stable_window: 60s
+                panic_threshold: 2
+                max_scale_down_rate: 1.5
+                activation_instances: 1
+                scale_to_zero_grace: 90s
                 floors: ["0 8 * * MON-FRI Europe/Berlin  for 600m = 1", "@daily for 1h = 1"]
                 env: { MODE: fast }
                 engine: { session.intra_op.allow_spinning: "0" }

@@ -28,7 +28,7 @@ public sealed class CompareTests : IDisposable
     {
         var load = _shell.Write("load.csv", Arrivals);
         var quick = _shell.Write("quick.yaml", "idle_timeout: 10s\nmemory: 128MiB\n");
-        var warm = _shell.Write("warm.yaml", "name: always warm\nprovisioned: 1\nspare_instances: 1\ntarget_utilization: 0.7\nscale_down_delay: 1m\n");
+        var warm = _shell.Write("warm.yaml", "name: always warm\nprovisioned: 1\nspare_instances: 1\ntarget_utilization: 0.7\nscale_down_delay: 1m\ntarget_rps: 5\nstable_window: 30s\nmax_scale_up_rate: 2\nactivation_instances: 1\nscale_to_zero_grace: 10s\n");
 
         var result = (await _shell.RunAsync("simulate", "--trace", load, "--policy", quick, "--policy", warm)).Done();
 

@@ -131,6 +131,33 @@ public sealed class SpecRulesTests
     public void A_small_machine_has_a_smaller_default_of_memory() =>
         Assert.Equal(256, Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes(), new MachineFacts(1, 256))).Spec.MemoryMib);
 
+    public static TheoryData<RevisionWishes, string> WrongLoads => new()
+    {
+        { new RevisionWishes { TargetRps = 0 }, "target_rps is 0; allowed are 0.01 to 1000000." },
+        { new RevisionWishes { TargetRps = 1, StableWindow = "5s" }, "stable_window is 5s; allowed are 6s to 1h." },
+        { new RevisionWishes { TargetRps = 1, StableWindow = "6500ms" }, "stable_window is 6500ms; allowed are whole seconds." },
+        { new RevisionWishes { TargetRps = 1, PanicWindow = "61s" }, "panic_window is 61s; allowed are 1s to 60s." },
+        { new RevisionWishes { TargetRps = 1, PanicThreshold = 1 }, "panic_threshold is 1; allowed are 1.1 to 10." },
+        { new RevisionWishes { TargetRps = 1, MaxScaleUpRate = 1 }, "max_scale_up_rate is 1; allowed are 1.1 to 1000." },
+        { new RevisionWishes { TargetRps = 1, MaxScaleDownRate = 1 }, "max_scale_down_rate is 1; allowed are 1.1 to 1000." },
+        { new RevisionWishes { MaxInstances = 2, InitialInstances = 3 }, "initial_instances is 3; allowed are 0 to max_instances, which is 2." },
+        { new RevisionWishes { MaxInstances = 2, ActivationInstances = 3 }, "activation_instances is 3; allowed are 0 to max_instances, which is 2." },
+        { new RevisionWishes { ScaleToZeroGrace = "2h" }, "scale_to_zero_grace is 2h; allowed are 0s to 1h." },
+        { new RevisionWishes { PanicThreshold = 3 }, "panic_threshold is 3, but the load asks for no instances; set target_utilization, target_rps, scale_down_delay or activation_instances with it, or leave it out." },
+    };
+
+    [Theory]
+    [MemberData(nameof(WrongLoads))]
+    public void A_wrong_setting_of_the_load_is_named(RevisionWishes wishes, string message) => Assert.Equal(message, Assert.Single(Refused(wishes)).Message);
+
+    [Fact]
+    public void The_panic_window_is_a_tenth_of_the_stable_one_unless_it_is_set()
+    {
+        var spec = Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes { TargetRps = 1, StableWindow = "2m" }, new MachineFacts(1, 256))).Spec;
+
+        Assert.Equal(TimeSpan.FromSeconds(12), spec.PanicWindow);
+    }
+
     [Fact]
     public void Every_wrong_setting_is_named_at_once_with_value_and_what_is_allowed()
     {

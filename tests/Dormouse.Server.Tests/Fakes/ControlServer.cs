@@ -106,7 +106,7 @@ internal sealed class ControlServer : IAsyncDisposable
         app.Services.GetRequiredService<HandoverLoop>().Start();
         foreach (var route in warm)
         {
-            app.Services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby);
+            app.Services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby, isStart: true);
         }
 
         return new ControlServer(folder, storage, app, driver, inspector);
