@@ -4,6 +4,7 @@ using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Server.Dispatch;
 
 namespace Dormouse.Bench;
 
@@ -16,7 +17,7 @@ internal static class Decisions
     public static void Measure(Report report)
     {
         var engine = Ready();
-        var gate = new Lock();
+        var gate = new EngineLock();
         var clock = Stopwatch.StartNew();
         var ticks = new ConcurrentBag<long[]>();
         var allocated = 0L;
@@ -34,7 +35,7 @@ internal static class Decisions
 
                 var started = Stopwatch.GetTimestamp();
                 SlotLease lease;
-                lock (gate)
+                using (gate.Enter())
                 {
                     var now = new MonotonicTime(clock.Elapsed.Ticks);
                     effects.Clear();
@@ -47,7 +48,7 @@ internal static class Decisions
                     times[i] = Stopwatch.GetTimestamp() - started;
                 }
 
-                lock (gate)
+                using (gate.Enter())
                 {
                     effects.Clear();
                     engine.Apply(RevisionEvent.Ended(lease, SlotEnd.Completed), new MonotonicTime(clock.Elapsed.Ticks), effects);

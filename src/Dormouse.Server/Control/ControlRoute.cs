@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json.Serialization.Metadata;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
 using Dormouse.Server.Access;
@@ -12,9 +11,11 @@ namespace Dormouse.Server.Control;
 /// <param name="Operation">Stable id, camelCase.</param>
 internal sealed record ControlRoute(string Method, string Pattern, KeyScopes Scope, string Operation, string Summary, Func<ControlCall, Task> Handle)
 {
-    public JsonTypeInfo? Body { get; init; }
+    /// <summary>Type of the control API's JSON; only the document asks how it looks, so that a start does not.</summary>
+    public Type? Body { get; init; }
 
-    public JsonTypeInfo? Answer { get; init; }
+    /// <summary>As <see cref="Body"/>.</summary>
+    public Type? Answer { get; init; }
 
     public string AnswerType { get; init; } = "application/json";
 

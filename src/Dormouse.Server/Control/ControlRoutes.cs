@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json.Serialization.Metadata;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
@@ -69,7 +68,7 @@ internal static class ControlRoutes
 
     private static ImmutableArray<ControlRoute> Endpoints(EndpointsApi api, DeployApi deploy, LogsApi logs) =>
     [
-        Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", ControlJson.Default.EndpointList, api.ListAsync) with
+        Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", typeof(EndpointList), api.ListAsync) with
         {
             Query =
             [
@@ -77,19 +76,19 @@ internal static class ControlRoutes
                 new QueryParameter("page_token", "string", "next_page_token of the page before. Default: the first page."),
             ],
         },
-        Get("/endpoints/{name}", "getEndpoint", "One endpoint with its revisions, instances and scaling log", ControlJson.Default.EndpointInfo, api.GetAsync),
-        Send("PATCH", "/endpoints/{name}", "changeEndpoint", "Make it public or private", ControlJson.Default.EndpointPatch, ControlJson.Default.EndpointInfo, api.PatchAsync),
+        Get("/endpoints/{name}", "getEndpoint", "One endpoint with its revisions, instances and scaling log", typeof(EndpointInfo), api.GetAsync),
+        Send("PATCH", "/endpoints/{name}", "changeEndpoint", "Make it public or private", typeof(EndpointPatch), typeof(EndpointInfo), api.PatchAsync),
         Send("DELETE", "/endpoints/{name}", "deleteEndpoint", "Delete it; receipts stay. 202 while runs are finished", null, null, api.DeleteAsync) with { Status = 204 },
-        Get("/endpoints/{name}/revisions", "listRevisions", "Its revisions, newest first", ControlJson.Default.RevisionList, api.RevisionsAsync),
-        Send("POST", "/endpoints/{name}/revisions", "deploy", "Make a revision of uploaded files", ControlJson.Default.DeployRequest, ControlJson.Default.RevisionInfo, deploy.PostAsync) with
+        Get("/endpoints/{name}/revisions", "listRevisions", "Its revisions, newest first", typeof(RevisionList), api.RevisionsAsync),
+        Send("POST", "/endpoints/{name}/revisions", "deploy", "Make a revision of uploaded files", typeof(DeployRequest), typeof(RevisionInfo), deploy.PostAsync) with
         {
             Status = 201,
             Query = [new QueryParameter("wait", "boolean", "Answer when verifying has ended. Default true; false answers 202.")],
         },
-        Send("PUT", "/endpoints/{name}/traffic", "setTraffic", "Give revisions shares of the traffic", ControlJson.Default.TrafficRequest, ControlJson.Default.EndpointInfo, api.PutTrafficAsync),
-        Send("POST", "/endpoints/{name}/rollback", "rollback", "Back to the traffic before, or to a revision", ControlJson.Default.RollbackRequest, ControlJson.Default.EndpointInfo, api.RollbackAsync),
-        Send("POST", "/endpoints/{name}/stop", "stop", "Drain to zero; the next call starts it again", null, ControlJson.Default.EndpointInfo, api.StopAsync),
-        Get("/endpoints/{name}/logs", "readLogs", "What its instances wrote, as JSON lines", ControlJson.Default.LogLine, logs.GetAsync) with
+        Send("PUT", "/endpoints/{name}/traffic", "setTraffic", "Give revisions shares of the traffic", typeof(TrafficRequest), typeof(EndpointInfo), api.PutTrafficAsync),
+        Send("POST", "/endpoints/{name}/rollback", "rollback", "Back to the traffic before, or to a revision", typeof(RollbackRequest), typeof(EndpointInfo), api.RollbackAsync),
+        Send("POST", "/endpoints/{name}/stop", "stop", "Drain to zero; the next call starts it again", null, typeof(EndpointInfo), api.StopAsync),
+        Get("/endpoints/{name}/logs", "readLogs", "What its instances wrote, as JSON lines", typeof(LogLine), logs.GetAsync) with
         {
             AnswerType = "application/x-ndjson",
             Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false.")],
@@ -98,10 +97,10 @@ internal static class ControlRoutes
 
     private static ImmutableArray<ControlRoute> Rollouts(TagsApi tags, MirrorApi mirror) =>
     [
-        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", ControlJson.Default.TagRequest, ControlJson.Default.EndpointInfo, tags.PutAsync),
-        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, ControlJson.Default.EndpointInfo, tags.DeleteAsync),
-        Send("PUT", "/endpoints/{name}/mirror", "setMirror", "Copy invocations to a revision and compare its answers", ControlJson.Default.MirrorRequest, ControlJson.Default.EndpointInfo, mirror.PutAsync),
-        Send("DELETE", "/endpoints/{name}/mirror", "deleteMirror", "Copy invocations no more", null, ControlJson.Default.EndpointInfo, mirror.DeleteAsync),
+        Send("PUT", "/endpoints/{name}/tags/{tag}", "setTag", "Let a tag address one revision", typeof(TagRequest), typeof(EndpointInfo), tags.PutAsync),
+        Send("DELETE", "/endpoints/{name}/tags/{tag}", "deleteTag", "Remove a tag", null, typeof(EndpointInfo), tags.DeleteAsync),
+        Send("PUT", "/endpoints/{name}/mirror", "setMirror", "Copy invocations to a revision and compare its answers", typeof(MirrorRequest), typeof(EndpointInfo), mirror.PutAsync),
+        Send("DELETE", "/endpoints/{name}/mirror", "deleteMirror", "Copy invocations no more", null, typeof(EndpointInfo), mirror.DeleteAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Blobs(BlobsApi api) =>
@@ -109,35 +108,35 @@ internal static class ControlRoutes
         new("HEAD", "/blobs/{sha256}", KeyScopes.Admin, "statBlob", "How much of a file is here (Upload-Offset); 200 when all, else 404", api.HeadAsync),
         new("PUT", "/blobs/{sha256}", KeyScopes.Admin, "uploadBlob", "Send a file or its next part; 201 when all is here, 202 when bytes are missing", api.PutAsync)
         {
-            Answer = ControlJson.Default.BlobInfo,
+            Answer = typeof(BlobInfo),
             Status = 201,
         },
     ];
 
     private static ImmutableArray<ControlRoute> Functions(FunctionsApi api) =>
     [
-        Send("POST", "/functions", "listFunctions", "Import uploaded Python files once and say which functions they have", ControlJson.Default.FunctionsRequest, ControlJson.Default.FunctionList, api.PostAsync),
+        Send("POST", "/functions", "listFunctions", "Import uploaded Python files once and say which functions they have", typeof(FunctionsRequest), typeof(FunctionList), api.PostAsync),
     ];
 
     private static ImmutableArray<ControlRoute> Keys(KeysApi api) =>
     [
-        Get("/keys", "listKeys", "Keys of the tenant, without their secrets", ControlJson.Default.KeyList, api.ListAsync),
-        Send("POST", "/keys", "createKey", "Make a key; the answer shows it this once", ControlJson.Default.CreateKeyRequest, ControlJson.Default.KeyInfo, api.CreateAsync) with { Status = 201 },
+        Get("/keys", "listKeys", "Keys of the tenant, without their secrets", typeof(KeyList), api.ListAsync),
+        Send("POST", "/keys", "createKey", "Make a key; the answer shows it this once", typeof(CreateKeyRequest), typeof(KeyInfo), api.CreateAsync) with { Status = 201 },
         Send("DELETE", "/keys/{id}", "revokeKey", "Revoke a key at once", null, null, api.RevokeAsync) with { Status = 204 },
     ];
 
     private static ImmutableArray<ControlRoute> Usage(UsageApi usage, ReceiptsApi receipts, ArrivalsApi arrivals) =>
     [
-        Get("/invocations", "listInvocations", "The last receipts, newest first", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Query("endpoint"))) with
+        Get("/invocations", "listInvocations", "The last receipts, newest first", typeof(ReceiptList), call => receipts.ListAsync(call, call.Query("endpoint"))) with
         {
             Query = [Limit, new QueryParameter("endpoint", "string", "Name, or id of a deleted one.")],
         },
-        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", ControlJson.Default.ReceiptInfo, receipts.GetAsync) with { Scope = KeyScopes.Invoke },
-        Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", ControlJson.Default.ReceiptList, call => receipts.ListAsync(call, call.Route("name"))) with
+        Get("/invocations/{id}", "getInvocation", "One receipt, also while the invocation runs", typeof(ReceiptInfo), receipts.GetAsync) with { Scope = KeyScopes.Invoke },
+        Get("/endpoints/{name}/invocations", "listEndpointInvocations", "The last receipts of one endpoint", typeof(ReceiptList), call => receipts.ListAsync(call, call.Route("name"))) with
         {
             Query = [Limit],
         },
-        Get("/arrivals", "listArrivals", "When endpoints were called, oldest first: load for the simulator", ControlJson.Default.ArrivalPage, arrivals.PageAsync) with
+        Get("/arrivals", "listArrivals", "When endpoints were called, oldest first: load for the simulator", typeof(ArrivalPage), arrivals.PageAsync) with
         {
             Query =
             [
@@ -148,7 +147,7 @@ internal static class ControlRoutes
                 new QueryParameter("limit", "integer", "Most arrivals, 1 to 10,000. Default 10,000."),
             ],
         },
-        Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", ControlJson.Default.UsageReport, usage.ReportAsync) with
+        Get("/usage", "getUsage", "Totals by endpoint or by hour and endpoint", typeof(UsageReport), usage.ReportAsync) with
         {
             Query =
             [
@@ -162,17 +161,17 @@ internal static class ControlRoutes
 
     private static ImmutableArray<ControlRoute> Machine(MachineApi api) =>
     [
-        Get("/version", "getVersion", "Version of server, runtime and engine", ControlJson.Default.VersionInfo, api.VersionAsync) with { Scope = KeyScopes.Invoke },
-        Get("/doctor", "examine", "What works on this machine, what falls back, and how to mend it", ControlJson.Default.DoctorReport, api.DoctorAsync) with
+        Get("/version", "getVersion", "Version of server, runtime and engine", typeof(VersionInfo), api.VersionAsync) with { Scope = KeyScopes.Invoke },
+        Get("/doctor", "examine", "What works on this machine, what falls back, and how to mend it", typeof(DoctorReport), api.DoctorAsync) with
         {
             Query = [new QueryParameter("full", "boolean", "Add up all receipts, not only those of the last day. Default false.")],
         },
     ];
 
-    private static ControlRoute Get(string pattern, string operation, string summary, JsonTypeInfo answer, Func<ControlCall, Task> handle) =>
+    private static ControlRoute Get(string pattern, string operation, string summary, Type answer, Func<ControlCall, Task> handle) =>
         new("GET", pattern, KeyScopes.Admin, operation, summary, handle) { Answer = answer };
 
     private static ControlRoute Send(
-        string method, string pattern, string operation, string summary, JsonTypeInfo? body, JsonTypeInfo? answer, Func<ControlCall, Task> handle) =>
+        string method, string pattern, string operation, string summary, Type? body, Type? answer, Func<ControlCall, Task> handle) =>
         new(method, pattern, KeyScopes.Admin, operation, summary, handle) { Body = body, Answer = answer };
 }

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
+using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Hosting;
 using Grpc.AspNetCore.Server;
@@ -84,10 +85,10 @@ internal static partial class OpenApiDocument
 
         if (route.Body is not null)
         {
-            operation["requestBody"] = new JsonObject { ["required"] = true, ["content"] = Content("application/json", Schema(schemas, route.Body)) };
+            operation["requestBody"] = new JsonObject { ["required"] = true, ["content"] = Content("application/json", Schema(schemas, Described(route.Body))) };
         }
 
-        operation["responses"] = Responses(route.Status, route.Answer is null ? null : Schema(schemas, route.Answer), route.AnswerType);
+        operation["responses"] = Responses(route.Status, route.Answer is null ? null : Schema(schemas, Described(route.Answer)), route.AnswerType);
         return operation;
     }
 
@@ -133,6 +134,9 @@ internal static partial class OpenApiDocument
         schemas.TryAdd(type.Type.Name, type.GetJsonSchemaAsNode());
         return Reference(type.Type.Name);
     }
+
+    /// <summary>Not null: every type of the routes' table is declared there, and a test makes the whole document.</summary>
+    private static JsonTypeInfo Described(Type type) => ControlJson.Default.GetTypeInfo(type)!;
 
     private static JsonObject Reference(string name) => new() { ["$ref"] = "#/components/schemas/" + name };
 

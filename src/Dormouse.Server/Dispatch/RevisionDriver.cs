@@ -12,7 +12,7 @@ namespace Dormouse.Server.Dispatch;
 /// </summary>
 internal sealed class RevisionDriver
 {
-    private readonly Lock _engineLock = new();
+    private readonly EngineLock _engineLock = new();
     private readonly RevisionEngine _engine;
     private readonly RevisionEffects _effects = new();
     private readonly WaitingCallers _waiting = new();
@@ -60,7 +60,7 @@ internal sealed class RevisionDriver
         Aftermath? aftermath = null;
         SlotWaiter? waiter = null;
         SlotResult? answer;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (_isDropped)
             {
@@ -86,7 +86,7 @@ internal sealed class RevisionDriver
     public bool Leave(long ticket)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (!_waiting.Remove(ticket))
             {
@@ -105,7 +105,7 @@ internal sealed class RevisionDriver
     {
         Aftermath? aftermath = null;
         long metered;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             _metered = 0;
             ApplyLocked(RevisionEvent.Ended(lease, end), _clock.Now, ref aftermath);
@@ -120,7 +120,7 @@ internal sealed class RevisionDriver
     public bool Apply(in RevisionEvent @event)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (_isDropped)
             {
@@ -139,7 +139,7 @@ internal sealed class RevisionDriver
     {
         Aftermath? aftermath = null;
         Task stopped;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (_isDropped)
             {
@@ -158,7 +158,7 @@ internal sealed class RevisionDriver
     public bool TryPrepare(InstanceId instance)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (!_instances.TryGetValue(instance, out var entry) || entry.State != EntryState.Requested)
             {
@@ -179,7 +179,7 @@ internal sealed class RevisionDriver
     /// <summary>Whether an instance is here, and still wanted: one that was stopped before its files were laid out the driver never hears of.</summary>
     public (bool IsThere, bool IsStillWanted) Look(InstanceId instance)
     {
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             return _instances.TryGetValue(instance, out var entry) ? (true, entry.StopWanted is null) : default;
         }
@@ -188,7 +188,7 @@ internal sealed class RevisionDriver
     /// <summary>The driver was told to start it: from here on stops go straight to the driver. Returns a stop that came before.</summary>
     public StopReason? ConfirmStarted(InstanceId instance)
     {
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (!_instances.TryGetValue(instance, out var entry))
             {
@@ -204,7 +204,7 @@ internal sealed class RevisionDriver
     public bool Report(InstanceId instance, in RevisionEvent @event)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (!_instances.TryGetValue(instance, out var entry))
             {
@@ -223,7 +223,7 @@ internal sealed class RevisionDriver
     public void Gone(InstanceId instance)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (_instances.Remove(instance))
             {
@@ -242,7 +242,7 @@ internal sealed class RevisionDriver
     {
         Aftermath? aftermath = null;
         long microseconds;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             ApplyLocked(RevisionEvent.Of(RevisionEventKind.MeterProvisioned), _clock.Now, ref aftermath);
             (microseconds, _provisioned) = (_provisioned, 0);
@@ -255,7 +255,7 @@ internal sealed class RevisionDriver
     /// <summary>Null when it was dropped.</summary>
     public RevisionSample? Sample()
     {
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             return _isDropped ? null : _engine.Sample(_clock.Now);
         }
@@ -267,7 +267,7 @@ internal sealed class RevisionDriver
     private void Wake(MonotonicTime wish)
     {
         Aftermath? aftermath = null;
-        lock (_engineLock)
+        using (_engineLock.Enter())
         {
             if (_isDropped || wish != _wakeScheduled)
             {
