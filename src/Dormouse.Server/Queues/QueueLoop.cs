@@ -41,6 +41,7 @@ internal sealed partial class QueueLoop(
     private DateTimeOffset _nextExpiry;
     private DateTimeOffset _nextSweep;
     private int _hasFailed;
+    private int _failures;
     private uint _turn;
 
     public void Start()
@@ -95,8 +96,9 @@ internal sealed partial class QueueLoop(
                     isMine = true;
                 }
 
+                var failures = Volatile.Read(ref _failures);
                 pause = await PassAsync(cancellationToken);
-                Volatile.Write(ref _hasFailed, 0);
+                Succeeded(failures);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -241,6 +243,7 @@ internal sealed partial class QueueLoop(
     {
         while (true)
         {
+            var failures = Volatile.Read(ref _failures);
             try
             {
                 if (!await store.EndAsync(item.Lease, verdict, ending.Receipt, now, CancellationToken.None) && ending.Result is not null)
@@ -248,7 +251,7 @@ internal sealed partial class QueueLoop(
                     LogLost(item.Id);
                 }
 
-                Volatile.Write(ref _hasFailed, 0);
+                Succeeded(failures);
                 return;
             }
             catch (Exception e) when (e is not ObjectDisposedException)
@@ -322,9 +325,19 @@ internal sealed partial class QueueLoop(
     /// <summary>Said once while it goes on.</summary>
     private void Failed(Exception fault)
     {
+        Interlocked.Increment(ref _failures);
         if (Interlocked.Exchange(ref _hasFailed, 1) == 0)
         {
             LogStoreFailed(fault);
+        }
+    }
+
+    /// <summary>The store answers again, unless it failed since <paramref name="failures"/> were counted: what began before says nothing of now.</summary>
+    private void Succeeded(int failures)
+    {
+        if (Volatile.Read(ref _failures) == failures)
+        {
+            Volatile.Write(ref _hasFailed, 0);
         }
     }
 
