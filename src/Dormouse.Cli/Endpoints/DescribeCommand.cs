@@ -205,5 +205,5 @@ internal static class DescribeCommand
         }
     }
 
-    private static void Pair(Screen screen, string name, string value) => screen.Line($"{Shown.Line(name),-18}{Shown.Line(value)}");
+    private static void Pair(Screen screen, string name, string value) => screen.Line($"{Shown.Line(name),-22}{Shown.Line(value)}");
 }

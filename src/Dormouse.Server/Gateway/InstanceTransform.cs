@@ -17,12 +17,6 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
 
-    /// <summary>Never passed on from a caller: his key, and what the gateway itself tells instances.</summary>
-    private static readonly string[] OwnHeaders =
-    [
-        HeaderNames.Authorization, DormouseHeaders.Cancel, DormouseHeaders.InvocationId, DormouseHeaders.Deadline, DormouseHeaders.ModelName, DormouseHeaders.ModelVersion,
-    ];
-
     private AnswerCompression? _compression;
     private byte[]? _problem;
 
@@ -38,7 +32,7 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         if (target.Path is { } path)
         {
             await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-            foreach (var name in OwnHeaders)
+            foreach (var name in InstanceHeaders.Own)
             {
                 proxyRequest.Headers.Remove(name);
             }

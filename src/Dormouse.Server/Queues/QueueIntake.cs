@@ -188,7 +188,8 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
         var (revision, refusal) = await parts.Resolver.ResolveAsync(route, address.Version, context.Request.Headers, context.RequestAborted);
         return revision is null
             ? refusal?.Code == ProblemCode.EndpointNotReady ? null : refusal
-            : PictureAddress.Refusal(context, new Invocation(id, route.Endpoint, revision, parts.Time.GetTimestamp()), address.Target);
+            : TensorAddress.Refusal(route.Endpoint, revision, address.Target)
+            ?? PictureAddress.Refusal(context, new Invocation(id, route.Endpoint, revision, parts.Time.GetTimestamp()), address.Target);
     }
 
     private Problem TooLarge(Problem unread) => unread.Code == ProblemCode.BodyTooLarge

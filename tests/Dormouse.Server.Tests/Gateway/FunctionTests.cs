@@ -2,6 +2,7 @@ using System.Net;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
+using Dormouse.Server.Queues;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -28,6 +29,29 @@ public sealed class FunctionTests
         var shown = await metadata.JsonAsync();
         Assert.Equal(("python", "object"), (shown.GetProperty("platform").GetString(), shown.GetProperty("function").GetProperty("input").GetProperty("type").GetString()));
         Assert.Equal(0, host.Driver.Started);
+    }
+
+    [Fact]
+    public async Task A_queued_call_is_refused_and_told_the_same()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Service<QueueLoop>().Start();
+        var seen = new TaskCompletionSource<Dictionary<string, string>>();
+        host.Driver.Play = run =>
+        {
+            seen.TrySetResult(run.Context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase));
+            return FakeInstance.AnswerAsync(run.Context, 200, "text/plain", "hello"u8.ToArray());
+        };
+        host.Add("greet", Spec(), model: Interface);
+
+        using var tensors = await SendQueuedAsync(host, "/v2/models/greet/infer");
+        using var accepted = await SendQueuedAsync(host, "/invoke/greet");
+        var headers = await seen.Task.WaitAsync(Cancellation);
+
+        Assert.Equal(HttpStatusCode.NotImplemented, tensors.StatusCode);
+        Assert.Equal(accepted.Header(DormouseHeaders.InvocationId), headers[DormouseHeaders.InvocationId]);
+        Assert.Equal(("greet", "1"), (headers[DormouseHeaders.ModelName], headers[DormouseHeaders.Attempt]));
+        Assert.False(headers.ContainsKey(DormouseHeaders.Cancel));
     }
 
     [Fact]
@@ -133,6 +157,15 @@ public sealed class FunctionTests
 
         Assert.Equal((422, Document), ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancellation)));
         Assert.Equal((Outcome.Rejected, 422), Assert.Single(host.Journal.Receipts) is var r ? (r.Outcome, r.Status) : default);
+    }
+
+    private static async Task<HttpResponseMessage> SendQueuedAsync(GatewayHost host, string address)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(address, UriKind.Relative)) { Content = new StringContent("{}") };
+        request.Headers.Add(DormouseHeaders.Mode, "async");
+        request.Headers.Add(DormouseHeaders.Cancel, "somebody-else");
+        request.Headers.Add(DormouseHeaders.ModelName, "made-up");
+        return await host.Client.SendAsync(request, Cancellation);
     }
 
     private static RevisionSpec Spec() => GatewayHost.Spec() with { Runtime = RuntimeKind.Python.Name, Handler = "app.py::greet" };
