@@ -8,10 +8,7 @@ namespace Dormouse.Server.Rollouts;
 /// <summary>Asks <see cref="HandoverRule"/> about every handover, when an instance came or failed and every second for the time limits, and carries its decisions out.</summary>
 internal sealed partial class HandoverLoop(HandoverWatches watches, EndpointChanges changes, RoutingTable routing, TimeProvider time, ILogger<HandoverLoop> logger) : IAsyncDisposable
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-
-    private readonly CancellationTokenSource _stopping = new();
-    private Task _running = Task.CompletedTask;
+    private readonly WatchLoop _loop = new(time);
 
     /// <summary>
     /// Goes on with the handovers that the last server left: one that warmed starts its instances again, as many as were counted, and its time limit begins anew; old instances are started
@@ -24,36 +21,16 @@ internal sealed partial class HandoverLoop(HandoverWatches watches, EndpointChan
             watches.Follow(route);
         }
 
-        _running = RunAsync(_stopping.Token);
+        _loop.Start(watches.Due, watches.Wake, LookAsync);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (!_stopping.IsCancellationRequested)
-        {
-            await _stopping.CancelAsync();
-        }
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
-        await _running;
-        _stopping.Dispose();
-    }
-
-    private async Task RunAsync(CancellationToken cancellationToken)
+    private async Task LookAsync(CancellationToken cancellationToken)
     {
-        await using var timer = time.CreateTimer(_ => watches.Wake(), null, Interval, Interval);
-        try
+        foreach (var watch in watches.All)
         {
-            await foreach (var _ in watches.Due.ReadAllAsync(cancellationToken))
-            {
-                foreach (var watch in watches.All)
-                {
-                    await DecideAsync(watch, cancellationToken);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The server stops; the handovers go on at the next start.
+            await DecideAsync(watch, cancellationToken);
         }
     }
 
