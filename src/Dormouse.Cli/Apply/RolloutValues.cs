@@ -7,9 +7,59 @@ using YamlDotNet.RepresentationModel;
 
 namespace Dormouse.Cli.Apply;
 
-/// <summary>Reads <c>handover</c> and <c>mirror</c> of an endpoint in <c>dormouse.yaml</c>.</summary>
+/// <summary>Reads <c>canary</c>, <c>handover</c> and <c>mirror</c> of an endpoint in <c>dormouse.yaml</c>.</summary>
 internal sealed class RolloutValues(YamlPlaces places, YamlValues values)
 {
+    /// <summary>A per cent, or a mapping of <c>percent</c>, <c>min</c> and <c>for</c>.</summary>
+    public CanarySettings? Canary(YamlNode node, string at)
+    {
+        int? percent = null;
+        int? min = null;
+        string? limit = null;
+        if (node is YamlScalarNode)
+        {
+            percent = values.Whole(node, at);
+        }
+        else
+        {
+            foreach (var (key, keyNode, value) in values.Entries(node, at))
+            {
+                switch (key)
+                {
+                    case "percent":
+                        percent = values.Whole(value, at + "." + key);
+                        break;
+                    case "min":
+                        min = values.Whole(value, at + "." + key);
+                        break;
+                    case "for":
+                        limit = values.Text(value, at + "." + key);
+                        break;
+                    default:
+                        Unknown(keyNode, at, key, ["percent", "min", "for"]);
+                        break;
+                }
+            }
+
+            if (percent is null)
+            {
+                places.Add(node, at + ".percent", "Missing: a whole number from 1 to 99.");
+            }
+        }
+
+        if (percent is not { } share)
+        {
+            return null;
+        }
+
+        foreach (var error in CanaryRules.Apply(share, min, limit) is CanaryOutcome.Refused refused ? refused.Errors : [])
+        {
+            places.Add(node, at, error.Message);
+        }
+
+        return new CanarySettings(share, min, limit);
+    }
+
     /// <summary><c>true</c>, or a mapping of <c>warm</c>, <c>keep_old</c> and <c>for</c>.</summary>
     public HandoverSettings? Handover(YamlNode node, string at)
     {
@@ -35,7 +85,7 @@ internal sealed class RolloutValues(YamlPlaces places, YamlValues values)
                     limit = values.Text(value, at + "." + key);
                     break;
                 default:
-                    places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, ["warm", "keep_old", "for"]));
+                    Unknown(keyNode, at, key, ["warm", "keep_old", "for"]);
                     break;
             }
         }
@@ -78,7 +128,7 @@ internal sealed class RolloutValues(YamlPlaces places, YamlValues values)
                     tolerance = values.Number(value, at + "." + key);
                     break;
                 default:
-                    places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, ["revision", "percent", "tolerance"]));
+                    Unknown(keyNode, at, key, ["revision", "percent", "tolerance"]);
                     break;
             }
         }
@@ -108,4 +158,7 @@ internal sealed class RolloutValues(YamlPlaces places, YamlValues values)
             places.Add(node, at + ".tolerance", $"tolerance is {tolerance.Value.ToString(CultureInfo.InvariantCulture)}; allowed are 0 to 1.");
         }
     }
+
+    private void Unknown(YamlNode keyNode, string at, string key, string[] allowed) =>
+        places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, allowed));
 }

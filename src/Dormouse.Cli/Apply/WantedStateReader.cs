@@ -109,7 +109,7 @@ internal sealed class WantedStateReader
                     traffic = Traffic(value, at);
                     break;
                 case "canary":
-                    canary = Canary(value, at);
+                    canary = _rollouts.Canary(value, at);
                     break;
                 case "handover":
                     handover = _rollouts.Handover(value, at);
@@ -321,55 +321,5 @@ internal sealed class WantedStateReader
     {
         _places.Add(node, at, "Unknown key." + Suggestions.Question(key, ["url", "max", "key_file", "key_env"]));
         return settings;
-    }
-
-    /// <summary>A per cent, or a mapping of <c>percent</c>, <c>min</c> and <c>for</c>.</summary>
-    private CanarySettings? Canary(YamlNode node, string at)
-    {
-        int? percent = null;
-        int? min = null;
-        string? limit = null;
-        if (node is YamlScalarNode)
-        {
-            percent = _values.Whole(node, at);
-        }
-        else
-        {
-            foreach (var (key, keyNode, value) in _values.Entries(node, at))
-            {
-                switch (key)
-                {
-                    case "percent":
-                        percent = _values.Whole(value, at + "." + key);
-                        break;
-                    case "min":
-                        min = _values.Whole(value, at + "." + key);
-                        break;
-                    case "for":
-                        limit = _values.Text(value, at + "." + key);
-                        break;
-                    default:
-                        _places.Add(keyNode, at + "." + key, "Unknown key." + Suggestions.Question(key, ["percent", "min", "for"]));
-                        break;
-                }
-            }
-
-            if (percent is null)
-            {
-                _places.Add(node, at + ".percent", "Missing: a whole number from 1 to 99.");
-            }
-        }
-
-        if (percent is not { } share)
-        {
-            return null;
-        }
-
-        foreach (var error in CanaryRules.Apply(share, min, limit) is CanaryOutcome.Refused refused ? refused.Errors : [])
-        {
-            _places.Add(node, at, error.Message);
-        }
-
-        return new CanarySettings(share, min, limit);
     }
 }
