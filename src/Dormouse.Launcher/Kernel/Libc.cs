@@ -99,7 +99,7 @@ internal static unsafe partial class Libc
     public static partial int ProcessLimit(int process, int resource, ulong* wanted, ulong* previous);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    public static partial long SystemCall(nint number, nuint a, nuint b, nuint c);
+    public static partial long SystemCall(nint number, nuint a, nuint b, nuint c, nuint d = 0);
 
     [LibraryImport("libc", EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RemoveFolder(string path);
