@@ -195,7 +195,7 @@ public sealed class TemplateTests
     {
         var package = PythonMachine.PackageFolder();
         var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory });
+        var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, TemplateLoadTimeMin = TimeSpan.Zero });
         await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
         return fixture;
     }

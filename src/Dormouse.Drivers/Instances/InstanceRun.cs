@@ -124,7 +124,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             if (_template is not null)
                 host.Runs(Instance, worker.ProcessId);
             else
-                host.Templates.Serves(start);
+                host.Templates.Serves(start, ready.Load);
             var before = host.Time.GetElapsedTime(startedAt) - ready.Load;
             host.Observer.Ready(Instance, new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised));
             LoadEnded();

@@ -27,9 +27,10 @@ internal sealed partial class RevisionTemplates(ProcessDriverOptions options, II
     public RevisionTemplate? Of(InstanceStart start) => _templates.GetValueOrDefault(start.Instance.Revision);
 
     /// <summary>An instance that was not forked serves: the next ones may be.</summary>
-    public void Serves(InstanceStart start)
+    /// <param name="load">How long its code took to load.</param>
+    public void Serves(InstanceStart start, TimeSpan load)
     {
-        if (options.TemplatesMemoryBytes <= 0 || start.Spec.Kind.RunsModels || _templates.ContainsKey(start.Instance.Revision))
+        if (options.TemplatesMemoryBytes <= 0 || start.Spec.Kind.RunsModels || load < options.TemplateLoadTimeMin || _templates.ContainsKey(start.Instance.Revision))
             return;
         var template = new RevisionTemplate(start, host, Changed);
         _templates[start.Instance.Revision] = template;

@@ -17,7 +17,7 @@ public sealed class FunctionLifeTests
         PythonApps.NeedPython();
         await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string> { ["DORMOUSE_WORKERS__TEMPLATES_MEMORY"] = templates });
         using var files = new TemporaryFolder();
-        await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "200ms");
+        await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", "import time\ntime.sleep(0.1)\n" + PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "200ms");
         var first = (await PythonApps.CallAsync(server, "life", "1", Cancelled)).Json["process"]!.GetValue<int>();
         await GoneAsync(server, first);
 
