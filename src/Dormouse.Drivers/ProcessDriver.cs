@@ -8,6 +8,7 @@ using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
+using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 using Microsoft.Extensions.Logging;
 
@@ -30,6 +31,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly List<InstanceId> _unswept = [];
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
+    private readonly RevisionTemplates _templates;
     private readonly CancellationTokenSource _ending = new();
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
@@ -49,6 +51,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _logger = logger;
         _inbox = new(logger);
         _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
+        _templates = new(options, this, work => _inbox.Post(work), logger);
         _inspector = new(options, _pools, _inbox, time);
         _supervisor = new(options, time, logger, Connected, (connection, happened) => _inbox.Post(() => Happened(connection, happened)), Disconnected, NotStarted);
     }
@@ -58,6 +61,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     public string? EngineKey => _engineKey;
 
     WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
+
+    RevisionTemplates IInstanceHost.Templates => _templates;
 
     LauncherSession? IInstanceHost.Session => _session;
 
@@ -96,10 +101,14 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (!_runs.TryGetValue(instance, out var run))
             return;
         LogStopping(instance, reason);
-        run.Stop();
+        run.Stop(reason);
     });
 
     public void Expect(RevisionSpec spec) => _inbox.Post(() => _pools.Expect(spec));
+
+    public void Forget(EndpointId endpoint) => _inbox.Post(() => _templates.Forget(endpoint));
+
+    public TemplateReport? Template(RevisionId revision) => _templates.Report(revision);
 
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
@@ -121,8 +130,9 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Post(() =>
         {
             _inspector.EndAll();
+            _templates.EndAll();
             foreach (var run in _runs.Values.ToArray())
-                run.Stop();
+                run.Stop(StopReason.ServerStopping);
         });
         await _supervisor.DisposeAsync();
         _inbox.Post(() =>
@@ -139,6 +149,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (_finding is not null)
             await _finding;
         _pools.Dispose();
+        _templates.Dispose();
         _ending.Dispose();
         RemoveSockets();
     }

@@ -12,6 +12,7 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(ServeAssignment), "serve")]
 [JsonDerivedType(typeof(InspectAssignment), "inspect")]
 [JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
+[JsonDerivedType(typeof(TemplatePythonAssignment), "template_python")]
 [JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
 public abstract record WorkerAssignment
 {
@@ -85,6 +86,9 @@ public sealed record InspectAssignment : ModelAssignment
 [JsonDerivedType(typeof(WorkerInspected), "inspected")]
 [JsonDerivedType(typeof(PythonReady), "python_ready")]
 [JsonDerivedType(typeof(PythonInspected), "python_inspected")]
+[JsonDerivedType(typeof(PythonTemplate), "python_template")]
+[JsonDerivedType(typeof(WorkerForked), "forked")]
+[JsonDerivedType(typeof(ForkEnded), "fork_ended")]
 public abstract record WorkerMessage;
 
 /// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
@@ -110,5 +114,6 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSerializable(typeof(WorkerAssignment))]
 [JsonSerializable(typeof(WorkerMessage))]
 [JsonSerializable(typeof(PythonInspected))]
+[JsonSerializable(typeof(ForkOrder))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

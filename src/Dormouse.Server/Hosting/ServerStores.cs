@@ -86,6 +86,8 @@ internal sealed class ServerStores : IAsyncDisposable
                 RunFolder = RunFolder.For(settings.Server.DataFolder),
                 CgroupName = RunFolder.NameFor(settings.Server.DataFolder),
                 PoolSize = workers.PoolSize,
+                TemplatesMemoryBytes = workers.TemplatesMemoryBytes,
+                TemplateIdleTime = workers.TemplateIdleTime,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 InspectionsAtOnceMax = 1,

@@ -178,12 +178,20 @@ internal sealed record WorkersSettings
     /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
     public required int PoolSize { get; init; }
 
+    /// <summary>Memory of all templates of Python revisions together; 0 = none are made. Default: a twentieth of the machine's.</summary>
+    public required long TemplatesMemoryBytes { get; init; }
+
+    /// <summary>How long a template is kept that nobody is forked from. Default 15 min, 1 min to 30 days.</summary>
+    public required TimeSpan TemplateIdleTime { get; init; }
+
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
         LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
         Python = reader.Text("workers.python") ?? "python3",
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
+        TemplatesMemoryBytes = reader.SizeBytes("workers.templates_memory", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 20, 0, 64L << 40),
+        TemplateIdleTime = reader.Duration("workers.template_idle_timeout", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
     };
 }
 
