@@ -5,6 +5,7 @@ using CsCheck;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
+using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Storage.Tests.Queues;
@@ -60,12 +61,13 @@ public abstract class QueueSuite
         await Steps.Array[1, 60].SampleAsync(CompareAsync, iter: 120, threads: 2);
     }
 
-    internal abstract Task<IQueueUnderTest> OpenAsync();
+    /// <summary>Null = SQLite.</summary>
+    private protected virtual Task<PostgresAddress?> NewAddressAsync() => Task.FromResult<PostgresAddress?>(null);
 
     private async Task CompareAsync(QueueStep[] steps)
     {
         var expected = new QueueRun(new InMemoryQueue());
-        await using var store = await OpenAsync();
+        await using var store = await StoreUnderTest.OpenAsync(await NewAddressAsync());
         var actual = new QueueRun(store.Queue);
         for (var index = 0; index < steps.Length; index++)
         {
@@ -80,14 +82,6 @@ public abstract class QueueSuite
 
         Assert.Equal(await expected.ShowAsync(), await actual.ShowAsync());
     }
-}
-
-/// <summary>A store while a suite runs on it.</summary>
-internal interface IQueueUnderTest : IAsyncDisposable
-{
-    IQueueStore Queue { get; }
-
-    Task ReopenAsync();
 }
 
 /// <summary>Interprets steps on one store and writes down all that can be seen, as text that can be compared.</summary>

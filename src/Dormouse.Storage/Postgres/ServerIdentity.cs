@@ -1,0 +1,47 @@
+using System.Globalization;
+using Dormouse.Core;
+using Dormouse.Storage.Posix;
+
+namespace Dormouse.Storage.Postgres;
+
+/// <summary>The identity of a data folder whose database is elsewhere, in the folder's file <c>server-id</c>: its journal belongs to it, and receipts are numbered by it.</summary>
+internal static class ServerIdentity
+{
+    public const string FileName = "server-id";
+
+    /// <exception cref="DataFolderException">The folder has a database of its own, or the file holds no id.</exception>
+    public static Guid Find(DataFolder folder, IIdSource ids)
+    {
+        var path = Path.Combine(folder.FolderPath, FileName);
+        if (File.Exists(path))
+        {
+            return Guid.TryParse(File.ReadAllText(path).Trim(), CultureInfo.InvariantCulture, out var known)
+                ? known
+                : throw new DataFolderException($"'{path}' holds no id. Restore it from a backup, or delete it when the folder's journal is not needed any more.");
+        }
+
+        if (File.Exists(folder.DatabasePath))
+        {
+            throw new DataFolderException(
+                $"The data folder '{folder.FolderPath}' holds a database of its own (dormouse.db), which PostgreSQL would leave out of sight. Copy it with 'dormouse storage migrate', or use another folder with --data.");
+        }
+
+        var drawn = ids.NewId();
+        Write(folder, drawn);
+        return drawn;
+    }
+
+    public static void Write(DataFolder folder, Guid id)
+    {
+        var path = Path.Combine(folder.FolderPath, FileName);
+        var written = path + ".new";
+        File.WriteAllText(written, id.ToString("D") + "\n");
+        using (var file = File.OpenHandle(written, FileMode.Open, FileAccess.Read))
+        {
+            RandomAccess.FlushToDisk(file);
+        }
+
+        File.Move(written, path, overwrite: true);
+        Libc.FlushFolder(folder.FolderPath);
+    }
+}
