@@ -47,6 +47,10 @@ public sealed class StorageSet : IAsyncDisposable
     /// <summary>Full path of the data folder.</summary>
     public string FolderPath => _folder.FolderPath;
 
+    /// <summary>The database in use and its version, for people.</summary>
+    /// <exception cref="StoreUnavailableException">It does not answer.</exception>
+    public Task<string> DescribeAsync(CancellationToken cancellationToken) => _store.DescribeAsync(cancellationToken);
+
     /// <summary>Takes the folder, brings its database to this version's schema and folds what an earlier server left in the journal.</summary>
     /// <param name="options">Folder, sizes and intervals.</param>
     /// <param name="time">Clock of stored times, ages and pauses.</param>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Data;
 using System.Data.Common;
 using System.Globalization;
@@ -36,19 +37,30 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
 
     public override bool TryRenew() => !_isInTransaction && IsBroken && _hasWorked && !_hasTimedOut;
 
+    public override bool IsShared => true;
+
+    public override string Describe() =>
+        $"PostgreSQL {First("SELECT split_part(current_setting('server_version'), ' ', 1)", r => r.GetString(0))} at {address}, format {PostgresMigrator.Version(this)}";
+
+    /// <summary>PostgreSQL keeps its own rules; what its operator can do beside (checksums, <c>pg_amcheck</c>) is not for its clients.</summary>
+    public override IReadOnlyList<string> Inspect() => [];
+
     /// <summary>
     /// The lock makes the transactions of all servers one after the other, as the embedded database does: what an operation has read holds until it writes. Readers are not held up. It is
     /// released when the commit is durable and seen by all.
     /// </summary>
     public override void Begin()
     {
-        var connection = Connect();
-        _begin ??= new NpgsqlBatch(connection)
+        try
         {
-            BatchCommands = { new NpgsqlBatchCommand("BEGIN"), new NpgsqlBatchCommand("LOCK TABLE dormouse_writer IN EXCLUSIVE MODE") },
-        };
-        _isInTransaction = true;
-        Guarded(_begin, static b => b.ExecuteNonQuery());
+            BeginOnce();
+        }
+        catch (Exception e) when (PostgresErrors.Translate(e) is StoreUnavailableException && IsBroken && _hasWorked && !_hasTimedOut)
+        {
+            // The connection broke while it was idle, and nothing has been done: a new one may work.
+            _isInTransaction = false;
+            BeginOnce();
+        }
     }
 
     public override void Commit()
@@ -129,6 +141,9 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         }
     }
 
+    /// <summary>Writes many rows, within a transaction. Returns how many.</summary>
+    public long Import(string table, ImmutableArray<string> columns, IEnumerable<object?[]> rows) => PostgresImport.Import(Connect(), table, columns, rows);
+
     public override Exception Translate(Exception error) => PostgresErrors.Translate(error);
 
     public override void Script(string sql)
@@ -194,6 +209,17 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         string text when text.Contains('\0', StringComparison.Ordinal) => text.Replace('\0', '\uFFFD'),
         _ => value,
     };
+
+    private void BeginOnce()
+    {
+        var connection = Connect();
+        _begin ??= new NpgsqlBatch(connection)
+        {
+            BatchCommands = { new NpgsqlBatchCommand("BEGIN"), new NpgsqlBatchCommand("LOCK TABLE dormouse_writer IN EXCLUSIVE MODE") },
+        };
+        _isInTransaction = true;
+        Guarded(_begin, static b => b.ExecuteNonQuery());
+    }
 
     private NpgsqlConnection Connect()
     {

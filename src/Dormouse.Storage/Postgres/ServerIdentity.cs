@@ -12,12 +12,9 @@ internal static class ServerIdentity
     /// <exception cref="DataFolderException">The folder has a database of its own, or the file holds no id.</exception>
     public static Guid Find(DataFolder folder, IIdSource ids)
     {
-        var path = Path.Combine(folder.FolderPath, FileName);
-        if (File.Exists(path))
+        if (Read(folder.FolderPath) is { } known)
         {
-            return Guid.TryParse(File.ReadAllText(path).Trim(), CultureInfo.InvariantCulture, out var known)
-                ? known
-                : throw new DataFolderException($"'{path}' holds no id. Restore it from a backup, or delete it when the folder's journal is not needed any more.");
+            return known;
         }
 
         if (File.Exists(folder.DatabasePath))
@@ -29,6 +26,21 @@ internal static class ServerIdentity
         var drawn = ids.NewId();
         Write(folder, drawn);
         return drawn;
+    }
+
+    /// <summary>Null when the folder has none.</summary>
+    /// <exception cref="DataFolderException">The file holds no id.</exception>
+    public static Guid? Read(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        return Guid.TryParse(File.ReadAllText(path).Trim(), CultureInfo.InvariantCulture, out var id)
+            ? id
+            : throw new DataFolderException($"'{path}' holds no id. Restore it from a backup, or delete it when the folder's journal is not needed any more.");
     }
 
     public static void Write(DataFolder folder, Guid id)

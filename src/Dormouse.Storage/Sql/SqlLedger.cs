@@ -139,7 +139,8 @@ internal sealed class SqlLedger(SqlWriter writer, SqlReaders readers) : ILedger
         return added.Count;
     }
 
-    private static ImmutableArray<string> Check(SqlSession session, long fromHour, CancellationToken cancellationToken)
+    /// <summary>Differences between totals and receipts, as sentences; both must be of one moment.</summary>
+    internal static ImmutableArray<string> Check(SqlSession session, long fromHour, CancellationToken cancellationToken)
     {
         // Receipts are found by tenant and time; the tenants are found by one step through that index for each.
         const string ReceiptsSince =

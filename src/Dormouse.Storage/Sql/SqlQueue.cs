@@ -6,10 +6,12 @@ using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage.Sql;
 
-/// <summary>The durable queue on the embedded store. Writes go through the one writer: those that wait at the same time share a transaction and a flush.</summary>
-internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers) : IQueueStore
+/// <summary>The durable queue. Writes go through the one writer: those that wait at the same time share a transaction and a flush.</summary>
+internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShared) : IQueueStore
 {
     private static readonly byte[] PrioritiesInOrder = [1, 2, 3];
+
+    public bool IsShared => isShared;
 
     public Task<Acceptance> AcceptAsync(NewQueueItem item, long queuedMax, CancellationToken cancellationToken) =>
         writer.RunAsync(session => Accept(session, item, queuedMax), cancellationToken);
@@ -86,6 +88,15 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers) : IQueueSto
                     QueueRows.Read,
                     ("$owner", owner),
                     ("$until", leasedUntil is { } until ? StoredTime.ToMicroseconds(until) : long.MaxValue)),
+                item => item.LeaseLost(now)),
+            cancellationToken);
+
+    public Task<ImmutableArray<InvocationId>> ReclaimAsync(Guid owner, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            session => EndEach(
+                session,
+                session.All(
+                    $"SELECT {QueueRows.Columns} FROM queue_items i WHERE i.state = 'leased' AND i.lease_owner = $owner ORDER BY i.sequence", QueueRows.Read, ("$owner", owner)),
                 item => item.LeaseLost(now)),
             cancellationToken);
 

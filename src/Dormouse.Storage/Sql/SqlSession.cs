@@ -24,6 +24,15 @@ internal abstract class SqlSession : IDisposable
     /// <summary>True while no transaction is open: some errors end it.</summary>
     public abstract bool IsOutsideTransaction { get; }
 
+    /// <summary>True when other servers may use the database as well.</summary>
+    public abstract bool IsShared { get; }
+
+    /// <summary>The database, its version and that of the schema, for people.</summary>
+    public abstract string Describe();
+
+    /// <summary>What the database itself finds wrong with its files, as sentences.</summary>
+    public abstract IReadOnlyList<string> Inspect();
+
     /// <summary>Begins a transaction that writes. No other one that writes, of this server or another, is open until it ends.</summary>
     public abstract void Begin();
 

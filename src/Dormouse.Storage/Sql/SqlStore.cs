@@ -26,7 +26,7 @@ internal sealed class SqlStore : IAsyncDisposable
         ServerId = serverId;
         Catalogue = new SqlCatalogue(_writer, _readers);
         Keys = new SqlAccessKeys(_writer, _readers);
-        Queue = new SqlQueue(_writer, _readers);
+        Queue = new SqlQueue(_writer, _readers, writer.IsShared);
         Derived = new SqlDerivedFiles(_writer, _readers, time);
         BlobIndex = new SqlBlobIndex(_writer, _readers, time);
     }
@@ -47,6 +47,8 @@ internal sealed class SqlStore : IAsyncDisposable
     public IBlobIndex BlobIndex { get; }
 
     public Task<long> LastSequenceAsync(CancellationToken cancellationToken) => _ledger.LastSequenceAsync(ServerId, cancellationToken);
+
+    public Task<string> DescribeAsync(CancellationToken cancellationToken) => _readers.ReadAsync(s => s.Describe(), cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

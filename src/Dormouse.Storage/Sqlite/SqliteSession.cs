@@ -30,6 +30,16 @@ internal sealed class SqliteSession : SqlSession
     public static SqliteSession OpenUntouched(string path) =>
         Open($"file:{Uri.EscapeDataString(path)}?immutable=1", SqliteOpenMode.ReadOnly, "PRAGMA busy_timeout = 5000;");
 
+    public override bool IsShared => false;
+
+    public override string Describe() => $"SQLite {First("SELECT sqlite_version()", r => r.GetString(0))} in {_connection.DataSource}, format {Number("PRAGMA user_version")}";
+
+    public override IReadOnlyList<string> Inspect() =>
+    [
+        .. All("PRAGMA integrity_check(20)", r => r.GetString(0)).Where(line => line != "ok").Select(line => $"The database is damaged: {line}."),
+        .. All("PRAGMA foreign_key_check", r => $"A row of {r.GetString(0)} refers to a row of {r.GetString(2)} that is not there."),
+    ];
+
     public override void Begin() => Execute("BEGIN IMMEDIATE");
 
     public override void Commit() => Execute("COMMIT");
@@ -122,6 +132,7 @@ internal sealed class SqliteSession : SqlSession
             {
                 null => DBNull.Value,
                 Guid id => id.ToByteArray(bigEndian: true),
+                short number => (long)number,
                 var value => value,
             };
         }

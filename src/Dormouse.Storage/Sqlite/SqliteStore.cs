@@ -34,6 +34,12 @@ internal static class SqliteStore
         }
     }
 
+    /// <summary>Once, in a database that has none.</summary>
+    public static void SetServerId(SqliteSession session, Guid id, TimeProvider time) => session.Execute(
+        "INSERT INTO server (only_row, server_id, created_at) VALUES (1, $id, $created)",
+        ("$id", id),
+        ("$created", StoredTime.ToMicroseconds(time.GetUtcNow())));
+
     private static Guid FindServerId(SqliteSession session, TimeProvider time, IIdSource ids)
     {
         var known = session.First("SELECT server_id FROM server", r => (Guid?)r.Id(0));
@@ -43,10 +49,7 @@ internal static class SqliteStore
         }
 
         var drawn = ids.NewId();
-        session.Execute(
-            "INSERT INTO server (only_row, server_id, created_at) VALUES (1, $id, $created)",
-            ("$id", drawn),
-            ("$created", StoredTime.ToMicroseconds(time.GetUtcNow())));
+        SetServerId(session, drawn, time);
         return drawn;
     }
 }
