@@ -55,6 +55,7 @@ internal sealed class ServerStores : IAsyncDisposable
                     return new ProcessDriver(driver, time, services.GetRequiredService<ILogger<ProcessDriver>>());
                 },
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
+                DescribeStore = storage.DescribeAsync,
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
             return new ServerStores(storage, runFolder, parts);
@@ -104,7 +105,7 @@ internal sealed class ServerStores : IAsyncDisposable
     {
         try
         {
-            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder }, time, ids, faults.Report, cancellationToken);
+            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder, Postgres = settings.Storage.Postgres }, time, ids, faults.Report, cancellationToken);
         }
         catch (Exception e) when (e is DataFolderException or StorageFullException)
         {
@@ -129,6 +130,6 @@ internal sealed partial class StoreFaults
     }
 
     [LoggerMessage(EventId = 5001, EventName = "StoreFault", Level = LogLevel.Error,
-        Message = "Receipts cannot be moved from the journal to the ledger; when the journal is full invocations are refused. Is the disk full?")]
+        Message = "Receipts cannot be moved from the journal to the ledger; when the journal is full invocations are refused. Is the disk full, or the database away?")]
     private static partial void LogFault(ILogger logger, Exception fault);
 }

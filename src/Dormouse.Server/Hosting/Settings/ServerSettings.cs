@@ -8,6 +8,8 @@ internal sealed record ServerSettings
 {
     public required HostingSettings Server { get; init; }
 
+    public required StorageSettings Storage { get; init; }
+
     public required WorkersSettings Workers { get; init; }
 
     public required MachineSettings Machine { get; init; }
@@ -35,7 +37,7 @@ internal sealed record ServerSettings
         var folder = options.DataFolder ?? Value(environment, "DORMOUSE_DATA");
         var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
         ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
-        var reader = new SettingsReader([.. written, .. named, .. CommandLine(options)]);
+        var reader = new SettingsReader([.. written, .. named, .. Database(options, environment), .. CommandLine(options)]);
         var settings = Read(reader, folder, environment);
         reader.Finish();
         return settings;
@@ -45,6 +47,7 @@ internal sealed record ServerSettings
     internal static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => new()
     {
         Server = HostingSettings.Read(reader, folder, ServerOptions.DefaultDataFolder(environment)),
+        Storage = StorageSettings.Read(reader),
         Workers = WorkersSettings.Read(reader, environment),
         Machine = MachineSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
@@ -66,6 +69,15 @@ internal sealed record ServerSettings
         if (options.GrpcListen is { } grpc)
         {
             yield return new Setting(Setting.Canonical(HostingSettings.GrpcListenKey), "--grpc-listen", grpc, "the command line");
+        }
+    }
+
+    /// <summary>The one key outside of a section, whose name in the environment has therefore no double underscore.</summary>
+    private static IEnumerable<Setting> Database(ServerOptions options, IReadOnlyDictionary<string, string> environment)
+    {
+        if ((options.Storage ?? Value(environment, "DORMOUSE_STORAGE")) is { } storage)
+        {
+            yield return new Setting(StorageSettings.Key, StorageSettings.Key, storage, options.Storage is null ? "the environment" : "the command line");
         }
     }
 
