@@ -13,6 +13,8 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(InspectAssignment), "inspect")]
 [JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
 [JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
+[JsonDerivedType(typeof(ScanPythonAssignment), "scan_python")]
+[JsonDerivedType(typeof(BuildEnvironmentAssignment), "build_environment")]
 public abstract record WorkerAssignment
 {
     /// <summary>Longest single packet, bytes.</summary>
@@ -85,6 +87,8 @@ public sealed record InspectAssignment : ModelAssignment
 [JsonDerivedType(typeof(WorkerInspected), "inspected")]
 [JsonDerivedType(typeof(PythonReady), "python_ready")]
 [JsonDerivedType(typeof(PythonInspected), "python_inspected")]
+[JsonDerivedType(typeof(PythonScanned), "python_scanned")]
+[JsonDerivedType(typeof(EnvironmentBuilt), "environment_built")]
 public abstract record WorkerMessage;
 
 /// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
@@ -110,5 +114,6 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSerializable(typeof(WorkerAssignment))]
 [JsonSerializable(typeof(WorkerMessage))]
 [JsonSerializable(typeof(PythonInspected))]
+[JsonSerializable(typeof(PythonScanned))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

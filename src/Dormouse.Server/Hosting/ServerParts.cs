@@ -1,6 +1,7 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
@@ -35,6 +36,8 @@ internal sealed record ServerParts
     public required Func<IServiceProvider, IInstanceDriver> Driver { get; init; }
 
     public required Func<IServiceProvider, IModelInspector> Inspector { get; init; }
+
+    public required Func<IServiceProvider, IEnvironmentBuilder> Environments { get; init; }
 
     /// <summary>The administrator's key.</summary>
     public required string AdminKey { get; init; }

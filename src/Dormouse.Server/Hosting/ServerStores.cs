@@ -55,6 +55,7 @@ internal sealed class ServerStores : IAsyncDisposable
                     return new ProcessDriver(driver, time, services.GetRequiredService<ILogger<ProcessDriver>>());
                 },
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
+                Environments = services => ((ProcessDriver)services.GetRequiredService<IInstanceDriver>()).Environments,
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
             return new ServerStores(storage, runFolder, parts);
@@ -89,6 +90,9 @@ internal sealed class ServerStores : IAsyncDisposable
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 InspectionsAtOnceMax = 1,
+                PythonInterpreters = settings.Environments.Interpreters,
+                EnvironmentsFolder = settings.EnvironmentsFolder,
+                Builds = settings.Environments.Build,
             };
         }
         catch (IOException e)
