@@ -69,7 +69,7 @@ public sealed class EnvironmentTests
 
     private static async Task<System.Text.Json.Nodes.JsonNode> ValueAsync(RunningServer server)
     {
-        var call = await PythonApps.CallAsync(server, "needy", "", Cancelled);
+        var call = await PythonApps.CallAsync(server, "needy", "{}", Cancelled);
         Assert.True(call.Status == HttpStatusCode.OK, call.Text);
         return call.Json;
     }
