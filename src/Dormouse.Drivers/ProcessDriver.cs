@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Inspecting;
@@ -25,6 +26,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly ILogger _logger;
     private readonly Inbox _inbox;
     private readonly Inspector _inspector;
+    private readonly Inspector _builds;
+    private readonly Interpreters _interpreters;
     private readonly LauncherSupervisor _supervisor;
     private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
@@ -37,7 +40,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private LauncherSession? _session;
     private long _workerNumbers;
     private Task? _working;
-    private Task? _finding;
+    private Task _finding = Task.CompletedTask;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
     private bool _isDisposed;
@@ -50,15 +53,21 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _time = time;
         _logger = logger;
         _inbox = new(logger);
-        _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
+        _interpreters = new(options, time);
+        _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), Find, time, logger);
         _templates = new(options, this, work => _inbox.Post(work), logger);
-        _inspector = new(options, _pools, _inbox, time);
+        _inspector = new(options, options.InspectionsAtOnceMax, _pools, _inbox, time);
+        _builds = new(options, options.Builds.AtOnceMax, _pools, _inbox, time);
+        Environments = new EnvironmentBuilder(options, _interpreters, _builds, _pools, _inbox);
         _supervisor = new(options, time, logger, Connected, (connection, happened) => _inbox.Post(() => Happened(connection, happened)), Disconnected, NotStarted);
     }
 
     public ImmutableArray<ProbeResult> Probes => _probes;
 
     public string? EngineKey => _engineKey;
+
+    /// <summary>The Python environments of this machine.</summary>
+    public IEnvironmentBuilder Environments { get; }
 
     WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
 
@@ -79,7 +88,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _observer = observer;
         Directory.CreateDirectory(_options.RunFolder);
         _working ??= _inbox.RunAsync();
-        _finding ??= FindPythonAsync();
+        _inbox.Post(_pools.FindOwn);
         await _supervisor.OpenAsync(cancellationToken);
         await _opened.Task.WaitAsync(cancellationToken);
     }
@@ -131,6 +140,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         {
             _inspector.EndAll();
             _templates.EndAll();
+            _builds.EndAll();
             foreach (var run in _runs.Values.ToArray())
                 run.Stop(StopReason.ServerStopping);
         });
@@ -140,16 +150,17 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             _session?.Lost();
             _session = null;
             _inspector.EndAll();
+            _builds.EndAll();
             foreach (var instance in _runs.Keys.ToArray())
                 Forget(instance);
         });
         _inbox.Complete();
         if (_working is not null)
             await _working;
-        if (_finding is not null)
-            await _finding;
+        await _finding;
         _pools.Dispose();
         _templates.Dispose();
+        _interpreters.Dispose();
         _ending.Dispose();
         RemoveSockets();
     }
@@ -204,6 +215,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             Swept();
             _pools.Open();
             _inspector.Open(session);
+            _builds.Open(session);
         }
         else
         {
@@ -223,6 +235,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             return;
         _session = null;
         _inspector.Close();
+        _builds.Close();
         _pools.DenyAll("The launcher ended; it is being replaced.");
         session.Lost();
         Probe();
@@ -234,19 +247,22 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         Swept();
         _pools.DenyAll(reason);
         _inspector.DenyAll(reason);
+        _builds.DenyAll(reason);
     });
 
     private void Probe() => _probes = ProcessProbes.From(_session?.Hello, _pools.ModelBuild, _pools.Interpreter);
 
-    /// <summary>Asks the Python interpreter what it is, beside everything else: only Python endpoints wait for it.</summary>
-    private async Task FindPythonAsync()
+    /// <summary>Looks for an interpreter beside everything else: only those wait who want it. In the inbox.</summary>
+    private void Find(PythonPlace place, Action<PythonInterpreter> told) => _finding = Task.WhenAll(_finding, FindAsync(place, told));
+
+    private async Task FindAsync(PythonPlace place, Action<PythonInterpreter> told)
     {
+        // The caller is in the middle of noting that it waits.
+        await Task.Yield();
         PythonInterpreter found;
         try
         {
-            found = _options is { PythonCommand: { } command, PythonPackagePath: not null }
-                ? await PythonInterpreter.FindAsync(command, _time, _ending.Token)
-                : new PythonInterpreter.Missing("Python endpoints need our Python package, and the folder 'python' is not beside the server. Run './dormouse' once to build it.");
+            found = await _interpreters.FindAsync(place, _ending.Token);
         }
         catch (OperationCanceledException) when (_ending.IsCancellationRequested)
         {
@@ -255,7 +271,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
         _inbox.Post(() =>
         {
-            _pools.Found(found);
+            told(found);
             Probe();
         });
     }

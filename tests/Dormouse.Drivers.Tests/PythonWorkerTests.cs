@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Python;
@@ -122,6 +123,59 @@ public sealed class PythonWorkerTests
         Assert.Contains(fixture.Driver.Probes, p => p is { Name: "python", Works: false } && p.Detail == unavailable.Reason);
 
         await fixture.StartReadyAsync();
+    }
+
+    [Fact]
+    public async Task An_environment_is_built_and_its_interpreter_runs_what_names_it()
+    {
+        var environments = Directory.CreateTempSubdirectory("dormouse-environments-");
+        try
+        {
+            var (package, python) = (PythonMachine.PackageFolder(), PythonMachine.Interpreter());
+            await using var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, EnvironmentsFolder = environments.FullName });
+            Write(fixture, "import sys\ndef handler(input):\n    return {\"prefix\": sys.prefix}\n");
+            var spec = Spec("app.py::handler") with { PythonEnvironment = new EnvironmentId(new string('e', EnvironmentId.Length)) };
+            Assert.Contains("is not there", Assert.IsType<Inspection.Unavailable>(await InspectAsync(fixture, spec)).Reason, StringComparison.Ordinal);
+            var folder = environments.CreateSubdirectory(spec.PythonEnvironment.Value.Value);
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "requirements.txt"), "", Cancellation);
+            var lines = new List<string>();
+
+            var outcome = await fixture.Driver.Environments.BuildAsync(
+                new() { Folder = folder.FullName, PackageFolder = fixture.PackageFolder, Python = null, SystemPackages = false },
+                line =>
+                {
+                    lock (lines)
+                        lines.Add(line);
+                },
+                Cancellation);
+
+            var built = Assert.IsType<BuildOutcome.Built>(outcome);
+            Assert.StartsWith("3.", built.Python, StringComparison.Ordinal);
+            Assert.Contains(lines, l => l.StartsWith("building with ", StringComparison.Ordinal));
+            Assert.IsType<Inspection.Accepted>(await InspectAsync(fixture, spec));
+            var ready = await fixture.Observer.WaitForAsync<InstanceReady>(Start(fixture, spec));
+            Assert.Equal(Path.Combine(folder.FullName, "venv"), (await PythonMachine.PostAsync(ready.Address, "1")).Body["prefix"]!.GetValue<string>());
+            fixture.Driver.Environments.KeepReady([]);
+            // Given up, not gone: who needs it again gets a pool again.
+            await fixture.Observer.WaitForAsync<InstanceReady>(Start(fixture, spec));
+        }
+        finally
+        {
+            environments.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_version_that_is_not_there_is_refused_with_those_that_are()
+    {
+        await using var fixture = await OpenAsync();
+
+        var missing = Assert.IsType<InterpreterAnswer.Missing>(await fixture.Driver.Environments.FindAsync("3.99", Cancellation));
+        var own = Assert.IsType<InterpreterAnswer.Found>(await fixture.Driver.Environments.FindAsync(null, Cancellation));
+
+        Assert.Contains("python is '3.99'", missing.Reason, StringComparison.Ordinal);
+        Assert.Contains(own.Version, missing.Reason, StringComparison.Ordinal);
+        Assert.Equal(own, await fixture.Driver.Environments.FindAsync(own.Version, Cancellation));
     }
 
     [Fact]

@@ -77,11 +77,19 @@ def obey(control, listener, assignment, descriptors):
     """Carries out the assignment; never returns."""
     with answering(control) as answer:
         kind = assignment.get("type") if isinstance(assignment, dict) else None
-        if kind not in ("serve_python", "inspect_python", MORE_FOLLOWS) or not _descriptor(assignment, descriptors):
+        if kind not in ("serve_python", "inspect_python", "scan_python", "build_environment", MORE_FOLLOWS) or not _descriptor(assignment, descriptors):
             raise Refused("The runner does not understand the assignment; runner and server are of different versions.")
         os.environ.update({str(name): str(value) for name, value in (assignment.get("environment") or {}).items()})
         folder = Folder(descriptors[assignment["folder_descriptor"]])
         answer.root = folder.path
+        if kind == "scan_python":
+            from . import scanning
+            control.send(scanning.scan(folder, assignment.get("module")))
+            leave()
+        if kind == "build_environment":
+            from . import building
+            control.send(building.build(folder.path, assignment))
+            leave()
         folder.enter()
         if kind == "inspect_python":
             control.send(inspect_package(folder, assignment))

@@ -134,6 +134,11 @@ internal static class DescribeCommand
             Pair(screen, "refused", failure);
         }
 
+        if (revision.PythonEnvironment is { } environment)
+        {
+            Pair(screen, "environment", environment);
+        }
+
         if (revision.LoadMs is { } ms)
         {
             Pair(screen, "loads in", Units.Milliseconds(ms) + " ms" + (revision.Optimised ? " (optimised)" : ""));

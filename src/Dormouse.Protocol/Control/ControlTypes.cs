@@ -39,6 +39,18 @@ public sealed record RevisionSettings
     /// <summary>Function that answers, such as "app.py::classify"; python only, null = the package's only one.</summary>
     public string? Handler { get; init; }
 
+    /// <summary>Minor version of the interpreter, such as "3.11"; python only, as are the next three. Null = the server's own.</summary>
+    public string? Python { get; init; }
+
+    /// <summary>What is installed, one requirement each.</summary>
+    public ImmutableArray<string>? Pip { get; init; }
+
+    /// <summary>Path of a requirements file of the package; "none" = not even <c>requirements.txt</c>, which else counts when it is there.</summary>
+    public string? Requirements { get; init; }
+
+    /// <summary>The system's packages are seen; null = when nothing is installed.</summary>
+    public bool? SystemPackages { get; init; }
+
     public string? Memory { get; init; }
 
     public double? Cpu { get; init; }
@@ -212,6 +224,9 @@ public sealed record RevisionInfo
 
     /// <summary>Model load time as last measured, at verifying or at a first start without it, ms; null while nothing has loaded it.</summary>
     public double? LoadMs { get; init; }
+
+    /// <summary>Id of the Python environment that it runs in; null = the interpreter itself, or no Python.</summary>
+    public string? PythonEnvironment { get; init; }
 
     /// <summary>An optimised file is there.</summary>
     public bool Optimised { get; init; }

@@ -14,6 +14,8 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
 [JsonDerivedType(typeof(TemplatePythonAssignment), "template_python")]
 [JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
+[JsonDerivedType(typeof(ScanPythonAssignment), "scan_python")]
+[JsonDerivedType(typeof(BuildEnvironmentAssignment), "build_environment")]
 public abstract record WorkerAssignment
 {
     /// <summary>Longest single packet, bytes.</summary>
@@ -89,6 +91,8 @@ public sealed record InspectAssignment : ModelAssignment
 [JsonDerivedType(typeof(PythonTemplate), "python_template")]
 [JsonDerivedType(typeof(WorkerForked), "forked")]
 [JsonDerivedType(typeof(ForkEnded), "fork_ended")]
+[JsonDerivedType(typeof(PythonScanned), "python_scanned")]
+[JsonDerivedType(typeof(EnvironmentBuilt), "environment_built")]
 public abstract record WorkerMessage;
 
 /// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
@@ -115,5 +119,6 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSerializable(typeof(WorkerMessage))]
 [JsonSerializable(typeof(PythonInspected))]
 [JsonSerializable(typeof(ForkOrder))]
+[JsonSerializable(typeof(PythonScanned))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

@@ -31,6 +31,7 @@ internal static class RevisionViews
         SizeBytes = revision.Package.SizeBytes,
         Interface = revision.Interface is null ? null : JsonSerializer.Deserialize(revision.Interface, ModelInterfaceJson.Default.ModelInterface),
         LoadMs = revision.LoadTime?.TotalMilliseconds,
+        PythonEnvironment = revision.Spec.PythonEnvironment?.Value,
         Optimised = isOptimised,
         Weight = endpoint.Traffic.FirstOrDefault(t => t.Revision == revision.Id.Number).Weight,
         CreatedAt = revision.CreatedAt,

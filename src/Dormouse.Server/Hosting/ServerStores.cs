@@ -56,6 +56,7 @@ internal sealed class ServerStores : IAsyncDisposable
                 },
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
                 DescribeStore = storage.DescribeAsync,
+                Environments = services => ((ProcessDriver)services.GetRequiredService<IInstanceDriver>()).Environments,
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
             return new ServerStores(storage, runFolder, parts);
@@ -92,6 +93,9 @@ internal sealed class ServerStores : IAsyncDisposable
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 InspectionsAtOnceMax = 1,
+                PythonInterpreters = settings.Environments.Interpreters,
+                EnvironmentsFolder = settings.EnvironmentsFolder,
+                Builds = settings.Environments.Build,
             };
         }
         catch (IOException e)

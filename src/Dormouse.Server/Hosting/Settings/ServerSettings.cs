@@ -20,6 +20,11 @@ internal sealed record ServerSettings
 
     public required QueuesSettings Queues { get; init; }
 
+    public required EnvironmentsSettings Environments { get; init; }
+
+    /// <summary>Where environments are.</summary>
+    public string EnvironmentsFolder => Path.Combine(Server.DataFolder, "environments");
+
     public required PricesSettings Prices { get; init; }
 
     public required TelemetrySettings Telemetry { get; init; }
@@ -53,6 +58,7 @@ internal sealed record ServerSettings
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
         Queues = QueuesSettings.Read(reader),
+        Environments = EnvironmentsSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
         Logging = LoggingSettings.Read(reader),
