@@ -127,9 +127,13 @@ class RunnerProcess(Instance):
         output_read, output_write = os.pipe()
         fork.output = os.fdopen(output_read, "r")
         try:
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fork.theirs.fileno(), output_write] + [place.fileno() for place in places]))]
-            self.control.sendmsg([json.dumps({"type": "fork", "worker": number, "socket": fork.path}).encode()], rights)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind(fork.path)
+            listener.listen(8)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fork.theirs.fileno(), output_write, listener.fileno()] + [place.fileno() for place in places]))]
+            self.control.sendmsg([json.dumps({"worker": number}).encode()], rights)
         finally:
+            listener.close()
             fork.theirs.close()
             os.close(output_write)
         return fork

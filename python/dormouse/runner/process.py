@@ -56,6 +56,17 @@ def listen(path):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(_BACKLOG)
+    return own(listener)
+
+
+def take(descriptor):
+    """The instance's socket, which the launcher made: in a sandbox there is no place for one that others reach."""
+    listener = socket.socket(fileno=descriptor)
+    os.set_inheritable(descriptor, False)
+    return own(listener)
+
+
+def own(listener):
     listener.setblocking(False)
     os.register_at_fork(after_in_child=lambda: become_child(listener))
     return listener

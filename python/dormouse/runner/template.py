@@ -53,7 +53,7 @@ def hold(control, listener, folder, assignment):
     check_threads()
     check_descriptors(own)
     control.send({"type": "python_template", "load_microseconds": load_microseconds})
-    Template(control.take_over()).run(lambda order, descriptors, template: become(order, descriptors, template, libc, target, folder, assignment))
+    Template(control.take_over()).run(lambda descriptors, template: become(descriptors, template, libc, target, folder, assignment))
 
 
 class Template:
@@ -86,7 +86,7 @@ class Template:
             try:
                 for sibling in self._forks:
                     os.close(sibling)
-                become(order, descriptors, template)
+                become(descriptors, template)
             except BaseException:
                 sys.stderr.write(traceback.format_exc())
             finally:
@@ -111,10 +111,10 @@ class Template:
             os._exit(0)
 
 
-def become(order, descriptors, template, libc, target, folder, assignment):
+def become(descriptors, template, libc, target, folder, assignment):
     """The fork becomes an instance: under its own limits first, then with a life of its own."""
     began = time.monotonic_ns()
-    control, output, places = descriptors[0], descriptors[1], descriptors[2:]
+    control, output, listener, places = descriptors[0], descriptors[1], descriptors[2], descriptors[3:]
     # As every instance it dies with whoever could stop it.
     libc.prctl(_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != template:
@@ -130,7 +130,7 @@ def become(order, descriptors, template, libc, target, folder, assignment):
     control.send({"type": "forked"})
     with process.answering(control, folder.path):
         process.take_signals()
-        listener = process.listen(order["socket"])
+        listener = process.take(listener)
         control.watch()
         reseed()
         loop = asyncio.new_event_loop()

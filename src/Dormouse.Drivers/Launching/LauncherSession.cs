@@ -39,8 +39,7 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
     public Worker Fork(Worker template, IWorkerOwner owner, WorkerLimits limits)
     {
         var number = nextNumber();
-        var folder = Path.GetDirectoryName(template.SocketPath) ?? options.RunFolder;
-        var worker = new Worker(number, Path.Combine(folder, $"w{Environment.ProcessId}-{number}.sock"), owner, template.Kind);
+        var worker = new Worker(number, Path.Combine(options.RunFolder, $"w{Environment.ProcessId}-{number}.sock"), owner, template.Kind);
         _workers.Add(number, worker);
         send(new ForkWorker { Worker = number, Template = template.Number, SocketPath = worker.SocketPath, Limits = limits });
         return worker;

@@ -28,7 +28,8 @@ internal static unsafe class Descriptors
         _ = Libc.SystemCall(Libc.CallCloseRange, 3, uint.MaxValue, SetCloseOnExec);
     }
 
-    public static int ListenOn(string path)
+    /// <param name="waiting">Connections that may wait to be accepted.</param>
+    public static int ListenOn(string path, int waiting = 1)
     {
         var bytes = Encoding.UTF8.GetBytes(path);
         if (bytes.Length >= AddressPathBytes)
@@ -40,7 +41,7 @@ internal static unsafe class Descriptors
         *(ushort*)address = Libc.Unix;
         bytes.CopyTo(new Span<byte>(address + 2, AddressPathBytes));
         Check(Libc.Bind(socket, address, 2 + AddressPathBytes), "bind");
-        Check(Libc.Listen(socket, 1), "listen");
+        Check(Libc.Listen(socket, waiting), "listen");
         return socket;
     }
 

@@ -12,6 +12,8 @@ internal sealed unsafe partial class WorkerTable
     /// <summary>A fork says that it runs, and its template that it ended.</summary>
     private const int MessagesPerFork = 2;
 
+    private const int WaitingConnections = 512;
+
     private void Fork(ForkWorker fork)
     {
         var template = _workers.GetValueOrDefault(fork.Template);
@@ -44,6 +46,8 @@ internal sealed unsafe partial class WorkerTable
             Descriptors.AskForSender(worker.Control);
             (worker.Output, var theirOutput) = Descriptors.Pipe();
             theirs.Add(theirOutput);
+            // Its template may be where no socket that others reach can be made.
+            theirs.Add(Descriptors.ListenOn(worker.SocketPath, WaitingConnections));
             foreach (var place in places)
             {
                 var file = Libc.Open(place, Libc.OpenWrite | Libc.OpenCloseOnExec, 0);
@@ -52,11 +56,11 @@ internal sealed unsafe partial class WorkerTable
                 theirs.Add(file);
             }
 
-            var order = JsonSerializer.SerializeToUtf8Bytes(new ForkOrder(worker.Number, worker.SocketPath), WorkerJson.Default.ForkOrder);
+            var order = JsonSerializer.SerializeToUtf8Bytes(new ForkOrder(worker.Number), WorkerJson.Default.ForkOrder);
             var error = Descriptors.SendPacket(template.Control, order, CollectionsMarshal.AsSpan(theirs));
             return error == 0 ? null : $"its template does not take orders ({Descriptors.Words(error)})";
         }
-        catch (Exception exception) when (exception is IOException or System.ComponentModel.Win32Exception)
+        catch (Exception exception) when (exception is IOException or ArgumentException or System.ComponentModel.Win32Exception)
         {
             return exception.Message;
         }

@@ -51,7 +51,7 @@ public sealed record ForkWorker : LauncherCommand
     /// <summary>Number of the template. When it ends its forks end with it.</summary>
     public required long Template { get; init; }
 
-    /// <summary>As <see cref="SpawnWorker.SocketPath"/>; a place where the template can make sockets.</summary>
+    /// <summary>As <see cref="SpawnWorker.SocketPath"/>; the launcher makes it.</summary>
     public required string SocketPath { get; init; }
 
     public required WorkerLimits Limits { get; init; }

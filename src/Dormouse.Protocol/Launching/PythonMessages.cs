@@ -81,10 +81,9 @@ public sealed record BuildEnvironmentAssignment : WorkerAssignment
 /// <param name="LoadMicroseconds">Import and enter.</param>
 public sealed record PythonReady(long LoadMicroseconds, PythonSchema? Schema = null) : WorkerMessage;
 
-/// <summary>Launcher → template, with the descriptors of the fork's control socket and output, and of the files that it writes "0" to before anything else.</summary>
+/// <summary>Launcher → template, with the descriptors of the fork's control socket, its output and the listening socket that it serves on, and of the files that it writes "0" to before anything else.</summary>
 /// <param name="Worker">Number of the fork.</param>
-/// <param name="Socket">Where it serves.</param>
-public sealed record ForkOrder(long Worker, string Socket);
+public sealed record ForkOrder(long Worker);
 
 /// <summary>Loaded, and a fork of it lives: the first order may come.</summary>
 /// <param name="LoadMicroseconds">Import and what else is shared.</param>
