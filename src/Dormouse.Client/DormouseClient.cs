@@ -40,6 +40,7 @@ public sealed class DormouseClient : IDisposable
         Invocations = new InvocationsClient(this);
         Queue = new QueueClient(this);
         Functions = new FunctionsClient(this);
+        Environments = new EnvironmentsClient(this);
     }
 
     public Uri Server { get; }
@@ -57,6 +58,8 @@ public sealed class DormouseClient : IDisposable
     public QueueClient Queue { get; }
 
     public FunctionsClient Functions { get; }
+
+    public EnvironmentsClient Environments { get; }
 
     /// <summary>A client over the network. Redirects are not followed: a key must not travel to another address.</summary>
     public static DormouseClient Connect(Uri server, string? key, TimeProvider? time = null) =>

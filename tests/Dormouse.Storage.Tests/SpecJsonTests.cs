@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Overflow;
 using Dormouse.Storage.Sql;
 
@@ -13,6 +14,11 @@ public sealed class SpecJsonTests
         SchemaVersion = 2,
         Runtime = "python",
         Handler = "app.py::classify",
+        Python = "3.11",
+        Pip = ["numpy==1.26.4", "six"],
+        Requirements = "needs.txt",
+        SystemPackages = false,
+        PythonEnvironment = new EnvironmentId(new string('a', EnvironmentId.Length)),
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,

@@ -5,6 +5,7 @@ using Dormouse.Cli.Completion;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Drill;
 using Dormouse.Cli.Endpoints;
+using Dormouse.Cli.Environments;
 using Dormouse.Cli.Hosting;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Keys;
@@ -58,6 +59,7 @@ internal static class CommandTree
             StopCommand.Create(globals),
             StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),
+            EnvironmentCommand.Create(globals),
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),
             RecordCommand.Create(globals),

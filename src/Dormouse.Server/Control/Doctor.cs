@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
@@ -13,7 +14,8 @@ namespace Dormouse.Server.Control;
 internal sealed record StoreInUse(Func<CancellationToken, Task<string>> DescribeAsync);
 
 /// <summary>Examines what the server stands on. Each check is a real try, not a look at a setting.</summary>
-internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, StoreInUse store, OptimisedModels optimised, ListeningAt listening)
+internal sealed class Doctor(
+    ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, StoreInUse store, OptimisedModels optimised, ListeningAt listening, IEnvironmentBuilder environments)
 {
     /// <summary>Free space under which deploys and receipts are in danger.</summary>
     private const long FreeBytesLow = 1L << 30;
@@ -31,6 +33,7 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
             FreeSpace(),
             await StorageAsync(cancellationToken),
             .. driver.Probes.Select(p => new DoctorCheck(p.Name, p.Works ? Ok : Warning, p.Detail, null)),
+            Pythons(),
             Engine(),
             Listening(),
             Prices(),
@@ -78,6 +81,14 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
     private DoctorCheck Engine() => optimised.EngineKey is { } key
         ? new DoctorCheck("engine", Ok, $"Loads; optimised models are made for {key}.", null)
         : new DoctorCheck("engine", Warning, "No worker has loaded the engine yet.", "Deploy or invoke something, then ask again.");
+
+    private DoctorCheck Pythons()
+    {
+        var others = environments.Others();
+        var build = settings.Environments.Build;
+        return new DoctorCheck(
+            "python versions", Ok, $"For python=…: {(others.IsEmpty ? "only the server's own" : string.Join(", ", others.Select(o => $"{o.Key} ({o.Value})")))}. Environments are built by {(build.Builder == "auto" ? "uv where it is there, else pip" : build.Builder)}.", null);
+    }
 
     private DoctorCheck Listening() => listening.Addresses is { } addresses
         ? new DoctorCheck("addresses", Ok, $"HTTP at {addresses.Http}, gRPC at {addresses.Grpc}.", null)

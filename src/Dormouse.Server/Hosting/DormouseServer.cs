@@ -5,6 +5,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
@@ -150,6 +151,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
             }
 
             services.GetRequiredService<UploadSweeper>().Start();
+            services.GetRequiredService<EnvironmentSweeper>().Start();
             services.GetRequiredService<MetricsExport>().Begin();
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -169,10 +171,12 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await services.GetRequiredService<QueueLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await services.GetRequiredService<HandoverLoop>().DisposeAsync();
+        await services.GetRequiredService<EnvironmentBuilds>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();
         await services.GetRequiredService<UploadSweeper>().DisposeAsync();
+        await services.GetRequiredService<EnvironmentSweeper>().DisposeAsync();
         await _app.DisposeAsync();
         await _stores.DisposeAsync();
         _stopping.Dispose();

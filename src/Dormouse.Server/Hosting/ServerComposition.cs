@@ -2,6 +2,7 @@ using Dormouse.Server.Access;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Grpc;
@@ -41,6 +42,7 @@ internal static class ServerComposition
             .AddGateway()
             .AddGrpcGateway()
             .AddQueues(settings.Queues)
+            .AddEnvironments(settings)
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
@@ -66,7 +68,8 @@ internal static class ServerComposition
         .AddSingleton(parts.Journal)
         .AddSingleton(new StoreInUse(parts.DescribeStore))
         .AddSingleton(parts.Driver)
-        .AddSingleton(parts.Inspector);
+        .AddSingleton(parts.Inspector)
+        .AddSingleton(parts.Environments);
 
     private static void AddLogging(ILoggingBuilder logging, LoggingSettings settings)
     {

@@ -1,6 +1,7 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
@@ -38,6 +39,8 @@ internal sealed record ServerParts
 
     /// <summary>The database in use and its version, for people.</summary>
     public Func<CancellationToken, Task<string>> DescribeStore { get; init; } = _ => Task.FromResult("in memory");
+
+    public required Func<IServiceProvider, IEnvironmentBuilder> Environments { get; init; }
 
     /// <summary>The administrator's key.</summary>
     public required string AdminKey { get; init; }

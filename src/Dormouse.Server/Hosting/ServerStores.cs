@@ -56,6 +56,7 @@ internal sealed class ServerStores : IAsyncDisposable
                 },
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
                 DescribeStore = storage.DescribeAsync,
+                Environments = services => ((ProcessDriver)services.GetRequiredService<IInstanceDriver>()).Environments,
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
             return new ServerStores(storage, runFolder, parts);
@@ -87,9 +88,14 @@ internal sealed class ServerStores : IAsyncDisposable
                 RunFolder = RunFolder.For(settings.Server.DataFolder),
                 CgroupName = RunFolder.NameFor(settings.Server.DataFolder),
                 PoolSize = workers.PoolSize,
+                TemplatesMemoryBytes = workers.TemplatesMemoryBytes,
+                TemplateIdleTime = workers.TemplateIdleTime,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 InspectionsAtOnceMax = 1,
+                PythonInterpreters = settings.Environments.Interpreters,
+                EnvironmentsFolder = settings.EnvironmentsFolder,
+                Builds = settings.Environments.Build,
             };
         }
         catch (IOException e)

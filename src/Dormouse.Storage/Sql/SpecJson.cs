@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Overflow;
 
 namespace Dormouse.Storage.Sql;
@@ -20,6 +21,17 @@ internal sealed class StoredSpec
 
     /// <summary>Null for all specs stored before there were functions.</summary>
     public string? Handler { get; set; }
+
+    public string? Python { get; set; }
+
+    /// <summary>Null = nothing, as for all specs stored before there were environments; so are the members around it.</summary>
+    public ImmutableArray<string>? Pip { get; set; }
+
+    public string? Requirements { get; set; }
+
+    public bool? SystemPackages { get; set; }
+
+    public string? PythonEnvironment { get; set; }
 
     public int MemoryMib { get; set; } = Defaults.MemoryMib;
 
@@ -100,6 +112,11 @@ internal sealed class StoredSpec
         SchemaVersion = spec.SchemaVersion,
         Runtime = spec.Runtime,
         Handler = spec.Handler,
+        Python = spec.Python,
+        Pip = spec.Pip.IsEmpty ? null : spec.Pip,
+        Requirements = spec.Requirements,
+        SystemPackages = spec.SystemPackages,
+        PythonEnvironment = spec.PythonEnvironment?.Value,
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
@@ -141,6 +158,11 @@ internal sealed class StoredSpec
         SchemaVersion = SchemaVersion,
         Runtime = Runtime,
         Handler = Handler,
+        Python = Python,
+        Pip = Pip ?? [],
+        Requirements = Requirements,
+        SystemPackages = SystemPackages,
+        PythonEnvironment = PythonEnvironment is { } environment ? new EnvironmentId(environment) : null,
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,

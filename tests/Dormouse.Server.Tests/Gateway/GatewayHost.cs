@@ -7,6 +7,7 @@ using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
+using Dormouse.Server.Tests.Fakes;
 using Dormouse.Storage.Tests.Queues;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -105,6 +106,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),
+            Environments = _ => new FakeEnvironments(),
             AdminKey = AdminKey,
         };
         var errors = new ErrorLog();

@@ -20,6 +20,11 @@ internal sealed record ServerSettings
 
     public required QueuesSettings Queues { get; init; }
 
+    public required EnvironmentsSettings Environments { get; init; }
+
+    /// <summary>Where environments are.</summary>
+    public string EnvironmentsFolder => Path.Combine(Server.DataFolder, "environments");
+
     public required PricesSettings Prices { get; init; }
 
     public required TelemetrySettings Telemetry { get; init; }
@@ -53,6 +58,7 @@ internal sealed record ServerSettings
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
         Queues = QueuesSettings.Read(reader),
+        Environments = EnvironmentsSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
         Logging = LoggingSettings.Read(reader),
@@ -190,12 +196,20 @@ internal sealed record WorkersSettings
     /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
     public required int PoolSize { get; init; }
 
+    /// <summary>Memory of all templates of Python revisions together; 0 = none are made. Default: a twentieth of the machine's.</summary>
+    public required long TemplatesMemoryBytes { get; init; }
+
+    /// <summary>How long a template is kept that nobody is forked from. Default 15 min, 1 min to 30 days.</summary>
+    public required TimeSpan TemplateIdleTime { get; init; }
+
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
         LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
         Python = reader.Text("workers.python") ?? "python3",
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
+        TemplatesMemoryBytes = reader.SizeBytes("workers.templates_memory", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 20, 0, 64L << 40),
+        TemplateIdleTime = reader.Duration("workers.template_idle_timeout", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
     };
 }
 
