@@ -24,6 +24,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(RecordDocument))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ComparisonDocument))]
+[JsonSerializable(typeof(StorageDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>
@@ -39,6 +40,10 @@ internal sealed record InvokeDocument(
 internal sealed record VersionDocument(string Client, VersionInfo? Server);
 
 internal sealed record DoctorDocument(string Address, string AddressFrom, string KeyFrom, DoctorReport Server);
+
+/// <param name="Store">The database and its version.</param>
+/// <param name="Faults">What <c>check</c> found.</param>
+internal sealed record StorageDocument(string Store, int Files, long FileBytes, long? Rows, IReadOnlyList<string>? Faults);
 
 /// <param name="Done">What was done: "stopped", "loaded", "deleted", "revoked".</param>
 internal sealed record DoneDocument(string Name, string Done);

@@ -66,6 +66,7 @@ internal static class CommandTree
             SimulateCommand.Create(globals),
             DrillCommand.Create(globals),
             DoctorCommand.Create(globals),
+            StorageCommand.Create(globals),
             VersionCommand.Create(globals),
             CompletionCommand.Create(globals),
         })

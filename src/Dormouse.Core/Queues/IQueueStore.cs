@@ -82,7 +82,7 @@ public interface IQueueStore
     /// <summary>Ends an item that has not ended. Returns it as it is then; null when the tenant has none with that id.</summary>
     Task<QueueItem?> CancelAsync(TenantId tenant, InvocationId id, DateTimeOffset now, CancellationToken cancellationToken);
 
-    /// <summary>Cancels at most <paramref name="limit"/> waiting items of an endpoint that is no more. Returns them.</summary>
+    /// <summary>Cancels at most <paramref name="limit"/> waiting items of an endpoint that is no more, and none of one that another server has made meanwhile. Returns them.</summary>
     Task<ImmutableArray<InvocationId>> CancelAllAsync(EndpointId endpoint, string reason, DateTimeOffset now, int limit, CancellationToken cancellationToken);
 
     /// <summary>Queues an ended item that did not succeed anew; one that is live or succeeded stays as it is. Null when the tenant has none with that id.</summary>

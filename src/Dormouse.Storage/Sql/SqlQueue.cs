@@ -109,7 +109,10 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
             session => EndEach(
                 session,
                 session.All(
-                    $"SELECT {QueueRows.Columns} FROM queue_items i WHERE i.endpoint_id = $endpoint AND i.state = 'queued' LIMIT $limit",
+                    $"""
+                    SELECT {QueueRows.Columns} FROM queue_items i
+                    WHERE i.endpoint_id = $endpoint AND i.state = 'queued' AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = i.endpoint_id) LIMIT $limit
+                    """,
                     QueueRows.Read, ("$endpoint", endpoint.Value), ("$limit", limit)),
                 item => item.Ended(QueueState.Cancelled, now, reason)),
             cancellationToken);

@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Queues;
+using Dormouse.Storage.Postgres;
+using Dormouse.Storage.Tests.Support;
+
+namespace Dormouse.Storage.Tests.Postgres;
+
+/// <summary>Two servers, each with a folder of its own, on one database.</summary>
+public sealed class PostgresSharingTests(PostgresFixture postgres) : StoreTests
+{
+    private readonly TestFolder _other = new();
+
+    private protected override async Task<PostgresAddress?> NewAddressAsync()
+    {
+        var address = await postgres.NewAddressAsync();
+        _other.Options = _other.Options with { Postgres = address };
+        return address;
+    }
+
+    [Fact]
+    public async Task Each_item_is_taken_by_one_server_and_counted_once_while_both_accept_and_take()
+    {
+        const int ItemsOfEach = 60;
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        var taken = new ConcurrentBag<InvocationId>();
+
+        await Task.WhenAll(new[] { (first, 1_000, 71), (second, 2_000, 72) }.SelectMany(server => (Task[])[AcceptAsync(server.Item1, server.Item2), TakeAsync(server.Item1, server.Item3)]));
+
+        Assert.Equal(2 * ItemsOfEach, taken.Distinct().Count());
+        Assert.Equal(2 * ItemsOfEach, taken.Count);
+        Assert.Empty(await first.Queue.DepthsAsync(Samples.Noon, Cancellation));
+
+        async Task AcceptAsync(StorageSet storage, int number) => await Task.WhenAll(Enumerable.Range(number, ItemsOfEach).Select(i => storage.Queue.AcceptAsync(Item(i), 1_000, Cancellation)));
+
+        async Task TakeAsync(StorageSet storage, int owner)
+        {
+            while (taken.Count < 2 * ItemsOfEach)
+            {
+                var leased = await storage.Queue.LeaseAsync(CountingIds.Id(owner), [new LeaseWish(Samples.Endpoint, 5)], Samples.Noon, Samples.Noon.AddMinutes(1), Cancellation);
+                foreach (var item in leased.Items)
+                {
+                    taken.Add(item.Item.Id);
+                    Assert.True(await storage.Queue.EndAsync(item.Item.Lease, new QueueVerdict.Finished(QueueState.Succeeded, null, null), null, Samples.Noon, Cancellation));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_a_server_that_ended_had_taken_is_taken_by_another_when_its_lease_is_over()
+    {
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        Assert.True(first.Queue.IsShared);
+        await first.Queue.AcceptAsync(Item(1), 10, Cancellation);
+        var lost = Assert.Single((await LeaseAsync(first, 71, Samples.Noon)).Items);
+
+        await second.Queue.TakeOverAsync(CountingIds.Id(72), Samples.Noon, Samples.Noon, Cancellation);
+        Assert.Empty((await LeaseAsync(second, 72, Samples.Noon)).Items);
+        await second.Queue.TakeOverAsync(CountingIds.Id(72), Samples.Noon.AddMinutes(1), Samples.Noon.AddMinutes(1), Cancellation);
+        var again = Assert.Single((await LeaseAsync(second, 72, Samples.Noon.AddMinutes(1))).Items);
+
+        Assert.Equal((lost.Item.Id, 2), (again.Item.Id, again.Item.Attempts));
+        Assert.False(await first.Queue.EndAsync(lost.Item.Lease, new QueueVerdict.Finished(QueueState.Succeeded, null, null), null, Samples.Noon, Cancellation));
+        Assert.True(await second.Queue.EndAsync(again.Item.Lease, new QueueVerdict.Finished(QueueState.Succeeded, null, null), null, Samples.Noon, Cancellation));
+    }
+
+    [Fact]
+    public async Task Totals_and_numbers_of_revisions_are_right_when_both_write_at_once()
+    {
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        Assert.NotEqual(first.ServerId, second.ServerId);
+
+        var entries = await Task.WhenAll(Enumerable.Range(1, 30).SelectMany(i => new[] { first, second }.Select(async storage =>
+        {
+            await storage.Ledger.AppendAsync([Samples.Receipt(storage.ServerId, i, Samples.Opening(i))], Cancellation);
+            return await storage.Catalogue.AddRevisionAsync(Samples.Revision(), Samples.Endpoint, Samples.Noon, Cancellation);
+        })));
+
+        Assert.Equal(Enumerable.Range(1, 60), entries.Select(e => e.Revisions[^1].Id.Number).Order());
+        Assert.Equal(60, (await second.Ledger.TotalsAsync(TenantId.Default, null, Samples.Noon, Samples.Noon.AddHours(1), Cancellation)).Sum(t => t.Invocations));
+        Assert.Empty(await first.Ledger.CheckAsync(null, Cancellation));
+    }
+
+    [Fact]
+    public async Task Invocations_of_an_endpoint_that_only_the_other_server_knows_are_not_cancelled()
+    {
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        await first.Catalogue.AddRevisionAsync(Samples.Revision(), Samples.Endpoint, Samples.Noon, Cancellation);
+        await first.Queue.AcceptAsync(Item(1), 10, Cancellation);
+
+        Assert.Empty(await second.Queue.CancelAllAsync(Samples.Endpoint, "its endpoint was deleted", Samples.Noon, 10, Cancellation));
+        await first.Catalogue.DeleteAsync(Samples.Endpoint, Cancellation);
+        Assert.Single(await second.Queue.CancelAllAsync(Samples.Endpoint, "its endpoint was deleted", Samples.Noon, 10, Cancellation));
+    }
+
+    private static Task<LeasedItems> LeaseAsync(StorageSet storage, int owner, DateTimeOffset now) =>
+        storage.Queue.LeaseAsync(CountingIds.Id(owner), [new LeaseWish(Samples.Endpoint, 5)], now, now.AddMinutes(1), Cancellation);
+
+    private static NewQueueItem Item(int number) => new(
+        new QueueItem
+        {
+            Id = new InvocationId(CountingIds.Id(number)),
+            Tenant = TenantId.Default,
+            Endpoint = Samples.Endpoint,
+            Request = new QueuedRequest("POST", null, null, []),
+            AcceptedAt = Samples.Noon,
+            NotBefore = Samples.Noon,
+            ExpiresAt = Samples.Noon.AddHours(1),
+            AttemptsMax = 3,
+        },
+        "body"u8.ToArray(),
+        null);
+
+    /// <summary>Its folder draws ids of its own.</summary>
+    private async Task<StorageSet> OpenOtherAsync()
+    {
+        _other.Ids.NewId();
+        return await _other.OpenAsync();
+    }
+}
