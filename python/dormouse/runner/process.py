@@ -29,8 +29,9 @@ _BACKLOG = 512
 
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 2 or arguments[0] != "--socket" or not arguments[1]:
-        sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH (started by the launcher, with its control socket as descriptor 3)\n")
+    inherited = len(arguments) == 4 and arguments[2] == "--listener" and arguments[3].isdigit()
+    if not (len(arguments) == 2 or inherited) or arguments[0] != "--socket" or not arguments[1]:
+        sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH [--listener DESCRIPTOR] (started by the launcher, with its control socket as descriptor 3)\n")
         sys.exit(MISUSED)
     control = ControlSocket.open()
     if control is None:
@@ -41,7 +42,7 @@ def main(arguments=None):
     faulthandler.enable()
     sys.dont_write_bytecode = True
     control.listen()
-    listener = listen(arguments[1])
+    listener = take(int(arguments[3])) if inherited else listen(arguments[1])
     control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"})
     obey(control, listener, *control.wait())
 
@@ -51,6 +52,17 @@ def listen(path):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(_BACKLOG)
+    return own(listener)
+
+
+def take(descriptor):
+    """The instance's socket, which the launcher made: in a sandbox there is no place for one that others reach."""
+    listener = socket.socket(fileno=descriptor)
+    os.set_inheritable(descriptor, False)
+    return own(listener)
+
+
+def own(listener):
     listener.setblocking(False)
     os.register_at_fork(after_in_child=lambda: become_child(listener))
     return listener

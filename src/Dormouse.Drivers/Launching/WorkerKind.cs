@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Launching;
 
@@ -7,8 +8,19 @@ namespace Dormouse.Drivers.Launching;
 /// <param name="Command">Program and arguments, before <c>--socket PATH</c>.</param>
 /// <param name="Environment">Its whole environment.</param>
 /// <param name="HasModelEngine">What it says of its engine is what optimised models must be made for.</param>
-internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, ImmutableSortedDictionary<string, string> Environment, bool HasModelEngine)
+/// <param name="Folders">Absolute paths that it needs to see, beside the system's.</param>
+internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, ImmutableSortedDictionary<string, string> Environment, bool HasModelEngine, ImmutableArray<string> Folders)
 {
-    public static WorkerKind Onnx(ProcessDriverOptions options) =>
-        new("onnx", ProgramCommand.For(options.WorkerPath), ProgramCommand.Environment(options.Environment), HasModelEngine: true);
+    /// <summary>Started in such a sandbox; null = in none.</summary>
+    public SandboxRequest? Sandbox { get; init; }
+
+    public static WorkerKind Onnx(ProcessDriverOptions options)
+    {
+        var command = ProgramCommand.For(options.WorkerPath);
+        return new("onnx", command, ProgramCommand.Environment(options.Environment), HasModelEngine: true, [.. command.Select(path => Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/")]);
+    }
+
+    /// <summary>The same worker in a sandbox.</summary>
+    public WorkerKind Sandboxed(ProcessDriverOptions options) =>
+        this with { Sandbox = new SandboxRequest { ReadOnlyFolders = [.. Folders.Distinct()], ScratchBytes = options.ScratchBytes } };
 }

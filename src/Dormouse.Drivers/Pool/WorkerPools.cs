@@ -8,14 +8,15 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Drivers.Pool;
 
 /// <summary>
-/// A pool for each kind of worker. That of ONNX workers is always kept full; one of Python workers from the moment on that a revision needs it. Which interpreter Python workers are started
+/// A pool for each kind of worker and each level of isolation. That of ONNX workers at the default level is always kept full; any other from the moment on that a revision needs it. Which interpreter Python workers are started
 /// with is known only once it was asked; until then whoever wants one waits. Used from the driver's inbox only.
 /// </summary>
 internal sealed class WorkerPools : IDisposable
 {
     private readonly ProcessDriverOptions _options;
-    private readonly WorkerPool _models;
-    private readonly WorkerPool _python;
+    private readonly Func<IWorkerOwner, WorkerLimits, WorkerKind, Worker?> _spawn;
+    private readonly Func<IsolationLevel, Func<WorkerKind?>, WorkerPool> _make;
+    private readonly Dictionary<(bool RunsModels, IsolationLevel Level), WorkerPool> _pools = [];
     private readonly List<Action<WorkerKind?, string>> _waiting = [];
     private PythonInterpreter? _interpreter;
     private WorkerKind? _pythonKind;
@@ -25,15 +26,19 @@ internal sealed class WorkerPools : IDisposable
         ProcessDriverOptions options, Func<IWorkerOwner, WorkerLimits, WorkerKind, Worker?> spawn, Action<Worker> kill, Action<Action> post, TimeProvider time, ILogger logger)
     {
         _options = options;
+        _spawn = spawn;
+        Isolation = new(options.Isolation);
         ModelKind = WorkerKind.Onnx(options);
-        _models = new(options, (owner, limits) => spawn(owner, limits, ModelKind), kill, post, time, logger);
-        _python = new(options, (owner, limits) => _pythonKind is { } kind ? spawn(owner, limits, kind) : null, kill, post, time, logger) { Size = 0 };
+        _make = (level, kind) => new(options, (owner, limits) => Spawn(owner, limits, kind(), level), kill, post, time, logger) { Size = 0 };
     }
+
+    /// <summary>Which level of isolation who gets. May be used outside the inbox.</summary>
+    public Isolation Isolation { get; }
 
     public WorkerKind ModelKind { get; }
 
     /// <summary>Build of the last model worker that said hello; null before the first.</summary>
-    public string? ModelBuild => _models.WorkerBuild;
+    public string? ModelBuild => _pools.Where(pool => pool.Key.RunsModels).Select(pool => pool.Value.WorkerBuild).FirstOrDefault(build => build is not null);
 
     /// <summary>Null while it is being asked.</summary>
     public PythonInterpreter? Interpreter => _interpreter;
@@ -41,31 +46,30 @@ internal sealed class WorkerPools : IDisposable
     /// <summary>The pool that a revision's instances are taken from.</summary>
     public WorkerPool Of(RevisionSpec spec)
     {
-        if (spec.Kind.RunsModels)
-            return _models;
         Expect(spec);
-        return _python;
+        return Pool(spec.Kind.RunsModels, Isolation.Of(spec));
     }
 
     /// <summary>Instances of this revision may be wanted soon: from now on workers of its kind are kept ready.</summary>
-    public void Expect(RevisionSpec spec)
-    {
-        if (!spec.Kind.RunsModels)
-            _python.Size = _options.PoolSize;
-    }
+    public void Expect(RevisionSpec spec) => Pool(spec.Kind.RunsModels, Isolation.Of(spec)).Size = _options.PoolSize;
 
     /// <summary>A launcher is there (again).</summary>
-    public void Open()
+    /// <param name="sandbox">What it found about sandboxes.</param>
+    public void Open(SandboxReport sandbox)
     {
-        _models.Open();
-        _python.Open();
+        Isolation.Report = sandbox;
+        foreach (var ((runsModels, level), pool) in _pools)
+            pool.Refusal = RefusalOf(runsModels, level);
+        Pool(runsModels: true, Isolation.Default).Size = _options.PoolSize;
+        foreach (var pool in _pools.Values)
+            pool.Open();
     }
 
     /// <summary>Answers every claim that waits.</summary>
     public void DenyAll(string reason)
     {
-        _models.DenyAll(reason);
-        _python.DenyAll(reason);
+        foreach (var pool in _pools.Values)
+            pool.DenyAll(reason);
     }
 
     /// <summary>Hands out the kind of Python workers once it is known, or null and why there are none.</summary>
@@ -83,14 +87,18 @@ internal sealed class WorkerPools : IDisposable
         _interpreter = interpreter;
         if (interpreter is PythonInterpreter.Found found)
         {
-            _pythonKind = new("python", [found.Path, "-m", "dormouse.runner"], PythonEnvironment(), HasModelEngine: false);
-            _python.Refusal = null;
-            _python.Open();
+            _pythonKind = new("python", [found.Path, "-m", "dormouse.runner"], PythonEnvironment(), HasModelEngine: false, [.. found.Folders, .. PackageFolder()]);
         }
-        else if (interpreter is PythonInterpreter.Missing missing)
+
+        foreach (var ((runsModels, level), pool) in _pools)
         {
-            _python.Refusal = missing.Reason;
-            _python.DenyAll(missing.Reason);
+            if (runsModels)
+                continue;
+            pool.Refusal = RefusalOf(runsModels, level);
+            if (pool.Refusal is { } refusal)
+                pool.DenyAll(refusal);
+            else
+                pool.Open();
         }
 
         foreach (var told in _waiting.ToArray())
@@ -100,9 +108,29 @@ internal sealed class WorkerPools : IDisposable
 
     public void Dispose()
     {
-        _models.Dispose();
-        _python.Dispose();
+        foreach (var pool in _pools.Values)
+            pool.Dispose();
     }
+
+    private WorkerPool Pool(bool runsModels, IsolationLevel level)
+    {
+        if (!_pools.TryGetValue((runsModels, level), out var pool))
+        {
+            pool = _make(level, () => runsModels ? ModelKind : _pythonKind);
+            pool.Refusal = RefusalOf(runsModels, level);
+            _pools.Add((runsModels, level), pool);
+        }
+
+        return pool;
+    }
+
+    private string? RefusalOf(bool runsModels, IsolationLevel level) =>
+        Isolation.Refusal(level) ?? (runsModels ? null : (_interpreter as PythonInterpreter.Missing)?.Reason);
+
+    private Worker? Spawn(IWorkerOwner owner, WorkerLimits limits, WorkerKind? kind, IsolationLevel level) =>
+        kind is null ? null : _spawn(owner, limits, Isolation.Place(kind, level, _options));
+
+    private ImmutableArray<string> PackageFolder() => _options.PythonPackagePath is { } path ? [Path.GetFullPath(path)] : [];
 
     private ImmutableSortedDictionary<string, string> PythonEnvironment() => ProgramCommand.Inherited()
         .SetItem("PYTHONPATH", _options.PythonPackagePath ?? "")

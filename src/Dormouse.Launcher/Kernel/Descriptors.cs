@@ -24,7 +24,8 @@ internal static unsafe class Descriptors
         _ = Libc.SystemCall(Libc.CallCloseRange, 3, uint.MaxValue, SetCloseOnExec);
     }
 
-    public static int ListenOn(string path)
+    /// <param name="waiting">Connections that may wait to be accepted.</param>
+    public static int ListenOn(string path, int waiting = 1)
     {
         var bytes = Encoding.UTF8.GetBytes(path);
         if (bytes.Length >= AddressPathBytes)
@@ -36,7 +37,7 @@ internal static unsafe class Descriptors
         *(ushort*)address = Libc.Unix;
         bytes.CopyTo(new Span<byte>(address + 2, AddressPathBytes));
         Check(Libc.Bind(socket, address, 2 + AddressPathBytes), "bind");
-        Check(Libc.Listen(socket, 1), "listen");
+        Check(Libc.Listen(socket, waiting), "listen");
         return socket;
     }
 
@@ -137,6 +138,26 @@ internal static unsafe class Descriptors
             Close(descriptor);
             return error;
         }
+    }
+
+    /// <summary>A file in memory with this content, to be read from its start by whoever gets the descriptor.</summary>
+    public static int FileOf(string name, ReadOnlySpan<byte> content)
+    {
+        const uint CloseOnExec = 1;
+        var file = Check(Libc.AnonymousFile(name, CloseOnExec), "memfd_create");
+        fixed (byte* start = content)
+            Check((int)Libc.Write(file, start, (nuint)content.Length), "write");
+        _ = Libc.Seek(file, 0, 0);
+        return file;
+    }
+
+    /// <summary>Another descriptor of the same, with a number that no descriptor of a child gets; closes the one that was given.</summary>
+    public static int MoveHigh(int descriptor)
+    {
+        const int DuplicateCloseOnExec = 1030, First = 64;
+        var moved = Check(Libc.Control(descriptor, DuplicateCloseOnExec, First), "fcntl");
+        Close(descriptor);
+        return moved;
     }
 
     public static void Close(int descriptor)

@@ -34,6 +34,8 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
 
+    public override ImmutableArray<(string Here, string Inside)> Views(string name) => [.. controllers.Select(pair => ($"{pair.Value}/{name}", $"/sys/fs/cgroup/{pair.Key}"))];
+
     public override WorkerUsage Usage(string name)
     {
         var memory = $"{controllers["memory"]}/{name}/memory";

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Protocol.Launching;
 
@@ -25,6 +26,8 @@ internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
             error = Descriptors.WriteText($"{own}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
+
+    public override ImmutableArray<(string Here, string Inside)> Views(string name) => [($"{folder}/{name}", "/sys/fs/cgroup")];
 
     public override WorkerUsage Usage(string name) => new(
         ReadNumber($"{folder}/{name}/memory.peak"),

@@ -18,7 +18,16 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     public LineCutter Lines { get; } = lines;
 
+    /// <summary>What was started: the worker, or the outer process of its sandbox, with which everything in the sandbox ends.</summary>
     public int ProcessId { get; set; }
+
+    public bool IsSandboxed { get; init; }
+
+    /// <summary>The worker's own process in its sandbox, as this machine numbers it; 0 until it is known, and of one that is not sandboxed.</summary>
+    public int InsideId { get; set; }
+
+    /// <summary>That process as a descriptor: its number may be another's once the sandbox has reaped it. -1 = not known.</summary>
+    public int InsideDescriptor { get; set; } = -1;
 
     /// <summary>Readable when the process has ended; -1 where the kernel has none, or once it has been reaped.</summary>
     public int EndDescriptor { get; set; } = -1;
@@ -52,6 +61,8 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
         CloseOutput();
         Descriptors.Close(EndDescriptor);
         EndDescriptor = -1;
+        Descriptors.Close(InsideDescriptor);
+        InsideDescriptor = -1;
     }
 
     public void CloseControl()

@@ -1,17 +1,18 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Launcher.Limits;
+using Dormouse.Launcher.Sandboxing;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Launcher.Workers;
 
 /// <summary>All workers of this launcher: starts them, makes them instances, passes on what they say, reaps them, and clears away what they leave.</summary>
+/// <param name="sandbox">Null where there is none: a worker that is to be sandboxed does not start.</param>
 /// <param name="tell">Takes events for the server.</param>
 /// <param name="isCongested">The server reads slowly: lines are dropped.</param>
 internal sealed unsafe class WorkerTable(
-    WorkerLimiter limiter, Spawner spawner, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
+    WorkerLimiter limiter, Spawner spawner, Sandbox? sandbox, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
 {
     /// <summary>How long an ended worker's place may stay occupied before the server is told so and need not wait any more.</summary>
     public static readonly TimeSpan ClearTimeMax = TimeSpan.FromSeconds(10);
@@ -56,10 +57,12 @@ internal sealed unsafe class WorkerTable(
             {
                 // It is ending, or it is out of reach from now on: the same.
                 worker.CloseControl();
-                Kill(worker);
+                if (!KillInside(worker))
+                    Kill(worker);
                 return;
             }
 
+            FindInside(worker);
             if (++worker.Messages > WorkerProcess.MessagesMax || count > _buffer.Length || Parse(count) is not { } message)
             {
                 worker.Error ??= "the worker broke the control protocol";
@@ -105,7 +108,7 @@ internal sealed unsafe class WorkerTable(
 
     private void Spawn(SpawnWorker spawn)
     {
-        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time));
+        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time)) { IsSandboxed = spawn.Sandbox is not null };
         if (!_workers.TryAdd(spawn.Worker, worker))
             return;
         if (Start(worker, spawn) is { } problem)
@@ -142,7 +145,11 @@ internal sealed unsafe class WorkerTable(
                 worker.Limits = limits;
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
-            var error = spawner.Start(places, spawn.Command, spawn.Environment, theirControl, theirOutput, out var process);
+            var start = new WorkerStart { Number = spawn.Worker, Places = places, Command = spawn.Command, Environment = spawn.Environment, Control = theirControl, Output = theirOutput };
+            int process;
+            var error = spawn.Sandbox is not { } request ? spawner.Start(start, [], out process)
+                : sandbox is null ? throw new IOException("there is no sandbox on this machine")
+                : sandbox.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), out process);
             if (error != 0)
                 return Descriptors.Words(error);
             worker.ProcessId = process;
@@ -166,43 +173,10 @@ internal sealed unsafe class WorkerTable(
         {
             Kill(worker);
         }
-        else if (command is AssignWorker assign && ApplyLimits(worker, assign.Limits) && Assign(worker, assign) is { } problem)
+        else if (command is AssignWorker assign && ApplyLimits(worker, assign.Limits) && Assignments.Pass(worker, assign, worker.IsSandboxed ? sandbox : null) is { } problem)
         {
             worker.Error ??= problem;
             Kill(worker);
-        }
-    }
-
-    /// <summary>Null when the worker has its assignment or is ending, else why not.</summary>
-    private static string? Assign(WorkerProcess worker, AssignWorker assign)
-    {
-        if (worker.Control < 0)
-            return null; // It ended, or was ended, before this came: how is seen when it is reaped.
-        var packet = JsonSerializer.SerializeToUtf8Bytes(assign.Assignment, WorkerJson.Default.WorkerAssignment);
-        if (packet.Length > WorkerAssignment.PacketBytesMax)
-            return $"the assignment has {packet.Length} bytes; {WorkerAssignment.PacketBytesMax} are allowed";
-        Span<int> descriptors = stackalloc int[assign.Descriptors.Length];
-        descriptors.Fill(-1);
-        try
-        {
-            for (var i = 0; i < descriptors.Length; i++)
-            {
-                var source = assign.Descriptors[i];
-                var flags = source.Write ? Libc.OpenReadWrite | Libc.OpenCreate | Libc.OpenTruncate : Libc.OpenRead;
-                const uint OwnerOnly = 0x180; // rw-------
-                descriptors[i] = Libc.Open(source.Path, flags | Libc.OpenCloseOnExec, OwnerOnly);
-                if (descriptors[i] < 0)
-                    return $"file {i + 1} of {descriptors.Length} could not be opened ({Descriptors.Words(Marshal.GetLastPInvokeError())})";
-            }
-
-            var error = Descriptors.SendPacket(worker.Control, packet, descriptors);
-            // One that has ended without our knowing yet is no different.
-            return error is 0 or Libc.BrokenPipe or Libc.ConnectionReset ? null : $"the assignment could not be sent ({Descriptors.Words(error)})";
-        }
-        finally
-        {
-            foreach (var descriptor in descriptors)
-                Descriptors.Close(descriptor);
         }
     }
 
@@ -212,7 +186,7 @@ internal sealed unsafe class WorkerTable(
         // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
         if (limits == worker.Limits)
             return true;
-        if (limiter.Apply(worker.Place, worker.ProcessId, limits) is not { } failure)
+        if (limiter.Apply(worker.Place, worker.InsideId > 0 ? worker.InsideId : worker.ProcessId, limits) is not { } failure)
         {
             worker.Limits = limits;
             return true;
@@ -235,6 +209,27 @@ internal sealed unsafe class WorkerTable(
         pair[0] = FilesMax;
         pair[1] = FilesMax;
         _ = Libc.ProcessLimit(worker.ProcessId, Libc.LimitFiles, pair, null);
+    }
+
+    /// <summary>The first word of a sandboxed worker is the time when its process is there to be found.</summary>
+    private void FindInside(WorkerProcess worker)
+    {
+        if (!worker.IsSandboxed || worker.InsideId != 0)
+            return;
+        worker.InsideId = Sandbox.WorkerOf(worker.ProcessId);
+        if (worker.InsideId == 0)
+            return;
+        worker.InsideDescriptor = (int)Libc.SystemCall(Libc.CallPidfdOpen, (nuint)worker.InsideId, 0, 0);
+        tell(new WorkerSpawned(worker.Number, worker.InsideId));
+    }
+
+    /// <summary>Kills the worker in its sandbox, and leaves it to the sandbox to end and to say how the worker had ended. False: it is not sandboxed, or not known.</summary>
+    private static bool KillInside(WorkerProcess worker)
+    {
+        if (worker.InsideDescriptor < 0)
+            return false;
+        _ = Libc.SystemCall(Libc.CallPidfdSignal, worker.InsideDescriptor, (byte*)Libc.SignalKill, 0, null, 0);
+        return true;
     }
 
     /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's.</summary>
@@ -288,11 +283,13 @@ internal sealed unsafe class WorkerTable(
 
     private static void Ended(WorkerProcess worker, int status, long* usage, long now)
     {
-        var signal = status & 0x7F;
+        var endingSignal = status & 0x7F;
+        int? code = endingSignal == 0 ? (status >> 8) & 0xFF : null;
+        var (exitCode, signal) = worker.IsSandboxed ? Sandbox.EndOf(code, endingSignal == 0 ? null : endingSignal) : (code, endingSignal == 0 ? null : endingSignal);
         const int UserSeconds = 0, UserMicroseconds = 1, SystemSeconds = 2, SystemMicroseconds = 3, PeakKib = 4;
         worker.End = new(
-            signal == 0 ? (status >> 8) & 0xFF : null,
-            signal == 0 ? null : signal,
+            exitCode,
+            signal,
             usage[PeakKib] * 1024,
             (usage[UserSeconds] + usage[SystemSeconds]) * 1_000_000 + usage[UserMicroseconds] + usage[SystemMicroseconds]);
         worker.EndedAt = now;

@@ -88,6 +88,8 @@ internal sealed class ServerStores : IAsyncDisposable
                 PoolSize = workers.PoolSize,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
+                Isolation = workers.Isolation,
+                ScratchBytes = (long)workers.ScratchMib << 20,
                 InspectionsAtOnceMax = 1,
             };
         }

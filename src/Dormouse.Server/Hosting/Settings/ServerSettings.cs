@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Hosting.Settings;
@@ -166,6 +167,8 @@ internal sealed record HostingSettings
 /// <summary>The programs that instances run in.</summary>
 internal sealed record WorkersSettings
 {
+    private const string BestIsolation = "best";
+
     /// <summary>Null = the one beside the server.</summary>
     public string? WorkerPath { get; init; }
 
@@ -178,12 +181,20 @@ internal sealed record WorkersSettings
     /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
     public required int PoolSize { get; init; }
 
+    /// <summary>How instances are isolated whose revisions say nothing of it. Default: in a sandbox where that works, else as processes.</summary>
+    public required IsolationLevel? Isolation { get; init; }
+
+    /// <summary>Size of a sandbox's <c>/tmp</c> and of its <c>/dev/shm</c>, MiB each. Default 256, 1 to 65,536.</summary>
+    public required int ScratchMib { get; init; }
+
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
         LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
         Python = reader.Text("workers.python") ?? "python3",
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
+        Isolation = IsolationLevels.Find(reader.Choice("workers.isolation", BestIsolation, BestIsolation, IsolationLevels.Process, IsolationLevels.Sandbox)),
+        ScratchMib = reader.Number("workers.scratch_mib", 256, 1, 65_536),
     };
 }
 
