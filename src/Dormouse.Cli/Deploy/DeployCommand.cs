@@ -34,6 +34,7 @@ internal sealed class DeployCommand
             "dormouse deploy https://example.org/models/resnet50.onnx --public",
             "dormouse deploy app.py",
             "dormouse deploy app.py --handler app.py::classify --name classify",
+            "dormouse deploy app.py --isolation process --network outbound",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
             "dormouse deploy digits-2.onnx --name digits --keep-old 10m --warm",
             "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");

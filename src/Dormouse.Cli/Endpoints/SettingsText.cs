@@ -15,6 +15,8 @@ internal static class SettingsText
         {
             ("runtime", settings.Runtime),
             ("handler", settings.Handler),
+            ("isolation", settings.Isolation),
+            ("network", settings.Network),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", settings.Concurrency?.ToString()),

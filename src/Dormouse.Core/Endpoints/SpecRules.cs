@@ -50,6 +50,7 @@ public static class SpecRules
 
         var runtime = check.Runtime("runtime", RuntimeKind.NameFor(wishes.Runtime, wishes.Handler));
         var handler = check.Handler("handler", wishes.Handler, runtime);
+        var (isolation, network) = check.Isolation(wishes);
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
         var cpu = check.Number("cpu", wishes.Cpu ?? (runtime.RunsModels ? machine.Cores : Math.Min(1, machine.Cores)), CpuMin, machine.Cores);
         var concurrency = wishes.IsConcurrencyAuto ? MostFound(cpu) : check.Count("concurrency", wishes.Concurrency ?? (runtime.RunsModels ? AtLeastOne(cpu) : 1), 1, ConcurrencyMax);
@@ -69,6 +70,8 @@ public static class SpecRules
         {
             Runtime = runtime.Name,
             Handler = handler,
+            Isolation = isolation,
+            Network = network,
             MemoryMib = memory,
             Cpu = cpu,
             Concurrency = concurrency,
@@ -108,6 +111,8 @@ public static class SpecRules
     {
         Runtime = spec.Runtime,
         Handler = spec.Handler,
+        Isolation = spec.Isolation is { } isolation ? IsolationLevels.NameOf(isolation) : null,
+        Network = spec.Network is { } network ? IsolationLevels.NameOf(network) : null,
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
         Concurrency = spec.IsConcurrencyAuto ? null : spec.Concurrency,

@@ -160,6 +160,13 @@ internal static unsafe class Descriptors
         return moved;
     }
 
+    /// <summary>The process of a descriptor (<c>pidfd_open</c>) has ended.</summary>
+    public static bool HasEnded(int process)
+    {
+        var entry = new Libc.PollEntry { Descriptor = process, Wanted = Libc.PollIn };
+        return Libc.Poll(&entry, 1, 0) > 0;
+    }
+
     public static void Close(int descriptor)
     {
         if (descriptor >= 0)

@@ -42,6 +42,7 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
         return new(
             ReadNumber($"{memory}.max_usage_in_bytes"),
             controllers.TryGetValue("cpuacct", out var cpu) ? ReadNumber($"{cpu}/{name}/cpuacct.usage") / 1000 : 0,
-            ReadKey($"{memory}.oom_control", "oom_kill"));
+            ReadKey($"{memory}.oom_control", "oom_kill"),
+            controllers.TryGetValue("pids", out var pids) ? ReadKey($"{pids}/{name}/pids.events", "max") : 0);
     }
 }

@@ -32,7 +32,8 @@ internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
     public override WorkerUsage Usage(string name) => new(
         ReadNumber($"{folder}/{name}/memory.peak"),
         ReadKey($"{folder}/{name}/cpu.stat", "usage_usec"),
-        ReadKey($"{folder}/{name}/memory.events", "oom_kill"));
+        ReadKey($"{folder}/{name}/memory.events", "oom_kill"),
+        ReadKey($"{folder}/{name}/pids.events", "max"));
 
     protected override void Enable(string folder) => _ = Descriptors.WriteText($"{folder}/cgroup.subtree_control", Controllers);
 }

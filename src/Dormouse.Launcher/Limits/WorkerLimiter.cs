@@ -40,4 +40,5 @@ internal abstract class WorkerLimiter
 internal sealed record LimitFailure(string Reason, bool OutOfMemory);
 
 /// <param name="OutOfMemoryKills">Times that the kernel killed for the memory limit.</param>
-internal readonly record struct WorkerUsage(long PeakMemoryBytes, long CpuMicroseconds, long OutOfMemoryKills);
+/// <param name="ProcessesRefused">Times that a process or thread was refused for their limit.</param>
+internal readonly record struct WorkerUsage(long PeakMemoryBytes, long CpuMicroseconds, long OutOfMemoryKills, long ProcessesRefused);

@@ -24,8 +24,9 @@ internal sealed class Sandbox(Spawner spawner, SandboxCommand command, int filte
 
     /// <summary>Starts a worker. Returns 0 or the error number.</summary>
     /// <param name="views">Its own cgroups: folder here, and where it sees it.</param>
+    /// <param name="processesMax">Bound of processes and threads where no cgroup has one; 0 = none here.</param>
     /// <exception cref="IOException">The sandbox could not be prepared.</exception>
-    public int Start(WorkerStart start, SandboxRequest request, ImmutableArray<(string Here, string Inside)> views, out int process)
+    public int Start(WorkerStart start, SandboxRequest request, ImmutableArray<(string Here, string Inside)> views, int processesMax, out int process)
     {
         Span<int> inherited = stackalloc int[5];
         inherited.Fill(-1);
@@ -46,7 +47,7 @@ internal sealed class Sandbox(Spawner spawner, SandboxCommand command, int filte
             inherited[3] = FileOf("group", $"root:x:0:\ndormouse:x:{id}:\n");
             inherited[4] = FileOf("hosts", "127.0.0.1 localhost\n::1 localhost\n");
             var variables = start.Environment.SetItem("HOME", "/tmp").SetItem("TMPDIR", "/tmp").SetItem("USER", "dormouse").SetItem("LOGNAME", "dormouse");
-            var whole = start with { Command = command.For(user, request, views, start.SocketPath, start.Command), Environment = variables };
+            var whole = start with { Command = command.For(user, request, views, start.SocketPath, processesMax, start.Command), Environment = variables };
             return spawner.Start(whole, inherited, out process);
         }
         catch (Exception exception) when (exception is Win32Exception or ArgumentException)

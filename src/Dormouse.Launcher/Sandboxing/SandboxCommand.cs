@@ -13,12 +13,15 @@ internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, Im
     // Descriptors that bubblewrap reads and closes; the worker gets none of them.
     public const int FilterDescriptor = SandboxRequest.ListenerDescriptor + 1, UsersDescriptor = FilterDescriptor + 1, GroupsDescriptor = UsersDescriptor + 1, HostsDescriptor = GroupsDescriptor + 1;
 
+    private const string SetLimit = "/usr/bin/prlimit";
     private const string Open = "1777", Readable = "0644";
 
     /// <param name="views">Its own cgroups: folder here, and where it sees it.</param>
     /// <param name="socketPath">Socket on which it serves; null = none (a probe).</param>
+    /// <param name="processesMax">Bound of processes and threads where no cgroup has one; 0 = none here. Set from inside, where only the worker's own are counted.</param>
     /// <param name="command">What runs in it.</param>
-    public ImmutableArray<string> For(SandboxUser user, SandboxRequest request, ImmutableArray<(string Here, string Inside)> views, string? socketPath, ImmutableArray<string> command)
+    public ImmutableArray<string> For(
+        SandboxUser user, SandboxRequest request, ImmutableArray<(string Here, string Inside)> views, string? socketPath, int processesMax, ImmutableArray<string> command)
     {
         var size = request.ScratchBytes.ToString(CultureInfo.InvariantCulture);
         var arguments = ImmutableArray.CreateBuilder<string>();
@@ -54,6 +57,8 @@ internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, Im
                 setPrivileges, "--reuid", Text(number), "--regid", Text(number), "--clear-groups", "--inh-caps", "-all", "--bounding-set", "-all", "--no-new-privs", "--");
         }
 
+        if (processesMax > 0 && File.Exists(SetLimit))
+            arguments.AddRange(SetLimit, $"--nproc={Text(processesMax)}:{Text(processesMax)}", "--");
         arguments.AddRange(command);
         return arguments.ToImmutable();
 

@@ -14,6 +14,9 @@ internal sealed unsafe class SandboxDoor
     private const int CloneTree = 1, TreeCloseOnExec = Libc.OpenCloseOnExec, EmptyPath = 0x1000, MoveEmptyPath = 4;
     private const ulong ReadOnly = 1, NoSetUser = 2, NoDevices = 4;
 
+    /// <summary>Said instead of a descriptor when the process has ended, or is just ending.</summary>
+    public const int Gone = -2;
+
     private readonly int _home;
 
     private SandboxDoor(int home) => _home = home;
@@ -28,9 +31,10 @@ internal sealed unsafe class SandboxDoor
         return home < 0 ? null : new(home);
     }
 
-    /// <summary>Shows a folder as the sandbox's package and gives a descriptor of it that cannot lead out; -1 and why when that does not work.</summary>
+    /// <summary>Shows a folder as the sandbox's package and gives a descriptor of it that cannot lead out; -1 and why when that does not work, <see cref="Gone"/> when there is no sandbox any more.</summary>
     /// <param name="process">A process in the sandbox, as this machine numbers it.</param>
-    public int ShowPackage(int process, string folder, out string problem)
+    /// <param name="alive">The same as a descriptor: while it lives its number is not another's. -1 = it is known to live.</param>
+    public int ShowPackage(int process, int alive, string folder, out string problem)
     {
         var tree = -1;
         var mounts = -1;
@@ -40,7 +44,14 @@ internal sealed unsafe class SandboxDoor
             if (tree < 0)
                 return -1;
             mounts = Libc.Open($"/proc/{process}/ns/mnt", Libc.OpenRead | Libc.OpenCloseOnExec, 0);
-            if (mounts < 0 || Libc.JoinNamespace(mounts, Libc.NewMounts) != 0)
+            // One that is ending has no namespaces any more before it counts as ended.
+            if (mounts < 0 || (alive >= 0 && Descriptors.HasEnded(alive)))
+            {
+                problem = "it has ended";
+                return Gone;
+            }
+
+            if (Libc.JoinNamespace(mounts, Libc.NewMounts) != 0)
             {
                 problem = $"its sandbox could not be entered ({LastWords()})";
                 return -1;

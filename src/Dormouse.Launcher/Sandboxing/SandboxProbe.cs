@@ -74,7 +74,7 @@ internal sealed unsafe class SandboxProbe(WorkerLimiter limiter, Spawner spawner
         try
         {
             var start = new WorkerStart { Places = limiter.Create(place), Command = ["/bin/sh", "-c", Question], Control = theirControl, Output = theirOutput };
-            var error = sandbox.Start(start, new SandboxRequest { ReadOnlyFolders = [], ScratchBytes = 1 << 20 }, limiter.Views(place), out process);
+            var error = sandbox.Start(start, new SandboxRequest { ReadOnlyFolders = [], ScratchBytes = 1 << 20 }, limiter.Views(place), processesMax: 0, out process);
             Descriptors.Close(theirOutput);
             theirOutput = -1;
             if (error != 0)
@@ -85,7 +85,7 @@ internal sealed unsafe class SandboxProbe(WorkerLimiter limiter, Spawner spawner
             var inside = Sandbox.WorkerOf(process);
             if (inside == 0)
                 return "the kernel does not say which processes a sandbox has";
-            var package = sandbox.Door.ShowPackage(inside, "/usr", out var problem);
+            var package = sandbox.Door.ShowPackage(inside, alive: -1, "/usr", out var problem);
             Descriptors.Close(package);
             return package < 0 ? $"files cannot be shown to a sandboxed program: {problem}" : null;
         }

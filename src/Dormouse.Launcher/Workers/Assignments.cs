@@ -35,6 +35,8 @@ internal static unsafe class Assignments
                 descriptors[i] = sandbox is null
                     ? Open(assign.Descriptors[i], out problem)
                     : OpenFor(worker, assign.Descriptors[i], sandbox, assign.Limits, out problem);
+                if (descriptors[i] == SandboxDoor.Gone)
+                    return null; // As above: how it ended is seen when it is reaped.
                 if (descriptors[i] < 0)
                     return $"file {i + 1} of {descriptors.Length} could not be opened ({problem})";
             }
@@ -69,7 +71,9 @@ internal static unsafe class Assignments
                 _ = Libc.ChangeOwner(written, number, number);
             var bytes = Math.Max((ulong)limits.MemoryBytes, WrittenBytesMin);
             var pair = stackalloc ulong[2] { bytes, bytes };
-            _ = Libc.ProcessLimit(worker.InsideId, Libc.LimitFileSize, pair, null);
+            // 0 would be the launcher itself.
+            if (worker.InsideId > 0)
+                _ = Libc.ProcessLimit(worker.InsideId, Libc.LimitFileSize, pair, null);
             return written;
         }
 
@@ -80,7 +84,7 @@ internal static unsafe class Assignments
         }
 
         if ((mode & KindMask) == FolderKind)
-            return sandbox.Door.ShowPackage(worker.InsideId, source.Path, out problem);
+            return sandbox.Door.ShowPackage(worker.InsideId, worker.InsideDescriptor, source.Path, out problem);
         // Written by another worker, as whom it ran.
         if (user is not null && (mode & EverybodyReads) != EverybodyReads)
             _ = Libc.ChangeMode(source.Path, (mode & 0xFFF) | EverybodyReads);

@@ -49,6 +49,9 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
     /// <summary>It did not fit into its limit, as the launcher (not the kernel) found.</summary>
     public bool ExceededMemory { get; set; }
 
+    /// <summary>Times that it was refused a process or thread for their limit, as last read.</summary>
+    public long ProcessesRefused { get; set; }
+
     /// <summary>How it ended; null while it runs.</summary>
     public WorkerEnd? End { get; set; }
 

@@ -149,7 +149,7 @@ internal sealed unsafe class WorkerTable(
             int process;
             var error = spawn.Sandbox is not { } request ? spawner.Start(start, [], out process)
                 : sandbox is null ? throw new IOException("there is no sandbox on this machine")
-                : sandbox.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), out process);
+                : sandbox.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), limiter.LimitsProcess ? limits.ProcessesMax : 0, out process);
             if (error != 0)
                 return Descriptors.Words(error);
             worker.ProcessId = process;
@@ -298,6 +298,7 @@ internal sealed unsafe class WorkerTable(
     private void Clear(WorkerProcess worker, WorkerEnd end)
     {
         var used = limiter.Usage(worker.Place);
+        worker.ProcessesRefused = Math.Max(worker.ProcessesRefused, used.ProcessesRefused);
         if (!limiter.TryClear(worker.Place, worker.ProcessId, _running.Keys.ToImmutableHashSet()))
         {
             if (time.GetElapsedTime(worker.EndedAt) < ClearTimeMax)
@@ -327,6 +328,7 @@ internal sealed unsafe class WorkerTable(
             used.CpuMicroseconds > 0 ? used.CpuMicroseconds : end.CpuMicroseconds)
         {
             Error = worker.Error,
+            ProcessesRefused = worker.ProcessesRefused,
         });
     }
 

@@ -120,6 +120,9 @@ public sealed record WorkerExited(long Worker, int? ExitCode, int? Signal, bool 
 {
     /// <summary>Why the launcher ended it, or could not start it, in plain words without paths; null when it ended by itself or on command.</summary>
     public string? Error { get; init; }
+
+    /// <summary>Times that it was refused a process or thread for their limit.</summary>
+    public long ProcessesRefused { get; init; }
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
@@ -46,7 +47,7 @@ internal static class ControlSetup
         .AddSingleton(services => new FunctionsApi(services.GetRequiredService<PackageCheck>(), services.GetRequiredService<ModelInspections>(), Machine(settings)))
         .AddSingleton(services => new DeployCheck(
             services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
-            Machine(settings)))
+            services.GetRequiredService<IInstanceDriver>(), Machine(settings)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()

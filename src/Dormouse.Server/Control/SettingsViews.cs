@@ -16,6 +16,8 @@ public static class SettingsViews
         {
             Runtime = wishes.Runtime,
             Handler = wishes.Handler,
+            Isolation = wishes.Isolation,
+            Network = wishes.Network,
             Memory = wishes.Memory,
             Cpu = wishes.Cpu,
             Concurrency = wishes.IsConcurrencyAuto ? ConcurrencySetting.Auto : wishes.Concurrency is { } number ? (ConcurrencySetting?)number : null,
@@ -58,6 +60,8 @@ public static class SettingsViews
     {
         Runtime = settings.Runtime,
         Handler = settings.Handler,
+        Isolation = settings.Isolation,
+        Network = settings.Network,
         Memory = settings.Memory,
         Cpu = settings.Cpu,
         Concurrency = settings.Concurrency?.Number,

@@ -12,7 +12,7 @@ internal static class DecoratorSettings
 {
     /// <summary>Members that a revision has under the same name.</summary>
     private static readonly string[] Plain =
-        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment"];
+        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment", "isolation", "network"];
 
     /// <param name="module">File of the function.</param>
     /// <param name="python">Version of the interpreter, such as "3.11".</param>
@@ -80,8 +80,6 @@ internal static class DecoratorSettings
             "python" when python == shown || python.StartsWith(shown + ".", StringComparison.Ordinal) => null,
             "python" => $"python is '{shown}', but this server's is {python}; leave it out, or have the server started with another one (workers.python).",
             "pip" or "requirements" => $"{member.Name} is {shown}, but this server builds no environments; install the packages for its own Python ({python}) and leave {member.Name} out.",
-            "network" when shown == "outbound" => null,
-            "network" => $"network is '{shown}', which a process cannot be held to; allowed is outbound, or leave it out.",
             "schedule" => $"schedule is {shown}, but this server calls nothing by itself; leave it out.",
             // Those of the server's own Python are always visible.
             "system_packages" => null,

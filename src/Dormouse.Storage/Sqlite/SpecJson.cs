@@ -21,6 +21,10 @@ internal sealed class StoredSpec
     /// <summary>Null for all specs stored before there were functions.</summary>
     public string? Handler { get; set; }
 
+    public string? Isolation { get; set; }
+
+    public string? Network { get; set; }
+
     public int MemoryMib { get; set; } = Defaults.MemoryMib;
 
     public double Cpu { get; set; } = Defaults.Cpu;
@@ -100,6 +104,8 @@ internal sealed class StoredSpec
         SchemaVersion = spec.SchemaVersion,
         Runtime = spec.Runtime,
         Handler = spec.Handler,
+        Isolation = spec.Isolation is { } isolation ? IsolationLevels.NameOf(isolation) : null,
+        Network = spec.Network is { } network ? IsolationLevels.NameOf(network) : null,
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
@@ -141,6 +147,8 @@ internal sealed class StoredSpec
         SchemaVersion = SchemaVersion,
         Runtime = Runtime,
         Handler = Handler,
+        Isolation = Isolation is { } isolation ? IsolationLevels.Find(isolation) : null,
+        Network = Network switch { IsolationLevels.None => NetworkAccess.None, IsolationLevels.Outbound => NetworkAccess.Outbound, _ => null },
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,

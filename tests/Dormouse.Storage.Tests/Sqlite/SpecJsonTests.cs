@@ -13,6 +13,8 @@ public sealed class SpecJsonTests
         SchemaVersion = 2,
         Runtime = "python",
         Handler = "app.py::classify",
+        Isolation = IsolationLevel.Sandbox,
+        Network = NetworkAccess.Outbound,
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,
