@@ -33,7 +33,11 @@ internal static class Attacker
             for top in os.listdir("/"):
                 if top in ("proc", "sys", "usr", "dev", "package"):
                     continue
-                for folder, _, files in os.walk("/" + top):
+                for folder, folders, files in os.walk("/" + top):
+                    # The interpreter's own library has thousands of files, and nobody's code.
+                    if folder.startswith((sys.base_prefix, sys.prefix)):
+                        folders.clear()
+                        continue
                     for name in files:
                         try:
                             with open(os.path.join(folder, name), "rb") as file:
