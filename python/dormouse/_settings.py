@@ -13,7 +13,7 @@ _CRON_WORDS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 
 #: Every setting, in the order in which they are listed.
 NAMES = ("memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "pip", "requirements",
-         "python", "system_packages", "environment", "network", "schedule")
+         "python", "system_packages", "environment", "isolation", "network", "schedule")
 
 
 def check(settings, where):
@@ -128,6 +128,12 @@ def _network(value):
     return value
 
 
+def _isolation(value):
+    if value not in ("process", "sandbox"):
+        raise ValueError('"process" and "sandbox" are allowed')
+    return value
+
+
 def _schedule(value):
     if not isinstance(value, str) or not (value in _CRON_WORDS or len(value.split()) == 5):
         raise ValueError('five fields of cron are needed, like "*/10 * * * *", or one of %s' % ", ".join(_CRON_WORDS))
@@ -137,5 +143,5 @@ def _schedule(value):
 _CHECKS = {
     "memory": _memory, "cpu": _cpu, "concurrency": _concurrency, "min_instances": _whole(0, 10000), "max_instances": _whole(1, 10000),
     "provisioned": _whole(0, 10000), "timeout": _duration, "idle_timeout": _duration, "pip": _strings, "requirements": _requirements,
-    "python": _python, "system_packages": _yes_or_no, "environment": _environment, "network": _network, "schedule": _schedule,
+    "python": _python, "system_packages": _yes_or_no, "environment": _environment, "isolation": _isolation, "network": _network, "schedule": _schedule,
 }

@@ -119,6 +119,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public TemplateReport? Template(RevisionId revision) => _templates.Report(revision);
 
+    public IsolationLevel IsolationOf(RevisionSpec spec) => _pools.Isolation.Of(spec);
+
+    public string? IsolationRefusal(RevisionSpec spec) => _pools.Isolation.Refusal(IsolationOf(spec));
+
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -213,7 +217,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             session.Hello = hello;
             LogConnected(hello.ProcessId, hello.Build, hello.Cgroups);
             Swept();
-            _pools.Open();
+            _pools.Open(hello.Sandbox);
+            LogIsolation(hello.Sandbox);
             _inspector.Open(session);
             _builds.Open(session);
         }
@@ -250,7 +255,14 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _builds.DenyAll(reason);
     });
 
-    private void Probe() => _probes = ProcessProbes.From(_session?.Hello, _pools.ModelBuild, _pools.Interpreter);
+    private void Probe() => _probes = ProcessProbes.From(_session?.Hello, _pools.ModelBuild, _pools.Interpreter, _pools.Isolation);
+
+    /// <summary>That instances are less isolated than they could be is for somebody to know who never asks.</summary>
+    private void LogIsolation(SandboxReport sandbox)
+    {
+        if (!sandbox.Works && _options.Isolation is not IsolationLevel.Process)
+            LogNoSandbox(sandbox.Reason ?? "");
+    }
 
     /// <summary>Looks for an interpreter beside everything else: only those wait who want it. In the inbox.</summary>
     private void Find(PythonPlace place, Action<PythonInterpreter> told) => _finding = Task.WhenAll(_finding, FindAsync(place, told));
@@ -286,6 +298,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     [LoggerMessage(EventId = 3030, EventName = "LauncherConnected", Level = LogLevel.Information, Message = "Launcher {ProcessId} ({Build}) is ready, cgroups: {Cgroups}")]
     private partial void LogConnected(int processId, string build, string cgroups);
+
+    [LoggerMessage(EventId = 3033, EventName = "NoSandbox", Level = LogLevel.Warning,
+        Message = "Instances are not sandboxed, they run as plain processes of this user: {Reason}")]
+    private partial void LogNoSandbox(string reason);
 
     [LoggerMessage(EventId = 3031, EventName = "InstanceStopping", Level = LogLevel.Debug, Message = "Stopping instance {Instance}: {Reason}")]
     private partial void LogStopping(InstanceId instance, StopReason reason);

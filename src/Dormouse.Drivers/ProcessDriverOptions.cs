@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Drivers;
 
@@ -16,6 +17,12 @@ public sealed record ProcessDriverOptions
 
     /// <summary>Name of our folder in each cgroup hierarchy, unique per data folder: what is in it at start is swept away. No '/'.</summary>
     public required string CgroupName { get; init; }
+
+    /// <summary>How instances are isolated whose revisions say nothing of it. Null = in a sandbox where that works, else as processes.</summary>
+    public IsolationLevel? Isolation { get; init; }
+
+    /// <summary>Size of a sandbox's <c>/tmp</c> and of its <c>/dev/shm</c>, bytes each. Default 256 MiB.</summary>
+    public long ScratchBytes { get; init; } = 256L << 20;
 
     /// <summary>Generic workers kept ready. Default 2, 0 to 100; 0 = every start waits for a process of its own.</summary>
     public int PoolSize { get; init; } = 2;

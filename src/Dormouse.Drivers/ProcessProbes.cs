@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
+using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
 using Dormouse.Protocol.Launching;
 
@@ -14,7 +16,7 @@ internal static class ProcessProbes
     /// <param name="hello">Null: there is no launcher now.</param>
     /// <param name="workerBuild">Null: no worker has said hello yet.</param>
     /// <param name="python">Null: it is being asked.</param>
-    public static ImmutableArray<ProbeResult> From(LauncherHello? hello, string? workerBuild, PythonInterpreter? python)
+    public static ImmutableArray<ProbeResult> From(LauncherHello? hello, string? workerBuild, PythonInterpreter? python, Isolation isolation)
     {
         var probes = ImmutableArray.CreateBuilder<ProbeResult>();
         probes.Add(hello is null
@@ -34,10 +36,20 @@ internal static class ProcessProbes
             probes.Add(new("cgroups", hello.Cgroups != "none", hello.Cgroups));
             foreach (var note in hello.Notes)
                 probes.Add(new("limits", Works: false, note));
+            probes.Add(Sandbox(hello.Sandbox, isolation.Default));
+            foreach (var missing in hello.Sandbox.Missing)
+                probes.Add(new("sandbox", Works: false, missing));
         }
 
         return probes.ToImmutable();
     }
+
+    private static ProbeResult Sandbox(SandboxReport report, IsolationLevel level) => report switch
+    {
+        { Works: false } => new("sandbox", Works: false, $"instances run as plain processes of this user: {report.Reason}"),
+        _ when level == IsolationLevel.Process => new("sandbox", Works: true, "works, and workers.isolation says that instances run as plain processes"),
+        _ => new("sandbox", Works: true, "instances have users, mounts, processes and a network of their own, and a filter of system calls"),
+    };
 
     private static ProbeResult Program(string name, string build, string detail) =>
         new(name, build == Native, build == Native ? $"native, {detail}" : $"{detail}: {Mend}");

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Dormouse.Launcher;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Launcher.Limits;
+using Dormouse.Launcher.Sandboxing;
 using Dormouse.Launcher.Workers;
 using Dormouse.Protocol.Launching;
 
@@ -25,6 +26,7 @@ using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context
 using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context => context.Cancel = true);
 
 var spawner = new Spawner();
+OwnNamespaces.Enter(args, spawner);
 var limiter = new LimiterProbe(CgroupFolders.OfThisProcess(), cgroupName, spawner).Choose();
 int listener;
 try
@@ -48,8 +50,9 @@ if (accepted)
     ImmutableArray<string> notes = spawner.DiesWithLauncher
         ? limiter.Notes
         : [.. limiter.Notes, "A worker that hangs may outlive a killed launcher: install setpriv (package util-linux, 2.33 or later)."];
-    server.Send(new LauncherHello(Environment.ProcessId, limiter.Word, notes) { Build = RuntimeFeature.IsDynamicCodeSupported ? "jit" : "aot" });
-    var workers = new WorkerTable(limiter, spawner, time, server.Send, () => server.IsCongested);
+    var sandbox = new SandboxProbe(limiter, spawner, cgroupName).Choose(out var report);
+    server.Send(new LauncherHello(Environment.ProcessId, limiter.Word, notes) { Build = RuntimeFeature.IsDynamicCodeSupported ? "jit" : "aot", Sandbox = report });
+    var workers = new WorkerTable(limiter, spawner, sandbox, time, server.Send, () => server.IsCongested);
     new EventLoop(server, workers, stop, time).Run();
 }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Dormouse.Worker.Control;
 
@@ -9,9 +10,10 @@ internal static class Program
 
     private static int Main(string[] args)
     {
-        if (args is not ["--socket", { Length: > 0 } socketPath])
+        int? listener = args is [_, _, "--listener", var number] && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) ? parsed : null;
+        if (args is not ["--socket", { Length: > 0 } socketPath, ..] || (args.Length != 2 && listener is null))
         {
-            Console.Error.WriteLine("usage: dormouse-worker --socket PATH (started by the launcher, with its control socket as descriptor 3)");
+            Console.Error.WriteLine("usage: dormouse-worker --socket PATH [--listener DESCRIPTOR] (started by the launcher, with its control socket as descriptor 3)");
             return Misused;
         }
 
@@ -24,7 +26,7 @@ internal static class Program
             return Misused;
         }
 
-        using var worker = new WorkerProcess(socketPath, control, TimeProvider.System);
+        using var worker = new WorkerProcess(socketPath, listener, control, TimeProvider.System);
         return worker.Run(RuntimeFeature.IsDynamicCodeCompiled ? "jit" : "aot");
     }
 }

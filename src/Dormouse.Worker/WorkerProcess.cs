@@ -12,7 +12,9 @@ using Dormouse.Worker.Running;
 namespace Dormouse.Worker;
 
 /// <summary>A worker's life: start as nobody's, tell so, warm up while nobody asks, take one assignment, and serve it until the control socket closes.</summary>
-internal sealed class WorkerProcess(string socketPath, ControlSocket control, TimeProvider time) : IDisposable
+/// <param name="socketPath">Where it can be reached.</param>
+/// <param name="listener">Descriptor that listens there already; null = it makes the socket itself.</param>
+internal sealed class WorkerProcess(string socketPath, int? listener, ControlSocket control, TimeProvider time) : IDisposable
 {
     /// <summary>The assignment was carried out and nothing is left to do (an inspection), or it was refused.</summary>
     internal const int Done = 0;
@@ -22,7 +24,7 @@ internal sealed class WorkerProcess(string socketPath, ControlSocket control, Ti
     /// <summary>A worker that was started for a caller has its assignment before this; any other is for the pool.</summary>
     private static readonly TimeSpan PoolAfter = TimeSpan.FromMilliseconds(20);
 
-    private readonly WorkerServer _server = new(socketPath);
+    private readonly WorkerServer _server = new(socketPath, listener);
 
     internal int Run(string build)
     {

@@ -86,10 +86,12 @@ public sealed class LossTests
         var folder = Directory.CreateTempSubdirectory("dmt-").FullName;
         var run = Directory.CreateDirectory(Path.Combine(folder, "run")).FullName;
         var name = Path.GetFileName(folder);
-        await File.WriteAllTextAsync(Path.Combine(folder, "model.onnx"), "model", TestContext.Current.CancellationToken);
+        // In a folder that others may read: the worker may be sandboxed, and another user.
+        var package = Directory.CreateDirectory(Path.Combine(folder, "package")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(package, "model.onnx"), "model", TestContext.Current.CancellationToken);
         using var server = Process.Start(new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
         {
-            ArgumentList = { Machine.FakeWorkerPath, "host", Machine.LauncherPath, Machine.FakeWorkerPath, run, name, folder, behaviour },
+            ArgumentList = { Machine.FakeWorkerPath, "host", Machine.LauncherPath, Machine.FakeWorkerPath, run, name, package, behaviour },
             RedirectStandardOutput = true,
         });
         Assert.NotNull(server);

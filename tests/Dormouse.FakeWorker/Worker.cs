@@ -12,7 +12,18 @@ internal static class Worker
 {
     private const string EngineKey = "fake-1";
 
-    public static int Run(string socketPath)
+    public static Func<Socket> ListenOn(string socketPath) => () =>
+    {
+        var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socketPath));
+        listener.Listen();
+        return listener;
+    };
+
+    /// <summary>A sandboxed worker is given its socket.</summary>
+    public static Func<Socket> ListenerOf(string descriptor) => () => new Socket(new SafeSocketHandle(nint.Parse(descriptor, null), ownsHandle: true)) { Blocking = true };
+
+    public static int Run(Func<Socket> listen)
     {
         switch (Environment.GetEnvironmentVariable("FAKE_START"))
         {
@@ -30,9 +41,7 @@ internal static class Worker
                     ControlSocket.Send(new WorkerHello(EngineKey, "jit"));
         }
 
-        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(socketPath));
-        listener.Listen();
+        using var listener = listen();
         ControlSocket.Send(new WorkerHello(EngineKey, "jit"));
         if (ControlSocket.Receive() is not { } received)
             return 0;
@@ -77,6 +86,9 @@ internal static class Worker
             for (var i = 0; i < 5000; i++)
                 Console.WriteLine($"line {i} " + new string('x', i == 0 ? 10_000 : 100));
         }
+
+        if (behaviour == "look-around")
+            LookAround(descriptors[serve.FolderDescriptor]);
 
         ControlSocket.Send(new WorkerReady(1500, new ModelInterface { Platform = "fake", Inputs = [], Outputs = [] }, serve.OptimisedDescriptor is not null));
         WatchForEnd(behaviour);
@@ -126,6 +138,34 @@ internal static class Worker
             File.WriteAllText($"/proc/self/fd/{descriptors[output]}", "optimised " + model);
         ControlSocket.Send(new WorkerInspected(
             new ModelInterface { Platform = "fake", Inputs = [], Outputs = [] }, 700, inspect.OutputDescriptor is not null, null));
+    }
+
+    /// <summary>Says what it sees of the machine, one word and its value a line.</summary>
+    private static void LookAround(int folder)
+    {
+        Console.WriteLine("user " + File.ReadLines("/proc/self/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[1]);
+        // By another program: the base library takes ".." off a path before anything is opened.
+        using var list = Process.Start(new ProcessStartInfo("/bin/ls") { ArgumentList = { $"/proc/{Environment.ProcessId}/fd/{folder}/.." }, RedirectStandardOutput = true });
+        Console.WriteLine("above " + list?.StandardOutput.ReadToEnd().Trim().ReplaceLineEndings(","));
+        Console.WriteLine("descriptors " + string.Join(',', Directory.GetFileSystemEntries("/proc/self/fd").Select(path => new FileInfo(path).LinkTarget).Where(path => path?.StartsWith('/') == true && !path.StartsWith("/proc/", StringComparison.Ordinal)).Distinct()));
+        Console.WriteLine("processes " + Directory.GetDirectories("/proc").Count(path => int.TryParse(Path.GetFileName(path), out _)));
+        Console.WriteLine("memory " + File.ReadAllText(File.Exists("/sys/fs/cgroup/memory.max") ? "/sys/fs/cgroup/memory.max" : "/sys/fs/cgroup/memory/memory.limit_in_bytes").Trim());
+        Console.WriteLine("write " + Try(() => File.WriteAllText($"/proc/self/fd/{folder}/digits.onnx", "x")));
+        Console.WriteLine("environment " + string.Join(',', Environment.GetEnvironmentVariables().Keys.Cast<string>().Order(StringComparer.Ordinal)));
+        Console.WriteLine("done .");
+    }
+
+    private static string Try(Action action)
+    {
+        try
+        {
+            action();
+            return "done";
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return "refused";
+        }
     }
 
     /// <summary>A good worker ends with its control socket; one that ignores everything must be killed by someone else.</summary>

@@ -19,6 +19,8 @@ public sealed class SpecJsonTests
         Requirements = "needs.txt",
         SystemPackages = false,
         PythonEnvironment = new EnvironmentId(new string('a', EnvironmentId.Length)),
+        Isolation = IsolationLevel.Sandbox,
+        Network = NetworkAccess.Outbound,
         MemoryMib = 77,
         Cpu = 1.5,
         Concurrency = 3,

@@ -29,8 +29,9 @@ _BACKLOG = 512
 
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 2 or arguments[0] != "--socket" or not arguments[1]:
-        sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH (started by the launcher, with its control socket as descriptor 3)\n")
+    inherited = len(arguments) == 4 and arguments[2] == "--listener" and arguments[3].isdigit()
+    if not (len(arguments) == 2 or inherited) or arguments[0] != "--socket" or not arguments[1]:
+        sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH [--listener DESCRIPTOR] (started by the launcher, with its control socket as descriptor 3)\n")
         sys.exit(MISUSED)
     control = ControlSocket.open()
     if control is None:
@@ -40,7 +41,7 @@ def main(arguments=None):
     faulthandler.enable()
     sys.dont_write_bytecode = True
     control.listen()
-    listener = listen(arguments[1])
+    listener = take(int(arguments[3])) if inherited else listen(arguments[1])
     control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"})
     obey(control, listener, *control.wait())
 

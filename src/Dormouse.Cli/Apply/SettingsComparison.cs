@@ -40,6 +40,11 @@ internal static class SettingsComparison
             goal.TryAdd("overflow.max", OverflowRules.MaxByDefault.ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
+        if (wanted.Network == IsolationLevels.None)
+        {
+            goal.TryAdd("isolation", IsolationLevels.Sandbox);
+        }
+
         if (Load(wanted) is { } load)
         {
             foreach (var (key, value) in load)
@@ -105,7 +110,7 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key is "floors" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
+    private static bool IsMap(string key) => key is "isolation" or "network" or "floors" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {

@@ -35,6 +35,7 @@ internal sealed class DeployCommand
             "dormouse deploy app.py",
             "dormouse deploy app.py --pip numpy==1.26.4 --python 3.11",
             "dormouse deploy app.py --handler app.py::classify --name classify",
+            "dormouse deploy app.py --isolation process --network outbound",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
             "dormouse deploy digits-2.onnx --name digits --keep-old 10m --warm",
             "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");

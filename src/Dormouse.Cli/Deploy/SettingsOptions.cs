@@ -37,6 +37,8 @@ internal sealed class SettingsOptions
     private readonly Option<string?> _queueLimitBytes = Text("--queue-limit-bytes", "size", "Most bytes of bodies that wait at once. Default: 256MiB.");
     private readonly Option<string[]> _environment = new("--env") { HelpName = "NAME=VALUE", Description = "Environment of the instance; may be repeated." };
     private readonly Option<string[]> _engine = new("--engine") { HelpName = "key=value", Description = "Session setting of the engine; may be repeated." };
+    private readonly Option<string?> _isolation = Text("--isolation", "level", "How instances are kept from the machine and from each other: sandbox, or process (they see what the server sees). Default: the server's, sandbox where it can make one.");
+    private readonly Option<string?> _network = Text("--network", "access", "none (in a sandbox) or outbound (with --isolation process). Default: as the isolation has it.");
     private readonly OverflowOptions _overflow = new();
     private readonly PythonOptions _python = new();
     private readonly Option<bool?> _public = new("--public") { Description = "Callers need no key. --public false takes it back." };
@@ -45,7 +47,7 @@ internal sealed class SettingsOptions
     {
         foreach (var option in new Option[]
         {
-            _runtime, _handler, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
+            _runtime, _handler, _isolation, _network, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
             _queueLimit, _queueLimitBytes, _environment, _engine, _public,
         })
         {
@@ -62,6 +64,8 @@ internal sealed class SettingsOptions
     {
         Runtime = parsed.GetValue(_runtime),
         Handler = parsed.GetValue(_handler),
+        Isolation = parsed.GetValue(_isolation),
+        Network = parsed.GetValue(_network),
         Memory = parsed.GetValue(_memory),
         Cpu = parsed.GetValue(_cpu),
         Concurrency = Concurrency(parsed.GetValue(_concurrency)),

@@ -180,6 +180,11 @@ internal static class DescribeCommand
         }
 
         screen.Line();
+        if (revision is { Isolation: { } level, Settings.Isolation: null })
+        {
+            Pair(screen, "isolation", $"{level} (the server's default)");
+        }
+
         foreach (var (key, value) in SettingsText.Of(revision.Settings))
         {
             Pair(screen, key, value);

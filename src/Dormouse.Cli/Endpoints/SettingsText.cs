@@ -19,6 +19,8 @@ internal static class SettingsText
             ("pip", settings.Pip is { IsDefaultOrEmpty: false } pip ? string.Join("; ", pip) : null),
             ("requirements", settings.Requirements),
             ("system_packages", settings.SystemPackages is { } system ? system ? "true" : "false" : null),
+            ("isolation", settings.Isolation),
+            ("network", settings.Network),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", settings.Concurrency?.ToString()),

@@ -47,6 +47,12 @@ public sealed record RevisionSpec
     /// <summary>The environment that was made for these; null = the interpreter itself, with what the system has.</summary>
     public Environments.EnvironmentId? PythonEnvironment { get; init; }
 
+    /// <summary>How its instances are isolated; null = as the server does by default, which is the sandbox where that works. Specs stored before it was known have none.</summary>
+    public IsolationLevel? Isolation { get; init; }
+
+    /// <summary>What the user said of the network; null = nothing, and it is as its isolation has it. <see cref="NetworkAccess.None"/> goes with a sandbox only, <see cref="NetworkAccess.Outbound"/> with a process only.</summary>
+    public NetworkAccess? Network { get; init; }
+
     /// <summary>Memory limit and price class of one instance, MiB; 64 to the machine's memory. Default 512.</summary>
     public int MemoryMib { get; init; } = 512;
 

@@ -22,6 +22,12 @@ public sealed record RevisionWishes
 
     public bool? SystemPackages { get; init; }
 
+    /// <summary>"process" or "sandbox".</summary>
+    public string? Isolation { get; init; }
+
+    /// <summary>"none" or "outbound".</summary>
+    public string? Network { get; init; }
+
     /// <summary>A size; rounded up to whole MiB.</summary>
     public string? Memory { get; init; }
 

@@ -46,6 +46,34 @@ internal sealed class SpecCheck
         return value;
     }
 
+    /// <summary>Isolation and network, which go together: no network is what a sandbox has and a process cannot have.</summary>
+    public (IsolationLevel? Isolation, NetworkAccess? Network) Isolation(RevisionWishes wishes)
+    {
+        var isolation = wishes.Isolation is { } level ? IsolationLevels.Find(OneOf("isolation", level, IsolationLevels.Process, IsolationLevels.Sandbox)) : null;
+        if (wishes.Network is not { } network || !IsFine("isolation"))
+        {
+            return (isolation, null);
+        }
+
+        if (OneOf("network", network, IsolationLevels.None, IsolationLevels.Outbound) == IsolationLevels.Outbound)
+        {
+            if (isolation != IsolationLevel.Process)
+            {
+                Refuse("network", network, "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.");
+            }
+
+            return (isolation, NetworkAccess.Outbound);
+        }
+
+        if (isolation == IsolationLevel.Process && IsFine("network"))
+        {
+            Refuse("network", network, "network is 'none', but a process has the machine's network; set isolation to 'sandbox' with it, or leave network out.");
+        }
+
+        // Who wants no network wants the sandbox, and is not to get less where there is none.
+        return (IsolationLevel.Sandbox, NetworkAccess.None);
+    }
+
     /// <summary>Settings that mean something for models only.</summary>
     public void OnlyForModels(RevisionWishes wishes, RuntimeKind runtime)
     {

@@ -51,6 +51,7 @@ public static class SpecRules
 
         var runtime = check.Runtime("runtime", RuntimeKind.NameFor(wishes.Runtime, wishes.Handler));
         var handler = check.Handler("handler", wishes.Handler, runtime);
+        var (isolation, network) = check.Isolation(wishes);
         var memory = check.MemoryMib("memory", wishes.Memory, Math.Min(defaults.MemoryMib, machine.MemoryMib), MemoryMibMin, machine.MemoryMib);
         var cpu = check.Number("cpu", wishes.Cpu ?? (runtime.RunsModels ? machine.Cores : Math.Min(1, machine.Cores)), CpuMin, machine.Cores);
         var concurrency = wishes.IsConcurrencyAuto ? MostFound(cpu) : check.Count("concurrency", wishes.Concurrency ?? (runtime.RunsModels ? AtLeastOne(cpu) : 1), 1, ConcurrencyMax);
@@ -74,6 +75,8 @@ public static class SpecRules
             Pip = NeedsRules.Pip(check, wishes.Pip),
             Requirements = NeedsRules.Requirements(check, wishes.Requirements),
             SystemPackages = wishes.SystemPackages,
+            Isolation = isolation,
+            Network = network,
             MemoryMib = memory,
             Cpu = cpu,
             Concurrency = concurrency,
@@ -118,6 +121,8 @@ public static class SpecRules
         Pip = spec.Pip.IsEmpty ? null : spec.Pip,
         Requirements = spec.Requirements,
         SystemPackages = spec.SystemPackages,
+        Isolation = spec.Isolation is { } isolation ? IsolationLevels.NameOf(isolation) : null,
+        Network = spec.Network is { } network ? IsolationLevels.NameOf(network) : null,
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
         Concurrency = spec.IsConcurrencyAuto ? null : spec.Concurrency,

@@ -25,6 +25,12 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>The process that instances of a revision are forked from; null = nothing is known of one.</summary>
     TemplateReport? Template(RevisionId revision) => null;
 
+    /// <summary>How instances of such a revision are isolated on this machine.</summary>
+    IsolationLevel IsolationOf(RevisionSpec spec) => spec.Isolation ?? IsolationLevel.Process;
+
+    /// <summary>Why instances cannot be isolated as the revision wants it, a sentence; null when they can.</summary>
+    string? IsolationRefusal(RevisionSpec spec) => null;
+
     /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
     void Stop(InstanceId instance, StopReason reason);
 

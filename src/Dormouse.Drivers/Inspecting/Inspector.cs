@@ -18,6 +18,8 @@ internal sealed class Inspector(ProcessDriverOptions options, int atOnceMax, Wor
 
     public async Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
+        if (pools.Isolation.Refusal(pools.Isolation.Of(request.Spec)) is { } refusal)
+            return new Inspection.Refused(refusal);
         if (!request.Spec.Kind.RunsModels)
             return await InspectPythonAsync(request, cancellationToken);
         if (ModelFiles.Find(request.Package) is not { } files)
@@ -98,7 +100,9 @@ internal sealed class Inspector(ProcessDriverOptions options, int atOnceMax, Wor
 
     private async Task<InspectionOutcome> TryAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken)
     {
-        var run = new InspectionRun(examination, kind, options.ProcessesMax);
+        // As its instances will be: loading a model, and reading a pickle above all, runs a stranger's code.
+        var placed = Isolation.Place(kind, pools.Isolation.Of(examination.Request.Spec), options);
+        var run = new InspectionRun(examination, placed, options.ProcessesMax);
         if (!inbox.Post(() => Enter(run)))
             return Stopping;
         await using var left = cancellationToken.Register(() => inbox.Post(() => run.End(new Inspection.Unavailable("Nobody waits for it any more."))));

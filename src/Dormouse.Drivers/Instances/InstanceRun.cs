@@ -158,6 +158,8 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             return;
         }
 
+        if (exit.ProcessesRefused > 0)
+            host.Observer.Wrote(Instance, $"[it was refused a process or thread {exit.ProcessesRefused} times: it had as many as an instance may have]");
         var phase = _phase;
         _phase = Phase.Ending;
         if (phase == Phase.Loading)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Launching;
@@ -28,9 +29,12 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
         {
             Worker = number,
             SocketPath = worker.SocketPath,
-            Command = [.. kind.Command, "--socket", worker.SocketPath],
+            Command = kind.Sandbox is null
+                ? [.. kind.Command, "--socket", worker.SocketPath]
+                : [.. kind.Command, "--socket", SandboxRequest.SocketPath, "--listener", SandboxRequest.ListenerDescriptor.ToString(CultureInfo.InvariantCulture)],
             Environment = kind.Environment,
             Limits = limits,
+            Sandbox = kind.Sandbox,
         });
         return worker;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Launching;
 
@@ -12,8 +13,21 @@ internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, I
     /// <summary>What it reaches of the machine besides the system's own folders, for whoever shuts it in.</summary>
     public WorkerReach Reach { get; init; } = WorkerReach.Nothing;
 
-    public static WorkerKind Onnx(ProcessDriverOptions options) =>
-        new("onnx", ProgramCommand.For(options.WorkerPath), ProgramCommand.Environment(options.Environment), HasModelEngine: true);
+    /// <summary>Started in such a sandbox; null = in none.</summary>
+    public SandboxRequest? Sandbox { get; init; }
+
+    public static WorkerKind Onnx(ProcessDriverOptions options)
+    {
+        var command = ProgramCommand.For(options.WorkerPath);
+        return new("onnx", command, ProgramCommand.Environment(options.Environment), HasModelEngine: true)
+        {
+            Reach = new([.. command.Select(path => Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/")], [], Network: false),
+        };
+    }
+
+    /// <summary>The same worker in a sandbox.</summary>
+    public WorkerKind Sandboxed(ProcessDriverOptions options) =>
+        this with { Sandbox = new SandboxRequest { ReadOnlyFolders = [.. Reach.Reads.Distinct()], ScratchBytes = options.ScratchBytes } };
 }
 
 /// <summary>What a kind of worker needs of the machine besides the system's own folders (<c>/usr</c> and what links into it), its socket and its descriptors.</summary>

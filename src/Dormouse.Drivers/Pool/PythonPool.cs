@@ -9,18 +9,17 @@ internal sealed class PythonPool : IDisposable
     private readonly ProcessDriverOptions _options;
     private readonly List<Action<WorkerKind?, string>> _waiting = [];
 
-    /// <param name="pool">Makes the pool of what the function gives, which is nothing while it is unknown.</param>
-    public PythonPool(ProcessDriverOptions options, PythonPlace place, Func<Func<WorkerKind?>, WorkerPool> pool)
+    /// <param name="pools">Makes the pools of what the function gives, which is nothing while it is unknown.</param>
+    public PythonPool(ProcessDriverOptions options, PythonPlace place, Func<Func<WorkerKind?>, LevelPools> pools)
     {
         _options = options;
         Place = place;
-        Workers = pool(() => Kind);
-        Workers.Size = 0;
+        Workers = pools(() => Kind);
     }
 
     public PythonPlace Place { get; }
 
-    public WorkerPool Workers { get; }
+    public LevelPools Workers { get; }
 
     /// <summary>Null while it is being looked for.</summary>
     public PythonInterpreter? Interpreter { get; private set; }
@@ -41,15 +40,11 @@ internal sealed class PythonPool : IDisposable
         Interpreter = interpreter;
         if (interpreter is PythonInterpreter.Found found)
         {
-            Kind = PythonKinds.Runner(_options, Place, found.Path);
-            Workers.Refusal = null;
-            Workers.Open();
+            Kind = PythonKinds.Runner(_options, Place, found);
         }
-        else if (interpreter is PythonInterpreter.Missing missing)
-        {
-            Workers.Refusal = missing.Reason;
-            Workers.DenyAll(missing.Reason);
-        }
+
+        Workers.Refusal = (interpreter as PythonInterpreter.Missing)?.Reason;
+        Workers.Open();
 
         foreach (var told in _waiting.ToArray())
             WhenKnown(told);

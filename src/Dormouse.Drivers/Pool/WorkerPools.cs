@@ -9,14 +9,14 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Drivers.Pool;
 
 /// <summary>
-/// A pool for each kind of worker. That of ONNX workers is always kept full; one of Python workers, of which there is one for each environment, from the moment on that a revision needs it until
-/// no revision with traffic does. Used from the driver's inbox only.
+/// A pool for each kind of worker and each level of isolation. That of ONNX workers at the default level is always kept full; any other from the moment on that a revision needs it, and one of Python workers, of which
+/// there is a kind for each environment, until no revision with traffic does. Used from the driver's inbox only.
 /// </summary>
 internal sealed class WorkerPools : IDisposable
 {
     private readonly ProcessDriverOptions _options;
-    private readonly WorkerPool _models;
-    private readonly Func<Func<WorkerKind?>, WorkerPool> _make;
+    private readonly LevelPools _models;
+    private readonly Func<Func<WorkerKind?>, LevelPools> _make;
     private readonly Action<PythonPlace, Action<PythonInterpreter>> _find;
     private readonly Dictionary<PythonPlace, PythonPool> _python = [];
 
@@ -28,10 +28,15 @@ internal sealed class WorkerPools : IDisposable
     {
         _options = options;
         _find = find;
+        Isolation = new(options.Isolation);
         ModelKind = WorkerKind.Onnx(options);
-        _make = kind => new(options, (owner, limits) => kind() is { } known ? spawn(owner, limits, known) : null, kill, post, time, logger);
+        _make = kind => new(Isolation, level => new(
+            options, (owner, limits) => kind() is { } known ? spawn(owner, limits, Isolation.Place(known, level, options)) : null, kill, post, time, logger) { Size = 0 });
         _models = _make(() => ModelKind);
     }
+
+    /// <summary>Which level of isolation who gets. May be used outside the inbox.</summary>
+    public Isolation Isolation { get; }
 
     public WorkerKind ModelKind { get; }
 
@@ -44,18 +49,13 @@ internal sealed class WorkerPools : IDisposable
     /// <summary>The pool that a revision's instances are taken from.</summary>
     public WorkerPool Of(RevisionSpec spec)
     {
-        if (spec.Kind.RunsModels)
-            return _models;
-        Expect(spec);
-        return Python(PythonPlace.Of(spec)).Workers;
+        var pool = PoolsOf(spec).Of(Isolation.Of(spec));
+        pool.Size = _options.PoolSize;
+        return pool;
     }
 
     /// <summary>Instances of this revision may be wanted soon: from now on workers of its kind are kept ready.</summary>
-    public void Expect(RevisionSpec spec)
-    {
-        if (!spec.Kind.RunsModels)
-            Python(PythonPlace.Of(spec)).Workers.Size = _options.PoolSize;
-    }
+    public void Expect(RevisionSpec spec) => Of(spec);
 
     /// <summary>Pools of other environments than these are given up: their workers end when nobody has taken them.</summary>
     public void KeepReady(ImmutableHashSet<EnvironmentId> environments)
@@ -71,8 +71,11 @@ internal sealed class WorkerPools : IDisposable
     }
 
     /// <summary>A launcher is there (again).</summary>
-    public void Open()
+    /// <param name="sandbox">What it found about sandboxes.</param>
+    public void Open(SandboxReport sandbox)
     {
+        Isolation.Report = sandbox;
+        _models.Of(Isolation.Default).Size = _options.PoolSize;
         _models.Open();
         foreach (var pool in _python.Values)
             pool.Workers.Open();
@@ -98,6 +101,8 @@ internal sealed class WorkerPools : IDisposable
         foreach (var pool in _python.Values)
             pool.Dispose();
     }
+
+    private LevelPools PoolsOf(RevisionSpec spec) => spec.Kind.RunsModels ? _models : Python(PythonPlace.Of(spec)).Workers;
 
     private PythonPool Python(PythonPlace place)
     {

@@ -90,7 +90,7 @@ internal sealed class Interpreters(ProcessDriverOptions options, TimeProvider ti
     {
         var path = options.EnvironmentsFolder is { } folder ? ProgramOf(Path.Combine(folder, environment.Value)) : null;
         return path is not null && File.Exists(path)
-            ? new PythonInterpreter.Found(path, PythonInterpreter.Oldest)
+            ? new PythonInterpreter.Found(path, PythonInterpreter.Oldest, []) // Its own folder and its interpreter's are those of its kind of worker.
             : new PythonInterpreter.Missing($"The environment {environment.Value[..EnvironmentId.ShownLength]} is not there, or its interpreter has been removed. Deploy again to build it.");
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.ComponentModel;
 using System.Diagnostics;
 
@@ -12,14 +13,15 @@ internal abstract record PythonInterpreter
     /// <summary>An interpreter that has not answered by then is none.</summary>
     public static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
 
-    private const string Question = "import sys; print(sys.executable); print('%d.%d.%d' % sys.version_info[:3])";
+    private const string Question = "import sys; print(sys.executable); print('%d.%d.%d' % sys.version_info[:3]); print(sys.base_prefix); print(sys.base_exec_prefix); print(sys.prefix)";
 
     private PythonInterpreter()
     {
     }
 
     /// <param name="Path">The program itself, not a wrapper in front of it.</param>
-    public sealed record Found(string Path, Version Version) : PythonInterpreter;
+    /// <param name="Folders">Where it and its libraries are.</param>
+    public sealed record Found(string Path, Version Version, ImmutableArray<string> Folders) : PythonInterpreter;
 
     /// <param name="Reason">A sentence, with what mends it.</param>
     public sealed record Missing(string Reason) : PythonInterpreter;
@@ -65,10 +67,10 @@ internal abstract record PythonInterpreter
     private static PythonInterpreter Read(string command, int exitCode, string answer)
     {
         var lines = answer.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (exitCode != 0 || lines is not [var path, var version] || !Path.IsPathRooted(path) || !Version.TryParse(version, out var parsed))
+        if (exitCode != 0 || lines is not [var path, var version, .. var folders] || !Path.IsPathRooted(path) || !Version.TryParse(version, out var parsed))
             return NotThere(command, $"it ended with {exitCode} and did not say what it is");
         return parsed >= Oldest
-            ? new Found(path, parsed)
+            ? new Found(path, parsed, [.. folders.Distinct()])
             : new Missing($"'{command}' is Python {parsed}; {Oldest} or newer is needed for Python endpoints. Install one, or name it with workers.python.");
     }
 

@@ -15,10 +15,10 @@ internal static class PythonKinds
         "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SOURCE_DATE_EPOCH", "CC", "CXX", "CFLAGS", "LDFLAGS",
     ];
 
-    /// <summary>Runs functions with the interpreter at this path.</summary>
-    public static WorkerKind Runner(ProcessDriverOptions options, PythonPlace place, string path) => new("python", Command(path), Environment(options), HasModelEngine: false)
+    /// <summary>Runs functions with this interpreter.</summary>
+    public static WorkerKind Runner(ProcessDriverOptions options, PythonPlace place, PythonInterpreter.Found found) => new("python", Command(found.Path), Environment(options), HasModelEngine: false)
     {
-        Reach = new([.. Reads(options, path), .. place.Environment is { } id && options.EnvironmentsFolder is { } folder ? (string[])[Path.Combine(folder, id.Value)] : []], [], Network: false),
+        Reach = new([.. Reads(options, found.Path), .. found.Folders, .. place.Environment is { } id && options.EnvironmentsFolder is { } folder ? (string[])[Path.Combine(folder, id.Value)] : []], [], Network: false),
     };
 
     /// <summary>Builds an environment of the interpreter at this path.</summary>

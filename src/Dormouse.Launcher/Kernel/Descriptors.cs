@@ -175,6 +175,33 @@ internal static unsafe class Descriptors
         }
     }
 
+    /// <summary>A file in memory with this content, to be read from its start by whoever gets the descriptor.</summary>
+    public static int FileOf(string name, ReadOnlySpan<byte> content)
+    {
+        const uint CloseOnExec = 1;
+        var file = Check(Libc.AnonymousFile(name, CloseOnExec), "memfd_create");
+        fixed (byte* start = content)
+            Check((int)Libc.Write(file, start, (nuint)content.Length), "write");
+        _ = Libc.Seek(file, 0, 0);
+        return file;
+    }
+
+    /// <summary>Another descriptor of the same, with a number that no descriptor of a child gets; closes the one that was given.</summary>
+    public static int MoveHigh(int descriptor)
+    {
+        const int DuplicateCloseOnExec = 1030, First = 64;
+        var moved = Check(Libc.Control(descriptor, DuplicateCloseOnExec, First), "fcntl");
+        Close(descriptor);
+        return moved;
+    }
+
+    /// <summary>The process of a descriptor (<c>pidfd_open</c>) has ended.</summary>
+    public static bool HasEnded(int process)
+    {
+        var entry = new Libc.PollEntry { Descriptor = process, Wanted = Libc.PollIn };
+        return Libc.Poll(&entry, 1, 0) > 0;
+    }
+
     public static void Close(int descriptor)
     {
         if (descriptor >= 0)

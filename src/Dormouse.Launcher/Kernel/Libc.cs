@@ -16,10 +16,12 @@ internal static unsafe partial class Libc
     public const int Unix = 1, Stream = 1, SequencedPackets = 5;
     public const int SendNoSignal = 0x4000, ReceiveTruncated = 0x20, ReceiveCloseOnExec = 0x40000000;
     public const int SpawnSignalDefaults = 4, SpawnSignalMask = 8, SpawnNewSession = 0x80;
-    public const int LimitData = 2, LimitCore = 4, LimitFiles = 7;
+    public const int LimitFileSize = 1, LimitData = 2, LimitCore = 4, LimitFiles = 7;
     public const int SetChildSubreaper = 36, SetNoNewPrivileges = 38;
     public const int WaitNoHang = 1, WaitExited = 4, WaitLeave = 0x1000000;
-    public const int CallPidfdOpen = 434, CallPidfdSignal = 424, CallCloseRange = 436;
+    public const int CallPidfdSignal = 424, CallOpenTree = 428, CallMoveMount = 429, CallPidfdOpen = 434, CallCloseRange = 436, CallMountSetAttributes = 442;
+    public const int CurrentFolder = -100;
+    public const int CloneFileSystem = 0x200, NewMounts = 0x20000;
 
     [StructLayout(LayoutKind.Sequential)]
     public struct PollEntry
@@ -100,6 +102,39 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     public static partial long SystemCall(nint number, nuint a, nuint b, nuint c, nuint d = 0);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    public static partial long SystemCall(nint number, nint a, byte* b, nint c, void* d, nint e);
+
+    [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
+    public static partial int JoinNamespace(int descriptor, int kind);
+
+    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
+    public static partial int Unshare(int flags);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUser();
+
+    [LibraryImport("libc", EntryPoint = "execve", SetLastError = true)]
+    public static partial int Become(byte* path, byte** arguments, byte** environment);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int AnonymousFile(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    public static partial long Seek(int descriptor, long offset, int origin);
+
+    [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int ChangeMode(string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
+    public static partial int ChangeMode(int descriptor, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
+    public static partial int ChangeOwner(int descriptor, uint user, uint group);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Status(int folder, string path, int flags, uint mask, byte* status);
 
     [LibraryImport("libc", EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RemoveFolder(string path);

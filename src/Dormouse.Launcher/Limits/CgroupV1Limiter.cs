@@ -34,12 +34,15 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
 
+    public override ImmutableArray<(string Here, string Inside)> Views(string name) => [.. controllers.Select(pair => ($"{pair.Value}/{name}", $"/sys/fs/cgroup/{pair.Key}"))];
+
     public override WorkerUsage Usage(string name)
     {
         var memory = $"{controllers["memory"]}/{name}/memory";
         return new(
             ReadNumber($"{memory}.max_usage_in_bytes"),
             controllers.TryGetValue("cpuacct", out var cpu) ? ReadNumber($"{cpu}/{name}/cpuacct.usage") / 1000 : 0,
-            ReadKey($"{memory}.oom_control", "oom_kill"));
+            ReadKey($"{memory}.oom_control", "oom_kill"),
+            controllers.TryGetValue("pids", out var pids) ? ReadKey($"{pids}/{name}/pids.events", "max") : 0);
     }
 }

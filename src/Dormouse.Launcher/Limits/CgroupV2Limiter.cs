@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Protocol.Launching;
 
@@ -26,10 +27,13 @@ internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
 
+    public override ImmutableArray<(string Here, string Inside)> Views(string name) => [($"{folder}/{name}", "/sys/fs/cgroup")];
+
     public override WorkerUsage Usage(string name) => new(
         ReadNumber($"{folder}/{name}/memory.peak"),
         ReadKey($"{folder}/{name}/cpu.stat", "usage_usec"),
-        ReadKey($"{folder}/{name}/memory.events", "oom_kill"));
+        ReadKey($"{folder}/{name}/memory.events", "oom_kill"),
+        ReadKey($"{folder}/{name}/pids.events", "max"));
 
     protected override void Enable(string folder) => _ = Descriptors.WriteText($"{folder}/cgroup.subtree_control", Controllers);
 }

@@ -18,6 +18,9 @@ internal abstract class WorkerLimiter
     /// <summary>Makes a place for a worker. The child writes itself into each returned file before it runs the program.</summary>
     public abstract ImmutableArray<string> Create(string name);
 
+    /// <summary>Folders of a place that tell what is in it how it is bounded: where each is here, and where programs look for it.</summary>
+    public virtual ImmutableArray<(string Here, string Inside)> Views(string name) => [];
+
     /// <summary>Sets the limits. The process may not exist yet (0): then the place alone is limited.</summary>
     public abstract LimitFailure? Apply(string name, int process, WorkerLimits limits);
 
@@ -37,4 +40,5 @@ internal abstract class WorkerLimiter
 internal sealed record LimitFailure(string Reason, bool OutOfMemory);
 
 /// <param name="OutOfMemoryKills">Times that the kernel killed for the memory limit.</param>
-internal readonly record struct WorkerUsage(long PeakMemoryBytes, long CpuMicroseconds, long OutOfMemoryKills);
+/// <param name="ProcessesRefused">Times that a process or thread was refused for their limit.</param>
+internal readonly record struct WorkerUsage(long PeakMemoryBytes, long CpuMicroseconds, long OutOfMemoryKills, long ProcessesRefused);

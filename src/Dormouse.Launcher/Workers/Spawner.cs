@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Dormouse.Launcher.Kernel;
+using Dormouse.Launcher.Sandboxing;
 
 namespace Dormouse.Launcher.Workers;
 
@@ -32,9 +33,12 @@ internal sealed unsafe class Spawner
     public Spawner()
     {
         _prefix = [];
-        if (Array.Find(SetPrivilegesPaths, File.Exists) is { } path)
+        SetPrivileges = Array.Find(SetPrivilegesPaths, File.Exists);
+        if (SetPrivileges is { } path)
         {
-            ImmutableArray<string> prefix = [path, "--pdeathsig", "KILL", "--"];
+            // What a launcher may do in its own namespaces is not for its children.
+            ImmutableArray<string> dropped = OwnNamespaces.IsInside ? ["--ambient-caps", "-all", "--inh-caps", "-all"] : [];
+            ImmutableArray<string> prefix = [path, "--pdeathsig", "KILL", .. dropped, "--"];
             _prefix = Run([], [.. prefix, Shell, "-c", ":"]) == 0 ? prefix : [];
         }
     }
@@ -42,25 +46,31 @@ internal sealed unsafe class Spawner
     /// <summary>True: the kernel itself kills a child when the launcher dies, even one that never looks at its control socket.</summary>
     public bool DiesWithLauncher => !_prefix.IsEmpty;
 
+    /// <summary>Path of setpriv; null = there is none.</summary>
+    public string? SetPrivileges { get; }
+
     /// <summary>Starts a program in a session of its own. Returns 0 or the error number.</summary>
-    /// <param name="places">Files that the child writes "0" to before it runs the program.</param>
-    /// <param name="control">Becomes descriptor 3; -1 = none.</param>
-    /// <param name="output">Becomes descriptors 1 and 2.</param>
-    public int Start(
-        ImmutableArray<string> places, ImmutableArray<string> command, IEnumerable<KeyValuePair<string, string>> environment, int control, int output, out int process)
+    /// <param name="inherited">Become descriptors 4, 5, …; each must be a high number itself. -1 = none in this place.</param>
+    public int Start(WorkerStart start, ReadOnlySpan<int> inherited, out int process)
     {
         using var arguments = new NativeStrings(
-            [Shell, "-c", Shim, "dormouse-worker", places.Length.ToString(CultureInfo.InvariantCulture), .. places, .. _prefix, .. command]);
-        using var variables = new NativeStrings([.. environment.Select(entry => $"{entry.Key}={entry.Value}")]);
+            [Shell, "-c", Shim, "dormouse-worker", start.Places.Length.ToString(CultureInfo.InvariantCulture), .. start.Places, .. _prefix, .. start.Command]);
+        using var variables = new NativeStrings([.. start.Environment.Select(entry => $"{entry.Key}={entry.Value}")]);
         var actions = stackalloc byte[AttributeBytes];
         var attributes = stackalloc byte[AttributeBytes];
         var signals = stackalloc byte[128];
         _ = Libc.FileActionsInit(actions);
         _ = Libc.FileActionsDuplicate(actions, _nothing, 0);
-        _ = Libc.FileActionsDuplicate(actions, output, 1);
-        _ = Libc.FileActionsDuplicate(actions, output, 2);
-        if (control >= 0)
-            _ = Libc.FileActionsDuplicate(actions, control, ControlDescriptor);
+        _ = Libc.FileActionsDuplicate(actions, start.Output, 1);
+        _ = Libc.FileActionsDuplicate(actions, start.Output, 2);
+        if (start.Control >= 0)
+            _ = Libc.FileActionsDuplicate(actions, start.Control, ControlDescriptor);
+        for (var i = 0; i < inherited.Length; i++)
+        {
+            if (inherited[i] >= 0)
+                _ = Libc.FileActionsDuplicate(actions, inherited[i], ControlDescriptor + 1 + i);
+        }
+
         _ = Libc.AttributesInit(attributes);
         _ = Libc.AttributesFlags(attributes, Libc.SpawnSignalDefaults | Libc.SpawnSignalMask | Libc.SpawnNewSession);
         new Span<byte>(signals, 128).Clear();
@@ -76,10 +86,20 @@ internal sealed unsafe class Spawner
     }
 
     /// <summary>Runs a short program to its end: its exit code, or -1 when it did not run or a signal ended it.</summary>
-    public int Run(ImmutableArray<string> places, ImmutableArray<string> command)
+    public int Run(ImmutableArray<string> places, ImmutableArray<string> command) =>
+        Start(new WorkerStart { Places = places, Command = command, Output = _nothing }, [], out var process) == 0 ? Wait(process) : -1;
+
+    /// <summary>Kills a program of <see cref="Start"/> and waits for its end; 0 = there is none.</summary>
+    public static void End(int process)
     {
-        if (Start(places, command, [], control: -1, _nothing, out var process) != 0)
-            return -1;
+        if (process == 0)
+            return;
+        _ = Libc.Kill(process, Libc.SignalKill);
+        _ = Wait(process);
+    }
+
+    private static int Wait(int process)
+    {
         int status;
         while (Libc.Wait(process, &status, 0, null) < 0)
         {

@@ -21,8 +21,16 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     public LineCutter Lines { get; } = lines;
 
-    /// <summary>0 until it runs, of a fork until it has said so.</summary>
+    /// <summary>What was started: the worker, or the outer process of its sandbox, with which everything in the sandbox ends. 0 until it runs, of a fork until it has said so.</summary>
     public int ProcessId { get; set; }
+
+    public bool IsSandboxed { get; init; }
+
+    /// <summary>The worker's own process in its sandbox, as this machine numbers it; 0 until it is known, and of one that is not sandboxed.</summary>
+    public int InsideId { get; set; }
+
+    /// <summary>That process as a descriptor: its number may be another's once the sandbox has reaped it. -1 = not known.</summary>
+    public int InsideDescriptor { get; set; } = -1;
 
     /// <summary>Readable when the process has ended; -1 where the kernel has none, or once it has been reaped.</summary>
     public int EndDescriptor { get; set; } = -1;
@@ -47,6 +55,9 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
     /// <summary>It did not fit into its limit, as the launcher (not the kernel) found.</summary>
     public bool ExceededMemory { get; set; }
 
+    /// <summary>Times that it was refused a process or thread for their limit, as last read.</summary>
+    public long ProcessesRefused { get; set; }
+
     /// <summary>How it ended; null while it runs.</summary>
     public WorkerEnd? End { get; set; }
 
@@ -59,6 +70,8 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
         CloseOutput();
         Descriptors.Close(EndDescriptor);
         EndDescriptor = -1;
+        Descriptors.Close(InsideDescriptor);
+        InsideDescriptor = -1;
     }
 
     public void CloseControl()

@@ -1,17 +1,18 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Launcher.Limits;
+using Dormouse.Launcher.Sandboxing;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Launcher.Workers;
 
 /// <summary>All workers of this launcher: starts them, makes them instances, passes on what they say, reaps them, and clears away what they leave.</summary>
+/// <param name="sandbox">Null where there is none: a worker that is to be sandboxed does not start.</param>
 /// <param name="tell">Takes events for the server.</param>
 /// <param name="isCongested">The server reads slowly: lines are dropped.</param>
 internal sealed unsafe partial class WorkerTable(
-    WorkerLimiter limiter, Spawner spawner, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
+    WorkerLimiter limiter, Spawner spawner, Sandbox? sandbox, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
 {
     /// <summary>How long an ended worker's place may stay occupied before the server is told so and need not wait any more.</summary>
     public static readonly TimeSpan ClearTimeMax = TimeSpan.FromSeconds(10);
@@ -61,10 +62,12 @@ internal sealed unsafe partial class WorkerTable(
             {
                 // It is ending, or it is out of reach from now on: the same.
                 worker.CloseControl();
-                Kill(worker);
+                if (!KillInside(worker))
+                    Kill(worker);
                 return;
             }
 
+            FindInside(worker);
             if (++worker.Messages > worker.MessagesMax || count > _buffer.Length || Parse(count) is not { } message || !Take(worker, message, sender))
             {
                 worker.Error ??= "the worker broke the control protocol";
@@ -112,7 +115,7 @@ internal sealed unsafe partial class WorkerTable(
 
     private void Spawn(SpawnWorker spawn)
     {
-        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time));
+        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time)) { IsSandboxed = spawn.Sandbox is not null };
         if (!_workers.TryAdd(spawn.Worker, worker))
             return;
         if (Start(worker, spawn) is { } problem)
@@ -160,7 +163,11 @@ internal sealed unsafe partial class WorkerTable(
                 return failure;
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
-            var error = spawner.Start(places, spawn.Command, spawn.Environment, theirControl, theirOutput, out var process);
+            var start = new WorkerStart { Number = spawn.Worker, Places = places, Command = spawn.Command, Environment = spawn.Environment, Control = theirControl, Output = theirOutput };
+            int process;
+            var error = spawn.Sandbox is not { } request ? spawner.Start(start, [], out process)
+                : sandbox is null ? throw new IOException("there is no sandbox on this machine")
+                : sandbox.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), limiter.LimitsProcess ? spawn.Limits.ProcessesMax : 0, out process);
             if (error != 0)
                 return Descriptors.Words(error);
             worker.ProcessId = process;
@@ -197,43 +204,10 @@ internal sealed unsafe partial class WorkerTable(
         {
             Kill(worker);
         }
-        else if (command is AssignWorker assign && ApplyLimits(worker, assign.Limits) && Assign(worker, assign) is { } problem)
+        else if (command is AssignWorker assign && ApplyLimits(worker, assign.Limits) && Assignments.Pass(worker, assign, worker.IsSandboxed ? sandbox : null) is { } problem)
         {
             worker.Error ??= problem;
             Kill(worker);
-        }
-    }
-
-    /// <summary>Null when the worker has its assignment or is ending, else why not.</summary>
-    private static string? Assign(WorkerProcess worker, AssignWorker assign)
-    {
-        if (worker.Control < 0)
-            return null; // It ended, or was ended, before this came: how is seen when it is reaped.
-        var packet = JsonSerializer.SerializeToUtf8Bytes(assign.Assignment, WorkerJson.Default.WorkerAssignment);
-        if (packet.Length > WorkerAssignment.PacketBytesMax)
-            return $"the assignment has {packet.Length} bytes; {WorkerAssignment.PacketBytesMax} are allowed";
-        Span<int> descriptors = stackalloc int[assign.Descriptors.Length];
-        descriptors.Fill(-1);
-        try
-        {
-            for (var i = 0; i < descriptors.Length; i++)
-            {
-                var source = assign.Descriptors[i];
-                var flags = source.Write ? Libc.OpenReadWrite | Libc.OpenCreate | Libc.OpenTruncate : Libc.OpenRead;
-                const uint OwnerOnly = 0x180; // rw-------
-                descriptors[i] = Libc.Open(source.Path, flags | Libc.OpenCloseOnExec, OwnerOnly);
-                if (descriptors[i] < 0)
-                    return $"file {i + 1} of {descriptors.Length} could not be opened ({Descriptors.Words(Marshal.GetLastPInvokeError())})";
-            }
-
-            var error = Descriptors.SendPacket(worker.Control, packet, descriptors);
-            // One that has ended without our knowing yet is no different.
-            return error is 0 or Libc.BrokenPipe or Libc.ConnectionReset ? null : $"the assignment could not be sent ({Descriptors.Words(error)})";
-        }
-        finally
-        {
-            foreach (var descriptor in descriptors)
-                Descriptors.Close(descriptor);
         }
     }
 
@@ -243,7 +217,7 @@ internal sealed unsafe partial class WorkerTable(
         // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
         if (limits == worker.Limits)
             return true;
-        if (limiter.Apply(worker.Place, worker.ProcessId, limits) is not { } failure)
+        if (limiter.Apply(worker.Place, worker.InsideId > 0 ? worker.InsideId : worker.ProcessId, limits) is not { } failure)
         {
             worker.Limits = limits;
             return true;
@@ -266,6 +240,27 @@ internal sealed unsafe partial class WorkerTable(
         pair[0] = FilesMax;
         pair[1] = FilesMax;
         _ = Libc.ProcessLimit(worker.ProcessId, Libc.LimitFiles, pair, null);
+    }
+
+    /// <summary>The first word of a sandboxed worker is the time when its process is there to be found.</summary>
+    private void FindInside(WorkerProcess worker)
+    {
+        if (!worker.IsSandboxed || worker.InsideId != 0)
+            return;
+        worker.InsideId = Sandbox.WorkerOf(worker.ProcessId);
+        if (worker.InsideId == 0)
+            return;
+        worker.InsideDescriptor = (int)Libc.SystemCall(Libc.CallPidfdOpen, (nuint)worker.InsideId, 0, 0);
+        tell(new WorkerSpawned(worker.Number, worker.InsideId));
+    }
+
+    /// <summary>Kills the worker in its sandbox, and leaves it to the sandbox to end and to say how the worker had ended. False: it is not sandboxed, or not known.</summary>
+    private static bool KillInside(WorkerProcess worker)
+    {
+        if (worker.InsideDescriptor < 0)
+            return false;
+        _ = Libc.SystemCall(Libc.CallPidfdSignal, worker.InsideDescriptor, (byte*)Libc.SignalKill, 0, null, 0);
+        return true;
     }
 
     /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's. Of a fork, which its template reaps, the process alone.</summary>
@@ -310,7 +305,7 @@ internal sealed unsafe partial class WorkerTable(
             if (Libc.Wait(process, &status, 0, usage) != process || worker is null)
                 continue; // An orphan that a worker left.
             _running.Remove(process);
-            SetEnd(worker, Ended(status, usage));
+            SetEnd(worker, Ended(worker, status, usage));
             EndForks(worker);
         }
     }
@@ -326,13 +321,15 @@ internal sealed unsafe partial class WorkerTable(
         worker.CloseAll();
     }
 
-    private static WorkerEnd Ended(int status, long* usage)
+    private static WorkerEnd Ended(WorkerProcess worker, int status, long* usage)
     {
-        var signal = status & 0x7F;
+        var endingSignal = status & 0x7F;
+        int? code = endingSignal == 0 ? (status >> 8) & 0xFF : null;
+        var (exitCode, signal) = worker.IsSandboxed ? Sandbox.EndOf(code, endingSignal == 0 ? null : endingSignal) : (code, endingSignal == 0 ? null : endingSignal);
         const int UserSeconds = 0, UserMicroseconds = 1, SystemSeconds = 2, SystemMicroseconds = 3, PeakKib = 4;
         return new(
-            signal == 0 ? (status >> 8) & 0xFF : null,
-            signal == 0 ? null : signal,
+            exitCode,
+            signal,
             usage[PeakKib] * 1024,
             (usage[UserSeconds] + usage[SystemSeconds]) * 1_000_000 + usage[UserMicroseconds] + usage[SystemMicroseconds]);
     }
@@ -340,6 +337,7 @@ internal sealed unsafe partial class WorkerTable(
     private void Clear(WorkerProcess worker, WorkerEnd end)
     {
         var used = limiter.Usage(worker.Place);
+        worker.ProcessesRefused = Math.Max(worker.ProcessesRefused, used.ProcessesRefused);
         if (!limiter.TryClear(worker.Place, worker.ProcessId, LivingSessions()))
         {
             if (time.GetElapsedTime(worker.EndedAt) < ClearTimeMax)
@@ -369,6 +367,7 @@ internal sealed unsafe partial class WorkerTable(
             used.CpuMicroseconds > 0 ? used.CpuMicroseconds : end.CpuMicroseconds)
         {
             Error = worker.Error,
+            ProcessesRefused = worker.ProcessesRefused,
         });
     }
 

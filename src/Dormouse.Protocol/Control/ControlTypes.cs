@@ -51,6 +51,12 @@ public sealed record RevisionSettings
     /// <summary>The system's packages are seen; null = when nothing is installed.</summary>
     public bool? SystemPackages { get; init; }
 
+    /// <summary>"process" or "sandbox"; null = the server's default.</summary>
+    public string? Isolation { get; init; }
+
+    /// <summary>"none" (in a sandbox) or "outbound" (as a process); null = as its isolation has it.</summary>
+    public string? Network { get; init; }
+
     public string? Memory { get; init; }
 
     public double? Cpu { get; init; }
@@ -214,6 +220,9 @@ public sealed record RevisionInfo
 
     /// <summary>Settings in force, defaults applied.</summary>
     public required RevisionSettings Settings { get; init; }
+
+    /// <summary>How its instances are isolated on this server: "process" or "sandbox"; the setting of that name when there is one.</summary>
+    public string? Isolation { get; init; }
 
     public required ImmutableArray<PackageFileInfo> Files { get; init; }
 

@@ -32,6 +32,28 @@ public sealed record SpawnWorker : LauncherCommand
 
     /// <summary>Limits until it is assigned.</summary>
     public required WorkerLimits Limits { get; init; }
+
+    /// <summary>The sandbox it is started in; null = none, it sees the machine as the launcher does.</summary>
+    public SandboxRequest? Sandbox { get; init; }
+}
+
+/// <summary>What a sandboxed worker sees beside the system itself (docs/spec/sandbox.md).</summary>
+public sealed record SandboxRequest
+{
+    /// <summary>Where a sandboxed worker finds its own HTTP socket. The launcher listens on <see cref="SpawnWorker.SocketPath"/> and passes the descriptor.</summary>
+    public const string SocketPath = "/run/dormouse.sock";
+
+    /// <summary>The descriptor that listens.</summary>
+    public const int ListenerDescriptor = 4;
+
+    /// <summary>Where it finds the package of its revision.</summary>
+    public const string PackagePath = "/package";
+
+    /// <summary>Folders that it sees read-only at their own absolute paths: its program, its interpreter, its libraries.</summary>
+    public required ImmutableArray<string> ReadOnlyFolders { get; init; }
+
+    /// <summary>Size of <c>/tmp</c> and of <c>/dev/shm</c>, bytes each; what is in them counts as the worker's memory.</summary>
+    public required long ScratchBytes { get; init; }
 }
 
 /// <summary>Makes a generic worker an instance: the launcher sets the limits, opens the files and passes the descriptors with the assignment.</summary>
@@ -84,8 +106,18 @@ public sealed record LauncherHello(int ProcessId, string Cgroups, ImmutableArray
 {
     /// <summary>"aot" or "jit".</summary>
     public string Build { get; init; } = "jit";
+
+    /// <summary>What was found out about sandboxes by starting one.</summary>
+    public SandboxReport Sandbox { get; init; } = new(Works: false, "the launcher said nothing of it", []);
 }
 
+/// <param name="Works">Workers can be sandboxed.</param>
+/// <param name="Reason">Why they cannot, a clause with what mends it; null when they can.</param>
+/// <param name="Missing">Sentences: what a sandbox of this server does not do here.</param>
+public sealed record SandboxReport(bool Works, string? Reason, ImmutableArray<string> Missing);
+
+/// <summary>The worker's process is there. Of a sandboxed worker said twice: first of the sandbox's own process, then, before the worker says hello, of the worker.</summary>
+/// <param name="ProcessId">As this machine numbers it.</param>
 public sealed record WorkerSpawned(long Worker, int ProcessId) : LauncherEvent;
 
 /// <summary>The worker sent a message on its control socket.</summary>
@@ -101,6 +133,9 @@ public sealed record WorkerExited(long Worker, int? ExitCode, int? Signal, bool 
 {
     /// <summary>Why the launcher ended it, or could not start it, in plain words without paths; null when it ended by itself or on command.</summary>
     public string? Error { get; init; }
+
+    /// <summary>Times that it was refused a process or thread for their limit.</summary>
+    public long ProcessesRefused { get; init; }
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
@@ -49,7 +50,7 @@ internal static class ControlSetup
         .AddSingleton<FunctionsApi>()
         .AddSingleton(services => new DeployCheck(
             services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
-            services.GetRequiredService<EnvironmentPlanner>(), Machine(settings)))
+            services.GetRequiredService<EnvironmentPlanner>(), services.GetRequiredService<IInstanceDriver>(), Machine(settings)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()

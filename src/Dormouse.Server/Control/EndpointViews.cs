@@ -68,7 +68,11 @@ internal sealed class EndpointViews(
     }
 
     public async Task<RevisionInfo> RevisionAsync(Endpoint endpoint, Revision revision, CancellationToken cancellationToken) =>
-        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken)) with { Template = RevisionViews.Template(driver.Template(revision.Id)) };
+        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken)) with
+        {
+            Isolation = IsolationLevels.NameOf(driver.IsolationOf(revision.Spec)),
+            Template = RevisionViews.Template(driver.Template(revision.Id)),
+        };
 
     /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
     public static string Status(Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples)

@@ -12,7 +12,7 @@ internal static class DecoratorSettings
 {
     /// <summary>Members that a revision has under the same name.</summary>
     private static readonly string[] Plain =
-        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment", "python", "pip", "requirements", "system_packages"];
+        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment", "python", "pip", "requirements", "system_packages", "isolation", "network"];
 
     /// <param name="module">File of the function.</param>
     public static FunctionInfo Read(PythonFunction function, string module)
@@ -76,8 +76,6 @@ internal static class DecoratorSettings
         var shown = ShownText.Of(member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString() ?? "" : member.Value.GetRawText());
         return member.Name switch
         {
-            "network" when shown == "outbound" => null,
-            "network" => $"network is '{shown}', which a process cannot be held to; allowed is outbound, or leave it out.",
             "schedule" => $"schedule is {shown}, but this server calls nothing by itself; leave it out.",
             var name => $"{name} is no setting of a function.",
         };

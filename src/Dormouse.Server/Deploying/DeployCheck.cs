@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Environments;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
@@ -26,7 +27,8 @@ internal abstract record DeployVerdict
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, EnvironmentPlanner environments, MachineFacts machine)
+internal sealed class DeployCheck(
+    PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, EnvironmentPlanner environments, IInstanceDriver driver, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -117,6 +119,7 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
                 Refused(ProblemCode.SpecInvalid, [.. faults.Select(f => f.Message), .. signatureErrors]),
             SpecOutcome.Accepted when !signatureErrors.IsEmpty => Refused(ProblemCode.SpecInvalid, signatureErrors),
             SpecOutcome.Accepted accepted when room.Refusal(tenant, name, accepted.Spec, isBesideOthers: canary is not null) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
+            SpecOutcome.Accepted accepted when driver.IsolationRefusal(accepted.Spec) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted { Spec.BatchMax: > 1 and var batchMax } when !request.Verify => Refused(
                 ProblemCode.SpecInvalid, [$"batch_max is {batchMax} and verify is off; whether invocations of the model can share runs is found out by verifying it. Verify it, or leave batch_max out."]),
             SpecOutcome.Accepted { Spec.Overflow: { } away } when overflow.Refusal(away) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),

@@ -92,6 +92,8 @@ internal sealed class ServerStores : IAsyncDisposable
                 TemplateIdleTime = workers.TemplateIdleTime,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
+                Isolation = workers.Isolation,
+                ScratchBytes = (long)workers.ScratchMib << 20,
                 InspectionsAtOnceMax = 1,
                 PythonInterpreters = settings.Environments.Interpreters,
                 EnvironmentsFolder = settings.EnvironmentsFolder,

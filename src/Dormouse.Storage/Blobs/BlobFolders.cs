@@ -7,6 +7,12 @@ namespace Dormouse.Storage.Blobs;
 /// <summary>Where files lie. Every name that becomes part of a path is checked here, whatever was checked before.</summary>
 internal sealed class BlobFolders(DataFolder folder)
 {
+    /// <summary>Of a blob and of a package's files: instances may be other users than the server, and the folders above these let nobody else in.</summary>
+    public const UnixFileMode ReadableFile = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    private const UnixFileMode ReadableFolder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
     private static readonly SearchValues<char> TenantCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-");
 
     public string Blobs => folder.BlobsPath;
@@ -35,6 +41,18 @@ internal sealed class BlobFolders(DataFolder folder)
             DataFolder.MakeFolder(path);
         }
     }
+
+    /// <summary>Lets other users read a folder and what is below it, whatever the process masks.</summary>
+    public static void MakeReadable(string path)
+    {
+        foreach (var below in Directory.EnumerateDirectories(path, "*", SearchOption.AllDirectories).Prepend(path))
+        {
+            File.SetUnixFileMode(below, ReadableFolder);
+        }
+    }
+
+    /// <summary>Other users may read it.</summary>
+    public static bool IsReadable(string path) => File.GetUnixFileMode(path).HasFlag(UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
 
     private static BlobHash Checked(BlobHash hash) =>
         BlobHash.IsValid(hash.Value) ? hash : throw new ArgumentException("A hash is 64 lower-case hexadecimal digits.", nameof(hash));

@@ -94,8 +94,8 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, TimeProvi
             File.Delete(path);
         }
 
-        // Only now: an upload that a crash leaves behind must stay writable.
-        File.SetUnixFileMode(blob, UnixFileMode.UserRead);
+        // Readable by other users too, because instances may be others; the folder above lets nobody in. Only now: an upload that a crash leaves behind must stay writable.
+        File.SetUnixFileMode(blob, BlobFolders.ReadableFile);
         Libc.FlushFolder(folder);
     }
 }

@@ -54,6 +54,12 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
     private string Materialise(Package package, string name)
     {
         var target = folders.Package(name);
+        if (Directory.Exists(target) && !BlobFolders.IsReadable(target))
+        {
+            // An earlier version put it together for its own user alone. What is open of it stays open.
+            Directory.Delete(target, recursive: true);
+        }
+
         if (!Directory.Exists(target))
         {
             try
@@ -94,8 +100,12 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
                 // A file system without links, or one that has too many of this file: a copy serves as well.
                 File.Copy(blob, path);
             }
+
+            // A blob that an earlier version stored is its owner's alone.
+            File.SetUnixFileMode(path, BlobFolders.ReadableFile);
         }
 
+        BlobFolders.MakeReadable(half);
         Directory.Move(half, target);
     }
 }

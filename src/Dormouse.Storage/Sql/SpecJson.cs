@@ -33,6 +33,10 @@ internal sealed class StoredSpec
 
     public string? PythonEnvironment { get; set; }
 
+    public string? Isolation { get; set; }
+
+    public string? Network { get; set; }
+
     public int MemoryMib { get; set; } = Defaults.MemoryMib;
 
     public double Cpu { get; set; } = Defaults.Cpu;
@@ -117,6 +121,8 @@ internal sealed class StoredSpec
         Requirements = spec.Requirements,
         SystemPackages = spec.SystemPackages,
         PythonEnvironment = spec.PythonEnvironment?.Value,
+        Isolation = spec.Isolation is { } isolation ? IsolationLevels.NameOf(isolation) : null,
+        Network = spec.Network is { } network ? IsolationLevels.NameOf(network) : null,
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
         Concurrency = spec.Concurrency,
@@ -163,6 +169,8 @@ internal sealed class StoredSpec
         Requirements = Requirements,
         SystemPackages = SystemPackages,
         PythonEnvironment = PythonEnvironment is { } environment ? new EnvironmentId(environment) : null,
+        Isolation = Isolation is { } isolation ? IsolationLevels.Find(isolation) : null,
+        Network = Network switch { IsolationLevels.None => NetworkAccess.None, IsolationLevels.Outbound => NetworkAccess.Outbound, _ => null },
         MemoryMib = MemoryMib,
         Cpu = Cpu,
         Concurrency = Concurrency,

@@ -20,7 +20,8 @@ internal sealed class WorkerServer : IDisposable
     private readonly ServiceProvider _services;
     private readonly WorkerApplication _application = new();
 
-    internal WorkerServer(string socketPath)
+    /// <param name="listener">Descriptor that listens on the socket already: in a sandbox the worker could not make one that others reach.</param>
+    internal WorkerServer(string socketPath, int? listener)
     {
         var services = new ServiceCollection();
         services.AddSingleton<ILoggerFactory>(_log);
@@ -33,9 +34,14 @@ internal sealed class WorkerServer : IDisposable
         options.Limits.MinResponseDataRate = null;
         // The gateway decides how long idle connections live; one closed from here could meet a request on its way.
         options.Limits.KeepAliveTimeout = IdleConnectionLife;
-        options.ListenUnixSocket(socketPath, listen => listen.Protocols = HttpProtocols.Http1);
+        if (listener is { } descriptor)
+            options.ListenHandle((ulong)descriptor, Http1Only);
+        else
+            options.ListenUnixSocket(socketPath, Http1Only);
         _server = new KestrelServer(Options.Create(options), _services.GetRequiredService<IConnectionListenerFactory>(), _log);
     }
+
+    private static void Http1Only(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
 
     /// <summary>The instance that answers; null while this worker is generic.</summary>
     internal Instance? Instance

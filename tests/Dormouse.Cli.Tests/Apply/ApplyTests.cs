@@ -33,11 +33,14 @@ public sealed class ApplyTests : ServerTests
                 activation_instances: 1
                 scale_to_zero_grace: 90s
                 floors: ["0 8 * * MON-FRI Europe/Berlin  for 600m = 1", "@daily for 1h = 1"]
+                isolation: process
+                network: outbound
                 env: { MODE: fast }
                 engine: { session.intra_op.allow_spinning: "0" }
                 public: true
               iris:
                 source: digits/model.onnx
+                network: none
                 concurrency: 2
                 batch_max: 8
                 batch_delay: 0.002s

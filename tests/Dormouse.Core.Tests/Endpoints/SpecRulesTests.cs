@@ -295,6 +295,29 @@ public sealed class SpecRulesTests
         Assert.DoesNotContain('\u001b', error.Message);
     }
 
+    [Theory]
+    [InlineData(null, null, null, null)]
+    [InlineData("process", null, IsolationLevel.Process, null)]
+    [InlineData("sandbox", "none", IsolationLevel.Sandbox, NetworkAccess.None)]
+    [InlineData("process", "outbound", IsolationLevel.Process, NetworkAccess.Outbound)]
+    [InlineData(null, "none", IsolationLevel.Sandbox, NetworkAccess.None)]
+    public void Isolation_and_network_are_as_asked_for_and_no_network_asks_for_the_sandbox(string? isolation, string? network, IsolationLevel? level, NetworkAccess? access)
+    {
+        var spec = Accepted(new RevisionWishes { Isolation = isolation, Network = network });
+
+        Assert.Equal((level, access), (spec.Isolation, spec.Network));
+        Assert.Equal(spec with { Floors = [] }, Accepted(SpecRules.Describe(spec)) with { Floors = [] });
+    }
+
+    [Theory]
+    [InlineData("container", null, "isolation is 'container'; allowed are 'process', 'sandbox'.")]
+    [InlineData(null, "all", "network is 'all'; allowed are 'none', 'outbound'.")]
+    [InlineData("sandbox", "outbound", "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.")]
+    [InlineData(null, "outbound", "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.")]
+    [InlineData("process", "none", "network is 'none', but a process has the machine's network; set isolation to 'sandbox' with it, or leave network out.")]
+    public void Isolation_and_network_that_do_not_go_together_are_refused(string? isolation, string? network, string message) =>
+        Assert.Equal(message, Assert.Single(Refused(new RevisionWishes { Isolation = isolation, Network = network })).Message);
+
     [Fact]
     public void A_described_spec_gives_the_same_spec_again() =>
         Gen.Select(Gen.Int[SpecRules.MemoryMibMin, 24_576], Gen.Double[0.1, 4], Gen.Int[1, 1_000], Gen.Int[1, 1_000], Gen.Long[1, 86_400_000], Gen.Int[1, 100_000]).Sample(

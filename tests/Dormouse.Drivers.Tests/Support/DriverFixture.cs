@@ -47,6 +47,7 @@ internal sealed class DriverFixture : IAsyncDisposable
             RunFolder = Path.Combine(folder, "run"),
             CgroupName = Path.GetFileName(folder),
             PoolSize = 1,
+            Isolation = IsolationLevel.Process,
         };
         if (start is not null)
             options = options with { Environment = options.Environment.Add("FAKE_START", start) };

@@ -26,7 +26,7 @@ internal static class Machine
 
     public static bool IsRoot => Environment.IsPrivilegedProcess;
 
-    private static string Root
+    public static string Root
     {
         get
         {

@@ -18,28 +18,25 @@ public sealed class FunctionLifeTests
         await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string> { ["DORMOUSE_WORKERS__TEMPLATES_MEMORY"] = templates });
         using var files = new TemporaryFolder();
         await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", "import time\ntime.sleep(0.1)\n" + PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "200ms");
-        var first = (await PythonApps.CallAsync(server, "life", "1", Cancelled)).Json["process"]!.GetValue<int>();
-        await GoneAsync(server, first);
+        var first = (await PythonApps.CallAsync(server, "life", "1", Cancelled)).Json["instance"]!.GetValue<string>();
+        await GoneAsync(server);
 
         // When the template or the pool is ready nobody announces: a start that comes before that makes a process of its own.
         await Waiting.UntilAsync(
             async () =>
             {
                 var next = await PythonApps.CallAsync(server, "life", "1", Cancelled);
-                var process = next.Json["process"]!.GetValue<int>();
-                Assert.NotEqual(first, process);
-                await GoneAsync(server, process);
+                var instance = next.Json["instance"]!.GetValue<string>();
+                Assert.NotEqual(first, instance);
+                await GoneAsync(server);
                 return next.Start.Contains($"rung={rung}", StringComparison.Ordinal);
             },
             $"a start takes the rung {rung}", Cancelled);
         Assert.Equal(rung == "fork", (await CommandRun.DoneAsync(server, Cancelled, "describe", "life")).Output.Contains("instances are forks of it", StringComparison.Ordinal));
     }
 
-    private static async Task GoneAsync(RunningServer server, int process)
-    {
-        await Waiting.UntilAsync(() => !Processes.Exists(process), "the instance's process is gone", Cancelled);
-        await Waiting.UntilAsync(async () => (await server.InstancesAsync("life", Cancelled)).Count == 0, "no instance is left", Cancelled);
-    }
+    private static Task GoneAsync(RunningServer server) =>
+        Waiting.UntilAsync(async () => (await server.InstancesAsync("life", Cancelled)).Count == 0, "no instance is left", Cancelled);
 
     [Fact]
     public async Task Instances_killed_under_load_lose_no_call()
@@ -111,12 +108,12 @@ public sealed class FunctionLifeTests
         files.Write("fine/main.py", PythonApps.Plain("fine"));
         await CommandRun.DoneAsync(server, Cancelled, "deploy", Path.Combine(files.Root, "eats"), "--memory", "128MiB");
         await CommandRun.DoneAsync(server, Cancelled, "deploy", Path.Combine(files.Root, "fine"), "--memory", "128MiB");
-        var neighbour = (await PythonApps.CallAsync(server, "fine", "1", Cancelled)).Json["process"]!.GetValue<int>();
+        var neighbour = (await PythonApps.CallAsync(server, "fine", "1", Cancelled)).Json["instance"]!.GetValue<string>();
 
         var eaten = await PythonApps.CallAsync(server, "eats", "1", Cancelled);
 
         Assert.Equal((HttpStatusCode.BadGateway, "memory_exceeded"), (eaten.Status, eaten.Code));
-        Assert.Equal(neighbour, (await PythonApps.CallAsync(server, "fine", "1", Cancelled)).Json["process"]!.GetValue<int>());
+        Assert.Equal(neighbour, (await PythonApps.CallAsync(server, "fine", "1", Cancelled)).Json["instance"]!.GetValue<string>());
     }
 
     [Fact]

@@ -42,10 +42,12 @@ internal static class PythonApps
 
     /// <summary>The smallest that deploys: no SDK.</summary>
     public static string Plain(string word) => $$"""
-        import os
+        import uuid
+
+        ME = uuid.uuid4().hex
 
         def handler(input):
-            return {"word": "{{word}}", "got": input, "process": os.getpid()}
+            return {"word": "{{word}}", "got": input, "instance": ME}
         """;
 
     /// <summary>The test is skipped with a word when this machine has no Python that is new enough.</summary>
@@ -81,7 +83,7 @@ internal static class PythonApps
 
     /// <summary>Processes of Python workers below the server.</summary>
     public static int[] Workers(RunningServer server) =>
-        [.. server.Descendants().Where(id => Processes.CommandLine(id).Contains("dormouse.runner", StringComparison.Ordinal))];
+        [.. server.Descendants().Where(id => Processes.CommandLine(id).Contains("dormouse.runner", StringComparison.Ordinal) && !Processes.IsSandbox(id))];
 
     public static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 }

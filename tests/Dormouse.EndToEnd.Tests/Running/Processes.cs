@@ -17,6 +17,9 @@ internal static class Processes
     /// <summary>Arguments separated by blanks; empty for a process that is gone.</summary>
     public static string CommandLine(int process) => Read($"/proc/{process}/cmdline").Replace('\0', ' ');
 
+    /// <summary>What makes a worker's sandbox, not the worker: its command line has the worker's in it.</summary>
+    public static bool IsSandbox(int process) => CommandLine(process).Split(' ')[0].EndsWith("/bwrap", StringComparison.Ordinal);
+
     /// <summary>All live descendants, nearest first.</summary>
     public static IReadOnlyList<int> Below(int ancestor)
     {

@@ -134,7 +134,7 @@ internal sealed class RunningServer : IAsyncDisposable
     public IReadOnlyList<int> Descendants() => Processes.Below(ProcessId);
 
     /// <summary>Processes of workers below the server.</summary>
-    public IReadOnlyList<int> Workers() => [.. Descendants().Where(id => Processes.CommandLine(id).Contains("dormouse-worker", StringComparison.Ordinal))];
+    public IReadOnlyList<int> Workers() => [.. Descendants().Where(id => Processes.CommandLine(id).Contains("dormouse-worker", StringComparison.Ordinal) && !Processes.IsSandbox(id))];
 
     public int Launcher() => Descendants().First(id => Processes.CommandLine(id).Contains("dormouse-launcher", StringComparison.Ordinal));
 

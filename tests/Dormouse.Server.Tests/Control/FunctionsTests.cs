@@ -9,8 +9,8 @@ public sealed class FunctionsTests
     private const string Inspected = """
         {"module":"app.py","app":"shop","load_microseconds":7000,"functions":[
           {"name":"price","kind":"function","stream":false,"doc":"What it costs.","schema":{"input":{"type":"object"},"output":{"type":"number"}},
-           "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","network":"outbound","pip":[]}},
-          {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":"none"}}]}
+           "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","isolation":"process","network":"outbound","pip":[]}},
+          {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":7}}]}
         """;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -26,6 +26,7 @@ public sealed class FunctionsTests
         var (price, add) = (list.Functions[0], list.Functions[1]);
         Assert.Equal(("python", "app.py::price", "1GiB", 4, "5s", "1"), (price.Settings.Runtime, price.Settings.Handler, price.Settings.Memory, price.Settings.Concurrency?.Number, price.Settings.Timeout, price.Settings.Environment?["A"]));
         Assert.Empty(price.Unmet);
+        Assert.Equal(("process", "outbound"), (price.Settings.Isolation, price.Settings.Network));
         Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
         Assert.Equal("app.py::Cart.add", add.Settings.Handler);
         Assert.Equal(["numpy"], add.Settings.Pip);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Tests.Fakes;
@@ -21,6 +22,13 @@ internal sealed class ControlDriver : IInstanceDriver
 
     /// <summary>Why starts fail; null = they do not.</summary>
     public StartFailure? Failure { get; set; }
+
+    /// <summary>Why it makes no sandbox; null = it does.</summary>
+    public string? NoSandbox { get; set; }
+
+    public IsolationLevel IsolationOf(RevisionSpec spec) => spec.Isolation ?? (NoSandbox is null ? IsolationLevel.Sandbox : IsolationLevel.Process);
+
+    public string? IsolationRefusal(RevisionSpec spec) => IsolationOf(spec) == IsolationLevel.Sandbox ? NoSandbox : null;
 
     public ImmutableArray<ProbeResult> Probes { get; } = [new("launcher", true, "a fake"), new("cgroups", false, "none here")];
 

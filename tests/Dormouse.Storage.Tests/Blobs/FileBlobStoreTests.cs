@@ -41,7 +41,7 @@ public sealed class FileBlobStoreTests : IAsyncLifetime
 
         Assert.Equal(new BlobStatus(true, Content.Length), await Blobs.StatusAsync(TenantId.Default, Hash, Cancellation));
         Assert.Equal(Content, await File.ReadAllTextAsync(Blobs.Materialise(Hash)!, Cancellation));
-        Assert.Equal(UnixFileMode.UserRead, File.GetUnixFileMode(Blobs.Materialise(Hash)!));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead, File.GetUnixFileMode(Blobs.Materialise(Hash)!));
     }
 
     [Fact]

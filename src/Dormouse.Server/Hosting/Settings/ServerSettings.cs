@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Hosting.Settings;
@@ -184,6 +185,8 @@ internal sealed record HostingSettings
 /// <summary>The programs that instances run in.</summary>
 internal sealed record WorkersSettings
 {
+    private const string BestIsolation = "best";
+
     /// <summary>Null = the one beside the server.</summary>
     public string? WorkerPath { get; init; }
 
@@ -202,6 +205,12 @@ internal sealed record WorkersSettings
     /// <summary>How long a template is kept that nobody is forked from. Default 15 min, 1 min to 30 days.</summary>
     public required TimeSpan TemplateIdleTime { get; init; }
 
+    /// <summary>How instances are isolated whose revisions say nothing of it. Default: in a sandbox where that works, else as processes.</summary>
+    public required IsolationLevel? Isolation { get; init; }
+
+    /// <summary>Size of a sandbox's <c>/tmp</c> and of its <c>/dev/shm</c>, MiB each. Default 256, 1 to 65,536.</summary>
+    public required int ScratchMib { get; init; }
+
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
@@ -210,6 +219,8 @@ internal sealed record WorkersSettings
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
         TemplatesMemoryBytes = reader.SizeBytes("workers.templates_memory", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 20, 0, 64L << 40),
         TemplateIdleTime = reader.Duration("workers.template_idle_timeout", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
+        Isolation = IsolationLevels.Find(reader.Choice("workers.isolation", BestIsolation, BestIsolation, IsolationLevels.Process, IsolationLevels.Sandbox)),
+        ScratchMib = reader.Number("workers.scratch_mib", 256, 1, 65_536),
     };
 }
 
