@@ -98,6 +98,17 @@ public sealed class PostgresServerTests
         Assert.Equal("ok", Check(await server.GetAsync("/api/v1/doctor?full=true", Cancelled), "ledger")["status"]!.GetValue<string>());
     }
 
+    [Fact]
+    public async Task A_server_on_SQLite_does_not_load_the_library_for_PostgreSQL()
+    {
+        await using var server = await RunningServer.StartAsync(Cancelled);
+
+        var maps = await File.ReadAllTextAsync($"/proc/{server.ProcessId}/maps", Cancelled);
+
+        Assert.Contains("Microsoft.Data.Sqlite", maps, StringComparison.Ordinal);
+        Assert.DoesNotContain("Npgsql", maps, StringComparison.Ordinal);
+    }
+
     /// <summary>Skips the test when PostgreSQL is not installed.</summary>
     internal static async Task<PrivatePostgres> StartPostgresAsync()
     {
