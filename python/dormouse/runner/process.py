@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import asgi, http, huggingface, models, problems, refusal, results, running, serving  # noqa: F401
+from . import asgi, http, huggingface, lines, models, problems, refusal, results, running, serving  # noqa: F401
 from .control import ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -104,6 +104,7 @@ def obey(control, listener, assignment, descriptors):
 
 def leave(code=0):
     """Ends the process at once, with what was printed."""
+    lines.end_all()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -121,6 +122,7 @@ def inspect_package(folder, assignment):
 
 def serve(control, listener, folder, assignment):
     """Loads the function, says that it is ready, and serves it."""
+    lines.install()
     began = time.monotonic_ns()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
