@@ -9,6 +9,7 @@ using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
+using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 using Microsoft.Extensions.Logging;
 
@@ -33,6 +34,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly List<InstanceId> _unswept = [];
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
+    private readonly RevisionTemplates _templates;
     private readonly CancellationTokenSource _ending = new();
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
@@ -53,6 +55,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox = new(logger);
         _interpreters = new(options, time);
         _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), Find, time, logger);
+        _templates = new(options, this, work => _inbox.Post(work), logger);
         _inspector = new(options, options.InspectionsAtOnceMax, _pools, _inbox, time);
         _builds = new(options, options.Builds.AtOnceMax, _pools, _inbox, time);
         Environments = new EnvironmentBuilder(options, _interpreters, _builds, _pools, _inbox);
@@ -67,6 +70,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     public IEnvironmentBuilder Environments { get; }
 
     WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
+
+    RevisionTemplates IInstanceHost.Templates => _templates;
 
     LauncherSession? IInstanceHost.Session => _session;
 
@@ -105,10 +110,14 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (!_runs.TryGetValue(instance, out var run))
             return;
         LogStopping(instance, reason);
-        run.Stop();
+        run.Stop(reason);
     });
 
     public void Expect(RevisionSpec spec) => _inbox.Post(() => _pools.Expect(spec));
+
+    public void Forget(EndpointId endpoint) => _inbox.Post(() => _templates.Forget(endpoint));
+
+    public TemplateReport? Template(RevisionId revision) => _templates.Report(revision);
 
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
@@ -130,9 +139,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Post(() =>
         {
             _inspector.EndAll();
+            _templates.EndAll();
             _builds.EndAll();
             foreach (var run in _runs.Values.ToArray())
-                run.Stop();
+                run.Stop(StopReason.ServerStopping);
         });
         await _supervisor.DisposeAsync();
         _inbox.Post(() =>
@@ -149,6 +159,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             await _working;
         await _finding;
         _pools.Dispose();
+        _templates.Dispose();
         _interpreters.Dispose();
         _ending.Dispose();
         RemoveSockets();

@@ -38,6 +38,15 @@ public sealed record ProcessDriverOptions
     /// <summary>Folder that holds our package <c>dormouse</c> for Python; null = there are no Python workers.</summary>
     public string? PythonPackagePath { get; init; }
 
+    /// <summary>Memory that all templates of Python revisions together may take, bytes; 0 = there are none and every instance is started plainly. Default 0.</summary>
+    public long TemplatesMemoryBytes { get; init; }
+
+    /// <summary>Loads shorter than this are not worth a template: a fork takes some milliseconds too. Default 25 ms.</summary>
+    public TimeSpan TemplateLoadTimeMin { get; init; } = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>A template that nobody was forked from for this long, and whose forks have all ended, ends. Default 15 minutes.</summary>
+    public TimeSpan TemplateIdleTime { get; init; } = TimeSpan.FromMinutes(15);
+
     /// <summary>Further interpreters, paths or names: they count beside those of PATH.</summary>
     public ImmutableArray<string> PythonInterpreters { get; init; } = [];
 

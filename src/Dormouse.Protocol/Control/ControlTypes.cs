@@ -231,11 +231,20 @@ public sealed record RevisionInfo
     /// <summary>An optimised file is there.</summary>
     public bool Optimised { get; init; }
 
+    /// <summary>The process that its instances are forked from; null = nothing is known of one.</summary>
+    public TemplateInfo? Template { get; init; }
+
     /// <summary>Per cent of invocations.</summary>
     public int Weight { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }
+
+/// <param name="State">"starting", "ready", "refused".</param>
+/// <param name="Reason">Why it was refused; null otherwise.</param>
+/// <param name="MemoryBytes">Its private memory when it was ready; null before.</param>
+/// <param name="Forks">Instances forked from it so far.</param>
+public sealed record TemplateInfo(string State, string? Reason, long? MemoryBytes, long Forks);
 
 /// <param name="Provisioned">It counts as provisioned now.</param>
 /// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>

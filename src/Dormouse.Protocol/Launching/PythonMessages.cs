@@ -7,7 +7,13 @@ namespace Dormouse.Protocol.Launching;
 // What the runner of Python functions (python/dormouse) is told and says; docs/spec/worker-protocol.md has the words. Its other messages are those of every worker.
 
 /// <summary>Become an instance: import the function's file, run what must run before the first call, and serve the function.</summary>
-public sealed record ServePythonAssignment : WorkerAssignment
+public sealed record ServePythonAssignment : PythonAssignment;
+
+/// <summary>Become a template: load as for <see cref="ServePythonAssignment"/>, but only what forks may share, and fork on command (<see cref="ForkOrder"/>) instead of serving.</summary>
+public sealed record TemplatePythonAssignment : PythonAssignment;
+
+/// <summary>Which function is served, and how.</summary>
+public abstract record PythonAssignment : WorkerAssignment
 {
     /// <summary>Descriptor index of the package's folder, opened for reading.</summary>
     public required int FolderDescriptor { get; init; }
@@ -74,6 +80,22 @@ public sealed record BuildEnvironmentAssignment : WorkerAssignment
 /// <summary>Imported and entered: the first request may come.</summary>
 /// <param name="LoadMicroseconds">Import and enter.</param>
 public sealed record PythonReady(long LoadMicroseconds, PythonSchema? Schema = null) : WorkerMessage;
+
+/// <summary>Launcher → template, with the descriptors of the fork's control socket and output, and of the files that it writes "0" to before anything else.</summary>
+/// <param name="Worker">Number of the fork.</param>
+/// <param name="Socket">Where it serves.</param>
+public sealed record ForkOrder(long Worker, string Socket);
+
+/// <summary>Loaded, and a fork of it lives: the first order may come.</summary>
+/// <param name="LoadMicroseconds">Import and what else is shared.</param>
+public sealed record PythonTemplate(long LoadMicroseconds) : WorkerMessage;
+
+/// <summary>A fork's first message, on its own control socket: its process is the sender's.</summary>
+public sealed record WorkerForked : WorkerMessage;
+
+/// <summary>How a fork ended, said by its template.</summary>
+/// <param name="ExitCode">Null when a signal ended it.</param>
+public sealed record ForkEnded(long Worker, int? ExitCode, int? Signal, long PeakMemoryBytes, long CpuMicroseconds) : WorkerMessage;
 
 /// <param name="Module">The file that was found or named.</param>
 /// <param name="App">Name that the app gives itself; null = it has none.</param>

@@ -59,6 +59,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode RunFailed = new("run_failed", 500, false, "The model failed to run", "owner");
     public static readonly ProblemCode LedgerUnavailable = new("ledger_unavailable", 503, true, "Receipts cannot be written", "operator");
     public static readonly ProblemCode QueueFull = new("queue_full", 429, true, "The endpoint's queue is full", "nobody");
+    public static readonly ProblemCode StoreUnavailable = new("store_unavailable", 503, true, "The database does not answer", "operator");
     public static readonly ProblemCode QueueUnavailable = new("queue_unavailable", 503, true, "Nothing can be queued now", "operator");
     public static readonly ProblemCode IdempotencyKeyReused = new("idempotency_key_reused", 422, false, "The idempotency key belongs to another invocation", "caller");
     public static readonly ProblemCode ResultNotReady = new("result_not_ready", 409, true, "The invocation has not ended", "nobody");
@@ -72,7 +73,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
         EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, EnvironmentFailed, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
-        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, QueueFull,
+        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, StoreUnavailable, QueueFull,
         QueueUnavailable, IdempotencyKeyReused, ResultNotReady, ResultMissing, AnswerTooLarge, Internal,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 

@@ -66,6 +66,7 @@ internal static class ServerComposition
         .AddSingleton(parts.Ledger)
         .AddSingleton(parts.Queue)
         .AddSingleton(parts.Journal)
+        .AddSingleton(new StoreInUse(parts.DescribeStore))
         .AddSingleton(parts.Driver)
         .AddSingleton(parts.Inspector)
         .AddSingleton(parts.Environments);

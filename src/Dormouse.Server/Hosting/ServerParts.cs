@@ -37,6 +37,9 @@ internal sealed record ServerParts
 
     public required Func<IServiceProvider, IModelInspector> Inspector { get; init; }
 
+    /// <summary>The database in use and its version, for people.</summary>
+    public Func<CancellationToken, Task<string>> DescribeStore { get; init; } = _ => Task.FromResult("in memory");
+
     public required Func<IServiceProvider, IEnvironmentBuilder> Environments { get; init; }
 
     /// <summary>The administrator's key.</summary>
