@@ -43,6 +43,12 @@ def current():
         raise DormouseError("dormouse.current() is only known while a function runs in an instance") from None
 
 
+def known():
+    """The id of the invocation that this code runs for, or None outside of one."""
+    invocation = _current.get(None)
+    return None if invocation is None else invocation.invocation_id
+
+
 def enter(invocation):
     """Makes it the current one of this context."""
     _current.set(invocation)

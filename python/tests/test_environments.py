@@ -124,6 +124,31 @@ class Building(RunnerCase):
         with open(os.path.join(self.target, "venv", "pyvenv.cfg")) as file:
             self.assertIn("include-system-site-packages = true", file.read())
 
+    def test_uv_is_called_with_what_it_understands(self):
+        # uv itself needs a network to be installed: this stand-in takes its arguments and has venv and pip do the work.
+        folder = self.folder_of({"app.py": "", "uv": """\
+            #!%s
+            import os, subprocess, sys
+            words = sys.argv[1:]
+            if words == ["--version"]:
+                print("uv 0.0.1 (stand-in)")
+            elif words[0] == "venv":
+                assert words[1:3] == ["--python", sys.executable], words
+                subprocess.check_call([sys.executable, "-m", "venv", "--without-pip", words[-1]])
+            else:
+                assert words[:3] == ["pip", "install", "--python"] and words[4] == "-r", words
+                assert "./" not in open(words[5]).read().replace("./wheels/", ""), "uv looks for these beside the file"
+                subprocess.check_call([sys.executable, "-m", "pip", "--python", words[3], "install", "--no-input"] + words[4:])
+            """ % sys.executable})
+        os.chmod(os.path.join(folder, "uv"), 0o755)
+        write_wheel(os.path.join(folder, "wheels"), "ours", "2.0", "X = 1\n")
+
+        message = self.build("--no-index\n--find-links ./wheels\nours<3\n", folder, constraints="ours>1\n", builder="auto", uv=os.path.join(folder, "uv"))
+
+        self.assertEqual(["ours==2.0"], message.get("packages"), self.output)
+        self.assertEqual("uv 0.0.1", message["builder"])
+        self.assertIn("building with uv 0.0.1", self.output)
+
     def test_a_builder_that_is_not_there_is_refused(self):
         message = self.build("", builder="uv", uv="/no/such/uv")
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 
 from .. import _context
+from . import lines
 from .._response import check_header
 from .http_head import BadRequest, PeerGone
 from .problems import problem
@@ -95,6 +96,8 @@ class AsgiService(FunctionService):
                 call.exchange.abort()
             else:
                 await call.exchange.respond(*problem(500, "run_failed", describe(error, self._root), invocation.invocation_id))
+        finally:
+            lines.end(invocation.invocation_id)
 
     def _release(self):
         self._running -= 1

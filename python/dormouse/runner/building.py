@@ -52,6 +52,7 @@ def build(folder_path, assignment):
         name = _uv_name(step, uv)
         _tell("building with %s for Python %s" % (name, _version()))
         step.run([uv, "venv", "--python", sys.executable] + (["--system-site-packages"] if assignment.get("system_packages") else []) + [place], "uv venv")
+        wanted[1:2] = _without_folders(requirements, os.path.join(target, "requirements.uv.txt"))
         step.run([uv, "pip", "install", "--python", os.path.join(place, "bin", "python")] + wanted, "uv pip install")
     else:
         name = _pip(step, place, bool(assignment.get("system_packages")), wanted)
@@ -126,6 +127,16 @@ def _uv(assignment):
     if found is None and builder == "uv":
         raise Refused("environments.builder is uv, but there is no program '%s'." % command)
     return found
+
+
+def _without_folders(requirements, path):
+    """uv looks for folders of wheels beside the requirements file, not in the working directory: they become arguments, the rest another file."""
+    option = "--find-links ./"
+    with open(requirements, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines if not line.startswith(option))
+    return [path] + [word for line in lines if line.startswith(option) for word in line.split(" ", 1)]
 
 
 def _uv_name(step, uv):

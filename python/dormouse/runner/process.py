@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import asgi, http, huggingface, models, problems, refusal, results, running, serving  # noqa: F401
+from . import asgi, http, huggingface, lines, models, problems, refusal, results, running, serving  # noqa: F401
 from .control import MORE_FOLLOWS, ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -137,6 +137,7 @@ class answering:
 
 def leave(code=0):
     """Ends the process at once, with what was printed."""
+    lines.end_all()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -163,7 +164,8 @@ def serve(control, listener, folder, assignment):
 
 
 def load(folder, assignment):
-    """The target that an assignment names."""
+    """The target that an assignment names. From here on what is printed says by whom, also in forks."""
+    lines.install()
     return load_package(folder, assignment.get("module"), assignment.get("function")).choose(assignment.get("function"))
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 
 from .. import _context
+from . import lines
 
 #: Values of a generator that wait to be sent; the generator stands still beyond.
 AHEAD_MAX = 16
@@ -188,6 +189,7 @@ class Run:
         await asyncio.sleep(0)  # So that the value leaves before the next is made.
 
     def _end(self, last):
+        lines.end(self._invocation.invocation_id)
         self._runner.release()
         if self._finish is not None:
             self._finish()

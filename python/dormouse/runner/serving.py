@@ -1,6 +1,7 @@
 """Answers the requests of function, method, handle and web targets."""
 
 import asyncio
+import contextvars
 import datetime
 import sys
 import traceback
@@ -250,7 +251,12 @@ def log_failure(error, invocation, root):
         text = refusal.full(error, root)
     except Exception:  # An exception whose own text raises.
         text = "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + "\n"
-    sys.stderr.write("invocation %s failed\n%s" % (invocation.invocation_id or "(no id)", text))
+    contextvars.copy_context().run(_tell, invocation, "invocation %s failed\n%s" % (invocation.invocation_id or "(no id)", text))
+
+
+def _tell(invocation, text):
+    _context.enter(invocation)  # Of a copy of the context: these lines are the invocation's.
+    sys.stderr.write(text)
     sys.stderr.flush()
 
 

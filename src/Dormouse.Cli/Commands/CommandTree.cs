@@ -45,6 +45,7 @@ internal static class CommandTree
             ApplyCommand.CreateDiff(globals),
             DevCommand.Create(globals),
             RunCommand.Create(globals),
+            ShellCommand.Create(globals),
             InvokeCommand.Create(globals),
             InvocationCommand.Create(globals),
             QueueCommand.Create(globals),

@@ -45,19 +45,22 @@ internal sealed class Deployer(Session session)
     /// <param name="settings">Variables, and what is said of the environment, which is built first and shown while it is.</param>
     public async Task<FunctionList> FunctionsAsync(string name, HashedVersion version, string? handler, RevisionSettings settings, CancellationToken cancellationToken)
     {
-        var request = new FunctionsRequest
-        {
-            Files = version.Package,
-            Handler = handler,
-            Environment = settings.Environment,
-            Python = settings.Python,
-            Pip = settings.Pip,
-            Requirements = settings.Requirements,
-            SystemPackages = settings.SystemPackages,
-        };
+        var request = Request(version, handler, settings);
         await EnvironmentWatch.BuildAsync(session, request, cancellationToken);
         return await session.Activity.RunAsync($"importing {name}", () => session.Client.Functions.ListAsync(request, cancellationToken));
     }
+
+    /// <summary>Which functions, and what is said of their environment.</summary>
+    public static FunctionsRequest Request(HashedVersion version, string? handler, RevisionSettings settings) => new()
+    {
+        Files = version.Package,
+        Handler = handler,
+        Environment = settings.Environment,
+        Python = settings.Python,
+        Pip = settings.Pip,
+        Requirements = settings.Requirements,
+        SystemPackages = settings.SystemPackages,
+    };
 
     public async Task<Deployed> DeployAsync(
         string endpoint, HashedVersion version, RevisionSettings settings, DebutSettings debut, bool verify, bool wait, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ internal static class SettingsCheck
     public static ImmutableArray<(string Key, string Sentence)> Faults(RevisionSettings settings)
     {
         var faults = ImmutableArray.CreateBuilder<(string, string)>();
-        var errors = SpecRules.Apply(SettingsViews.Wishes(settings, signatureJson: null), AnyMachine) switch
+        var errors = SpecRules.Apply(SettingsViews.Wishes(settings with { Runtime = Runtime(settings) }, signatureJson: null), AnyMachine) switch
         {
             SpecOutcome.Refused refused => refused.Errors,
             SpecOutcome.Accepted accepted => FloorSchedule.Faults(accepted.Spec),
@@ -32,6 +32,10 @@ internal static class SettingsCheck
 
         return faults.ToImmutable();
     }
+
+    /// <summary>Whether the source is code is seen later; who asks for packages takes it to be.</summary>
+    private static string? Runtime(RevisionSettings settings) =>
+        settings.Runtime ?? (settings is { Handler: null, Pip: null, Requirements: null, Python: null, SystemPackages: null } ? null : RuntimeKind.Python.Name);
 
     private static string Key(string setting) => setting == "environment" ? "env" : setting.StartsWith("overflow.", StringComparison.Ordinal) ? "overflow" : setting;
 

@@ -11,12 +11,18 @@ internal static class LogsCommand
     public static Command Create(GlobalOptions globals)
     {
         var name = Arguments.Endpoint();
+        name.Arity = ArgumentArity.ZeroOrOne;
+        name.Description = "Name of the endpoint; may be left out with --invocation.";
+        var invocation = new Option<string?>("--invocation") { HelpName = "id", Description = "Only what this invocation wrote. Lines of Python functions say which it was." };
         var follow = new Option<bool>("--follow") { Description = "Go on with what is written from now on, until Ctrl-C." };
         var tail = new Option<int>("--tail") { HelpName = "n", Description = "How many past lines.", DefaultValueFactory = _ => 100 };
-        var command = new CliCommand("logs", "Show what an endpoint's instances wrote.", "dormouse logs digits --tail 20", "dormouse logs digits --follow") { name, follow, tail };
+        var command = new CliCommand("logs", "Show what an endpoint's instances wrote.", "dormouse logs digits --tail 20", "dormouse logs digits --follow", "dormouse logs --invocation 019aa5d2-7b41-7c52-8d51-3f5a0c1f2b77") { name, follow, tail, invocation };
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
         {
-            var lines = session.Client.Endpoints.LogsAsync(parsed.GetRequiredValue(name), parsed.GetValue(tail), parsed.GetValue(follow), cancellationToken);
+            var id = parsed.GetValue(invocation);
+            var endpoint = parsed.GetValue(name)
+                ?? (id is null ? throw CommandException.Usage("Name an endpoint, or an invocation with --invocation ID.") : (await session.Client.Usage.ReceiptAsync(id, cancellationToken)).Endpoint);
+            var lines = session.Client.Endpoints.LogsAsync(endpoint, parsed.GetValue(tail), parsed.GetValue(follow), id, cancellationToken);
             await foreach (var line in lines)
             {
                 if (session.Screen.IsJson)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
@@ -9,17 +10,20 @@ internal static class EnvironmentWatch
 {
     private const int WaitSeconds = 20;
 
-    /// <summary>Ends when all are ready.</summary>
+    /// <summary>Ends when all are ready; their ids.</summary>
     /// <exception cref="CommandException">One could not be built.</exception>
-    public static async Task BuildAsync(Session session, FunctionsRequest request, CancellationToken cancellationToken)
+    public static async Task<ImmutableArray<string>> BuildAsync(Session session, FunctionsRequest request, CancellationToken cancellationToken)
     {
-        foreach (var environment in (await session.Client.Environments.BuildAsync(request, cancellationToken)).Environments)
+        var environments = (await session.Client.Environments.BuildAsync(request, cancellationToken)).Environments;
+        foreach (var environment in environments)
         {
             if (environment.State != "ready")
             {
                 await FollowAsync(session, environment.Id, cancellationToken);
             }
         }
+
+        return [.. environments.Select(e => e.Id)];
     }
 
     private static async Task FollowAsync(Session session, string id, CancellationToken cancellationToken)

@@ -114,7 +114,7 @@ internal sealed class FollowedLogs(Session session, CancellationToken cancellati
     {
         try
         {
-            await foreach (var line in session.Client.Endpoints.LogsAsync(name, 0, true, cancellationToken))
+            await foreach (var line in session.Client.Endpoints.LogsAsync(name, 0, follow: true, cancellationToken: cancellationToken))
             {
                 session.Screen.Line($"{Units.Time(line.At, session.Surroundings.Time)}  {Shown.Line(name)}  {Shown.Line(line.Text)}");
                 await session.Surroundings.Out.FlushAsync(cancellationToken);

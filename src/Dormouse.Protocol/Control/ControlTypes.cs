@@ -314,7 +314,8 @@ public sealed record KeyInfo(string Id, string Name, ImmutableArray<string> Scop
 public sealed record KeyList(ImmutableArray<KeyInfo> Keys);
 
 /// <summary><c>GET /api/v1/endpoints/{name}/logs?tail=100&amp;follow=true</c>: JSON lines (application/x-ndjson) of these.</summary>
-public sealed record LogLine(DateTimeOffset At, string Source, string Text);
+/// <param name="Invocation">Id of the invocation that wrote it, where its program says so; null = nobody knows.</param>
+public sealed record LogLine(DateTimeOffset At, string Source, string Text, string? Invocation = null);
 
 /// <summary><c>GET /api/v1/version</c>.</summary>
 public sealed record VersionInfo(string Name, string Version, string Runtime, string? Engine);

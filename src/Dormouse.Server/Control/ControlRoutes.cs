@@ -96,7 +96,7 @@ internal static class ControlRoutes
         Get("/endpoints/{name}/logs", "readLogs", "What its instances wrote, as JSON lines", typeof(LogLine), logs.GetAsync) with
         {
             AnswerType = "application/x-ndjson",
-            Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false.")],
+            Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false."), new QueryParameter("invocation", "string", "Only lines of this invocation. Default: all.")],
         },
     ];
 

@@ -24,8 +24,9 @@ internal sealed class LogStore(TimeProvider time)
 
     public void Append(EndpointId endpoint, string source, string text)
     {
+        (var invocation, text) = InvocationMark.Take(text);
         var line = text.Length <= LineCharactersMax ? text : string.Concat(text.AsSpan(0, LineCharactersMax), "…");
-        _logs.GetOrAdd(endpoint, static _ => new EndpointLog()).Append(new LogLine(time.GetUtcNow(), source, line));
+        _logs.GetOrAdd(endpoint, static _ => new EndpointLog()).Append(new LogLine(time.GetUtcNow(), source, line, invocation));
         if (_logs.Count > EndpointsMax)
         {
             DropSilent(endpoint);
@@ -33,7 +34,10 @@ internal sealed class LogStore(TimeProvider time)
     }
 
     /// <summary>The last <paramref name="tail"/> lines, oldest first; with <paramref name="follow"/> also those to come, until cancelled or the endpoint is removed.</summary>
-    public async IAsyncEnumerable<LogLine> ReadAsync(EndpointId endpoint, int tail, bool follow, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<LogLine> ReadAsync(EndpointId endpoint, int tail, bool follow, CancellationToken cancellationToken) => ReadAsync(endpoint, tail, follow, null, cancellationToken);
+
+    /// <param name="invocation">Only lines of this one; null = of all.</param>
+    public async IAsyncEnumerable<LogLine> ReadAsync(EndpointId endpoint, int tail, bool follow, string? invocation, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (!follow && !_logs.ContainsKey(endpoint))
         {
@@ -42,7 +46,13 @@ internal sealed class LogStore(TimeProvider time)
 
         var log = _logs.GetOrAdd(endpoint, static _ => new EndpointLog());
         var lines = new List<LogLine>();
-        var next = log.Read(null, tail, lines, out var more);
+        var next = log.Read(null, invocation is null ? tail : LinesMax, lines, out var more);
+        if (invocation is not null)
+        {
+            lines.RemoveAll(l => !Is(l, invocation));
+            lines.RemoveRange(0, Math.Max(0, lines.Count - tail));
+        }
+
         while (true)
         {
             foreach (var line in lines)
@@ -57,6 +67,10 @@ internal sealed class LogStore(TimeProvider time)
 
             lines.Clear();
             next = log.Read(next, LinesMax, lines, out more);
+            if (invocation is not null)
+            {
+                lines.RemoveAll(l => !Is(l, invocation));
+            }
         }
     }
 
@@ -68,6 +82,8 @@ internal sealed class LogStore(TimeProvider time)
             log.Close();
         }
     }
+
+    private static bool Is(LogLine line, string invocation) => string.Equals(line.Invocation, invocation, StringComparison.OrdinalIgnoreCase);
 
     private void DropSilent(EndpointId butNot)
     {

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Control;
 using Microsoft.AspNetCore.Http.Features;
@@ -29,7 +28,7 @@ internal sealed class LogsApi(LogStore logs, EndpointsApi endpoints, IHostApplic
         using var end = CancellationTokenSource.CreateLinkedTokenSource(call.Cancellation, lifetime.ApplicationStopping);
         try
         {
-            await WriteAsync(call, id, tail, follow, end.Token);
+            await WriteAsync(call, logs.ReadAsync(id, tail, follow, call.Query("invocation"), end.Token), follow, end.Token);
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !call.Cancellation.IsCancellationRequested)
         {
@@ -37,7 +36,7 @@ internal sealed class LogsApi(LogStore logs, EndpointsApi endpoints, IHostApplic
         }
     }
 
-    private async Task WriteAsync(ControlCall call, EndpointId endpoint, int tail, bool follow, CancellationToken cancellationToken)
+    private static async Task WriteAsync(ControlCall call, IAsyncEnumerable<LogLine> lines, bool follow, CancellationToken cancellationToken)
     {
         var body = call.Http.Response.Body;
         if (follow)
@@ -45,7 +44,7 @@ internal sealed class LogsApi(LogStore logs, EndpointsApi endpoints, IHostApplic
             await body.FlushAsync(cancellationToken);
         }
 
-        await foreach (var line in logs.ReadAsync(endpoint, tail, follow, cancellationToken))
+        await foreach (var line in lines.WithCancellation(cancellationToken))
         {
             await body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(line, ControlJson.Default.LogLine), cancellationToken);
             await body.WriteAsync(NewLine, cancellationToken);

@@ -24,6 +24,7 @@ public sealed class CommandLineTests : IDisposable
             "serve", "quickstart", "deploy", "apply", "diff", "dev", "run", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
             "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
             "invocation", "invocation status", "invocation result", "invocation cancel", "invocation redrive", "queue", "queue list", "queue redrive",
+            "environment", "environment list", "environment show", "environment delete", "shell",
         ];
 
         Assert.Equal(wanted.Order(), EveryCommand().Select(row => row.Data).Order());

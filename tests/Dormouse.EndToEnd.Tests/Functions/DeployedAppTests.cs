@@ -51,6 +51,10 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
         Assert.Equal("failed", (await Server.GetAsync("/api/v1/invocations/" + failed.Invocation, Cancelled))["outcome"]!.GetValue<string>());
         await Waiting.UntilAsync(async () => (await PythonApps.LogsAsync(Server, "shop-price", Cancelled)).Contains("nothing costs nothing", StringComparison.Ordinal), "the traceback is in the logs", Cancelled);
         Assert.Contains("asked for tea", await PythonApps.LogsAsync(Server, "shop-price", Cancelled), StringComparison.Ordinal);
+        var own = (await CommandRun.DoneAsync(Server, Cancelled, "logs", "--invocation", failed.Invocation)).Output;
+        Assert.Contains("asked for nothing", own, StringComparison.Ordinal);
+        Assert.Contains("ValueError: nothing costs nothing", own, StringComparison.Ordinal);
+        Assert.DoesNotContain("asked for tea", own, StringComparison.Ordinal);
 
         // Streams, as lines and as events.
         var lines = await PythonApps.CallAsync(Server, "shop-counted", """{"until":4}""", Cancelled);

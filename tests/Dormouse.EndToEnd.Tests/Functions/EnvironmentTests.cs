@@ -47,6 +47,12 @@ public sealed class EnvironmentTests
         Assert.Contains(id, (await CommandRun.DoneAsync(server, Cancelled, "describe", "needy")).Output, StringComparison.Ordinal);
         Assert.Equal(4, (await CommandRun.OfAsync(server, Cancelled, "environment", "delete", id)).ExitCode);
 
+        // An interpreter with just what the function has.
+        var here = new Dictionary<string, string> { ["DORMOUSE_SERVER"] = server.Address.ToString(), ["DORMOUSE_API_KEY"] = server.Key, ["DORMOUSE_DATA"] = server.Data };
+        var shell = await CommandRun.AnyAsync(here, ["shell", app], "print('value', value.local()['value'] + 1)\n", Cancelled);
+        shell.AssertExit(0);
+        Assert.Contains("value 42", shell.Output, StringComparison.Ordinal);
+
         // Other code, the same needs: nothing is built.
         files.Write("app.py", App.Replace("WORD", "changed", StringComparison.Ordinal));
         var second = await CommandRun.DoneAsync(server, Cancelled, "deploy", app);

@@ -214,6 +214,25 @@ public sealed class EndpointTests
     }
 
     [Fact]
+    public async Task Lines_that_say_which_invocation_wrote_them_are_found_by_it()
+    {
+        var store = new LogStore(TimeProvider.System);
+        var endpoint = new EndpointId(Guid.NewGuid());
+        foreach (var line in (string[])["\u001eid-a\u001efirst", "plain", "\u001eid-b\u001eother", "\u001eid-a\u001esecond", "\u001ebroken"])
+        {
+            store.Append(endpoint, "r1-1", line);
+        }
+
+        var all = await store.ReadAsync(endpoint, 100, follow: false, Cancellation).ToListAsync(Cancellation);
+        var own = await store.ReadAsync(endpoint, 100, follow: false, "ID-A", Cancellation).ToListAsync(Cancellation);
+        var last = await store.ReadAsync(endpoint, 1, follow: false, "id-a", Cancellation).ToListAsync(Cancellation);
+
+        Assert.Equal([("id-a", "first"), (null, "plain"), ("id-b", "other"), ("id-a", "second"), (null, "\u001ebroken")], all.Select(l => (l.Invocation, l.Text)));
+        Assert.Equal(["first", "second"], own.Select(l => l.Text));
+        Assert.Equal(["second"], last.Select(l => l.Text));
+    }
+
+    [Fact]
     public async Task A_log_keeps_its_last_lines_and_cuts_long_ones()
     {
         var store = new LogStore(TimeProvider.System);
