@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Dormouse.Cli.Apply;
 using Dormouse.Cli.Completion;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Drill;
 using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Hosting;
@@ -11,6 +12,7 @@ using Dormouse.Cli.Keys;
 using Dormouse.Cli.Python;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Simulation;
+using Dormouse.Cli.Triggers;
 using Dormouse.Cli.Usage;
 
 namespace Dormouse.Cli.Commands;
@@ -47,6 +49,9 @@ internal static class CommandTree
             InvokeCommand.Create(globals),
             InvocationCommand.Create(globals),
             QueueCommand.Create(globals),
+            DestinationCommand.Create(globals),
+            DeliveryCommand.Create(globals),
+            TriggerCommand.Create(globals),
             ListCommand.Create(globals),
             DescribeCommand.Create(globals),
             LogsCommand.Create(globals),

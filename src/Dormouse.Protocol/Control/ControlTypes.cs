@@ -170,6 +170,12 @@ public sealed record EndpointInfo
     /// <summary>Asynchronous invocations; null when there are none.</summary>
     public EndpointQueueInfo? Queue { get; init; }
 
+    /// <summary>Where successes of asynchronous invocations are reported: a destination's name or "endpoint:NAME"; null = nowhere.</summary>
+    public string? OnSuccess { get; init; }
+
+    /// <summary>The same of failures.</summary>
+    public string? OnFailure { get; init; }
+
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }
 

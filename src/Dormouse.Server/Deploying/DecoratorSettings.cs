@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Launching;
+using Dormouse.Server.Triggers;
 
 namespace Dormouse.Server.Deploying;
 
@@ -37,6 +38,7 @@ internal static class DecoratorSettings
             Name = function.Name,
             Kind = function.Kind,
             Settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = new PythonHandler(module, function.Name).ToString() },
+            Schedule = Schedule(function.Settings),
             Unmet = unmet.ToImmutable(),
             Stream = function.Stream,
             Doc = function.Doc,
@@ -82,12 +84,15 @@ internal static class DecoratorSettings
             "pip" or "requirements" => $"{member.Name} is {shown}, but this server builds no environments; install the packages for its own Python ({python}) and leave {member.Name} out.",
             "network" when shown == "outbound" => null,
             "network" => $"network is '{shown}', which a process cannot be held to; allowed is outbound, or leave it out.",
-            "schedule" => $"schedule is {shown}, but this server calls nothing by itself; leave it out.",
+            "schedule" => CronSchedule.Parse(shown, CronSchedule.DefaultZone, out var fault) is null ? fault : null,
             // Those of the server's own Python are always visible.
             "system_packages" => null,
             var name => $"{name} is no setting of a function.",
         };
     }
+
+    private static string? Schedule(JsonElement? written) =>
+        written is { ValueKind: JsonValueKind.Object } members && members.TryGetProperty("schedule", out var schedule) && schedule.ValueKind == JsonValueKind.String ? schedule.GetString() : null;
 
     private static bool IsNothing(JsonElement value) =>
         value.ValueKind is JsonValueKind.Null or JsonValueKind.False || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);

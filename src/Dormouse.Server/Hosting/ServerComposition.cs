@@ -1,6 +1,7 @@
 using Dormouse.Server.Access;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
@@ -8,6 +9,7 @@ using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Telemetry;
+using Dormouse.Server.Triggers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -41,6 +43,8 @@ internal static class ServerComposition
             .AddGateway()
             .AddGrpcGateway()
             .AddQueues(settings.Queues)
+            .AddDestinations(settings.Destinations)
+            .AddTriggers(settings.Triggers)
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
@@ -49,6 +53,7 @@ internal static class ServerComposition
         app.MapGateway();
         app.MapGrpcGateway();
         app.MapControl();
+        app.Services.GetRequiredService<EventsRoute>().Map(app);
         app.MapOperations();
         return app;
     }
@@ -63,6 +68,8 @@ internal static class ServerComposition
         .AddSingleton(parts.Keys)
         .AddSingleton(parts.Ledger)
         .AddSingleton(parts.Queue)
+        .AddSingleton(parts.Destinations)
+        .AddSingleton(parts.Triggers)
         .AddSingleton(parts.Journal)
         .AddSingleton(parts.Driver)
         .AddSingleton(parts.Inspector);

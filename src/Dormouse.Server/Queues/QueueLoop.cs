@@ -110,11 +110,7 @@ internal sealed partial class QueueLoop(
                 return;
             }
 
-            try
-            {
-                await signals.WhenWorkAsync(pause, parts.Time, cancellationToken);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            if (!await signals.WhenWorkAsync(pause, parts.Time, cancellationToken))
             {
                 return;
             }

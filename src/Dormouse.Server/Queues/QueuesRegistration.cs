@@ -10,6 +10,7 @@ internal static class QueuesRegistration
         .AddSingleton(settings)
         .AddSingleton<QueueSignals>()
         .AddSingleton<QueueViews>()
+        .AddSingleton<QueueFeed>()
         .AddSingleton<QueueIntake>()
         .AddSingleton<QueueAttempt>()
         .AddSingleton<QueueLoop>()

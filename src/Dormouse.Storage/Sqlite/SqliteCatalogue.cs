@@ -114,7 +114,13 @@ internal sealed class SqliteCatalogue(SqliteWriter writer, SqliteReaders readers
             cancellationToken);
 
     public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", StoredValues.Bytes(endpoint.Value))) > 0, cancellationToken);
+        writer.RunAsync(
+            s =>
+            {
+                s.Execute("DELETE FROM destination_uses WHERE endpoint_id = $id", ("$id", StoredValues.Bytes(endpoint.Value)));
+                return s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", StoredValues.Bytes(endpoint.Value))) > 0;
+            },
+            cancellationToken);
 
     public Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<Revision>>(

@@ -1,6 +1,8 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
@@ -24,6 +26,8 @@ public sealed class SqliteStore : IAsyncDisposable
         Catalogue = new SqliteCatalogue(_writer, _readers);
         Keys = new SqliteAccessKeys(_writer, _readers);
         Queue = new SqliteQueue(_writer, _readers);
+        Destinations = new SqliteDestinations(_writer, _readers);
+        Triggers = new SqliteTriggers(_writer, _readers);
         Derived = new SqliteDerivedFiles(_writer, _readers, time);
         BlobIndex = new SqliteBlobIndex(_writer, _readers, time);
     }
@@ -38,6 +42,10 @@ public sealed class SqliteStore : IAsyncDisposable
     public IAccessKeys Keys { get; }
 
     public IQueueStore Queue { get; }
+
+    public IDestinationStore Destinations { get; }
+
+    public ITriggerStore Triggers { get; }
 
     public IDerivedFiles Derived { get; }
 

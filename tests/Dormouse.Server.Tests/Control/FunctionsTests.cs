@@ -28,8 +28,9 @@ public sealed class FunctionsTests
         Assert.Empty(price.Unmet);
         Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
         Assert.Equal("app.py::Cart.add", add.Settings.Handler);
-        Assert.Equal(5, add.Unmet.Length);
-        foreach (var setting in (string[])["cpu", "pip", "schedule", "network", "python"])
+        Assert.Equal((null, "@daily"), (price.Schedule, add.Schedule));
+        Assert.Equal(4, add.Unmet.Length);
+        foreach (var setting in (string[])["cpu", "pip", "network", "python"])
         {
             Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
         }

@@ -18,6 +18,10 @@ internal sealed record ServerSettings
 
     public required QueuesSettings Queues { get; init; }
 
+    public required DestinationsSettings Destinations { get; init; }
+
+    public required TriggersSettings Triggers { get; init; }
+
     public required PricesSettings Prices { get; init; }
 
     public required TelemetrySettings Telemetry { get; init; }
@@ -50,6 +54,8 @@ internal sealed record ServerSettings
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
         Queues = QueuesSettings.Read(reader),
+        Destinations = DestinationsSettings.Read(reader),
+        Triggers = TriggersSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
         Logging = LoggingSettings.Read(reader),
