@@ -13,7 +13,7 @@ internal static class TriggerCommand
 {
     public static Command Create(GlobalOptions globals) => new CliCommand(
         "trigger", "What feeds endpoints' queues: schedules, CloudEvents over HTTP, folders.",
-        "dormouse trigger create nightly --kind cron --endpoint report --source schedule='0 3 * * *' --source zone=Europe/Berlin",
+        "dormouse trigger create nightly --kind cron --endpoint report --source 'schedule=0 3 * * *' --source zone=Europe/Berlin",
         "dormouse trigger list")
     {
         CreateCreate(globals), CreateList(globals), CreateShow(globals), CreatePause(globals), CreateResume(globals), CreateRun(globals), CreateDelete(globals),
@@ -32,7 +32,7 @@ internal static class TriggerCommand
         var paused = new Option<bool>("--paused") { Description = "Make it without letting it begin." };
         return new CliCommand(
             "create", "Make a trigger, or change one to what is said here.",
-            "dormouse trigger create nightly --kind cron --endpoint report --source schedule='0 3 * * *'",
+            "dormouse trigger create nightly --kind cron --endpoint report --source 'schedule=0 3 * * *'",
             "dormouse trigger create orders --kind http --endpoint orders --filter '{\"type\":[\"order.paid\"]}'")
         {
             name, kind, endpoint, source, filter, input, size, window, paused,
