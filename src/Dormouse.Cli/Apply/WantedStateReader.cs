@@ -18,7 +18,7 @@ internal sealed class WantedStateReader
         "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
         "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
         "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
+        "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
     ];
 
     private readonly string _folder;
@@ -242,6 +242,8 @@ internal sealed class WantedStateReader
         "queue_timeout" => settings with { QueueTimeout = _values.Text(value, at) },
         "queue_limit" => settings with { QueueLimit = _values.Whole(value, at) },
         "queue_limit_bytes" => settings with { QueueLimitBytes = _values.Text(value, at) },
+        "async_concurrency" => settings with { AsyncConcurrency = _values.Whole(value, at) },
+        "async_rate" => settings with { AsyncRate = _values.Number(value, at) },
         "env" => settings with { Environment = _values.Texts(value, at) },
         "engine" => settings with { Engine = _values.Texts(value, at) },
         "overflow" => settings with { Overflow = Overflow(value, at) },

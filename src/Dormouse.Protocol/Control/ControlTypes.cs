@@ -111,6 +111,12 @@ public sealed record RevisionSettings
 
     public string? QueueLimitBytes { get; init; }
 
+    /// <summary>Asynchronous invocations that are taken from the queue at once, 1 to 1,000; null = as many as could run.</summary>
+    public int? AsyncConcurrency { get; init; }
+
+    /// <summary>Asynchronous invocations that are taken from the queue a second, 0.001 to 1,000,000; null = no bound.</summary>
+    public double? AsyncRate { get; init; }
+
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }

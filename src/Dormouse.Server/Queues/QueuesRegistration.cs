@@ -13,6 +13,8 @@ internal static class QueuesRegistration
         .AddSingleton<QueueFeed>()
         .AddSingleton<QueueIntake>()
         .AddSingleton<QueueAttempt>()
+        .AddSingleton<AsyncLimits>()
+        .AddSingleton<QueueProgress>()
         .AddSingleton<QueueLoop>()
         .AddSingleton<QueueApi>();
 }
