@@ -12,6 +12,12 @@ internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStor
     /// <summary>A full queue is asked again so much later at the earliest.</summary>
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(30);
 
+    /// <summary>What reading and storing takes beside the sending.</summary>
+    private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
+
+    /// <summary>Longer than an attempt takes: when nothing is heard of it by then, its server is gone.</summary>
+    public TimeSpan LongestTime => webhooks.Limit + Margin;
+
     public async Task<DeliveryResult> RunAsync(Delivery delivery, CancellationToken stopping)
     {
         if (await queue.FindAsync(delivery.Tenant, delivery.Invocation, stopping) is not { } item || item.State.IsLive())

@@ -20,9 +20,6 @@ internal sealed partial class DeliveryLoop(
     /// <summary>Deliveries under way at once.</summary>
     private const int AtOnceMax = 32;
 
-    /// <summary>From then on another attempt may begin: longer than an attempt takes.</summary>
-    private static readonly TimeSpan AttemptTime = TimeSpan.FromSeconds(90);
-
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(1);
@@ -131,7 +128,7 @@ internal sealed partial class DeliveryLoop(
 
         if (wishes.Count > 0)
         {
-            foreach (var delivery in await store.TakeAsync(wishes, now, now + AttemptTime, cancellationToken))
+            foreach (var delivery in await store.TakeAsync(wishes, now, now + attempts.LongestTime, cancellationToken))
             {
                 var begun = new UnderWay(delivery.Lane);
                 _underWay[delivery.Number] = begun;

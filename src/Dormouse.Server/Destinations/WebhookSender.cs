@@ -29,6 +29,9 @@ internal sealed class WebhookSender(AddressGuard guard, DestinationsSettings set
         ResponseDrainTimeout = TimeSpan.Zero,
     }));
 
+    /// <summary>How long one attempt lasts at most.</summary>
+    public TimeSpan Limit => settings.Timeout;
+
     /// <param name="endpoint">Name of the endpoint whose outcome it is.</param>
     /// <param name="document">The outcome as JSON; where an event carries the answer itself, that is sent instead.</param>
     public async Task<DeliveryResult> SendAsync(Delivery delivery, Destination destination, StoredAnswer? answer, string endpoint, byte[] document, CancellationToken stopping)

@@ -33,6 +33,7 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
     private EventInput _input;
     private DateTimeOffset _lagLookedAt = DateTimeOffset.MinValue;
     private bool _hasFailed;
+    private string? _reported;
 
     private TriggerRunner(Trigger trigger, IEventSourceKind kind, TriggerParts parts)
     {
@@ -106,7 +107,7 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
         var batch = await CollectAsync(source, cancellationToken);
         if (_hasFailed)
         {
-            _hasFailed = false;
+            (_hasFailed, _reported) = (false, null);
             await _parts.Store.ReportAsync(_trigger.Id, null, _parts.Time.GetUtcNow(), cancellationToken);
         }
 
@@ -202,9 +203,15 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
         }
 
         _hasFailed = true;
+        if (reason == _reported)
+        {
+            return;
+        }
+
         try
         {
             await _parts.Store.ReportAsync(_trigger.Id, reason, _parts.Time.GetUtcNow(), CancellationToken.None);
+            _reported = reason;
         }
         catch (Exception e) when (e is IOException or Storage.StorageFullException or ObjectDisposedException)
         {

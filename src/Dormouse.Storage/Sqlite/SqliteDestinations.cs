@@ -142,14 +142,17 @@ internal sealed class SqliteDestinations(SqliteWriter writer, SqliteReaders read
             .. s.All(
                 $"""
                 SELECT {DeliveryRows.Columns} FROM deliveries
-                WHERE tenant_id = $tenant AND ($state IS NULL OR state = $state) AND ($target IS NULL OR target = $target) AND number < $before ORDER BY number DESC LIMIT $limit
+                WHERE tenant_id = $tenant {(filter.State is null ? "" : "AND state = $state")} {(filter.To is null ? "" : "AND target = $target")} AND number < $before
+                ORDER BY number DESC LIMIT $limit
                 """,
                 DeliveryRows.Read,
-                ("$tenant", filter.Tenant.Value),
-                ("$state", filter.State is { } state ? Codes.DeliveryStates.Text(state) : null),
-                ("$target", filter.To),
-                ("$before", filter.Before ?? long.MaxValue),
-                ("$limit", filter.Limit)),
+                [
+                    ("$tenant", filter.Tenant.Value),
+                    ("$before", filter.Before ?? long.MaxValue),
+                    ("$limit", filter.Limit),
+                    .. filter.State is { } state ? [("$state", (object?)Codes.DeliveryStates.Text(state))] : Array.Empty<(string, object?)>(),
+                    .. filter.To is { } to ? [("$target", (object?)to)] : Array.Empty<(string, object?)>(),
+                ]),
         ],
         cancellationToken);
 
