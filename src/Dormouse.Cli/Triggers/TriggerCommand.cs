@@ -12,7 +12,7 @@ namespace Dormouse.Cli.Triggers;
 internal static class TriggerCommand
 {
     public static Command Create(GlobalOptions globals) => new CliCommand(
-        "trigger", "What feeds endpoints' queues: schedules, CloudEvents over HTTP, folders.",
+        "trigger", "What feeds endpoints' queues: schedules, CloudEvents over HTTP, folders, brokers.",
         "dormouse trigger create nightly --kind cron --endpoint report --source 'schedule=0 3 * * *' --source zone=Europe/Berlin",
         "dormouse trigger list")
     {
@@ -22,7 +22,7 @@ internal static class TriggerCommand
     private static CliCommand CreateCreate(GlobalOptions globals)
     {
         var name = Name();
-        var kind = new Option<string>("--kind") { HelpName = "kind", Description = "Where events come from: cron, http or folder.", Required = true };
+        var kind = new Option<string>("--kind") { HelpName = "kind", Description = "Where events come from: cron, http, folder, redis, nats or rabbitmq.", Required = true };
         var endpoint = new Option<string>("--endpoint") { HelpName = "name", Description = "The endpoint that runs.", Required = true };
         var source = new Option<string[]>("--source") { HelpName = "key=value", Description = "What its kind needs to know, such as schedule='0 3 * * *' or path=/srv/inbox; may be repeated." };
         var filter = new Option<string?>("--filter") { HelpName = "json", Description = "Pattern of the events that it takes, such as '{\"type\":[\"order.paid\"]}'. Default: all." };

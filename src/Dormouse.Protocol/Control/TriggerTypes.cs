@@ -5,7 +5,7 @@ namespace Dormouse.Protocol.Control;
 /// <summary><c>PUT /api/v1/triggers/{name}</c>: what it shall be; what is left out is the default.</summary>
 public sealed record TriggerRequest
 {
-    /// <summary>"cron", "http", "folder".</summary>
+    /// <summary>"cron", "http", "folder", "redis", "nats", "rabbitmq".</summary>
     public required string Kind { get; init; }
 
     /// <summary>Name of the endpoint that runs.</summary>

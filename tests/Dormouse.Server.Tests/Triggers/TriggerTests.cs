@@ -244,7 +244,7 @@ public sealed class TriggerTests
             Assert.Contains(part, detail, StringComparison.Ordinal);
         }
 
-        Assert.Contains("cron, http, folder", (await kind.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.Contains("cron, http, folder, redis, nats, rabbitmq", (await kind.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
         Assert.Contains("triggers.folders", (await folder.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
         Assert.Contains("Mars", (await zone.JsonAsync()).GetProperty("detail").GetString(), StringComparison.Ordinal);
     }
