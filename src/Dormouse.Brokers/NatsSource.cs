@@ -21,7 +21,14 @@ internal sealed class NatsSource : IEventSource
     private readonly INatsJSConsumer _consumer;
     private readonly string _stream;
 
-    private NatsSource(NatsConnection connection, INatsJSConsumer consumer, string stream) => (_connection, _consumer, _stream) = (connection, consumer, stream);
+    /// <summary>Ends a fetch that waits for messages of a connection that is no more.</summary>
+    private readonly CancellationTokenSource _broken = new();
+
+    private NatsSource(NatsConnection connection, INatsJSConsumer consumer, string stream)
+    {
+        (_connection, _consumer, _stream) = (connection, consumer, stream);
+        _connection.ConnectionDisconnected += BrokenAsync;
+    }
 
     public static async Task<IEventSource> OpenAsync(Trigger trigger, TimeSpan ackWait, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -59,6 +66,46 @@ internal sealed class NatsSource : IEventSource
 
     public async Task<ImmutableArray<SourceEvent>> ReceiveAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
     {
+        EnsureConnected();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_broken.Token, cancellationToken);
+        try
+        {
+            return await FetchAsync(max, wait, either.Token);
+        }
+        catch (OperationCanceledException) when (_broken.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new IOException("the connection to NATS ended");
+        }
+    }
+
+    public async Task AcknowledgeAsync(IReadOnlyList<SourceEvent> events, CancellationToken cancellationToken)
+    {
+        foreach (var done in events)
+        {
+            await Message(done).AckAsync(new AckOpts { DoubleAck = true }, cancellationToken);
+        }
+    }
+
+    public async Task RejectAsync(SourceEvent rejected, string reason, CancellationToken cancellationToken) =>
+        await Message(rejected).AckTerminateAsync(new AckOpts { DoubleAck = true }, cancellationToken);
+
+    public async Task<long?> LagAsync(CancellationToken cancellationToken)
+    {
+        await _consumer.RefreshAsync(cancellationToken);
+        return (long)_consumer.Info.NumPending + _consumer.Info.NumAckPending;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _connection.ConnectionDisconnected -= BrokenAsync;
+        await _connection.DisposeAsync();
+        _broken.Dispose();
+    }
+
+    private async ValueTask BrokenAsync(object? sender, NatsEventArgs args) => await _broken.CancelAsync();
+
+    private async Task<ImmutableArray<SourceEvent>> FetchAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
+    {
         var events = ImmutableArray.CreateBuilder<SourceEvent>();
         var options = new NatsJSFetchOpts { MaxMsgs = max, Expires = wait < FetchMin ? FetchMin : wait };
         if (max > 1)
@@ -82,25 +129,6 @@ internal sealed class NatsSource : IEventSource
 
         return events.ToImmutable();
     }
-
-    public async Task AcknowledgeAsync(IReadOnlyList<SourceEvent> events, CancellationToken cancellationToken)
-    {
-        foreach (var done in events)
-        {
-            await Message(done).AckAsync(new AckOpts { DoubleAck = true }, cancellationToken);
-        }
-    }
-
-    public async Task RejectAsync(SourceEvent rejected, string reason, CancellationToken cancellationToken) =>
-        await Message(rejected).AckTerminateAsync(new AckOpts { DoubleAck = true }, cancellationToken);
-
-    public async Task<long?> LagAsync(CancellationToken cancellationToken)
-    {
-        await _consumer.RefreshAsync(cancellationToken);
-        return (long)_consumer.Info.NumPending + _consumer.Info.NumAckPending;
-    }
-
-    public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     private static INatsJSMsg<byte[]> Message(SourceEvent from) => (INatsJSMsg<byte[]>)from.Handle!; // Every event of this source has its message.
 
