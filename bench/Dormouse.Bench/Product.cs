@@ -69,7 +69,7 @@ internal sealed class Product : IAsyncDisposable
     }
 
     /// <summary>Uploads the model and deploys it.</summary>
-    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null)
+    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null, string path = "model.onnx")
     {
         var bytes = await File.ReadAllBytesAsync(model);
         var hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
@@ -80,7 +80,7 @@ internal sealed class Product : IAsyncDisposable
         all["idle_timeout"] = idleTimeout;
         await ApiAsync(HttpMethod.Post, $"/api/v1/endpoints/{endpoint}/revisions?wait=true", new JsonObject
         {
-            ["files"] = new JsonArray(new JsonObject { ["path"] = "model.onnx", ["sha256"] = hash, ["size_bytes"] = bytes.Length }),
+            ["files"] = new JsonArray(new JsonObject { ["path"] = path, ["sha256"] = hash, ["size_bytes"] = bytes.Length }),
             ["settings"] = all,
             ["verify"] = verify,
         });

@@ -15,6 +15,7 @@ var legs = new (string Name, Func<Task> Run)[]
 {
     ("cold", () => ColdStarts.PooledAsync(report, root, subjects, peers)),
     ("empty-pool", () => ColdStarts.EmptyPoolAsync(report, root, subjects)),
+    ("python", () => PythonStarts.RunAsync(report, root)),
     ("overhead", () => Warm.OverheadAsync(report, root, subjects, peers)),
     ("throughput", () => Warm.ThroughputAsync(report, root, subjects, peers)),
     ("batching", () => Batching.RunAsync(report, root, subjects)),

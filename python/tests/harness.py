@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,48 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SECONDS = 120
 
 
-class RunnerProcess:
+class Instance:
+    """Who answers on a socket."""
+
+    path = None
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(SECONDS)
+        connection.connect(self.path)
+        return Wire(connection)
+
+    def call(self, value=None, method="POST", path="/", headers=(), body=None):
+        """One request on a connection of its own."""
+        with self.connect() as wire:
+            return wire.call(value, method, path, headers, body)
+
+
+class Fork(Instance):
+    """An instance that a template forked."""
+
+    def __init__(self, template, number):
+        self.path = os.path.join(template.scratch, "f%d" % number)
+        self.control, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(SECONDS)
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.output = None
+        self.process_id = None
+
+    def receive(self):
+        """The next message, or None at the end."""
+        data, ancillary, _, _ = self.control.recvmsg(200 * 1024, 64)
+        for _, kind, payload in ancillary:
+            if kind == socket.SCM_CREDENTIALS:
+                self.process_id = struct.unpack("iII", payload)[0]
+        return json.loads(data) if data else None
+
+    def close(self):
+        self.control.close()
+        self.output.close()
+
+
+class RunnerProcess(Instance):
     """``python3 -m dormouse.runner`` with a control socket as descriptor 3."""
 
     def __init__(self, folder, python=sys.executable):
@@ -72,6 +114,26 @@ class RunnerProcess:
                      "memory_mib": memory_mib, "environment": environment or {}})
         return self.receive()
 
+    def template(self, module="app.py", function=None, concurrency=1, memory_mib=512, environment=None):
+        """Says hello, becomes a template, and returns the next message."""
+        self.hello()
+        self.assign({"type": "template_python", "folder_descriptor": 0, "module": module, "function": function, "concurrency": concurrency,
+                     "memory_mib": memory_mib, "environment": environment or {}})
+        return self.receive()
+
+    def fork(self, number=1, places=()):
+        """A fork of the template, which has been told to fork and not been listened to yet."""
+        fork = Fork(self, number)
+        output_read, output_write = os.pipe()
+        fork.output = os.fdopen(output_read, "r")
+        try:
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fork.theirs.fileno(), output_write] + [place.fileno() for place in places]))]
+            self.control.sendmsg([json.dumps({"type": "fork", "worker": number, "socket": fork.path}).encode()], rights)
+        finally:
+            fork.theirs.close()
+            os.close(output_write)
+        return fork
+
     def inspect(self, module="app.py", environment=None):
         self.hello()
         self.assign({"type": "inspect_python", "folder_descriptor": 0, "module": module, "environment": environment or {}})
@@ -102,17 +164,6 @@ class RunnerProcess:
                 self._news.notify_all()
         with self._news:
             self._news.notify_all()
-
-    def connect(self):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(SECONDS)
-        connection.connect(self.path)
-        return Wire(connection)
-
-    def call(self, value=None, method="POST", path="/", headers=(), body=None):
-        """One request on a connection of its own."""
-        with self.connect() as wire:
-            return wire.call(value, method, path, headers, body)
 
     def close(self):
         self.control.close()
@@ -255,6 +306,23 @@ class RunnerCase(unittest.TestCase):
         started = RunnerProcess(folder)
         self.addCleanup(started.close)
         return started
+
+    def template(self, source, module="app.py", **assignment):
+        """A runner that has become the template of this source."""
+        started = self.runner(self.folder_of({module: source}))
+        ready = started.template(module, **assignment)
+        if ready is None or ready["type"] != "python_template":
+            self.fail("no template but %r; its errors: %s" % (ready, started.stderr()))
+        return started
+
+    def fork(self, template, number=1, **options):
+        """An instance that serves, forked from a template."""
+        fork = template.fork(number, **options)
+        self.addCleanup(fork.close)
+        forked, ready = fork.receive(), fork.receive()
+        if ready is None or (forked["type"], ready["type"]) != ("forked", "python_ready"):
+            self.fail("not ready but %r, %r; it wrote: %s" % (forked, ready, fork.output.read()))
+        return fork
 
     def serving(self, source, module="app.py", **assignment):
         """A runner that serves this source."""

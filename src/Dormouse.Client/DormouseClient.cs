@@ -42,6 +42,7 @@ public sealed class DormouseClient : IDisposable
         Destinations = new DestinationsClient(this);
         Triggers = new TriggersClient(this);
         Functions = new FunctionsClient(this);
+        Environments = new EnvironmentsClient(this);
     }
 
     public Uri Server { get; }
@@ -63,6 +64,8 @@ public sealed class DormouseClient : IDisposable
     public TriggersClient Triggers { get; }
 
     public FunctionsClient Functions { get; }
+
+    public EnvironmentsClient Environments { get; }
 
     /// <summary>A client over the network. Redirects are not followed: a key must not travel to another address.</summary>
     public static DormouseClient Connect(Uri server, string? key, TimeProvider? time = null) =>

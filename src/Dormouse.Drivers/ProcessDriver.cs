@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Inspecting;
@@ -8,6 +9,7 @@ using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
+using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 using Microsoft.Extensions.Logging;
 
@@ -24,18 +26,21 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly ILogger _logger;
     private readonly Inbox _inbox;
     private readonly Inspector _inspector;
+    private readonly Inspector _builds;
+    private readonly Interpreters _interpreters;
     private readonly LauncherSupervisor _supervisor;
     private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
     private readonly List<InstanceId> _unswept = [];
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
+    private readonly RevisionTemplates _templates;
     private readonly CancellationTokenSource _ending = new();
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
     private long _workerNumbers;
     private Task? _working;
-    private Task? _finding;
+    private Task _finding = Task.CompletedTask;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
     private bool _isDisposed;
@@ -48,8 +53,12 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _time = time;
         _logger = logger;
         _inbox = new(logger);
-        _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), time, logger);
-        _inspector = new(options, _pools, _inbox, time);
+        _interpreters = new(options, time);
+        _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), Find, time, logger);
+        _templates = new(options, this, work => _inbox.Post(work), logger);
+        _inspector = new(options, options.InspectionsAtOnceMax, _pools, _inbox, time);
+        _builds = new(options, options.Builds.AtOnceMax, _pools, _inbox, time);
+        Environments = new EnvironmentBuilder(options, _interpreters, _builds, _pools, _inbox);
         _supervisor = new(options, time, logger, Connected, (connection, happened) => _inbox.Post(() => Happened(connection, happened)), Disconnected, NotStarted);
     }
 
@@ -57,7 +66,12 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public string? EngineKey => _engineKey;
 
+    /// <summary>The Python environments of this machine.</summary>
+    public IEnvironmentBuilder Environments { get; }
+
     WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
+
+    RevisionTemplates IInstanceHost.Templates => _templates;
 
     LauncherSession? IInstanceHost.Session => _session;
 
@@ -74,7 +88,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _observer = observer;
         Directory.CreateDirectory(_options.RunFolder);
         _working ??= _inbox.RunAsync();
-        _finding ??= FindPythonAsync();
+        _inbox.Post(_pools.FindOwn);
         await _supervisor.OpenAsync(cancellationToken);
         await _opened.Task.WaitAsync(cancellationToken);
     }
@@ -96,10 +110,14 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (!_runs.TryGetValue(instance, out var run))
             return;
         LogStopping(instance, reason);
-        run.Stop();
+        run.Stop(reason);
     });
 
     public void Expect(RevisionSpec spec) => _inbox.Post(() => _pools.Expect(spec));
+
+    public void Forget(EndpointId endpoint) => _inbox.Post(() => _templates.Forget(endpoint));
+
+    public TemplateReport? Template(RevisionId revision) => _templates.Report(revision);
 
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
@@ -121,8 +139,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Post(() =>
         {
             _inspector.EndAll();
+            _templates.EndAll();
+            _builds.EndAll();
             foreach (var run in _runs.Values.ToArray())
-                run.Stop();
+                run.Stop(StopReason.ServerStopping);
         });
         await _supervisor.DisposeAsync();
         _inbox.Post(() =>
@@ -130,15 +150,17 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             _session?.Lost();
             _session = null;
             _inspector.EndAll();
+            _builds.EndAll();
             foreach (var instance in _runs.Keys.ToArray())
                 Forget(instance);
         });
         _inbox.Complete();
         if (_working is not null)
             await _working;
-        if (_finding is not null)
-            await _finding;
+        await _finding;
         _pools.Dispose();
+        _templates.Dispose();
+        _interpreters.Dispose();
         _ending.Dispose();
         RemoveSockets();
     }
@@ -193,6 +215,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             Swept();
             _pools.Open();
             _inspector.Open(session);
+            _builds.Open(session);
         }
         else
         {
@@ -212,6 +235,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             return;
         _session = null;
         _inspector.Close();
+        _builds.Close();
         _pools.DenyAll("The launcher ended; it is being replaced.");
         session.Lost();
         Probe();
@@ -223,19 +247,22 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         Swept();
         _pools.DenyAll(reason);
         _inspector.DenyAll(reason);
+        _builds.DenyAll(reason);
     });
 
     private void Probe() => _probes = ProcessProbes.From(_session?.Hello, _pools.ModelBuild, _pools.Interpreter);
 
-    /// <summary>Asks the Python interpreter what it is, beside everything else: only Python endpoints wait for it.</summary>
-    private async Task FindPythonAsync()
+    /// <summary>Looks for an interpreter beside everything else: only those wait who want it. In the inbox.</summary>
+    private void Find(PythonPlace place, Action<PythonInterpreter> told) => _finding = Task.WhenAll(_finding, FindAsync(place, told));
+
+    private async Task FindAsync(PythonPlace place, Action<PythonInterpreter> told)
     {
+        // The caller is in the middle of noting that it waits.
+        await Task.Yield();
         PythonInterpreter found;
         try
         {
-            found = _options is { PythonCommand: { } command, PythonPackagePath: not null }
-                ? await PythonInterpreter.FindAsync(command, _time, _ending.Token)
-                : new PythonInterpreter.Missing("Python endpoints need our Python package, and the folder 'python' is not beside the server. Run './dormouse' once to build it.");
+            found = await _interpreters.FindAsync(place, _ending.Token);
         }
         catch (OperationCanceledException) when (_ending.IsCancellationRequested)
         {
@@ -244,7 +271,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
         _inbox.Post(() =>
         {
-            _pools.Found(found);
+            told(found);
             Probe();
         });
     }

@@ -38,6 +38,46 @@ public sealed record ProcessDriverOptions
     /// <summary>Folder that holds our package <c>dormouse</c> for Python; null = there are no Python workers.</summary>
     public string? PythonPackagePath { get; init; }
 
+    /// <summary>Memory that all templates of Python revisions together may take, bytes; 0 = there are none and every instance is started plainly. Default 0.</summary>
+    public long TemplatesMemoryBytes { get; init; }
+
+    /// <summary>Loads shorter than this are not worth a template: a fork takes some milliseconds too. Default 25 ms.</summary>
+    public TimeSpan TemplateLoadTimeMin { get; init; } = TimeSpan.FromMilliseconds(25);
+
+    /// <summary>A template that nobody was forked from for this long, and whose forks have all ended, ends. Default 15 minutes.</summary>
+    public TimeSpan TemplateIdleTime { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Further interpreters, paths or names: they count beside those of PATH.</summary>
+    public ImmutableArray<string> PythonInterpreters { get; init; } = [];
+
+    /// <summary>Folder of the environments, one folder each; null = there are none.</summary>
+    public string? EnvironmentsFolder { get; init; }
+
+    /// <summary>How environments are built.</summary>
+    public EnvironmentBuildOptions Builds { get; init; } = new();
+
     /// <summary>Added to the environment of every ONNX worker process.</summary>
     public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+}
+
+/// <summary>How environments are built, and within which limits.</summary>
+public sealed record EnvironmentBuildOptions
+{
+    /// <summary>"auto" (uv when there is one), "uv" or "pip".</summary>
+    public string Builder { get; init; } = "auto";
+
+    /// <summary>Path of uv, or a name to look for in PATH.</summary>
+    public string Uv { get; init; } = "uv";
+
+    /// <summary>Added to every installing command.</summary>
+    public ImmutableArray<string> Arguments { get; init; } = [];
+
+    /// <summary>Memory of one build, bytes. Default 2 GiB.</summary>
+    public long MemoryBytes { get; init; } = 2L << 30;
+
+    /// <summary>Longest build. Default 15 min.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Builds that run at once, at least 1; more wait. Default 1.</summary>
+    public int AtOnceMax { get; init; } = 1;
 }

@@ -86,6 +86,9 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
             AddWorker(worker, worker.Output, isControl: false);
             if (worker.Lines.OwesNote)
                 timeout = Math.Min(timeout, (int)LineCutter.Window.TotalMilliseconds);
+            // The end of a fork is its template's to tell: until it has, the descriptor would stay readable.
+            if (worker.Template is not null)
+                continue;
             if (worker.EndDescriptor >= 0)
                 Add(worker.EndDescriptor);
             else if (worker.End is null)

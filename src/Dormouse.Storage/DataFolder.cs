@@ -75,7 +75,7 @@ public sealed class DataFolder : IDisposable
         {
             Directory.CreateDirectory(path, OwnerOnly);
         }
-        else if (File.Exists(Path.Combine(path, "dormouse.db")) || !Directory.EnumerateFileSystemEntries(path).Any())
+        else if (File.Exists(Path.Combine(path, "dormouse.db")) || File.Exists(Path.Combine(path, "server-id")) || !Directory.EnumerateFileSystemEntries(path).Any())
         {
             // A folder with other things in it was not made for us; its permissions are its owner's choice.
             File.SetUnixFileMode(path, OwnerOnly);

@@ -1,3 +1,5 @@
+using Dormouse.Storage.Postgres;
+
 namespace Dormouse.Storage;
 
 /// <summary>Where and how a server keeps what must outlive it.</summary>
@@ -5,6 +7,9 @@ public sealed record StorageOptions
 {
     /// <summary>The data folder; made when missing.</summary>
     public required string FolderPath { get; init; }
+
+    /// <summary>The database that several servers may share; null = the one in the data folder.</summary>
+    public PostgresAddress? Postgres { get; init; }
 
     /// <summary>Size of the invocation journal, bytes. Default 16 MiB (65,520 invocations not yet in the ledger), allowed 64 KiB to 1 GiB.</summary>
     public long JournalBytes { get; init; } = 16L << 20;

@@ -8,18 +8,20 @@ using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Storage.Blobs;
 using Dormouse.Storage.Journal;
+using Dormouse.Storage.Postgres;
+using Dormouse.Storage.Sql;
 using Dormouse.Storage.Sqlite;
 
 namespace Dormouse.Storage;
 
-/// <summary>Everything that one server keeps in its data folder. Closing it folds the journal into the ledger and gives the folder free.</summary>
+/// <summary>Everything that one server keeps: a database, in the data folder or elsewhere, and the files of the folder. Closing it folds the journal into the ledger and gives the folder free.</summary>
 public sealed class StorageSet : IAsyncDisposable
 {
     private readonly DataFolder _folder;
-    private readonly SqliteStore _store;
+    private readonly SqlStore _store;
     private readonly InvocationJournal _journal;
 
-    private StorageSet(DataFolder folder, SqliteStore store, InvocationJournal journal, IBlobStore blobs)
+    private StorageSet(DataFolder folder, SqlStore store, InvocationJournal journal, IBlobStore blobs)
     {
         _folder = folder;
         _store = store;
@@ -51,6 +53,10 @@ public sealed class StorageSet : IAsyncDisposable
     /// <summary>Full path of the data folder.</summary>
     public string FolderPath => _folder.FolderPath;
 
+    /// <summary>The database in use and its version, for people.</summary>
+    /// <exception cref="StoreUnavailableException">It does not answer.</exception>
+    public Task<string> DescribeAsync(CancellationToken cancellationToken) => _store.DescribeAsync(cancellationToken);
+
     /// <summary>Takes the folder, brings its database to this version's schema and folds what an earlier server left in the journal.</summary>
     /// <param name="options">Folder, sizes and intervals.</param>
     /// <param name="time">Clock of stored times, ages and pauses.</param>
@@ -63,10 +69,12 @@ public sealed class StorageSet : IAsyncDisposable
         StorageOptions options, TimeProvider time, IIdSource ids, Action<Exception> onError, CancellationToken cancellationToken)
     {
         var folder = DataFolder.Open(options.FolderPath);
-        SqliteStore? store = null;
+        SqlStore? store = null;
         try
         {
-            store = await SqliteStore.OpenAsync(folder, time, ids, cancellationToken);
+            store = options.Postgres is { } address
+                ? await PostgresStore.OpenAsync(folder, address, time, ids, cancellationToken)
+                : await SqliteStore.OpenAsync(folder, time, ids, cancellationToken);
             var blobs = new FileBlobStore(folder, store.BlobIndex, options.BlobBytesMax, time);
             var lastSequence = await store.LastSequenceAsync(cancellationToken);
             var journal = await InvocationJournal.OpenAsync(folder.JournalPath, store.ServerId, lastSequence, store.Ledger, options, time, onError);

@@ -1,14 +1,12 @@
 using System.Collections.Immutable;
 using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Python;
 using Dormouse.Drivers.Tests.Support;
-using Dormouse.Protocol;
 
 namespace Dormouse.Drivers.Tests;
 
@@ -41,7 +39,7 @@ public sealed class PythonWorkerTests
 
         var instance = Start(fixture, Spec("app.py::handler"));
         var ready = await fixture.Observer.WaitForAsync<InstanceReady>(instance);
-        var answer = await PostAsync(ready.Address, "{\"a\":1}");
+        var answer = await PythonMachine.PostAsync(ready.Address, "{\"a\":1}");
         Assert.Equal(HttpStatusCode.OK, answer.Status);
         Assert.Equal((1, "fast", "app.py"), (answer.Body["got"]!["a"]!.GetValue<int>(), answer.Body["mode"]!.GetValue<string>(), answer.Body["here"]![0]!.GetValue<string>()));
         Assert.NotNull(answer.RunMicroseconds);
@@ -62,7 +60,7 @@ public sealed class PythonWorkerTests
         const int ModelWorkers = 1;
         for (var instances = 0; instances < 50; instances++)
         {
-            await UntilAsync(() => Directory.GetFiles(fixture.Options.RunFolder, "*.sock").Length > ModelWorkers + instances);
+            await PythonMachine.UntilAsync(() => Directory.GetFiles(fixture.Options.RunFolder, "*.sock").Length > ModelWorkers + instances);
             if ((await fixture.Observer.WaitForAsync<InstanceReady>(Start(fixture, Spec("app.py::handler")))).Rung == Rung.Pool)
                 return;
         }
@@ -128,9 +126,62 @@ public sealed class PythonWorkerTests
     }
 
     [Fact]
+    public async Task An_environment_is_built_and_its_interpreter_runs_what_names_it()
+    {
+        var environments = Directory.CreateTempSubdirectory("dormouse-environments-");
+        try
+        {
+            var (package, python) = (PythonMachine.PackageFolder(), PythonMachine.Interpreter());
+            await using var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, EnvironmentsFolder = environments.FullName });
+            Write(fixture, "import sys\ndef handler(input):\n    return {\"prefix\": sys.prefix}\n");
+            var spec = Spec("app.py::handler") with { PythonEnvironment = new EnvironmentId(new string('e', EnvironmentId.Length)) };
+            Assert.Contains("is not there", Assert.IsType<Inspection.Unavailable>(await InspectAsync(fixture, spec)).Reason, StringComparison.Ordinal);
+            var folder = environments.CreateSubdirectory(spec.PythonEnvironment.Value.Value);
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "requirements.txt"), "", Cancellation);
+            var lines = new List<string>();
+
+            var outcome = await fixture.Driver.Environments.BuildAsync(
+                new() { Folder = folder.FullName, PackageFolder = fixture.PackageFolder, Python = null, SystemPackages = false },
+                line =>
+                {
+                    lock (lines)
+                        lines.Add(line);
+                },
+                Cancellation);
+
+            var built = Assert.IsType<BuildOutcome.Built>(outcome);
+            Assert.StartsWith("3.", built.Python, StringComparison.Ordinal);
+            Assert.Contains(lines, l => l.StartsWith("building with ", StringComparison.Ordinal));
+            Assert.IsType<Inspection.Accepted>(await InspectAsync(fixture, spec));
+            var ready = await fixture.Observer.WaitForAsync<InstanceReady>(Start(fixture, spec));
+            Assert.Equal(Path.Combine(folder.FullName, "venv"), (await PythonMachine.PostAsync(ready.Address, "1")).Body["prefix"]!.GetValue<string>());
+            fixture.Driver.Environments.KeepReady([]);
+            // Given up, not gone: who needs it again gets a pool again.
+            await fixture.Observer.WaitForAsync<InstanceReady>(Start(fixture, spec));
+        }
+        finally
+        {
+            environments.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_version_that_is_not_there_is_refused_with_those_that_are()
+    {
+        await using var fixture = await OpenAsync();
+
+        var missing = Assert.IsType<InterpreterAnswer.Missing>(await fixture.Driver.Environments.FindAsync("3.99", Cancellation));
+        var own = Assert.IsType<InterpreterAnswer.Found>(await fixture.Driver.Environments.FindAsync(null, Cancellation));
+
+        Assert.Contains("python is '3.99'", missing.Reason, StringComparison.Ordinal);
+        Assert.Contains(own.Version, missing.Reason, StringComparison.Ordinal);
+        Assert.Equal(own, await fixture.Driver.Environments.FindAsync(own.Version, Cancellation));
+    }
+
+    [Fact]
     public async Task The_interpreter_says_where_it_is_and_which_version()
     {
-        var found = await PythonInterpreter.FindAsync(Python(), TimeProvider.System, Cancellation);
+        var found = await PythonInterpreter.FindAsync(PythonMachine.Interpreter(), TimeProvider.System, Cancellation);
 
         var python = Assert.IsType<PythonInterpreter.Found>(found);
         Assert.True(File.Exists(python.Path));
@@ -138,39 +189,11 @@ public sealed class PythonWorkerTests
         Assert.IsType<PythonInterpreter.Missing>(await PythonInterpreter.FindAsync("/bin/true", TimeProvider.System, Cancellation));
     }
 
-    /// <summary>Looks again and again at what no process announces.</summary>
-    private static async Task UntilAsync(Func<bool> fact)
-    {
-        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!fact())
-            await looks.WaitForNextTickAsync(Cancellation);
-    }
-
     private static async Task<DriverFixture> OpenAsync()
     {
-        var package = PythonPackageFolder();
-        var python = Python();
+        var package = PythonMachine.PackageFolder();
+        var python = PythonMachine.Interpreter();
         return await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package });
-    }
-
-    /// <summary>The system's Python, or the test is skipped with a word.</summary>
-    private static string Python()
-    {
-        var found = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "python3")).FirstOrDefault(File.Exists);
-        if (found is null)
-            Assert.Skip("There is no python3 in PATH.");
-        return found;
-    }
-
-    private static string PythonPackageFolder()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "python", "dormouse", "__init__.py")))
-                return Path.Combine(folder.FullName, "python");
-        }
-
-        throw new InvalidOperationException("The checkout has no folder python/dormouse.");
     }
 
     private static void Write(DriverFixture fixture, string code)
@@ -203,19 +226,4 @@ public sealed class PythonWorkerTests
         return instance;
     }
 
-    private static async Task<(HttpStatusCode Status, JsonNode Body, string? RunMicroseconds)> PostAsync(string address, string json)
-    {
-        using var handler = new SocketsHttpHandler
-        {
-            ConnectCallback = async (_, token) =>
-            {
-                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(address), token);
-                return new NetworkStream(socket, ownsSocket: true);
-            },
-        };
-        using var client = new HttpClient(handler);
-        using var answer = await client.PostAsync(new Uri("http://instance/"), new StringContent(json, Encoding.UTF8, "application/json"), Cancellation);
-        return (answer.StatusCode, JsonNode.Parse(await answer.Content.ReadAsStringAsync(Cancellation))!, answer.Headers.TryGetValues(DormouseHeaders.RunMicroseconds, out var run) ? run.Single() : null);
-    }
 }

@@ -1,22 +1,8 @@
 using CsCheck;
-using Dormouse.Core.Access;
-using Dormouse.Core.Endpoints;
-using Dormouse.Core.Usage;
+using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Storage.Tests;
-
-/// <summary>A store while a suite runs on it.</summary>
-internal interface IStoreUnderTest : IAsyncDisposable
-{
-    ICatalogue Catalogue { get; }
-
-    ILedger Ledger { get; }
-
-    IAccessKeys Keys { get; }
-
-    Task ReopenAsync();
-}
 
 /// <summary>What every store must do: answer each generated operation as the in-memory model does, and show the same afterwards.</summary>
 public abstract class StoreSuite
@@ -46,15 +32,16 @@ public abstract class StoreSuite
         await Steps.Array[1, 40].SampleAsync(CompareAsync, iter: 60, threads: 2);
     }
 
-    internal abstract Task<IStoreUnderTest> OpenAsync();
+    /// <summary>Null = SQLite.</summary>
+    private protected virtual Task<PostgresAddress?> NewAddressAsync() => Task.FromResult<PostgresAddress?>(null);
 
-    private static StoreRun Run(IStoreUnderTest store) => new(store.Catalogue, store.Ledger, store.Keys, TestContext.Current.CancellationToken);
+    private static StoreRun Run(StoreUnderTest store) => new(store.Catalogue, store.Ledger, store.Keys, TestContext.Current.CancellationToken);
 
     private async Task CompareAsync(Step[] steps)
     {
         var model = new InMemoryStore();
         var expected = new StoreRun(model.Catalogue, model.Ledger, model.Keys, TestContext.Current.CancellationToken);
-        await using var store = await OpenAsync();
+        await using var store = await StoreUnderTest.OpenAsync(await NewAddressAsync());
         for (var index = 0; index < steps.Length; index++)
         {
             if (steps[index].Kind == StepKind.Reopen)

@@ -21,11 +21,7 @@ _WANTED = ("predict", "run", "environment", "concurrency.max", "build.python_ver
 
 def load(folder, path):
     """The package of a ``cog.yaml``."""
-    with open(os.path.join(folder.path, path), encoding="utf-8") as file:
-        try:
-            keys, _ = read(file.read(), _WANTED)
-        except (YamlRefused, UnicodeDecodeError) as error:
-            raise Refused("cog.yaml: %s." % error) from None
+    keys = _keys(folder, path)
     reference = keys.get("run") or keys.get("predict")
     if not isinstance(reference, str) or reference.count(":") != 1:
         raise Refused('cog.yaml: run or predict must name a file and a class, like "predict.py:Predictor".')
@@ -42,6 +38,21 @@ def load(folder, path):
     if not callable(found):
         raise Refused("cog.yaml names %s, but %s has no such class." % (reference, file))
     return Package(None, [_target(found, name, _settings(keys), folder)])
+
+
+def settings_of(folder, path):
+    """What a ``cog.yaml`` says as settings, and its keys; nothing is imported."""
+    keys = _keys(folder, path)
+    return _settings(keys), keys
+
+
+def _keys(folder, path):
+    with open(os.path.join(folder.path, path), encoding="utf-8") as file:
+        try:
+            keys, _ = read(file.read(), _WANTED)
+        except (YamlRefused, UnicodeDecodeError) as error:
+            raise Refused("cog.yaml: %s." % error) from None
+    return keys
 
 
 def _settings(keys):

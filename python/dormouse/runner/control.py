@@ -14,6 +14,9 @@ import threading
 DESCRIPTOR = 3
 PACKET_BYTES_MAX = 160 * 1024
 DESCRIPTORS_MAX = 16
+#: After this assignment the control socket carries further packets.
+MORE_FOLLOWS = "template_python"
+ANCILLARY_BYTES = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
 
 
 class ControlSocket:
@@ -22,8 +25,12 @@ class ControlSocket:
     def __init__(self, connection):
         self._connection = connection
         self._arrived = threading.Event()
+        self._thread = None
         self._assignment = None
         self._descriptors = []
+        # Programs that the handler starts must not hold, or write to, the line to the launcher.
+        connection.set_inheritable(False)
+        connection.setblocking(True)
         os.register_at_fork(after_in_child=self._forked)
 
     @classmethod
@@ -38,18 +45,26 @@ class ControlSocket:
         if connection.family != socket.AF_UNIX or connection.type != socket.SOCK_SEQPACKET:
             connection.detach()
             return None
-        # Programs that the handler starts must not hold, or write to, the line to the launcher.
-        connection.set_inheritable(False)
-        connection.setblocking(True)
         return cls(connection)
 
     def listen(self):
-        threading.Thread(target=self._receive, name="control", daemon=True).start()
+        self._thread = threading.Thread(target=self._receive, name="control", daemon=True)
+        self._thread.start()
+
+    def watch(self):
+        """No assignment is to come: only the end of file."""
+        self._arrived.set()
+        self.listen()
 
     def wait(self):
         """The assignment and its descriptors. The process ends inside this wait when the socket closes first."""
         self._arrived.wait()
         return self._assignment, self._descriptors
+
+    def take_over(self):
+        """Hands the socket to the caller once the thread has gone; for an assignment after which more messages come."""
+        self._thread.join()
+        return self._connection
 
     def send(self, message):
         """Sends one message; a launcher that is gone ends the process."""
@@ -60,26 +75,25 @@ class ControlSocket:
 
     def _receive(self):
         limit = PACKET_BYTES_MAX
-        space = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
         while True:
             try:
-                data, ancillary, flags, _ = self._connection.recvmsg(limit, space, socket.MSG_CMSG_CLOEXEC)
+                data, ancillary, flags, _ = self._connection.recvmsg(limit, ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
             except OSError:
                 os._exit(0)
             # End of file, a packet that was cut, or a second assignment: in each case this process has no owner to obey.
             if not data or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or self._arrived.is_set():
                 os._exit(0)
-            for level, kind, payload in ancillary:
-                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    numbers = array.array("i")
-                    numbers.frombytes(payload[:len(payload) - len(payload) % numbers.itemsize])
-                    self._descriptors.extend(numbers)
+            self._descriptors.extend(descriptors_of(ancillary))
             try:
                 self._assignment = json.loads(data.decode("utf-8"))
             except ValueError:
                 self._assignment = None
             limit = 1
+            # A template has no threads of its own when it forks.
+            more = isinstance(self._assignment, dict) and self._assignment.get("type") == MORE_FOLLOWS
             self._arrived.set()
+            if more:
+                return
 
     def _forked(self):
         # A child of the handler is not the instance.
@@ -87,6 +101,15 @@ class ControlSocket:
             self._connection.close()
         except OSError:
             pass
+
+
+def descriptors_of(ancillary):
+    """The descriptors that came with a packet."""
+    numbers = array.array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers.frombytes(payload[:len(payload) - len(payload) % numbers.itemsize])
+    return list(numbers)
 
 
 def fit(message):

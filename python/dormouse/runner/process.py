@@ -17,7 +17,7 @@ import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
 from . import asgi, http, huggingface, models, problems, refusal, results, running, serving  # noqa: F401
-from .control import ControlSocket
+from .control import MORE_FOLLOWS, ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
 from .targets import load_package
@@ -36,14 +36,19 @@ def main(arguments=None):
     if control is None:
         sys.stderr.write("dormouse.runner: descriptor 3 is not a control socket. The launcher starts runners; use 'dormouse serve'.\n")
         sys.exit(MISUSED)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    take_signals()
     faulthandler.enable()
     sys.dont_write_bytecode = True
     control.listen()
     listener = listen(arguments[1])
     control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"})
     obey(control, listener, *control.wait())
+
+
+def take_signals():
+    """Until it serves, an instance ends at once when it is told to."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def listen(path):
@@ -70,28 +75,52 @@ def become_child(listener):
 
 def obey(control, listener, assignment, descriptors):
     """Carries out the assignment; never returns."""
-    root = ""
-    try:
+    with answering(control) as answer:
         kind = assignment.get("type") if isinstance(assignment, dict) else None
-        if kind not in ("serve_python", "inspect_python") or not _descriptor(assignment, descriptors):
+        if kind not in ("serve_python", "inspect_python", "scan_python", "build_environment", MORE_FOLLOWS) or not _descriptor(assignment, descriptors):
             raise Refused("The runner does not understand the assignment; runner and server are of different versions.")
         os.environ.update({str(name): str(value) for name, value in (assignment.get("environment") or {}).items()})
         folder = Folder(descriptors[assignment["folder_descriptor"]])
-        root = folder.path
+        answer.root = folder.path
+        if kind == "scan_python":
+            from . import scanning
+            control.send(scanning.scan(folder, assignment.get("module")))
+            leave()
+        if kind == "build_environment":
+            from . import building
+            control.send(building.build(folder.path, assignment))
+            leave()
         folder.enter()
         if kind == "inspect_python":
             control.send(inspect_package(folder, assignment))
-        else:
+        elif kind == "serve_python":
             serve(control, listener, folder, assignment)
-    except Refused as refused:
-        control.send({"type": "refused", "reason": refusal.shorten(str(refused), root)})
-    except UserFault as fault:
-        sys.stderr.write(refusal.full(fault.__cause__, root))
-        control.send({"type": "refused", "reason": refusal.reason(fault.__cause__, root)})
-    except BaseException:
-        sys.stderr.write(traceback.format_exc())
-        control.send({"type": "refused", "reason": "The runner itself failed; its log has the cause."})
-    leave()
+        else:
+            from . import template  # Most runners never are one.
+            template.hold(control, listener, folder, assignment)
+
+
+class answering:
+    """Says to the launcher why what is inside it could not be done, and ends the process in any case."""
+
+    def __init__(self, control, root=""):
+        self._control = control
+        #: Left out of what is said.
+        self.root = root
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Refused):
+            self._control.send({"type": "refused", "reason": refusal.shorten(str(error), self.root)})
+        elif isinstance(error, UserFault):
+            sys.stderr.write(refusal.full(error.__cause__, self.root))
+            self._control.send({"type": "refused", "reason": refusal.reason(error.__cause__, self.root)})
+        elif error is not None:
+            sys.stderr.write("".join(traceback.format_exception(kind, error, trace)))
+            self._control.send({"type": "refused", "reason": "The runner itself failed; its log has the cause."})
+        leave()
 
 
 def leave(code=0):
@@ -116,10 +145,20 @@ def serve(control, listener, folder, assignment):
     began = time.monotonic_ns()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    target = load_package(folder, assignment.get("module"), assignment.get("function")).choose(assignment.get("function"))
+    target = load(folder, assignment)
+    target.prepare(loop.run_until_complete)
+    serve_target(control, listener, target, folder, assignment, loop, began)
+
+
+def load(folder, assignment):
+    """The target that an assignment names."""
+    return load_package(folder, assignment.get("module"), assignment.get("function")).choose(assignment.get("function"))
+
+
+def serve_target(control, listener, target, folder, assignment, loop, began):
+    """Serves a target that is prepared, until the end."""
     concurrency = max(1, int(assignment.get("concurrency") or 1))
     memory_mib = max(1, int(assignment.get("memory_mib") or 512))
-    target.prepare(loop.run_until_complete)
     service = service_of(target, concurrency, memory_mib, folder.path, loop)
     server = http.Server(service.handle, problems.of_bad_request, log_fault, memory_mib * 1024 * 1024 // 4)
     loop.run_until_complete(server.open(listener))

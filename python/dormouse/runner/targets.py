@@ -1,5 +1,6 @@
 """What a package offers: its functions, however they are written, and how one of them is called."""
 
+import contextlib
 import inspect
 import os
 import re
@@ -40,11 +41,16 @@ class Target:
         self.stream = stream if stream is not None else self.is_generator or self.is_async_generator
         self.hooks = []
         self.exit_hooks = []
+        self._late = []
 
     def prepare(self, run_async):
         """Runs what comes before the first call, in order; ``run_async`` runs an awaitable to its end. UserFault when something raises."""
-        try:
-            late = []
+        self.warm(run_async)
+        self.start(run_async)
+
+    def warm(self, run_async):
+        """The part that a template runs once for all of its forks: the object, ``enter(snapshot=True)``, the loading of a model."""
+        with _user_code():
             if self.holder is not None:
                 instance = self.holder()
                 self.function = self.function.__get__(instance)
@@ -52,19 +58,29 @@ class Target:
                 self.exit_hooks = [hook.__get__(instance) for hook, _ in _app.hooks_of(self.holder, "__dormouse_exit__")]
                 for hook, _ in [pair for pair in hooks if pair[1]]:
                     finish(hook.__get__(instance)(), run_async)
-                late = [hook.__get__(instance) for hook, early in hooks if not early]
+                self._late = [hook.__get__(instance) for hook, early in hooks if not early]
             for hook in self.hooks:
                 finish(hook(), run_async)
-            for hook in _app.start_hooks() + late:
+
+    def start(self, run_async):
+        """The part that every instance runs: the hooks of ``dormouse.on_start``, then ``enter()``."""
+        with _user_code():
+            for hook in _app.start_hooks() + self._late:
                 finish(hook(), run_async)
-        except Refused:
-            raise
-        except BaseException as error:
-            raise UserFault() from error
 
     def describe(self):
         """The function's entry in ``python_inspected``."""
         return {"name": self.name, "kind": self.kind, "settings": self.settings, "schema": self.schema, "stream": self.stream, "doc": self.doc}
+
+
+@contextlib.contextmanager
+def _user_code():
+    try:
+        yield
+    except Refused:
+        raise
+    except BaseException as error:
+        raise UserFault() from error
 
 
 def finish(result, run_async):

@@ -15,7 +15,7 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "handler", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
+        "source", "runtime", "handler", "python", "pip", "requirements", "system_packages", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
         "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
         "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
         "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
@@ -214,6 +214,10 @@ internal sealed class WantedStateReader
     {
         "runtime" => settings with { Runtime = _values.Text(value, at) },
         "handler" => settings with { Handler = _values.Text(value, at) },
+        "python" => settings with { Python = _values.Text(value, at) },
+        "pip" => settings with { Pip = _values.List(value, at) },
+        "requirements" => settings with { Requirements = _values.Text(value, at) },
+        "system_packages" => settings with { SystemPackages = _values.Flag(value, at) },
         "memory" => settings with { Memory = _values.Text(value, at) },
         "cpu" => settings with { Cpu = _values.Number(value, at) },
         "concurrency" => settings with { Concurrency = _values.Concurrency(value, at) },

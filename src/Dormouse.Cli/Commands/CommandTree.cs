@@ -6,6 +6,7 @@ using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Drill;
 using Dormouse.Cli.Endpoints;
+using Dormouse.Cli.Environments;
 using Dormouse.Cli.Hosting;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Keys;
@@ -63,6 +64,7 @@ internal static class CommandTree
             StopCommand.Create(globals),
             StopCommand.CreateLoad(globals),
             StopCommand.CreateDelete(globals),
+            EnvironmentCommand.Create(globals),
             KeyCommand.Create(globals),
             UsageCommand.Create(globals),
             RecordCommand.Create(globals),

@@ -33,6 +33,7 @@ internal sealed class DeployCommand
             "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
             "dormouse deploy https://example.org/models/resnet50.onnx --public",
             "dormouse deploy app.py",
+            "dormouse deploy app.py --pip numpy==1.26.4 --python 3.11",
             "dormouse deploy app.py --handler app.py::classify --name classify",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
             "dormouse deploy digits-2.onnx --name digits --keep-old 10m --warm",

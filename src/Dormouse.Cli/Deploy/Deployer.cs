@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Environments;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
 using Dormouse.Core.Endpoints;
@@ -41,11 +42,22 @@ internal sealed class Deployer(Session session)
 
     /// <summary>Which functions uploaded Python files have.</summary>
     /// <param name="handler">Names their file; null = the runner looks for it.</param>
-    public Task<FunctionList> FunctionsAsync(
-        string name, HashedVersion version, string? handler, ImmutableSortedDictionary<string, string>? environment, CancellationToken cancellationToken) =>
-        session.Activity.RunAsync(
-            $"importing {name}",
-            () => session.Client.Functions.ListAsync(new FunctionsRequest { Files = version.Package, Handler = handler, Environment = environment }, cancellationToken));
+    /// <param name="settings">Variables, and what is said of the environment, which is built first and shown while it is.</param>
+    public async Task<FunctionList> FunctionsAsync(string name, HashedVersion version, string? handler, RevisionSettings settings, CancellationToken cancellationToken)
+    {
+        var request = new FunctionsRequest
+        {
+            Files = version.Package,
+            Handler = handler,
+            Environment = settings.Environment,
+            Python = settings.Python,
+            Pip = settings.Pip,
+            Requirements = settings.Requirements,
+            SystemPackages = settings.SystemPackages,
+        };
+        await EnvironmentWatch.BuildAsync(session, request, cancellationToken);
+        return await session.Activity.RunAsync($"importing {name}", () => session.Client.Functions.ListAsync(request, cancellationToken));
+    }
 
     public async Task<Deployed> DeployAsync(
         string endpoint, HashedVersion version, RevisionSettings settings, DebutSettings debut, bool verify, bool wait, CancellationToken cancellationToken)

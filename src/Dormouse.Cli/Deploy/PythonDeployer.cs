@@ -28,7 +28,7 @@ internal sealed class PythonDeployer(Session session)
         var handler = Handler(source, wishes.Settings);
         var version = await _deployer.HashAsync(source.Versions[0], cancellationToken);
         var sent = await _deployer.UploadAsync(source.Name, version, cancellationToken);
-        var list = await _deployer.FunctionsAsync(source.Name, version, handler.Module is null ? null : handler.ToString(), wishes.Settings.Environment, cancellationToken);
+        var list = await _deployer.FunctionsAsync(source.Name, version, handler.Module is null ? null : handler.ToString(), wishes.Settings, cancellationToken);
         var plans = Plan(source, wishes, handler, list);
         var deployed = plans.Length == 1
             ? [await DeployAsync(plans[0], version, wishes, wishes.Debut, cancellationToken)]
@@ -55,7 +55,7 @@ internal sealed class PythonDeployer(Session session)
     {
         var handler = Handler(source, settings);
         await _deployer.UploadAsync(source.Name, version, cancellationToken);
-        var list = await _deployer.FunctionsAsync(source.Name, version, handler.Module is null ? null : handler.ToString(), settings.Environment, cancellationToken);
+        var list = await _deployer.FunctionsAsync(source.Name, version, handler.Module is null ? null : handler.ToString(), settings, cancellationToken);
         var function = Chosen(list, handler, isOne: true)[0];
         return new Plan(name, Merged(settings, function), function.Schedule);
     }

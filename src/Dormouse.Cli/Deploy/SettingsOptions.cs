@@ -40,6 +40,7 @@ internal sealed class SettingsOptions
     private readonly Option<string[]> _environment = new("--env") { HelpName = "NAME=VALUE", Description = "Environment of the instance; may be repeated." };
     private readonly Option<string[]> _engine = new("--engine") { HelpName = "key=value", Description = "Session setting of the engine; may be repeated." };
     private readonly OverflowOptions _overflow = new();
+    private readonly PythonOptions _python = new();
     private readonly Option<bool?> _public = new("--public") { Description = "Callers need no key. --public false takes it back." };
 
     public void AddTo(Command command)
@@ -55,10 +56,11 @@ internal sealed class SettingsOptions
 
         _load.AddTo(command);
         _overflow.AddTo(command);
+        _python.AddTo(command);
     }
 
     /// <summary>Null where nothing was said.</summary>
-    public RevisionSettings Read(ParseResult parsed) => new()
+    public RevisionSettings Read(ParseResult parsed) => _python.Read(parsed, new RevisionSettings
     {
         Runtime = parsed.GetValue(_runtime),
         Handler = parsed.GetValue(_handler),
@@ -96,7 +98,7 @@ internal sealed class SettingsOptions
         Engine = Pairs(parsed, _engine),
         Overflow = _overflow.Read(parsed),
         Public = parsed.GetValue(_public),
-    };
+    });
 
     private static ImmutableSortedDictionary<string, string>? Pairs(ParseResult parsed, Option<string[]> option) =>
         parsed.GetValue(option) is { Length: > 0 } values

@@ -123,6 +123,13 @@ internal static class DescribeCommand
     private static string Counts(CanaryCountsInfo counts) =>
         $"{counts.Calls} {(counts.Calls == 1 ? "call" : "calls")}, {counts.Failed} failed, {counts.Rejected} rejected, median {Units.Milliseconds(counts.MedianMs)} ms";
 
+    private static string Template(TemplateInfo template) => template switch
+    {
+        { State: "refused", Reason: { } reason } => $"refused, instances are started one by one: {reason}",
+        { State: "ready" } => $"ready, {Units.Bytes(template.MemoryBytes ?? 0)}: instances are forks of it, {template.Forks} so far",
+        _ => "is being made",
+    };
+
     private static void WriteRevision(Session session, RevisionInfo revision)
     {
         var screen = session.Screen;
@@ -133,9 +140,19 @@ internal static class DescribeCommand
             Pair(screen, "refused", failure);
         }
 
+        if (revision.PythonEnvironment is { } environment)
+        {
+            Pair(screen, "environment", environment);
+        }
+
         if (revision.LoadMs is { } ms)
         {
             Pair(screen, "loads in", Units.Milliseconds(ms) + " ms" + (revision.Optimised ? " (optimised)" : ""));
+        }
+
+        if (revision.Template is { } template)
+        {
+            Pair(screen, "template", Template(template));
         }
 
         if (revision.Interface?.Function is { } function)

@@ -15,6 +15,10 @@ internal static class SettingsText
         {
             ("runtime", settings.Runtime),
             ("handler", settings.Handler),
+            ("python", settings.Python),
+            ("pip", settings.Pip is { IsDefaultOrEmpty: false } pip ? string.Join("; ", pip) : null),
+            ("requirements", settings.Requirements),
+            ("system_packages", settings.SystemPackages is { } system ? system ? "true" : "false" : null),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", settings.Concurrency?.ToString()),

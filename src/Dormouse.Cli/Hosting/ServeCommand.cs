@@ -12,6 +12,7 @@ namespace Dormouse.Cli.Hosting;
 internal sealed class ServeCommand
 {
     private readonly Option<string?> _data = new("--data") { HelpName = "folder", Description = "Where everything is kept. Default: DORMOUSE_DATA, else ~/.local/share/dormouse." };
+    private readonly Option<string?> _storage = new("--storage") { HelpName = "url", Description = "Database: sqlite (in the data folder), or postgres://user:password@host/database. Default: DORMOUSE_STORAGE, else sqlite." };
     private readonly Option<string?> _listen = new("--listen") { HelpName = "url", Description = "Address for HTTP; port 0 = a free one. Default: http://127.0.0.1:8080." };
     private readonly Option<string?> _grpcListen = new("--grpc-listen") { HelpName = "url", Description = "Address for gRPC. Default: the next port." };
     private readonly Option<string?> _config = new("--config") { HelpName = "file", Description = "Settings file. Default: server.yaml in the data folder, when there is one." };
@@ -23,7 +24,8 @@ internal sealed class ServeCommand
             "serve",
             "Run the server until Ctrl-C. On first start it makes the administrator's key, which commands on this machine use by themselves.",
             "dormouse serve",
-            "dormouse serve --data /srv/dormouse --listen http://127.0.0.1:9000") { serve._data, serve._listen, serve._grpcListen, serve._config };
+            "dormouse serve --data /srv/dormouse --listen http://127.0.0.1:9000",
+            "DORMOUSE_STORAGE=postgres://dormouse@db.example/dormouse dormouse serve") { serve._data, serve._storage, serve._listen, serve._grpcListen, serve._config };
         command.HandlesSignals = true;
         return command.Runs(globals, serve.RunAsync);
     }
@@ -31,19 +33,19 @@ internal sealed class ServeCommand
     private async Task RunAsync(Session session, ParseResult parsed, CancellationToken cancellationToken)
     {
         var folder = parsed.GetValue(_data) is { } data ? Path.GetFullPath(data) : null;
-        await ServeAsync(session, folder, parsed.GetValue(_listen), parsed.GetValue(_grpcListen), parsed.GetValue(_config), cancellationToken);
+        await ServeAsync(
+            session,
+            new ServerOptions { DataFolder = folder, Storage = parsed.GetValue(_storage), Listen = parsed.GetValue(_listen), GrpcListen = parsed.GetValue(_grpcListen), ConfigFile = parsed.GetValue(_config) },
+            cancellationToken);
     }
 
     /// <summary>Apart and not inlined, so that no other command loads the server.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static async Task ServeAsync(Session session, string? folder, string? listen, string? grpcListen, string? config, CancellationToken cancellationToken)
+    private static async Task ServeAsync(Session session, ServerOptions options, CancellationToken cancellationToken)
     {
         try
         {
-            await DormouseServer.RunAsync(
-                new ServerOptions { DataFolder = folder, Listen = listen, GrpcListen = grpcListen, ConfigFile = config },
-                addresses => Report(session, addresses),
-                cancellationToken);
+            await DormouseServer.RunAsync(options, addresses => Report(session, addresses), cancellationToken);
         }
         catch (ServerStartException e)
         {

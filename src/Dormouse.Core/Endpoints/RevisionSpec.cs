@@ -32,6 +32,21 @@ public sealed record RevisionSpec
     /// <summary>Function of the package that answers, in the form of <see cref="PythonHandler"/>; null = the runner finds the only one. Models have none.</summary>
     public string? Handler { get; init; }
 
+    /// <summary>Minor version of the interpreter, such as "3.11"; null = the server's own.</summary>
+    public string? Python { get; init; }
+
+    /// <summary>What is installed for it, one requirement each; at most <see cref="Environments.PythonNeeds.PipMax"/>. Default none.</summary>
+    public ImmutableArray<string> Pip { get; init; } = [];
+
+    /// <summary>Path of a requirements file of the package; <see cref="Environments.PythonNeeds.None"/> = not even one of the usual name; null = there is none.</summary>
+    public string? Requirements { get; init; }
+
+    /// <summary>The interpreter's own packages are seen; null = when nothing is installed.</summary>
+    public bool? SystemPackages { get; init; }
+
+    /// <summary>The environment that was made for these; null = the interpreter itself, with what the system has.</summary>
+    public Environments.EnvironmentId? PythonEnvironment { get; init; }
+
     /// <summary>Memory limit and price class of one instance, MiB; 64 to the machine's memory. Default 512.</summary>
     public int MemoryMib { get; init; } = 512;
 

@@ -11,6 +11,17 @@ public sealed record RevisionWishes
     /// <summary>In the form of <see cref="PythonHandler"/>.</summary>
     public string? Handler { get; init; }
 
+    /// <summary>Minor version such as "3.11".</summary>
+    public string? Python { get; init; }
+
+    /// <summary>Requirements, one each.</summary>
+    public ImmutableArray<string>? Pip { get; init; }
+
+    /// <summary>Path of a requirements file of the package, or "none".</summary>
+    public string? Requirements { get; init; }
+
+    public bool? SystemPackages { get; init; }
+
     /// <summary>A size; rounded up to whole MiB.</summary>
     public string? Memory { get; init; }
 

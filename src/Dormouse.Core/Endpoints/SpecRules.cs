@@ -1,3 +1,4 @@
+using Dormouse.Core.Environments;
 using Dormouse.Core.Overflow;
 
 namespace Dormouse.Core.Endpoints;
@@ -71,6 +72,10 @@ public static class SpecRules
         {
             Runtime = runtime.Name,
             Handler = handler,
+            Python = NeedsRules.Python(check, wishes.Python),
+            Pip = NeedsRules.Pip(check, wishes.Pip),
+            Requirements = NeedsRules.Requirements(check, wishes.Requirements),
+            SystemPackages = wishes.SystemPackages,
             MemoryMib = memory,
             Cpu = cpu,
             Concurrency = concurrency,
@@ -98,6 +103,7 @@ public static class SpecRules
             Signature = wishes.Signature,
         };
         check.OnlyForModels(wishes, runtime);
+        NeedsRules.OnlyForFunctions(check, wishes, runtime);
         if (spec.BatchDelay >= spec.Timeout && check.IsFine("batch_delay") && check.IsFine("timeout"))
         {
             check.Refuse("batch_delay", $"{wishes.BatchDelay}", $"batch_delay is {Durations.Format(spec.BatchDelay)}; allowed is less than timeout, which is {Durations.Format(spec.Timeout)} and counts this wait too.");
@@ -112,6 +118,10 @@ public static class SpecRules
     {
         Runtime = spec.Runtime,
         Handler = spec.Handler,
+        Python = spec.Python,
+        Pip = spec.Pip.IsEmpty ? null : spec.Pip,
+        Requirements = spec.Requirements,
+        SystemPackages = spec.SystemPackages,
         Memory = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
         Cpu = spec.Cpu,
         Concurrency = spec.IsConcurrencyAuto ? null : spec.Concurrency,

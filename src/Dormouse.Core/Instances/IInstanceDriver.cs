@@ -17,6 +17,14 @@ public interface IInstanceDriver : IAsyncDisposable
     {
     }
 
+    /// <summary>The endpoint is deleted and none of its instances is left: nothing is kept ready for it any more.</summary>
+    void Forget(EndpointId endpoint)
+    {
+    }
+
+    /// <summary>The process that instances of a revision are forked from; null = nothing is known of one.</summary>
+    TemplateReport? Template(RevisionId revision) => null;
+
     /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
     void Stop(InstanceId instance, StopReason reason);
 
@@ -85,6 +93,27 @@ public enum Rung
     Thaw,
     Restore,
 }
+
+/// <summary>What became of a revision's template.</summary>
+public enum TemplateState
+{
+    /// <summary>It is being made; instances are started plainly until then.</summary>
+    Starting,
+
+    /// <summary>Instances are forks of it.</summary>
+    Ready,
+
+    /// <summary>The revision's code does not allow one.</summary>
+    Refused,
+
+    /// <summary>It is gone; another one may be made.</summary>
+    Ended,
+}
+
+/// <param name="Reason">Why it was refused, in plain words; empty otherwise.</param>
+/// <param name="MemoryBytes">Its private memory when it was ready.</param>
+/// <param name="Forks">Instances forked from it so far.</param>
+public sealed record TemplateReport(TemplateState State, string Reason, long MemoryBytes, long Forks);
 
 public enum StartFailureKind
 {

@@ -21,6 +21,9 @@ public sealed record InspectionRequest
     /// <summary>Say which functions the package has (<see cref="Inspection.Listed"/>), not how the spec's handler is called. Not for models.</summary>
     public bool Lists { get; init; }
 
+    /// <summary>Say which environments the package's functions ask for (<see cref="Inspection.Listed"/> of the protocol's <c>PythonScanned</c>) without importing anything. Not for models.</summary>
+    public bool Scans { get; init; }
+
     /// <summary>Where to write the optimised file; null = verify only.</summary>
     public string? OptimisedPath { get; init; }
 

@@ -60,6 +60,9 @@ public sealed record ListedItem(long Position, QueueItem Item);
 /// </summary>
 public interface IQueueStore
 {
+    /// <summary>True when other servers may take items from it as well: leases then end by time. Else whoever else has some is no more.</summary>
+    bool IsShared { get; }
+
     /// <summary>Stores an item with its body and its idempotency key, unless the key is known or <paramref name="queuedMax"/> items of the endpoint wait.</summary>
     Task<Acceptance> AcceptAsync(NewQueueItem item, long queuedMax, CancellationToken cancellationToken);
 
@@ -77,6 +80,9 @@ public interface IQueueStore
 
     /// <summary>Ends the leases of every server but <paramref name="owner"/> that end by <paramref name="leasedUntil"/> (null = all of them). Returns the items that ended by it.</summary>
     Task<ImmutableArray<InvocationId>> TakeOverAsync(Guid owner, DateTimeOffset? leasedUntil, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Ends the leases that <paramref name="owner"/> itself had before its start. Returns the items that ended by it.</summary>
+    Task<ImmutableArray<InvocationId>> ReclaimAsync(Guid owner, DateTimeOffset now, CancellationToken cancellationToken);
 
     /// <summary>Ends an item that has not ended. Returns it as it is then; null when the tenant has none with that id.</summary>
     Task<QueueItem?> CancelAsync(TenantId tenant, InvocationId id, DateTimeOffset now, CancellationToken cancellationToken);

@@ -9,14 +9,25 @@ using Dormouse.Protocol.Launching;
 namespace Dormouse.Drivers.Inspecting;
 
 /// <summary>What an inspection asks a worker, and what it makes of the answer: the part of it in which runtimes differ.</summary>
-/// <param name="thing">What is loaded, for messages: "model".</param>
-internal abstract class Examination(InspectionRequest request, string thing)
+internal abstract class Examination(InspectionRequest request)
 {
     public InspectionRequest Request => request;
 
-    public string Thing => thing;
+    public virtual long MemoryBytes => request.MemoryBytes;
 
-    public abstract bool RunsModels { get; }
+    public virtual TimeSpan TimeLimit => request.TimeLimit;
+
+    public virtual double Cpu => request.Spec.Cpu;
+
+    /// <summary>A sentence.</summary>
+    public abstract string TookTooLong { get; }
+
+    /// <summary>A sentence.</summary>
+    public abstract string NeedsMoreMemory { get; }
+
+    /// <summary>Why it ended its own process, a sentence.</summary>
+    /// <param name="end">How: "ended with exit code 1".</param>
+    public abstract string EndedItself(string end);
 
     public abstract WorkerAssignment Assignment { get; }
 
@@ -24,13 +35,22 @@ internal abstract class Examination(InspectionRequest request, string thing)
 
     /// <summary>What a message that ends the inspection means; null = it does not.</summary>
     public abstract Inspection? Read(Worker worker, WorkerMessage message);
+
+    /// <summary>A line that it wrote: nobody's but a build's. The engine's own words about a stranger's file are not used.</summary>
+    public virtual void Wrote(string line)
+    {
+    }
 }
 
 /// <param name="files">Model of the package.</param>
 /// <param name="partPath">Where the optimised file is written first; null = verify only.</param>
-internal sealed class ModelExamination(InspectionRequest request, ModelFiles files, string? partPath) : Examination(request, "model")
+internal sealed class ModelExamination(InspectionRequest request, ModelFiles files, string? partPath) : Examination(request)
 {
-    public override bool RunsModels => true;
+    public override string TookTooLong => $"Loading the model took longer than {TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked.";
+
+    public override string NeedsMoreMemory => $"The model needs more than {MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked.";
+
+    public override string EndedItself(string end) => $"The engine failed on this model: the worker {end} while it loaded it.";
 
     public override WorkerAssignment Assignment => new InspectAssignment
     {
@@ -56,16 +76,24 @@ internal sealed class ModelExamination(InspectionRequest request, ModelFiles fil
 }
 
 /// <summary>Imports the package's code; either lists its functions, or says how the handler's is called.</summary>
-internal sealed class PythonExamination(InspectionRequest request, PythonHandler handler) : Examination(request, "code")
+internal sealed class PythonExamination(InspectionRequest request, PythonHandler handler) : Examination(request)
 {
-    public override bool RunsModels => false;
+    public override string TookTooLong => $"Loading the code took longer than {TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked.";
 
-    public override WorkerAssignment Assignment => new InspectPythonAssignment { FolderDescriptor = 0, Module = handler.Module, Environment = Request.Spec.Environment };
+    public override string NeedsMoreMemory => $"The code needs more than {MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked.";
+
+    public override string EndedItself(string end) => $"The code ended its own process: the worker {end} while it was imported.";
+
+    public override WorkerAssignment Assignment => Request.Scans
+        ? new ScanPythonAssignment { FolderDescriptor = 0, Module = handler.Module }
+        : new InspectPythonAssignment { FolderDescriptor = 0, Module = handler.Module, Environment = Request.Spec.Environment };
 
     public override ImmutableArray<DescriptorSource> Descriptors => [new(Request.Folder, Write: false)];
 
     public override Inspection? Read(Worker worker, WorkerMessage message)
     {
+        if (Request.Scans)
+            return message is PythonScanned scanned ? new Inspection.Listed(JsonSerializer.Serialize(scanned, WorkerJson.Default.PythonScanned), worker.Hello?.EngineKey ?? "", TimeSpan.Zero) : null;
         if (message is not PythonInspected inspected || inspected.Functions.IsDefault)
             return null;
         var time = TimeSpan.FromMicroseconds(Math.Max(0, inspected.LoadMicroseconds));

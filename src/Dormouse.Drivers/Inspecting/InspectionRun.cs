@@ -17,9 +17,9 @@ internal sealed class InspectionRun(Examination examination, WorkerKind kind, in
     /// <summary>Ends when nothing of the worker is left.</summary>
     public Task<InspectionOutcome> Outcome => _done.Task;
 
-    public TimeSpan TimeLimit => examination.Request.TimeLimit;
+    public TimeSpan TimeLimit => examination.TimeLimit;
 
-    private WorkerLimits Limits => new(examination.Request.MemoryBytes, examination.Request.Spec.Cpu, processesMax);
+    private WorkerLimits Limits => new(examination.MemoryBytes, examination.Cpu, processesMax);
 
     public void Begin(LauncherSession session)
     {
@@ -27,8 +27,7 @@ internal sealed class InspectionRun(Examination examination, WorkerKind kind, in
         _worker = session.Spawn(this, Limits, kind);
     }
 
-    public void TimeOver() => End(new Inspection.Refused(
-        $"Loading the {examination.Thing} took longer than {examination.Request.TimeLimit.TotalSeconds:0.###} s. Deploy it with --no-verify to load it unchecked."));
+    public void TimeOver() => End(new Inspection.Refused(examination.TookTooLong));
 
     /// <summary>Ends it with a result, which is told when nothing of the worker is left.</summary>
     public void End(Inspection result)
@@ -58,10 +57,7 @@ internal sealed class InspectionRun(Examination examination, WorkerKind kind, in
         }
     }
 
-    public void Wrote(Worker worker, string line)
-    {
-        // The engine's own words about a stranger's file: the reason it gives in its message is all that is used.
-    }
+    public void Wrote(Worker worker, string line) => examination.Wrote(line);
 
     public void Exited(Worker worker, WorkerExited exit) => _done.TrySetResult(new(_result ?? Explain(exit), LauncherLost: false));
 
@@ -70,13 +66,10 @@ internal sealed class InspectionRun(Examination examination, WorkerKind kind, in
 
     private Inspection Explain(WorkerExited exit) => exit switch
     {
-        { OutOfMemory: true } => new Inspection.Refused(
-            $"The {examination.Thing} needs more than {examination.Request.MemoryBytes >> 20} MiB to load. Raise --memory, or deploy it with --no-verify to load it unchecked."),
+        { OutOfMemory: true } => new Inspection.Refused(examination.NeedsMoreMemory),
         { Error: not null } => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)}."),
         _ when !_isAssigned => new Inspection.Unavailable($"The inspection's worker {ExitWords.For(exit)} before it was ready."),
-        _ => new Inspection.Refused(examination.RunsModels
-            ? $"The engine failed on this model: the worker {ExitWords.For(exit)} while it loaded it."
-            : $"The code ended its own process: the worker {ExitWords.For(exit)} while it was imported."),
+        _ => new Inspection.Refused(examination.EndedItself(ExitWords.For(exit))),
     };
 }
 

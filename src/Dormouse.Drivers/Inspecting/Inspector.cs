@@ -2,12 +2,14 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Python;
 
 namespace Dormouse.Drivers.Inspecting;
 
 /// <summary>Runs inspections: a bounded number at once, each under its time limit, tried again once when the launcher was lost under it.</summary>
+/// <param name="atOnceMax">Inspections that run at once, at least 1; more wait.</param>
 /// <param name="inbox">The driver's inbox: all state here belongs to it.</param>
-internal sealed class Inspector(ProcessDriverOptions options, WorkerPools pools, Inbox inbox, TimeProvider time)
+internal sealed class Inspector(ProcessDriverOptions options, int atOnceMax, WorkerPools pools, Inbox inbox, TimeProvider time)
 {
     private static readonly InspectionOutcome Stopping = new(new Inspection.Unavailable("The server is stopping."), LauncherLost: false);
     private readonly LinkedList<InspectionRun> _waiting = [];
@@ -74,7 +76,9 @@ internal sealed class Inspector(ProcessDriverOptions options, WorkerPools pools,
         if (!PythonHandler.TryParse(request.Spec.Handler, out var handler))
             return new Inspection.Refused($"handler is '{request.Spec.Handler}'; allowed is {PythonHandler.Form}.");
         var known = new TaskCompletionSource<(WorkerKind?, string)>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!inbox.Post(() => pools.WhenPythonIsKnown((kind, reason) => known.TrySetResult((kind, reason)))))
+        // Reading a file needs nothing of what it asks for.
+        var place = request.Scans ? PythonPlace.Own : PythonPlace.Of(request.Spec);
+        if (!inbox.Post(() => pools.WhenKnown(place, (kind, reason) => known.TrySetResult((kind, reason)))))
             return Stopping.Result;
         return await known.Task.WaitAsync(cancellationToken) switch
         {
@@ -82,6 +86,9 @@ internal sealed class Inspector(ProcessDriverOptions options, WorkerPools pools,
             (_, var reason) => new Inspection.Unavailable(reason),
         };
     }
+
+    /// <summary>Runs one in a worker of this kind.</summary>
+    public async Task<Inspection> RunAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken) => (await TryAsync(examination, kind, cancellationToken)).Result;
 
     private async Task<InspectionOutcome> ExamineAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken)
     {
@@ -123,7 +130,7 @@ internal sealed class Inspector(ProcessDriverOptions options, WorkerPools pools,
 
     private void Next()
     {
-        while (_session is { } session && _running.Count < options.InspectionsAtOnceMax && _waiting.First is { } first)
+        while (_session is { } session && _running.Count < atOnceMax && _waiting.First is { } first)
         {
             _waiting.RemoveFirst();
             var run = first.Value;

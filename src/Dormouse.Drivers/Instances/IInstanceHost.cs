@@ -2,6 +2,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Instances;
@@ -11,6 +12,9 @@ internal interface IInstanceHost
 {
     /// <summary>Where workers for instances of such a revision come from.</summary>
     WorkerPool PoolOf(RevisionSpec spec);
+
+    /// <summary>What Python instances are forked from.</summary>
+    RevisionTemplates Templates { get; }
 
     /// <summary>Null while there is no launcher.</summary>
     LauncherSession? Session { get; }

@@ -1,6 +1,7 @@
 using Dormouse.Core.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Instances;
@@ -22,6 +23,9 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     private Rung _rung;
     private int _replacements;
 
+    /// <summary>What the worker is a fork of; null when it is none, or has ended.</summary>
+    private RevisionTemplate? _template;
+
     private enum Phase
     {
         Claiming,
@@ -41,13 +45,24 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     public void Begin()
     {
         if (_program.Refusal is { } refusal)
+        {
             Fail(StartFailureKind.Model, refusal);
+        }
+        else if (host.Templates.Of(start) is { } template && template.Fork(this) is { } fork)
+        {
+            _phase = Phase.Loading;
+            _rung = Rung.Fork;
+            _template = template;
+            _worker = fork;
+        }
         else
+        {
             Pool.Take(this);
+        }
     }
 
     /// <summary>Kills it, whatever it does.</summary>
-    public void Stop()
+    public void Stop(StopReason reason)
     {
         switch (_phase)
         {
@@ -56,7 +71,9 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
                 host.Gone(Instance);
                 break;
             case Phase.Loading:
-                Pool.StartEnded();
+                if (reason == StopReason.StartTimedOut)
+                    _template?.Failed("it was not ready in time.");
+                LoadEnded();
                 Kill();
                 break;
             case Phase.Serving:
@@ -86,21 +103,31 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
     public void Said(Worker worker, WorkerMessage message)
     {
-        if (_phase != Phase.Loading)
+        if (_phase != Phase.Loading || _worker != worker)
             return;
-        if (message is WorkerRefused refused)
+        if (message is WorkerRefused refused && _template is not null)
+        {
+            // Perhaps it is only refused because it is a fork: a plain start tells.
+            _template.Failed(refused.Reason);
+            Kill();
+        }
+        else if (message is WorkerRefused broken)
         {
             _phase = Phase.Ending;
-            host.Observer.Failed(Instance, new(StartFailureKind.Model, refused.Reason));
+            host.Observer.Failed(Instance, new(StartFailureKind.Model, broken.Reason));
             Kill();
-            Pool.StartEnded();
+            LoadEnded();
         }
         else if (_program.Read(message) is { } ready)
         {
             _phase = Phase.Serving;
+            if (_template is not null)
+                host.Runs(Instance, worker.ProcessId);
+            else
+                host.Templates.Serves(start, ready.Load);
             var before = host.Time.GetElapsedTime(startedAt) - ready.Load;
             host.Observer.Ready(Instance, new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised));
-            Pool.StartEnded();
+            LoadEnded();
         }
     }
 
@@ -108,12 +135,25 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
 
     public void Exited(Worker worker, WorkerExited exit)
     {
+        if (_template is { } template)
+        {
+            _template = null;
+            template.ForkEnded();
+            if (_phase == Phase.Loading)
+            {
+                template.Failed(exit.OutOfMemory ? $"it did not fit into {MemoryMib} MiB." : $"it {ExitWords.For(exit)}.");
+                _phase = Phase.Claiming;
+                Pool.Take(this);
+                return;
+            }
+        }
+
         if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && _replacements < ReplacementsMax)
         {
             // Not the model's fault, and nobody has seen this instance yet: another worker takes its place.
             _replacements++;
             _phase = Phase.Claiming;
-            Pool.StartEnded();
+            LoadEnded();
             Pool.Take(this);
             return;
         }
@@ -125,7 +165,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             host.Observer.Failed(Instance, exit.OutOfMemory
                 ? new(StartFailureKind.Memory, $"The {_program.Thing} did not fit into {MemoryMib} MiB while it was loaded. Deploy it with more: --memory.")
                 : new(StartFailureKind.Crash, $"The worker {ExitWords.For(exit)} while it loaded the {_program.Thing}."));
-            Pool.StartEnded();
+            LoadEnded();
         }
         else if (phase == Phase.Serving)
         {
@@ -145,7 +185,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         if (phase == Phase.Loading)
         {
             host.Observer.Failed(Instance, new(StartFailureKind.Crash, Detail));
-            Pool.StartEnded();
+            LoadEnded();
         }
         else if (phase == Phase.Serving)
         {
@@ -160,6 +200,13 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         _phase = Phase.Ending;
         host.Observer.Failed(Instance, new(kind, reason));
         host.Gone(Instance);
+    }
+
+    /// <summary>The pool is told: it waits for the starts that it gave workers to.</summary>
+    private void LoadEnded()
+    {
+        if (_rung != Rung.Fork)
+            Pool.StartEnded();
     }
 
     private void Kill()

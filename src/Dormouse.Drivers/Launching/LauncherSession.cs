@@ -35,6 +35,17 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
         return worker;
     }
 
+    /// <summary>Starts a worker as a fork of a template. It becomes an instance by itself and says so.</summary>
+    public Worker Fork(Worker template, IWorkerOwner owner, WorkerLimits limits)
+    {
+        var number = nextNumber();
+        var folder = Path.GetDirectoryName(template.SocketPath) ?? options.RunFolder;
+        var worker = new Worker(number, Path.Combine(folder, $"w{Environment.ProcessId}-{number}.sock"), owner, template.Kind);
+        _workers.Add(number, worker);
+        send(new ForkWorker { Worker = number, Template = template.Number, SocketPath = worker.SocketPath, Limits = limits });
+        return worker;
+    }
+
     public void Assign(Worker worker, WorkerLimits limits, WorkerAssignment assignment, params IEnumerable<DescriptorSource> descriptors) =>
         send(new AssignWorker { Worker = worker.Number, Limits = limits, Descriptors = [.. descriptors], Assignment = assignment });
 

@@ -9,6 +9,18 @@ namespace Dormouse.Drivers.Launching;
 /// <param name="HasModelEngine">What it says of its engine is what optimised models must be made for.</param>
 internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, ImmutableSortedDictionary<string, string> Environment, bool HasModelEngine)
 {
+    /// <summary>What it reaches of the machine besides the system's own folders, for whoever shuts it in.</summary>
+    public WorkerReach Reach { get; init; } = WorkerReach.Nothing;
+
     public static WorkerKind Onnx(ProcessDriverOptions options) =>
         new("onnx", ProgramCommand.For(options.WorkerPath), ProgramCommand.Environment(options.Environment), HasModelEngine: true);
+}
+
+/// <summary>What a kind of worker needs of the machine besides the system's own folders (<c>/usr</c> and what links into it), its socket and its descriptors.</summary>
+/// <param name="Reads">Absolute paths of folders that it reads, each at its own path.</param>
+/// <param name="Writes">Absolute paths of folders that it writes, each at its own path.</param>
+/// <param name="Network">It connects to other machines whatever the revision says.</param>
+internal sealed record WorkerReach(ImmutableArray<string> Reads, ImmutableArray<string> Writes, bool Network)
+{
+    public static readonly WorkerReach Nothing = new([], [], Network: false);
 }

@@ -35,6 +35,7 @@ internal sealed partial class WorkerPool(
     private ITimer? _firstCalls;
     private ITimer? _backOff;
     private bool _refillOverdue;
+    private bool _isClosed;
 
     public int ReadyCount => _ready.Count;
 
@@ -130,6 +131,8 @@ internal sealed partial class WorkerPool(
     {
         var wasStarting = _starting.Remove(worker);
         _ready.Remove(worker);
+        if (_isClosed)
+            return;
         var reason = exit.OutOfMemory
             ? $"did not fit into {options.PoolMemoryBytes >> 20} MiB"
             : ExitWords.For(exit);
@@ -156,6 +159,17 @@ internal sealed partial class WorkerPool(
         _ready.Remove(worker);
     }
 
+    /// <summary>Ends the workers that nobody has taken. False when somebody waits for one, or has one that is becoming an instance: then all stays as it is.</summary>
+    public bool TryClose()
+    {
+        if (_claims.Count > 0 || _startsUnderWay > 0)
+            return false;
+        _isClosed = true;
+        foreach (var worker in _ready.Concat(_starting))
+            kill(worker);
+        return true;
+    }
+
     public void Dispose()
     {
         _delay?.Dispose();
@@ -173,6 +187,8 @@ internal sealed partial class WorkerPool(
 
     private void Adjust()
     {
+        if (_isClosed)
+            return;
         while (_claims.First is { } first && _ready.Count > 0)
         {
             _claims.RemoveFirst();

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Python;
 using Dormouse.Protocol.Launching;
@@ -8,26 +9,28 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Drivers.Pool;
 
 /// <summary>
-/// A pool for each kind of worker. That of ONNX workers is always kept full; one of Python workers from the moment on that a revision needs it. Which interpreter Python workers are started
-/// with is known only once it was asked; until then whoever wants one waits. Used from the driver's inbox only.
+/// A pool for each kind of worker. That of ONNX workers is always kept full; one of Python workers, of which there is one for each environment, from the moment on that a revision needs it until
+/// no revision with traffic does. Used from the driver's inbox only.
 /// </summary>
 internal sealed class WorkerPools : IDisposable
 {
     private readonly ProcessDriverOptions _options;
     private readonly WorkerPool _models;
-    private readonly WorkerPool _python;
-    private readonly List<Action<WorkerKind?, string>> _waiting = [];
-    private PythonInterpreter? _interpreter;
-    private WorkerKind? _pythonKind;
+    private readonly Func<Func<WorkerKind?>, WorkerPool> _make;
+    private readonly Action<PythonPlace, Action<PythonInterpreter>> _find;
+    private readonly Dictionary<PythonPlace, PythonPool> _python = [];
 
     /// <param name="spawn">Starts a generic worker of a kind for an owner; null while there is no launcher.</param>
+    /// <param name="find">Looks for an interpreter and tells, in the inbox.</param>
     public WorkerPools(
-        ProcessDriverOptions options, Func<IWorkerOwner, WorkerLimits, WorkerKind, Worker?> spawn, Action<Worker> kill, Action<Action> post, TimeProvider time, ILogger logger)
+        ProcessDriverOptions options, Func<IWorkerOwner, WorkerLimits, WorkerKind, Worker?> spawn, Action<Worker> kill, Action<Action> post, Action<PythonPlace, Action<PythonInterpreter>> find,
+        TimeProvider time, ILogger logger)
     {
         _options = options;
+        _find = find;
         ModelKind = WorkerKind.Onnx(options);
-        _models = new(options, (owner, limits) => spawn(owner, limits, ModelKind), kill, post, time, logger);
-        _python = new(options, (owner, limits) => _pythonKind is { } kind ? spawn(owner, limits, kind) : null, kill, post, time, logger) { Size = 0 };
+        _make = kind => new(options, (owner, limits) => kind() is { } known ? spawn(owner, limits, known) : null, kill, post, time, logger);
+        _models = _make(() => ModelKind);
     }
 
     public WorkerKind ModelKind { get; }
@@ -35,8 +38,8 @@ internal sealed class WorkerPools : IDisposable
     /// <summary>Build of the last model worker that said hello; null before the first.</summary>
     public string? ModelBuild => _models.WorkerBuild;
 
-    /// <summary>Null while it is being asked.</summary>
-    public PythonInterpreter? Interpreter => _interpreter;
+    /// <summary>The server's own; null while it is being looked for.</summary>
+    public PythonInterpreter? Interpreter => _python.GetValueOrDefault(PythonPlace.Own)?.Interpreter;
 
     /// <summary>The pool that a revision's instances are taken from.</summary>
     public WorkerPool Of(RevisionSpec spec)
@@ -44,67 +47,71 @@ internal sealed class WorkerPools : IDisposable
         if (spec.Kind.RunsModels)
             return _models;
         Expect(spec);
-        return _python;
+        return Python(PythonPlace.Of(spec)).Workers;
     }
 
     /// <summary>Instances of this revision may be wanted soon: from now on workers of its kind are kept ready.</summary>
     public void Expect(RevisionSpec spec)
     {
         if (!spec.Kind.RunsModels)
-            _python.Size = _options.PoolSize;
+            Python(PythonPlace.Of(spec)).Workers.Size = _options.PoolSize;
+    }
+
+    /// <summary>Pools of other environments than these are given up: their workers end when nobody has taken them.</summary>
+    public void KeepReady(ImmutableHashSet<EnvironmentId> environments)
+    {
+        foreach (var pool in _python.Values.ToArray())
+        {
+            if (pool.Place.Environment is { } environment && !environments.Contains(environment) && pool.Workers.TryClose())
+            {
+                _python.Remove(pool.Place);
+                pool.Dispose();
+            }
+        }
     }
 
     /// <summary>A launcher is there (again).</summary>
     public void Open()
     {
         _models.Open();
-        _python.Open();
+        foreach (var pool in _python.Values)
+            pool.Workers.Open();
     }
 
     /// <summary>Answers every claim that waits.</summary>
     public void DenyAll(string reason)
     {
         _models.DenyAll(reason);
-        _python.DenyAll(reason);
+        foreach (var pool in _python.Values)
+            pool.Workers.DenyAll(reason);
     }
 
-    /// <summary>Hands out the kind of Python workers once it is known, or null and why there are none.</summary>
-    public void WhenPythonIsKnown(Action<WorkerKind?, string> told)
-    {
-        if (_interpreter is null)
-            _waiting.Add(told);
-        else
-            told(_pythonKind, (_interpreter as PythonInterpreter.Missing)?.Reason ?? "");
-    }
+    /// <summary>Hands out the kind of a Python's workers once it is known, or null and why there are none.</summary>
+    public void WhenKnown(PythonPlace place, Action<WorkerKind?, string> told) => Python(place).WhenKnown(told);
 
-    /// <summary>It is known now.</summary>
-    public void Found(PythonInterpreter interpreter)
-    {
-        _interpreter = interpreter;
-        if (interpreter is PythonInterpreter.Found found)
-        {
-            _pythonKind = new("python", [found.Path, "-m", "dormouse.runner"], PythonEnvironment(), HasModelEngine: false);
-            _python.Refusal = null;
-            _python.Open();
-        }
-        else if (interpreter is PythonInterpreter.Missing missing)
-        {
-            _python.Refusal = missing.Reason;
-            _python.DenyAll(missing.Reason);
-        }
-
-        foreach (var told in _waiting.ToArray())
-            WhenPythonIsKnown(told);
-        _waiting.Clear();
-    }
+    /// <summary>Begins to look for the server's own interpreter.</summary>
+    public void FindOwn() => Python(PythonPlace.Own);
 
     public void Dispose()
     {
         _models.Dispose();
-        _python.Dispose();
+        foreach (var pool in _python.Values)
+            pool.Dispose();
     }
 
-    private ImmutableSortedDictionary<string, string> PythonEnvironment() => ProgramCommand.Inherited()
-        .SetItem("PYTHONPATH", _options.PythonPackagePath ?? "")
-        .SetItem("PYTHONUNBUFFERED", "1");
+    private PythonPool Python(PythonPlace place)
+    {
+        if (_python.TryGetValue(place, out var known))
+            return known;
+        var pool = new PythonPool(_options, place, _make);
+        _python.Add(place, pool);
+        _find(place, interpreter =>
+        {
+            pool.Found(interpreter);
+            // One that is missing may come: it is looked for again when somebody wants it. The server's own is looked for once.
+            if (interpreter is PythonInterpreter.Missing && place != PythonPlace.Own && _python.Remove(place))
+                pool.Dispose();
+        });
+        return pool;
+    }
 }

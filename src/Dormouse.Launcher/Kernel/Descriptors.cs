@@ -10,6 +10,10 @@ internal static unsafe class Descriptors
     private const int AddressPathBytes = 108;
     private const int ReceiveNothingLeft = 0;
 
+    // struct cmsghdr: length (8 bytes), level, type, data.
+    private const int ControlHeader = 16;
+    private const int SocketLevel = 1, Rights = 1, Credentials = 2;
+
     /// <summary>Makes sure that 0, 1 and 2 are taken (so that no socket of ours becomes one) and that nothing else is inherited by a child.</summary>
     public static void Secure()
     {
@@ -79,6 +83,39 @@ internal static unsafe class Descriptors
         }
     }
 
+    /// <summary>From now on the kernel says with each packet which process sent it.</summary>
+    public static void AskForSender(int socket)
+    {
+        const int PassCredentials = 16;
+        var on = 1;
+        Check(Libc.SocketOption(socket, SocketLevel, PassCredentials, &on, sizeof(int)), "setsockopt");
+    }
+
+    /// <summary>As <see cref="Receive"/> for a whole packet, with its sender's process as this process sees it; 0 when the kernel does not say.</summary>
+    public static int ReceiveFrom(int socket, Span<byte> buffer, out int sender)
+    {
+        const int ControlBytes = 32; // One header and struct ucred: process, user, group. No room for descriptors that the sender adds.
+        var control = stackalloc byte[ControlBytes];
+        fixed (byte* start = buffer)
+        {
+            var vector = stackalloc nint[2] { (nint)start, buffer.Length };
+            var message = stackalloc nint[7];
+            while (true)
+            {
+                new Span<byte>(control, ControlBytes).Clear();
+                new Span<nint>(message, 7).Clear();
+                (message[2], message[3], message[4], message[5]) = ((nint)vector, 1, (nint)control, ControlBytes);
+                var count = Libc.ReceiveMessage(socket, (byte*)message, Libc.ReceiveTruncated | Libc.ReceiveCloseOnExec);
+                sender = count > 0 && *(int*)(control + 8) == SocketLevel && *(int*)(control + 12) == Credentials ? *(int*)(control + ControlHeader) : 0;
+                if (count >= 0)
+                    return (int)count;
+                var error = Marshal.GetLastPInvokeError();
+                if (error != Libc.Interrupted)
+                    return error == Libc.TryAgain ? -1 : ReceiveNothingLeft;
+            }
+        }
+    }
+
     /// <summary>Sends what fits: bytes sent, or -1 when the other end is gone.</summary>
     public static int Send(int socket, ReadOnlySpan<byte> bytes)
     {
@@ -99,8 +136,6 @@ internal static unsafe class Descriptors
     /// <summary>Sends one packet with descriptors (SCM_RIGHTS). Returns 0 or the error number.</summary>
     public static int SendPacket(int socket, ReadOnlySpan<byte> packet, ReadOnlySpan<int> descriptors)
     {
-        const int ControlHeader = 16;
-        const int SocketLevel = 1, Rights = 1;
         var controlBytes = (ControlHeader + descriptors.Length * sizeof(int) + 7) & ~7;
         var control = stackalloc byte[controlBytes];
         new Span<byte>(control, controlBytes).Clear();

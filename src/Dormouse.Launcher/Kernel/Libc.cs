@@ -14,12 +14,12 @@ internal static unsafe partial class Libc
     public const int OpenRead = 0, OpenWrite = 1, OpenReadWrite = 2, OpenCreate = 0x40, OpenTruncate = 0x200, OpenCloseOnExec = 0x80000;
     public const int NonBlocking = 0x800, CloseOnExec = 0x80000;
     public const int Unix = 1, Stream = 1, SequencedPackets = 5;
-    public const int SendNoSignal = 0x4000, ReceiveTruncated = 0x20;
+    public const int SendNoSignal = 0x4000, ReceiveTruncated = 0x20, ReceiveCloseOnExec = 0x40000000;
     public const int SpawnSignalDefaults = 4, SpawnSignalMask = 8, SpawnNewSession = 0x80;
     public const int LimitData = 2, LimitCore = 4, LimitFiles = 7;
     public const int SetChildSubreaper = 36, SetNoNewPrivileges = 38;
     public const int WaitNoHang = 1, WaitExited = 4, WaitLeave = 0x1000000;
-    public const int CallPidfdOpen = 434, CallCloseRange = 436;
+    public const int CallPidfdOpen = 434, CallPidfdSignal = 424, CallCloseRange = 436;
 
     [StructLayout(LayoutKind.Sequential)]
     public struct PollEntry
@@ -77,6 +77,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static partial nint SendMessage(int socket, byte* message, int flags);
 
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    public static partial nint ReceiveMessage(int socket, byte* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int SocketOption(int socket, int level, int option, void* value, uint length);
+
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     public static partial int Kill(int process, int signal);
 
@@ -93,7 +99,7 @@ internal static unsafe partial class Libc
     public static partial int ProcessLimit(int process, int resource, ulong* wanted, ulong* previous);
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    public static partial long SystemCall(nint number, nuint a, nuint b, nuint c);
+    public static partial long SystemCall(nint number, nuint a, nuint b, nuint c, nuint d = 0);
 
     [LibraryImport("libc", EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int RemoveFolder(string path);

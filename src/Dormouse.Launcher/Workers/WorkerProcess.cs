@@ -7,7 +7,10 @@ namespace Dormouse.Launcher.Workers;
 internal sealed class WorkerProcess(long number, string place, string socketPath, LineCutter lines)
 {
     /// <summary>A worker says hello, ready or refused or inspected; one that says much more is broken.</summary>
-    public const int MessagesMax = 16;
+    public int MessagesMax { get; set; } = 16;
+
+    /// <summary>Whose fork it is; null = it was started as a program. A fork is its template's child, not ours: the template says how it ended.</summary>
+    public WorkerProcess? Template { get; init; }
 
     public long Number { get; } = number;
 
@@ -18,6 +21,7 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     public LineCutter Lines { get; } = lines;
 
+    /// <summary>0 until it runs, of a fork until it has said so.</summary>
     public int ProcessId { get; set; }
 
     /// <summary>Readable when the process has ended; -1 where the kernel has none, or once it has been reaped.</summary>
@@ -31,6 +35,9 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     /// <summary>What it is limited to now; null before any limit was set.</summary>
     public WorkerLimits? Limits { get; set; }
+
+    /// <summary>What a fork is to be limited to once it runs.</summary>
+    public WorkerLimits? Wanted { get; set; }
 
     public int Messages { get; set; }
 

@@ -10,7 +10,7 @@ namespace Dormouse.Launcher.Workers;
 /// <summary>All workers of this launcher: starts them, makes them instances, passes on what they say, reaps them, and clears away what they leave.</summary>
 /// <param name="tell">Takes events for the server.</param>
 /// <param name="isCongested">The server reads slowly: lines are dropped.</param>
-internal sealed unsafe class WorkerTable(
+internal sealed unsafe partial class WorkerTable(
     WorkerLimiter limiter, Spawner spawner, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
 {
     /// <summary>How long an ended worker's place may stay occupied before the server is told so and need not wait any more.</summary>
@@ -34,13 +34,15 @@ internal sealed unsafe class WorkerTable(
     {
         if (command is SpawnWorker spawn)
             Spawn(spawn);
+        else if (command is ForkWorker fork)
+            Fork(fork);
         else if (_workers.TryGetValue(command.Worker, out var worker) && worker.End is null)
             Change(worker, command);
     }
 
     public void KillAll()
     {
-        foreach (var worker in _running.Values)
+        foreach (var worker in _workers.Values)
             Kill(worker);
     }
 
@@ -49,7 +51,10 @@ internal sealed unsafe class WorkerTable(
     {
         while (worker.Control >= 0)
         {
-            var count = Descriptors.Receive(worker.Control, _buffer, whole: true);
+            var sender = 0;
+            var count = worker is { Template: not null, ProcessId: 0 }
+                ? Descriptors.ReceiveFrom(worker.Control, _buffer, out sender)
+                : Descriptors.Receive(worker.Control, _buffer, whole: true);
             if (count < 0)
                 return;
             if (count == 0)
@@ -60,15 +65,13 @@ internal sealed unsafe class WorkerTable(
                 return;
             }
 
-            if (++worker.Messages > WorkerProcess.MessagesMax || count > _buffer.Length || Parse(count) is not { } message)
+            if (++worker.Messages > worker.MessagesMax || count > _buffer.Length || Parse(count) is not { } message || !Take(worker, message, sender))
             {
                 worker.Error ??= "the worker broke the control protocol";
                 worker.CloseControl();
                 Kill(worker);
                 return;
             }
-
-            tell(new WorkerSaid(worker.Number, message));
         }
     }
 
@@ -95,6 +98,10 @@ internal sealed unsafe class WorkerTable(
             {
                 Clear(worker, end);
             }
+            else if (worker is { Template: { } template, Control: < 0 })
+            {
+                AwaitEnd(worker, template);
+            }
             else if (worker.Lines.OwesNote)
             {
                 worker.Lines.Note(_lines);
@@ -110,19 +117,34 @@ internal sealed unsafe class WorkerTable(
             return;
         if (Start(worker, spawn) is { } problem)
         {
-            worker.Error = $"the worker could not be started: {problem}";
-            worker.CloseAll();
-            worker.End = new(null, null, 0, 0);
-            worker.EndedAt = time.GetTimestamp();
-            IsClearing = true;
+            NotStarted(worker, problem);
             return;
         }
 
         _running.Add(worker.ProcessId, worker);
+        Runs(worker, spawn.Limits);
+    }
+
+    private void Runs(WorkerProcess worker, WorkerLimits limits)
+    {
         tell(new WorkerSpawned(worker.Number, worker.ProcessId));
         LimitProcess(worker);
         if (limiter.LimitsProcess)
-            ApplyLimits(worker, spawn.Limits);
+            ApplyLimits(worker, limits);
+    }
+
+    private void NotStarted(WorkerProcess worker, string problem)
+    {
+        worker.Error = $"the worker could not be started: {problem}";
+        worker.CloseAll();
+        SetEnd(worker, new(null, null, 0, 0));
+    }
+
+    private void SetEnd(WorkerProcess worker, WorkerEnd end)
+    {
+        worker.End = end;
+        worker.EndedAt = time.GetTimestamp();
+        IsClearing = true;
     }
 
     /// <summary>Null when the process runs, else why not.</summary>
@@ -134,12 +156,8 @@ internal sealed unsafe class WorkerTable(
         var theirOutput = -1;
         try
         {
-            var places = limiter.Create(worker.Place);
-            var limits = Effective(spawn.Limits);
-            if (limiter.Apply(worker.Place, 0, limits) is { } failure)
-                return failure.Reason;
-            if (!limiter.LimitsProcess)
-                worker.Limits = limits;
+            if (Place(worker, spawn.Limits, out var places) is { } failure)
+                return failure;
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
             var error = spawner.Start(places, spawn.Command, spawn.Environment, theirControl, theirOutput, out var process);
@@ -158,6 +176,19 @@ internal sealed unsafe class WorkerTable(
             Descriptors.Close(theirControl);
             Descriptors.Close(theirOutput);
         }
+    }
+
+    /// <summary>Makes its place under its limits. Null when that worked, else why not.</summary>
+    /// <exception cref="IOException">The place cannot be made.</exception>
+    private string? Place(WorkerProcess worker, WorkerLimits wanted, out ImmutableArray<string> files)
+    {
+        files = limiter.Create(worker.Place);
+        var limits = Effective(wanted);
+        if (limiter.Apply(worker.Place, 0, limits) is { } failure)
+            return failure.Reason;
+        if (!limiter.LimitsProcess)
+            worker.Limits = limits;
+        return null;
     }
 
     private void Change(WorkerProcess worker, LauncherCommand command)
@@ -237,10 +268,18 @@ internal sealed unsafe class WorkerTable(
         _ = Libc.ProcessLimit(worker.ProcessId, Libc.LimitFiles, pair, null);
     }
 
-    /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's.</summary>
-    private static void Kill(WorkerProcess worker)
+    /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's. Of a fork, which its template reaps, the process alone.</summary>
+    private void Kill(WorkerProcess worker)
     {
-        if (worker.End is not null || worker.ProcessId == 0)
+        if (worker.End is not null)
+            return;
+        if (worker.Template is not null)
+        {
+            KillFork(worker);
+            return;
+        }
+
+        if (worker.ProcessId == 0)
             return;
         // Before the new session exists (some microseconds after the start) the group has no such number.
         if (Libc.Kill(-worker.ProcessId, Libc.SignalKill) != 0)
@@ -271,7 +310,8 @@ internal sealed unsafe class WorkerTable(
             if (Libc.Wait(process, &status, 0, usage) != process || worker is null)
                 continue; // An orphan that a worker left.
             _running.Remove(process);
-            Ended(worker, status, usage, time.GetTimestamp());
+            SetEnd(worker, Ended(status, usage));
+            EndForks(worker);
         }
     }
 
@@ -286,22 +326,21 @@ internal sealed unsafe class WorkerTable(
         worker.CloseAll();
     }
 
-    private static void Ended(WorkerProcess worker, int status, long* usage, long now)
+    private static WorkerEnd Ended(int status, long* usage)
     {
         var signal = status & 0x7F;
         const int UserSeconds = 0, UserMicroseconds = 1, SystemSeconds = 2, SystemMicroseconds = 3, PeakKib = 4;
-        worker.End = new(
+        return new(
             signal == 0 ? (status >> 8) & 0xFF : null,
             signal == 0 ? null : signal,
             usage[PeakKib] * 1024,
             (usage[UserSeconds] + usage[SystemSeconds]) * 1_000_000 + usage[UserMicroseconds] + usage[SystemMicroseconds]);
-        worker.EndedAt = now;
     }
 
     private void Clear(WorkerProcess worker, WorkerEnd end)
     {
         var used = limiter.Usage(worker.Place);
-        if (!limiter.TryClear(worker.Place, worker.ProcessId, _running.Keys.ToImmutableHashSet()))
+        if (!limiter.TryClear(worker.Place, worker.ProcessId, LivingSessions()))
         {
             if (time.GetElapsedTime(worker.EndedAt) < ClearTimeMax)
             {

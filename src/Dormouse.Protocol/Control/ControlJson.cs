@@ -6,6 +6,8 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(DeployRequest))]
 [JsonSerializable(typeof(FunctionsRequest))]
 [JsonSerializable(typeof(FunctionList))]
+[JsonSerializable(typeof(EnvironmentInfo))]
+[JsonSerializable(typeof(EnvironmentList))]
 [JsonSerializable(typeof(RevisionSettings))]
 [JsonSerializable(typeof(EndpointInfo))]
 [JsonSerializable(typeof(EndpointList))]

@@ -39,6 +39,18 @@ public sealed record RevisionSettings
     /// <summary>Function that answers, such as "app.py::classify"; python only, null = the package's only one.</summary>
     public string? Handler { get; init; }
 
+    /// <summary>Minor version of the interpreter, such as "3.11"; python only, as are the next three. Null = the server's own.</summary>
+    public string? Python { get; init; }
+
+    /// <summary>What is installed, one requirement each.</summary>
+    public ImmutableArray<string>? Pip { get; init; }
+
+    /// <summary>Path of a requirements file of the package; "none" = not even <c>requirements.txt</c>, which else counts when it is there.</summary>
+    public string? Requirements { get; init; }
+
+    /// <summary>The system's packages are seen; null = when nothing is installed.</summary>
+    public bool? SystemPackages { get; init; }
+
     public string? Memory { get; init; }
 
     public double? Cpu { get; init; }
@@ -225,14 +237,26 @@ public sealed record RevisionInfo
     /// <summary>Model load time as last measured, at verifying or at a first start without it, ms; null while nothing has loaded it.</summary>
     public double? LoadMs { get; init; }
 
+    /// <summary>Id of the Python environment that it runs in; null = the interpreter itself, or no Python.</summary>
+    public string? PythonEnvironment { get; init; }
+
     /// <summary>An optimised file is there.</summary>
     public bool Optimised { get; init; }
+
+    /// <summary>The process that its instances are forked from; null = nothing is known of one.</summary>
+    public TemplateInfo? Template { get; init; }
 
     /// <summary>Per cent of invocations.</summary>
     public int Weight { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }
+
+/// <param name="State">"starting", "ready", "refused".</param>
+/// <param name="Reason">Why it was refused; null otherwise.</param>
+/// <param name="MemoryBytes">Its private memory when it was ready; null before.</param>
+/// <param name="Forks">Instances forked from it so far.</param>
+public sealed record TemplateInfo(string State, string? Reason, long? MemoryBytes, long Forks);
 
 /// <param name="Provisioned">It counts as provisioned now.</param>
 /// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>

@@ -14,6 +14,15 @@ public sealed record FunctionsRequest
 
     /// <summary>Set before the file is imported.</summary>
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
+
+    /// <summary>What whoever deploys says of the environment; it counts over decorators. See <see cref="RevisionSettings"/>.</summary>
+    public string? Python { get; init; }
+
+    public ImmutableArray<string>? Pip { get; init; }
+
+    public string? Requirements { get; init; }
+
+    public bool? SystemPackages { get; init; }
 }
 
 /// <param name="Module">Path of the file that was found or named.</param>

@@ -10,6 +10,7 @@ namespace Dormouse.Protocol.Launching;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(SpawnWorker), "spawn")]
 [JsonDerivedType(typeof(AssignWorker), "assign")]
+[JsonDerivedType(typeof(ForkWorker), "fork")]
 [JsonDerivedType(typeof(KillWorker), "kill")]
 public abstract record LauncherCommand
 {
@@ -42,6 +43,18 @@ public sealed record AssignWorker : LauncherCommand
     public required ImmutableArray<DescriptorSource> Descriptors { get; init; }
 
     public required WorkerAssignment Assignment { get; init; }
+}
+
+/// <summary>Starts a worker as a fork of a template, which is a worker that said <see cref="PythonTemplate"/>: own cgroup, control socket and output; it serves without an assignment.</summary>
+public sealed record ForkWorker : LauncherCommand
+{
+    /// <summary>Number of the template. When it ends its forks end with it.</summary>
+    public required long Template { get; init; }
+
+    /// <summary>As <see cref="SpawnWorker.SocketPath"/>; a place where the template can make sockets.</summary>
+    public required string SocketPath { get; init; }
+
+    public required WorkerLimits Limits { get; init; }
 }
 
 public sealed record KillWorker : LauncherCommand;

@@ -12,7 +12,10 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(ServeAssignment), "serve")]
 [JsonDerivedType(typeof(InspectAssignment), "inspect")]
 [JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
+[JsonDerivedType(typeof(TemplatePythonAssignment), "template_python")]
 [JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
+[JsonDerivedType(typeof(ScanPythonAssignment), "scan_python")]
+[JsonDerivedType(typeof(BuildEnvironmentAssignment), "build_environment")]
 public abstract record WorkerAssignment
 {
     /// <summary>Longest single packet, bytes.</summary>
@@ -85,6 +88,11 @@ public sealed record InspectAssignment : ModelAssignment
 [JsonDerivedType(typeof(WorkerInspected), "inspected")]
 [JsonDerivedType(typeof(PythonReady), "python_ready")]
 [JsonDerivedType(typeof(PythonInspected), "python_inspected")]
+[JsonDerivedType(typeof(PythonTemplate), "python_template")]
+[JsonDerivedType(typeof(WorkerForked), "forked")]
+[JsonDerivedType(typeof(ForkEnded), "fork_ended")]
+[JsonDerivedType(typeof(PythonScanned), "python_scanned")]
+[JsonDerivedType(typeof(EnvironmentBuilt), "environment_built")]
 public abstract record WorkerMessage;
 
 /// <summary>Generic and warm: the engine is loaded, the socket listens.</summary>
@@ -110,5 +118,7 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSerializable(typeof(WorkerAssignment))]
 [JsonSerializable(typeof(WorkerMessage))]
 [JsonSerializable(typeof(PythonInspected))]
+[JsonSerializable(typeof(ForkOrder))]
+[JsonSerializable(typeof(PythonScanned))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

@@ -21,6 +21,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode TriggerNotFound = new("trigger_not_found", 404, false, "No such trigger", "caller");
     public static readonly ProblemCode TriggerPaused = new("trigger_paused", 409, true, "The trigger is paused", "owner");
     public static readonly ProblemCode BlobNotFound = new("blob_not_found", 404, false, "No such uploaded file", "caller");
+    public static readonly ProblemCode EnvironmentNotFound = new("environment_not_found", 404, false, "No such environment", "caller");
     public static readonly ProblemCode RouteNotFound = new("route_not_found", 404, false, "No such address", "caller");
     public static readonly ProblemCode MethodNotAllowed = new("method_not_allowed", 405, false, "Method not allowed", "caller");
     public static readonly ProblemCode KeyMissing = new("key_missing", 401, false, "A key is needed", "caller");
@@ -33,6 +34,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode PackageInvalid = new("package_invalid", 422, false, "The package is not valid", "caller");
     public static readonly ProblemCode ModelInvalid = new("model_invalid", 422, false, "The model cannot be loaded", "caller");
     public static readonly ProblemCode CodeInvalid = new("code_invalid", 422, false, "The code cannot be served", "caller");
+    public static readonly ProblemCode EnvironmentFailed = new("environment_failed", 422, false, "The environment cannot be built", "caller");
     public static readonly ProblemCode PictureInvalid = new("picture_invalid", 422, false, "The picture cannot be used", "caller");
     public static readonly ProblemCode MediaTypeUnsupported = new("media_type_unsupported", 415, false, "The content type is not supported", "caller");
     public static readonly ProblemCode BodyTooLarge = new("body_too_large", 413, false, "The body is too large", "caller");
@@ -61,6 +63,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode RunFailed = new("run_failed", 500, false, "The model failed to run", "owner");
     public static readonly ProblemCode LedgerUnavailable = new("ledger_unavailable", 503, true, "Receipts cannot be written", "operator");
     public static readonly ProblemCode QueueFull = new("queue_full", 429, true, "The endpoint's queue is full", "nobody");
+    public static readonly ProblemCode StoreUnavailable = new("store_unavailable", 503, true, "The database does not answer", "operator");
     public static readonly ProblemCode QueueUnavailable = new("queue_unavailable", 503, true, "Nothing can be queued now", "operator");
     public static readonly ProblemCode IdempotencyKeyReused = new("idempotency_key_reused", 422, false, "The idempotency key belongs to another invocation", "caller");
     public static readonly ProblemCode ResultNotReady = new("result_not_ready", 409, true, "The invocation has not ended", "nobody");
@@ -71,10 +74,10 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     /// <summary>Every row, by code.</summary>
     public static readonly FrozenDictionary<string, ProblemCode> All = new[]
     {
-        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, DestinationNotFound, DeliveryNotFound, TriggerNotFound, TriggerPaused, BlobNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
-        RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
+        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, DestinationNotFound, DeliveryNotFound, TriggerNotFound, TriggerPaused, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
+        RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, EnvironmentFailed, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
-        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, QueueFull,
+        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, StoreUnavailable, QueueFull,
         QueueUnavailable, IdempotencyKeyReused, ResultNotReady, ResultMissing, AnswerTooLarge, Internal,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 

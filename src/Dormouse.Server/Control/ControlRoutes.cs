@@ -6,6 +6,7 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
 using Dormouse.Server.Queues;
@@ -65,7 +66,7 @@ internal static class ControlRoutes
         .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
         .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
-        .. Functions(services.GetRequiredService<FunctionsApi>()),
+        .. Functions(services.GetRequiredService<FunctionsApi>(), services.GetRequiredService<EnvironmentsApi>()),
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Queue(services.GetRequiredService<QueueApi>()),
@@ -121,9 +122,20 @@ internal static class ControlRoutes
         },
     ];
 
-    private static ImmutableArray<ControlRoute> Functions(FunctionsApi api) =>
+    private static ImmutableArray<ControlRoute> Functions(FunctionsApi api, EnvironmentsApi environments) =>
     [
         Send("POST", "/functions", "listFunctions", "Import uploaded Python files once and say which functions they have", typeof(FunctionsRequest), typeof(FunctionList), api.PostAsync),
+        Send("POST", "/environments", "buildEnvironments", "Begin to build the environments that uploaded Python files need, and say which they are", typeof(FunctionsRequest), typeof(EnvironmentList), environments.PostAsync),
+        Get("/environments", "listEnvironments", "Python environments that revisions of the tenant use; for the default tenant all", typeof(EnvironmentList), environments.ListAsync),
+        Get("/environments/{id}", "getEnvironment", "One environment, what is in it, and the log of its build", typeof(EnvironmentInfo), environments.GetAsync) with
+        {
+            Query =
+            [
+                new QueryParameter("after", "integer", "Lines of the log that are left out, 0 to 4,001. Default 0."),
+                new QueryParameter("wait", "integer", "While it is being built: how many seconds to wait for a further line or the end, 0 to 30. Default 0."),
+            ],
+        },
+        Send("DELETE", "/environments/{id}", "deleteEnvironment", "Remove an environment that no revision uses", null, null, environments.DeleteAsync) with { Status = 204 },
     ];
 
     private static ImmutableArray<ControlRoute> Keys(KeysApi api) =>

@@ -2,6 +2,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Logs;
 using Dormouse.Server.Overflow;
@@ -43,10 +44,12 @@ internal static class ControlSetup
         .AddSingleton<ModelInspections>()
         .AddSingleton(services => new ProvisionedRoom(services.GetRequiredService<RoutingTable>(), settings.Machine.MemoryMib))
         .AddSingleton<PackageCheck>()
-        .AddSingleton(services => new FunctionsApi(services.GetRequiredService<PackageCheck>(), services.GetRequiredService<ModelInspections>(), Machine(settings)))
+        .AddSingleton(services => new FunctionNeeds(
+            services.GetRequiredService<PackageCheck>(), services.GetRequiredService<ModelInspections>(), services.GetRequiredService<EnvironmentPlanner>(), services.GetRequiredService<IBlobStore>(), Machine(settings)))
+        .AddSingleton<FunctionsApi>()
         .AddSingleton(services => new DeployCheck(
             services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
-            Machine(settings)))
+            services.GetRequiredService<EnvironmentPlanner>(), Machine(settings)))
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()

@@ -1,15 +1,21 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Storage;
 
 namespace Dormouse.Server.Control;
 
+/// <summary>The database in use and its version, for people.</summary>
+internal sealed record StoreInUse(Func<CancellationToken, Task<string>> DescribeAsync);
+
 /// <summary>Examines what the server stands on. Each check is a real try, not a look at a setting.</summary>
-internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, OptimisedModels optimised, ListeningAt listening)
+internal sealed class Doctor(
+    ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, StoreInUse store, OptimisedModels optimised, ListeningAt listening, IEnvironmentBuilder environments)
 {
     /// <summary>Free space under which deploys and receipts are in danger.</summary>
     private const long FreeBytesLow = 1L << 30;
@@ -25,7 +31,9 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
         [
             await DataFolderAsync(cancellationToken),
             FreeSpace(),
+            await StorageAsync(cancellationToken),
             .. driver.Probes.Select(p => new DoctorCheck(p.Name, p.Works ? Ok : Warning, p.Detail, null)),
+            Pythons(),
             Engine(),
             Listening(),
             Prices(),
@@ -58,9 +66,29 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
             : new DoctorCheck("disk", Ok, text, null);
     }
 
+    private async Task<DoctorCheck> StorageAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new DoctorCheck("storage", Ok, await store.DescribeAsync(cancellationToken) + ".", null);
+        }
+        catch (StoreUnavailableException e)
+        {
+            return new DoctorCheck("storage", Failed, e.Message, "Start the database, or see why it cannot be reached from here; nothing that was accepted is lost meanwhile.");
+        }
+    }
+
     private DoctorCheck Engine() => optimised.EngineKey is { } key
         ? new DoctorCheck("engine", Ok, $"Loads; optimised models are made for {key}.", null)
         : new DoctorCheck("engine", Warning, "No worker has loaded the engine yet.", "Deploy or invoke something, then ask again.");
+
+    private DoctorCheck Pythons()
+    {
+        var others = environments.Others();
+        var build = settings.Environments.Build;
+        return new DoctorCheck(
+            "python versions", Ok, $"For python=…: {(others.IsEmpty ? "only the server's own" : string.Join(", ", others.Select(o => $"{o.Key} ({o.Value})")))}. Environments are built by {(build.Builder == "auto" ? "uv where it is there, else pip" : build.Builder)}.", null);
+    }
 
     private DoctorCheck Listening() => listening.Addresses is { } addresses
         ? new DoctorCheck("addresses", Ok, $"HTTP at {addresses.Http}, gRPC at {addresses.Grpc}.", null)
@@ -77,7 +105,16 @@ internal sealed class Doctor(ServerSettings settings, WorkFolder work, IInstance
 
     private async Task<DoctorCheck> LedgerAsync(DateTimeOffset? since, CancellationToken cancellationToken)
     {
-        var differences = await ledger.CheckAsync(since, cancellationToken);
+        ImmutableArray<string> differences;
+        try
+        {
+            differences = await ledger.CheckAsync(since, cancellationToken);
+        }
+        catch (StoreUnavailableException)
+        {
+            return new DoctorCheck("ledger", Warning, "It could not be looked at: the database does not answer.", null);
+        }
+
         var scope = since is { } from ? $" since {from.UtcDateTime:yyyy-MM-dd HH}:00 UTC" : "";
         return differences.IsEmpty
             ? new DoctorCheck("ledger", Ok, $"Every total{scope} equals the sum of its receipts.", null)

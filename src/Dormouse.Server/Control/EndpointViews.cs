@@ -71,7 +71,7 @@ internal sealed class EndpointViews(
     }
 
     public async Task<RevisionInfo> RevisionAsync(Endpoint endpoint, Revision revision, CancellationToken cancellationToken) =>
-        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken));
+        RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken)) with { Template = RevisionViews.Template(driver.Template(revision.Id)) };
 
     /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
     public static string Status(Endpoint endpoint, Revision? newest, ImmutableArray<(RevisionId Revision, RevisionSample Sample)> samples)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Inference;
 
@@ -10,6 +11,14 @@ namespace Dormouse.Server.Control;
 internal static class RevisionViews
 {
     public static string Name(int number) => "r" + number.ToString(CultureInfo.InvariantCulture);
+
+    public static TemplateInfo? Template(TemplateReport? report) => report is { State: not TemplateState.Ended }
+        ? new(
+            report.State switch { TemplateState.Ready => "ready", TemplateState.Refused => "refused", _ => "starting" },
+            report.State == TemplateState.Refused ? report.Reason : null,
+            report.MemoryBytes > 0 ? report.MemoryBytes : null,
+            report.Forks)
+        : null;
 
     public static RevisionInfo Info(Revision revision, Endpoint endpoint, bool isOptimised) => new()
     {
@@ -22,6 +31,7 @@ internal static class RevisionViews
         SizeBytes = revision.Package.SizeBytes,
         Interface = revision.Interface is null ? null : JsonSerializer.Deserialize(revision.Interface, ModelInterfaceJson.Default.ModelInterface),
         LoadMs = revision.LoadTime?.TotalMilliseconds,
+        PythonEnvironment = revision.Spec.PythonEnvironment?.Value,
         Optimised = isOptimised,
         Weight = endpoint.Traffic.FirstOrDefault(t => t.Revision == revision.Id.Number).Weight,
         CreatedAt = revision.CreatedAt,

@@ -16,6 +16,10 @@ public static class SettingsViews
         {
             Runtime = wishes.Runtime,
             Handler = wishes.Handler,
+            Python = wishes.Python,
+            Pip = wishes.Pip,
+            Requirements = wishes.Requirements,
+            SystemPackages = wishes.SystemPackages,
             Memory = wishes.Memory,
             Cpu = wishes.Cpu,
             Concurrency = wishes.IsConcurrencyAuto ? ConcurrencySetting.Auto : wishes.Concurrency is { } number ? (ConcurrencySetting?)number : null,
@@ -60,6 +64,10 @@ public static class SettingsViews
     {
         Runtime = settings.Runtime,
         Handler = settings.Handler,
+        Python = settings.Python,
+        Pip = settings.Pip,
+        Requirements = settings.Requirements,
+        SystemPackages = settings.SystemPackages,
         Memory = settings.Memory,
         Cpu = settings.Cpu,
         Concurrency = settings.Concurrency?.Number,

@@ -13,11 +13,10 @@ internal static class DecoratorSettings
 {
     /// <summary>Members that a revision has under the same name.</summary>
     private static readonly string[] Plain =
-        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment"];
+        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment", "python", "pip", "requirements", "system_packages"];
 
     /// <param name="module">File of the function.</param>
-    /// <param name="python">Version of the interpreter, such as "3.11".</param>
-    public static FunctionInfo Read(PythonFunction function, string module, string python)
+    public static FunctionInfo Read(PythonFunction function, string module)
     {
         var unmet = ImmutableArray.CreateBuilder<string>();
         var settings = new RevisionSettings();
@@ -26,7 +25,7 @@ internal static class DecoratorSettings
             settings = Taken(function.Name, written, unmet);
             foreach (var member in written.EnumerateObject())
             {
-                if (!Plain.Contains(member.Name) && Unmet(member, python) is { } sentence)
+                if (!Plain.Contains(member.Name) && Unmet(member) is { } sentence)
                 {
                     unmet.Add($"{function.Name}: {sentence}");
                 }
@@ -69,7 +68,7 @@ internal static class DecoratorSettings
     }
 
     /// <summary>A sentence for what is asked for and cannot be had; null when all is well.</summary>
-    private static string? Unmet(JsonProperty member, string python)
+    private static string? Unmet(JsonProperty member)
     {
         if (IsNothing(member.Value))
         {
@@ -79,14 +78,9 @@ internal static class DecoratorSettings
         var shown = ShownText.Of(member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString() ?? "" : member.Value.GetRawText());
         return member.Name switch
         {
-            "python" when python == shown || python.StartsWith(shown + ".", StringComparison.Ordinal) => null,
-            "python" => $"python is '{shown}', but this server's is {python}; leave it out, or have the server started with another one (workers.python).",
-            "pip" or "requirements" => $"{member.Name} is {shown}, but this server builds no environments; install the packages for its own Python ({python}) and leave {member.Name} out.",
             "network" when shown == "outbound" => null,
             "network" => $"network is '{shown}', which a process cannot be held to; allowed is outbound, or leave it out.",
             "schedule" => CronSchedule.Parse(shown, CronSchedule.DefaultZone, out var fault) is null ? fault : null,
-            // Those of the server's own Python are always visible.
-            "system_packages" => null,
             var name => $"{name} is no setting of a function.",
         };
     }

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Floors;
 using Dormouse.Server.Overflow;
 
@@ -17,13 +19,14 @@ internal abstract record DeployVerdict
     {
     }
 
-    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null, HandoverPolicy? Handover = null) : DeployVerdict;
+    /// <param name="Environment">The Python environment that it needs; null = none.</param>
+    public sealed record Fine(Package Package, RevisionSpec Spec, CanaryPolicy? Canary = null, HandoverPolicy? Handover = null, EnvironmentPlan? Environment = null) : DeployVerdict;
 
     public sealed record Refused(ProblemCode Code, string Detail) : DeployVerdict;
 }
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
-internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, MachineFacts machine)
+internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, EnvironmentPlanner environments, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -59,7 +62,7 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
         var (package, refused) = await packages.CheckAsync(tenant, request.Files, cancellationToken);
         return package is null ? refused!
             : Contents(request.Settings, package) is { } fault ? new DeployVerdict.Refused(ProblemCode.PackageInvalid, fault)
-            : WithHandover(await SpecAsync(tenant, name, request, package, canary, cancellationToken), handover);
+            : WithHandover(await WithEnvironmentAsync(await SpecAsync(tenant, name, request, package, canary, cancellationToken), cancellationToken), handover);
     }
 
     /// <summary>What JSON allows and the types do not: null where a value must be.</summary>
@@ -119,6 +122,23 @@ internal sealed class DeployCheck(PackageCheck packages, IBlobStore blobs, ICata
             SpecOutcome.Accepted { Spec.Overflow: { } away } when overflow.Refusal(away) is { } refusal => new DeployVerdict.Refused(ProblemCode.SpecInvalid, refusal),
             SpecOutcome.Accepted accepted => new DeployVerdict.Fine(package, accepted.Spec, canary),
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
+        };
+    }
+
+    private async Task<DeployVerdict> WithEnvironmentAsync(DeployVerdict verdict, CancellationToken cancellationToken)
+    {
+        if (verdict is not DeployVerdict.Fine { Spec.Kind.RunsModels: false } fine)
+        {
+            return verdict;
+        }
+
+        // Which requirements file counts is settled here, so that it is seen and stays the same.
+        var spec = fine.Spec with { Requirements = PythonNeeds.Of(fine.Spec).File(fine.Package.Files.Select(f => f.Path)) ?? fine.Spec.Requirements };
+        return await environments.PlanAsync(fine.Package, PythonNeeds.Of(spec), cancellationToken) switch
+        {
+            PlanOutcome.Refused refused => Refused(ProblemCode.SpecInvalid, refused.Errors),
+            PlanOutcome.Planned { Plan: var plan } => fine with { Spec = spec with { PythonEnvironment = plan.Id }, Environment = plan },
+            _ => fine with { Spec = spec },
         };
     }
 

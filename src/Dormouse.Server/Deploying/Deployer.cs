@@ -1,9 +1,11 @@
 using Dormouse.Core;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Environments;
 
 namespace Dormouse.Server.Deploying;
 
@@ -24,7 +26,7 @@ internal abstract record Deployment
 }
 
 /// <summary>From a request to a revision: check, store, verify, route. Deploys at once get revisions of their own; the highest number that is ready wins the traffic.</summary>
-internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verifier verifier, OptimiseQueue optimise, IIdSource ids)
+internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verifier verifier, OptimiseQueue optimise, EnvironmentBuilds environments, IIdSource ids)
 {
     private static readonly TimeSpan VerifyRetry = TimeSpan.FromSeconds(10);
 
@@ -37,6 +39,10 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
 
             case DeployVerdict.Fine when request.Verify && verifier.IsFull:
                 return TooMany();
+
+            // Nothing else would make sure of it: it is live at once.
+            case DeployVerdict.Fine { Environment: { } plan } when !request.Verify && await environments.EnsureAsync(plan, cancellationToken) is { } failed:
+                return NotBuilt(failed);
 
             case DeployVerdict.Fine fine:
                 return await AddAsync(tenant, name, request, fine, wait, cancellationToken);
@@ -109,11 +115,16 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
         {
             Verification.Ready ready => new Deployment.Live(ready.Entry, added.Revision),
             Verification.Refused refused => new Deployment.Refused(added.Revision.Spec.Kind.RunsModels ? ProblemCode.ModelInvalid : ProblemCode.CodeInvalid, refused.Reason),
+            Verification.NotBuilt { Failure: var failure } => NotBuilt(failure),
             Verification.Unavailable unavailable => new Deployment.Refused(
                 ProblemCode.StartFailed, $"The {(added.Revision.Spec.Kind.RunsModels ? "model" : "code")} could not be verified: {unavailable.Reason.TrimEnd('.')}. Deploy again, or with verify=false.", VerifyRetry),
             _ => Gone(added),
         };
     }
+
+    private static Deployment.Refused NotBuilt(BuildOutcome.Failed failed) => failed.IsFault
+        ? new(ProblemCode.StartFailed, $"The environment could not be built: {failed.Reason}", VerifyRetry)
+        : new(ProblemCode.EnvironmentFailed, $"The environment could not be built: {failed.Reason}");
 
     private static Deployment.Refused TooMany() => new(
         ProblemCode.ConcurrencyLimitReached, $"{Verifier.QueueMax} deploys wait to be verified. Try again in {VerifyRetry.TotalSeconds:0} s.", VerifyRetry);

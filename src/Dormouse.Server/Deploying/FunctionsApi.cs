@@ -1,16 +1,16 @@
 using System.Text.Json;
-using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Launching;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
 
 namespace Dormouse.Server.Deploying;
 
-/// <summary><c>POST /api/v1/functions</c>: imports uploaded Python files in a throw-away worker and says which functions they have.</summary>
-internal sealed class FunctionsApi(PackageCheck packages, ModelInspections inspections, MachineFacts machine)
+/// <summary><c>POST /api/v1/functions</c>: imports uploaded Python files in a throw-away worker, in the environments that their functions need, and says which functions they have.</summary>
+internal sealed class FunctionsApi(FunctionNeeds needs, EnvironmentBuilds environments, ModelInspections inspections)
 {
     private const string EnginePrefix = "python-";
 
@@ -18,57 +18,51 @@ internal sealed class FunctionsApi(PackageCheck packages, ModelInspections inspe
 
     public async Task PostAsync(ControlCall call)
     {
-        if (await JsonBody.ReadAsync(call.Http, ControlJson.Default.FunctionsRequest) is not { } request)
+        if (await needs.ReadAsync(call) is not { } wanted)
         {
             return;
         }
 
-        if (PackageCheck.Incomplete(request.Files) is { } incomplete)
+        FunctionList? answer = null;
+        foreach (var group in wanted.Groups)
         {
-            await Problems.WriteAsync(call.Http, ProblemCode.RequestInvalid, incomplete);
-            return;
+            if (group.Plan is { } plan && await environments.EnsureAsync(plan, call.Cancellation) is { } failed)
+            {
+                await Problems.WriteAsync(call.Http, failed.IsFault ? ProblemCode.StartFailed : ProblemCode.EnvironmentFailed, $"The environment could not be built: {failed.Reason}", failed.IsFault ? Retry : null);
+                return;
+            }
+
+            var spec = wanted.Spec with { Python = group.Needs.Python, PythonEnvironment = group.Plan?.Id };
+            switch (await inspections.ListAsync(wanted.Package, spec, call.Cancellation))
+            {
+                case Inspection.Listed listed:
+                    answer = Joined(answer, List(listed, group));
+                    break;
+
+                case Inspection.Refused refused:
+                    await Problems.WriteAsync(call.Http, ProblemCode.CodeInvalid, refused.Reason);
+                    return;
+
+                case Inspection.Unavailable unavailable:
+                    await Problems.WriteAsync(call.Http, ProblemCode.StartFailed, $"The code could not be imported: {unavailable.Reason}", Retry);
+                    return;
+            }
         }
 
-        var (package, refusal) = await packages.CheckAsync(call.Tenant, request.Files, call.Cancellation);
-        if (package is null)
-        {
-            await Problems.WriteAsync(call.Http, refusal!.Code, refusal.Detail); // Not null: one of the two is.
-            return;
-        }
-
-        var wishes = new RevisionWishes { Runtime = RuntimeKind.Python.Name, Handler = request.Handler, Environment = request.Environment };
-        switch (SpecRules.Apply(wishes, machine))
-        {
-            case SpecOutcome.Refused refused:
-                await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, string.Join(' ', refused.Errors.Select(e => e.Message)));
-                break;
-
-            case SpecOutcome.Accepted accepted when PythonFiles.Refusal(package, accepted.Spec.Handler) is { } missing:
-                await Problems.WriteAsync(call.Http, ProblemCode.PackageInvalid, missing);
-                break;
-
-            case SpecOutcome.Accepted accepted:
-                await AnswerAsync(call, await inspections.ListAsync(package, accepted.Spec, call.Cancellation));
-                break;
-        }
+        await JsonBody.WriteAsync(call.Http, answer ?? throw new InvalidOperationException("A package has at least one group of functions."), ControlJson.Default.FunctionList);
     }
 
-    private static Task AnswerAsync(ControlCall call, Inspection inspection) => inspection switch
-    {
-        Inspection.Listed listed => JsonBody.WriteAsync(call.Http, List(listed), ControlJson.Default.FunctionList),
-        Inspection.Refused refused => Problems.WriteAsync(call.Http, ProblemCode.CodeInvalid, refused.Reason),
-        Inspection.Unavailable unavailable => Problems.WriteAsync(call.Http, ProblemCode.StartFailed, $"The code could not be imported: {unavailable.Reason}", Retry),
-        _ => throw new InvalidOperationException("A list of functions is made, refused or unavailable."),
-    };
+    private static FunctionList Joined(FunctionList? first, FunctionList next) =>
+        first is null ? next : first with { Functions = first.Functions.AddRange(next.Functions), LoadMs = first.LoadMs + next.LoadMs };
 
-    private static FunctionList List(Inspection.Listed listed)
+    private static FunctionList List(Inspection.Listed listed, FunctionGroup group)
     {
         // Not null: the driver has just written it.
         var inspected = JsonSerializer.Deserialize(listed.Contents, WorkerJson.Default.PythonInspected)!;
         var python = listed.EngineKey.StartsWith(EnginePrefix, StringComparison.Ordinal) ? listed.EngineKey[EnginePrefix.Length..] : listed.EngineKey;
         return new FunctionList(
             inspected.Module, inspected.App, python,
-            [.. inspected.Functions.Select(f => DecoratorSettings.Read(f, inspected.Module, python))],
+            [.. inspected.Functions.Where(f => group.Has(f.Name)).Select(f => DecoratorSettings.Read(f, inspected.Module))],
             listed.LoadTime.TotalMilliseconds);
     }
 }

@@ -35,12 +35,19 @@ internal sealed partial class ModelInspections(
 
     /// <summary>Imports a package's code and says which functions it has.</summary>
     /// <param name="spec">Handler, if its file is known, and environment.</param>
-    public async Task<Inspection> ListAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken)
+    public Task<Inspection> ListAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken) => LookAsync(package, spec, request => request with { Lists = true }, cancellationToken);
+
+    /// <summary>Reads a package's code without importing it and says which environments its functions ask for.</summary>
+    public Task<Inspection> ScanAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken) => LookAsync(package, spec, request => request with { Scans = true }, cancellationToken);
+
+    public void Dispose() => _one.Dispose();
+
+    private async Task<Inspection> LookAsync(Package package, RevisionSpec spec, Func<InspectionRequest, InspectionRequest> how, CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
         try
         {
-            return await inspector.InspectAsync(await RequestAsync(spec, package, cancellationToken) with { MemoryBytes = limits.MemoryBytes, Lists = true }, cancellationToken);
+            return await inspector.InspectAsync(how(await RequestAsync(spec, package, cancellationToken) with { MemoryBytes = limits.MemoryBytes }), cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -52,8 +59,6 @@ internal sealed partial class ModelInspections(
             _one.Release();
         }
     }
-
-    public void Dispose() => _one.Dispose();
 
     /// <summary>Code must be imported within the memory that its instances will have; loading a model raw takes more than serving it.</summary>
     private async Task<InspectionRequest> RequestAsync(RevisionSpec spec, Package package, CancellationToken cancellationToken) => new()

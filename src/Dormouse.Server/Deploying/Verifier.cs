@@ -1,7 +1,10 @@
 using System.Threading.Channels;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Control;
+using Dormouse.Server.Dispatch;
+using Dormouse.Server.Environments;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Deploying;
@@ -21,18 +24,24 @@ internal abstract record Verification
     /// <summary>The model could not be loaded for reasons of the machine; the revision is failed, deploying again may succeed.</summary>
     public sealed record Unavailable(string Reason) : Verification;
 
+    /// <summary>Its environment could not be built; the revision is failed.</summary>
+    public sealed record NotBuilt(BuildOutcome.Failed Failure) : Verification;
+
     /// <summary>The endpoint was deleted meanwhile.</summary>
     public sealed record Gone : Verification;
 }
 
-/// <summary>Verifies revisions in order of arrival, whether or not their callers still wait.</summary>
-internal sealed partial class Verifier(ModelInspections inspections, EndpointChanges changes, ILogger<Verifier> logger) : IAsyncDisposable
+/// <summary>
+/// Verifies revisions in order of arrival, whether or not their callers still wait. One whose environment is still to be built stands aside meanwhile, because that may take minutes.
+/// </summary>
+internal sealed partial class Verifier(ModelInspections inspections, EnvironmentsOfRevisions environments, EndpointChanges changes, ILogger<Verifier> logger) : IAsyncDisposable
 {
     /// <summary>Revisions that may wait; more are refused at deploy.</summary>
     public const int QueueMax = 1000;
 
     private readonly Channel<Job> _jobs = Channel.CreateBounded<Job>(new BoundedChannelOptions(QueueMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
     private readonly CancellationTokenSource _stopping = new();
+    private readonly BackgroundTasks _building = new();
     private Task _running = Task.CompletedTask;
 
     public bool IsFull => _jobs.Reader.Count >= QueueMax;
@@ -56,6 +65,7 @@ internal sealed partial class Verifier(ModelInspections inspections, EndpointCha
         }
 
         await _running;
+        await _building.WhenAllAsync();
         _stopping.Dispose();
     }
 
@@ -63,22 +73,49 @@ internal sealed partial class Verifier(ModelInspections inspections, EndpointCha
     {
         await foreach (var job in _jobs.Reader.ReadAllAsync())
         {
-            try
+            if (environments.IsMissing(job.Revision))
             {
-                job.Result.SetResult(await VerifyAsync(job.Revision, _stopping.Token));
+                _building.Add(BuildAsync(job));
             }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            else
             {
-                job.Result.SetCanceled(_stopping.Token);
-            }
-            catch (Exception e)
-            {
-                // The top of the loop: one revision's fault must not end verifying for all.
-                LogFailed(e, job.Revision.Id);
-                job.Result.SetException(e);
+                await FinishAsync(job, () => VerifyAsync(job.Revision, _stopping.Token));
             }
         }
     }
+
+    private async Task FinishAsync(Job job, Func<Task<Verification>> verify)
+    {
+        try
+        {
+            job.Result.SetResult(await verify());
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            job.Result.SetCanceled(_stopping.Token);
+        }
+        catch (Exception e)
+        {
+            // The top of the loop: one revision's fault must not end verifying for all.
+            LogFailed(e, job.Revision.Id);
+            job.Result.SetException(e);
+        }
+    }
+
+    /// <summary>Builds the revision's environment, then verifies it; inspections themselves run one at a time.</summary>
+    private Task BuildAsync(Job job) => FinishAsync(job, async () =>
+    {
+        if (await environments.EnsureAsync(job.Revision, _stopping.Token) is { } failed)
+        {
+            // When the server stops it stays "verifying", and is built and verified at the next start.
+            _stopping.Token.ThrowIfCancellationRequested();
+            return await changes.CompleteAsync(job.Revision, RevisionState.Failed, null, $"The environment could not be built: {failed.Reason}", giveTraffic: false, _stopping.Token) is null
+                ? new Verification.Gone()
+                : new Verification.NotBuilt(failed);
+        }
+
+        return await VerifyAsync(job.Revision, _stopping.Token);
+    });
 
     private async Task<Verification> VerifyAsync(Revision revision, CancellationToken cancellationToken)
     {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Destinations;
 
 /// <summary>
-/// Takes deliveries that are due, of each lane a few at once, and stores what became of each. While nothing uses destinations it has asked the store once and sleeps. What a server
+/// Takes deliveries that are due, of each lane a few at once, and stores what became of each. While nothing uses destinations it asks the store now and then. What a server
 /// that was killed had begun is due again when its time is over.
 /// </summary>
 internal sealed partial class DeliveryLoop(
@@ -71,19 +71,18 @@ internal sealed partial class DeliveryLoop(
     private async Task RunAsync(CancellationToken cancellationToken)
     {
         await Task.Yield();
-        var hasAsked = false;
         while (!cancellationToken.IsCancellationRequested)
         {
             var pause = LookInterval;
             try
             {
-                if (!hasAsked)
+                if (!_isUsed)
                 {
+                    // Another server that shares the store may have begun to use them.
                     _isUsed |= await store.IsAnyAsync(cancellationToken);
-                    hasAsked = true;
                 }
 
-                pause = _isUsed ? await PassAsync(cancellationToken) : Timeout.InfiniteTimeSpan;
+                pause = _isUsed ? await PassAsync(cancellationToken) : LookInterval;
                 _hasFailed = false;
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)

@@ -132,7 +132,14 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
 
         floors.Forget(endpoint);
-        await EndAsync(endpoint, cancellationToken);
+        var drivers = DriversOf(endpoint).ToList();
+        foreach (var driver in drivers)
+        {
+            driver.Apply(RevisionEvent.Of(RevisionEventKind.Retire));
+        }
+
+        await Task.WhenAll(drivers.Select(d => d.Dropped)).WaitAsync(cancellationToken);
+        starter.Instances.Forget(endpoint);
         scaling.Forget(endpoint);
         lock (_creating)
         {
@@ -268,17 +275,6 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     }
 
     private IEnumerable<RevisionDriver> DriversOf(EndpointId endpoint) => _drivers.Values.Where(d => d.Revision.Id.Endpoint == endpoint);
-
-    private async Task EndAsync(EndpointId endpoint, CancellationToken cancellationToken)
-    {
-        var drivers = DriversOf(endpoint).ToList();
-        foreach (var driver in drivers)
-        {
-            driver.Apply(RevisionEvent.Of(RevisionEventKind.Retire));
-        }
-
-        await Task.WhenAll(drivers.Select(d => d.Dropped)).WaitAsync(cancellationToken);
-    }
 
     private RevisionDriver? Create(Revision revision)
     {

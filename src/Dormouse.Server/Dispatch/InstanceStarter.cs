@@ -1,12 +1,14 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Server.Environments;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Dispatch;
 
 /// <summary>Brings an admitted instance to the driver: lays the package out as a folder, finds its optimised file, starts it.</summary>
-internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, TimeProvider time, ILogger<InstanceStarter> logger) : IAsyncDisposable
+internal sealed partial class InstanceStarter(
+    IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, EnvironmentsOfRevisions environments, TimeProvider time, ILogger<InstanceStarter> logger) : IAsyncDisposable
 {
     public static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(1);
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
@@ -58,6 +60,16 @@ internal sealed partial class InstanceStarter(IInstanceDriver instances, IBlobSt
         {
             folder = await blobs.MaterialiseAsync(revision.Package, CancellationToken.None);
             await optimised.PrefetchAsync(revision, CancellationToken.None);
+            if (environments.IsMissing(revision) && await environments.EnsureAsync(revision, _stopping.Token) is { } failed)
+            {
+                Refuse(observer, instance, $"The environment is gone and could not be built again: {failed.Reason}");
+                return;
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            Refuse(observer, instance, "The server is stopping.");
+            return;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException or System.Data.Common.DbException)
         {

@@ -44,6 +44,11 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
             LogFull(e);
             await RefuseAsync(context, ProblemCode.StorageFull, "The disk of the server's data folder is full. Nothing was changed; try again when the operator has made room.");
         }
+        catch (StoreUnavailableException e)
+        {
+            LogAway(e);
+            await RefuseAsync(context, ProblemCode.StoreUnavailable, "The server's database does not answer. Whether a change was made is not known when it broke off in the middle: look, then try again.");
+        }
         catch (Exception e)
         {
             LogEscaped(e, context.Request.Method, context.Request.Path.Value ?? "");
@@ -79,6 +84,9 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
 
     [LoggerMessage(EventId = 1002, EventName = "DiskFull", Level = LogLevel.Error, Message = "The disk of the data folder is full; requests that write are refused until there is room")]
     private partial void LogFull(Exception exception);
+
+    [LoggerMessage(EventId = 1003, EventName = "StoreAway", Level = LogLevel.Warning, Message = "The database does not answer; requests that need it are refused until it does")]
+    private partial void LogAway(Exception exception);
 
     [LoggerMessage(EventId = 1001, EventName = "RequestFailed", Level = LogLevel.Error,
         Message = "Request {Method} {Path} failed in the server; its caller got 'internal'")]

@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
@@ -154,6 +155,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
             }
 
             services.GetRequiredService<UploadSweeper>().Start();
+            services.GetRequiredService<EnvironmentSweeper>().Start();
             services.GetRequiredService<MetricsExport>().Begin();
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -175,10 +177,12 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await services.GetRequiredService<DeliveryLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await services.GetRequiredService<HandoverLoop>().DisposeAsync();
+        await services.GetRequiredService<EnvironmentBuilds>().DisposeAsync();
         await services.GetRequiredService<Verifier>().DisposeAsync();
         await services.GetRequiredService<LoadedModels>().DisposeAsync();
         await services.GetRequiredService<OptimiseQueue>().DisposeAsync();
         await services.GetRequiredService<UploadSweeper>().DisposeAsync();
+        await services.GetRequiredService<EnvironmentSweeper>().DisposeAsync();
         await _app.DisposeAsync();
         await _stores.DisposeAsync();
         _stopping.Dispose();

@@ -3,6 +3,7 @@ using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Grpc;
@@ -45,6 +46,7 @@ internal static class ServerComposition
             .AddQueues(settings.Queues)
             .AddDestinations(settings.Destinations)
             .AddTriggers(settings.Triggers)
+            .AddEnvironments(settings)
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
@@ -71,8 +73,10 @@ internal static class ServerComposition
         .AddSingleton(parts.Destinations)
         .AddSingleton(parts.Triggers)
         .AddSingleton(parts.Journal)
+        .AddSingleton(new StoreInUse(parts.DescribeStore))
         .AddSingleton(parts.Driver)
-        .AddSingleton(parts.Inspector);
+        .AddSingleton(parts.Inspector)
+        .AddSingleton(parts.Environments);
 
     private static void AddLogging(ILoggingBuilder logging, LoggingSettings settings)
     {

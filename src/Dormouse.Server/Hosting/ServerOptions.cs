@@ -6,6 +6,9 @@ public sealed record ServerOptions
     /// <summary>Folder that holds everything the server keeps. Else <c>DORMOUSE_DATA</c>, else the one of <see cref="DefaultDataFolder"/>.</summary>
     public string? DataFolder { get; init; }
 
+    /// <summary>Database: <c>sqlite</c>, or the address of a PostgreSQL database. Else <c>DORMOUSE_STORAGE</c>, else the settings file, else SQLite.</summary>
+    public string? Storage { get; init; }
+
     /// <summary>Address for HTTP/1.1, e.g. <c>http://127.0.0.1:8080</c>; port 0 = a free one.</summary>
     public string? Listen { get; init; }
 

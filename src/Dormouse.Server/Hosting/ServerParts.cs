@@ -3,6 +3,7 @@ using Dormouse.Core.Access;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
+using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
@@ -41,6 +42,11 @@ internal sealed record ServerParts
     public required Func<IServiceProvider, IInstanceDriver> Driver { get; init; }
 
     public required Func<IServiceProvider, IModelInspector> Inspector { get; init; }
+
+    /// <summary>The database in use and its version, for people.</summary>
+    public Func<CancellationToken, Task<string>> DescribeStore { get; init; } = _ => Task.FromResult("in memory");
+
+    public required Func<IServiceProvider, IEnvironmentBuilder> Environments { get; init; }
 
     /// <summary>The administrator's key.</summary>
     public required string AdminKey { get; init; }

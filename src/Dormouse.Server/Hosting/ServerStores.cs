@@ -57,6 +57,8 @@ internal sealed class ServerStores : IAsyncDisposable
                     return new ProcessDriver(driver, time, services.GetRequiredService<ILogger<ProcessDriver>>());
                 },
                 Inspector = services => (IModelInspector)services.GetRequiredService<IInstanceDriver>(),
+                DescribeStore = storage.DescribeAsync,
+                Environments = services => ((ProcessDriver)services.GetRequiredService<IInstanceDriver>()).Environments,
                 AdminKey = settings.AdminKey ?? AdminKeyFile.ReadOrCreate(storage.FolderPath),
             };
             return new ServerStores(storage, runFolder, parts);
@@ -88,9 +90,14 @@ internal sealed class ServerStores : IAsyncDisposable
                 RunFolder = RunFolder.For(settings.Server.DataFolder),
                 CgroupName = RunFolder.NameFor(settings.Server.DataFolder),
                 PoolSize = workers.PoolSize,
+                TemplatesMemoryBytes = workers.TemplatesMemoryBytes,
+                TemplateIdleTime = workers.TemplateIdleTime,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 InspectionsAtOnceMax = 1,
+                PythonInterpreters = settings.Environments.Interpreters,
+                EnvironmentsFolder = settings.EnvironmentsFolder,
+                Builds = settings.Environments.Build,
             };
         }
         catch (IOException e)
@@ -104,7 +111,7 @@ internal sealed class ServerStores : IAsyncDisposable
     {
         try
         {
-            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder }, time, ids, faults.Report, cancellationToken);
+            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder, Postgres = settings.Storage.Postgres }, time, ids, faults.Report, cancellationToken);
         }
         catch (Exception e) when (e is DataFolderException or StorageFullException)
         {
@@ -129,6 +136,6 @@ internal sealed partial class StoreFaults
     }
 
     [LoggerMessage(EventId = 5001, EventName = "StoreFault", Level = LogLevel.Error,
-        Message = "Receipts cannot be moved from the journal to the ledger; when the journal is full invocations are refused. Is the disk full?")]
+        Message = "Receipts cannot be moved from the journal to the ledger; when the journal is full invocations are refused. Is the disk full, or the database away?")]
     private static partial void LogFault(ILogger logger, Exception fault);
 }

@@ -35,7 +35,7 @@ internal sealed partial class QueueLoop(
 
     private readonly ConcurrentDictionary<InvocationId, InFlight> _inFlight = new();
     private readonly CancellationTokenSource _stopping = new();
-    private readonly Guid _owner = parts.Ids.NewId();
+    private readonly Guid _owner = parts.Server.Id;
     private Task _running = Task.CompletedTask;
     private Task _holding = Task.CompletedTask;
     private DateTimeOffset _nextExpiry;
@@ -91,8 +91,13 @@ internal sealed partial class QueueLoop(
             {
                 if (!isMine)
                 {
-                    // The data folder is this server's alone: whoever else has leases is no more.
-                    Ended(await store.TakeOverAsync(_owner, null, Now, cancellationToken));
+                    // The data folder is this process's alone: what an earlier one had taken is free. So is what anybody else had, where the database is the folder's as well.
+                    Ended(await store.ReclaimAsync(_owner, Now, cancellationToken));
+                    if (!store.IsShared)
+                    {
+                        Ended(await store.TakeOverAsync(_owner, null, Now, cancellationToken));
+                    }
+
                     isMine = true;
                 }
 
@@ -160,6 +165,12 @@ internal sealed partial class QueueLoop(
         if (now >= _nextExpiry)
         {
             await EndAllAsync(() => store.ExpireAsync(now, AtOnceMax, cancellationToken));
+            if (store.IsShared)
+            {
+                // Of servers that ended, or that have not held their leases for another reason.
+                Ended(await store.TakeOverAsync(_owner, now, now, cancellationToken));
+            }
+
             _nextExpiry = now + ExpiryInterval;
         }
 
@@ -331,7 +342,7 @@ internal sealed partial class QueueLoop(
     }
 
     [LoggerMessage(EventId = 6001, EventName = "QueueStoreFailed", Level = LogLevel.Error,
-        Message = "The queue's store does not answer; nothing is accepted or run from it until it does, and nothing of it is lost. Is the disk full?")]
+        Message = "The queue's store does not answer; nothing is accepted or run from it until it does, and nothing of it is lost. Is the disk full, or the database away?")]
     private partial void LogStoreFailed(Exception fault);
 
     [LoggerMessage(EventId = 6002, EventName = "QueueLeaseLost", Level = LogLevel.Warning,

@@ -3,10 +3,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Triggers;
 
-/// <summary>Has one runner for each trigger that pulls and is not paused. Without triggers it has asked the store once.</summary>
+/// <summary>Has one runner for each trigger that pulls and is not paused. Without triggers it asks the store now and then.</summary>
 internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> kinds, TriggerParts parts, ILogger<TriggerLoop> logger) : IAsyncDisposable
 {
     private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(5);
+
+    /// <summary>What another server that shares the store has changed is noticed within this time.</summary>
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(30);
 
     /// <summary>Held while runners are exchanged.</summary>
     private readonly SemaphoreSlim _changing = new(1, 1);
@@ -65,26 +68,11 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
         var hasFailed = false;
         while (!cancellationToken.IsCancellationRequested)
         {
+            var pause = LookInterval;
             try
             {
-                foreach (var trigger in await store.AllAsync(cancellationToken))
-                {
-                    await _changing.WaitAsync(cancellationToken);
-                    try
-                    {
-                        // One that was changed meanwhile runs as it is now.
-                        if (!_runners.ContainsKey(trigger.Id))
-                        {
-                            await ReplaceAsync(trigger.Id, trigger);
-                        }
-                    }
-                    finally
-                    {
-                        _changing.Release();
-                    }
-                }
-
-                return;
+                await LookAsync(cancellationToken);
+                hasFailed = false;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -98,12 +86,12 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
                     LogStoreFailed(e);
                 }
 
-                hasFailed = true;
+                (hasFailed, pause) = (true, StoreAgainAfter);
             }
 
             try
             {
-                await Task.Delay(StoreAgainAfter, parts.Time, cancellationToken);
+                await Task.Delay(pause, parts.Time, cancellationToken);
             }
             catch (OperationCanceledException)
             {
@@ -111,6 +99,37 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
             }
         }
     }
+
+    /// <summary>Makes what runs be what is stored. It is read with the runners held, so that nothing older than a change comes after it.</summary>
+    private async Task LookAsync(CancellationToken cancellationToken)
+    {
+        await _changing.WaitAsync(cancellationToken);
+        try
+        {
+            var all = await store.AllAsync(cancellationToken);
+            foreach (var gone in _runners.Keys.Except(all.Select(t => t.Id)).ToList())
+            {
+                await ReplaceAsync(gone, null);
+            }
+
+            foreach (var trigger in all)
+            {
+                if (_runners.TryGetValue(trigger.Id, out var runner) ? !IsSame(runner.Trigger, trigger) : !trigger.IsPaused)
+                {
+                    await ReplaceAsync(trigger.Id, trigger);
+                }
+            }
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>Their progress aside.</summary>
+    private static bool IsSame(Trigger one, Trigger other) =>
+        (one.Kind, one.Endpoint, one.Filter, one.Input, one.BatchSize, one.BatchWindow, one.IsPaused) == (other.Kind, other.Endpoint, other.Filter, other.Input, other.BatchSize, other.BatchWindow, other.IsPaused)
+        && one.Source.SequenceEqual(other.Source);
 
     private async Task ReplaceAsync(TriggerId id, Trigger? trigger)
     {

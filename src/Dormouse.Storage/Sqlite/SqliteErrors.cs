@@ -8,8 +8,6 @@ internal static class SqliteErrors
     private const int InputOutput = 10;
     private const int Full = 13;
 
-    public const int Constraint = 19;
-
     /// <summary>
     /// A full disk shows as SQLITE_FULL from the database file and as SQLITE_IOERR from the log and its index; both leave the transaction undone,
     /// both may pass, so callers see one exception.

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using Dormouse.Storage.Sql;
 
 namespace Dormouse.Storage.Sqlite;
 
@@ -10,7 +12,7 @@ internal static class SqliteMigrator
 {
     private const long ApplicationId = 0x446F726D;
 
-    private static readonly (int Version, string Resource)[] Migrations = FindMigrations();
+    private static readonly ImmutableArray<Migration> Migrations = Migration.FindAll("Sqlite");
 
     public static int CurrentVersion => Migrations[^1].Version;
 
@@ -41,36 +43,17 @@ internal static class SqliteMigrator
     public static void Migrate(SqliteSession session)
     {
         var version = session.Number("PRAGMA user_version");
-        foreach (var (number, resource) in Migrations)
+        foreach (var migration in Migrations)
         {
-            if (number <= version)
+            if (migration.Version <= version)
             {
                 continue;
             }
 
-            session.Execute("BEGIN IMMEDIATE");
-            session.Script(ReadText(resource));
-            session.Script(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {number}"));
-            session.Execute("COMMIT");
+            session.Begin();
+            session.Script(migration.ReadText());
+            session.Script(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {migration.Version}"));
+            session.Commit();
         }
-    }
-
-    private static (int Version, string Resource)[] FindMigrations()
-    {
-        const string Prefix = "Dormouse.Storage.Sqlite.Migrations.";
-        return
-        [
-            .. typeof(SqliteMigrator).Assembly.GetManifestResourceNames()
-                .Where(n => n.StartsWith(Prefix, StringComparison.Ordinal))
-                .Select(n => (int.Parse(n.AsSpan(Prefix.Length, 4), CultureInfo.InvariantCulture), n))
-                .Order(),
-        ];
-    }
-
-    private static string ReadText(string resource)
-    {
-        // The name comes from the assembly's own list.
-        using var reader = new StreamReader(typeof(SqliteMigrator).Assembly.GetManifestResourceStream(resource)!);
-        return reader.ReadToEnd();
     }
 }

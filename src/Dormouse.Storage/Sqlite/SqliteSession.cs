@@ -1,18 +1,22 @@
+using System.Data.Common;
+using Dormouse.Storage.Sql;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace Dormouse.Storage.Sqlite;
 
-/// <summary>One connection with its prepared statements, used by one thread at a time. A statement must be read to its end before the same text is run again.</summary>
-internal sealed class SqliteSession : IDisposable
+/// <summary>A connection to the embedded database.</summary>
+internal sealed class SqliteSession : SqlSession
 {
     private readonly SqliteConnection _connection;
     private readonly Dictionary<string, SqliteCommand> _commands = new(StringComparer.Ordinal);
 
     private SqliteSession(SqliteConnection connection) => _connection = connection;
 
-    /// <summary>True while no transaction is open: SQLite itself undoes one after some errors.</summary>
-    public bool IsOutsideTransaction => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
+    public override bool HasParts => true;
+
+    /// <summary>SQLite itself undoes a transaction after some errors.</summary>
+    public override bool IsOutsideTransaction => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
 
     /// <summary>Opens the file for writing, making it when missing. Every commit reaches the disk before it returns.</summary>
     public static SqliteSession OpenWriter(string path) => Open(
@@ -26,41 +30,61 @@ internal sealed class SqliteSession : IDisposable
     public static SqliteSession OpenUntouched(string path) =>
         Open($"file:{Uri.EscapeDataString(path)}?immutable=1", SqliteOpenMode.ReadOnly, "PRAGMA busy_timeout = 5000;");
 
-    /// <summary>Runs statements that return nothing and take no values.</summary>
-    public void Script(string sql)
+    public override bool IsShared => false;
+
+    public override string Describe() => $"SQLite {First("SELECT sqlite_version()", r => r.GetString(0))} in {_connection.DataSource}, format {Number("PRAGMA user_version")}";
+
+    public override IReadOnlyList<string> Inspect() =>
+    [
+        .. All("PRAGMA integrity_check(20)", r => r.GetString(0)).Where(line => line != "ok").Select(line => $"The database is damaged: {line}."),
+        .. All("PRAGMA foreign_key_check", r => $"A row of {r.GetString(0)} refers to a row of {r.GetString(2)} that is not there."),
+    ];
+
+    public override void Begin() => Execute("BEGIN IMMEDIATE");
+
+    public override void Commit() => Execute("COMMIT");
+
+    public override void Undo()
+    {
+        if (!IsOutsideTransaction)
+        {
+            Execute("ROLLBACK");
+        }
+    }
+
+    public override void BeginPart() => Execute("SAVEPOINT operation");
+
+    public override void UndoPart() => Execute("ROLLBACK TO operation");
+
+    public override void EndPart() => Execute("RELEASE operation");
+
+    public override T AtOneMoment<T>(Func<T> reads)
+    {
+        Execute("BEGIN");
+        try
+        {
+            return reads();
+        }
+        finally
+        {
+            Execute("COMMIT");
+        }
+    }
+
+    public override Exception Translate(Exception error) => SqliteErrors.Translate(error);
+
+    public override void Script(string sql)
     {
         using var command = _connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
     }
 
-    /// <summary>Number of rows that a statement changed.</summary>
-    public int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Bind(sql, values).ExecuteNonQuery();
+    public override int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Bind(sql, values).ExecuteNonQuery();
 
-    /// <summary>The first row, mapped; default when there is none.</summary>
-    public T? First<T>(string sql, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> values)
-    {
-        using var reader = Bind(sql, values).ExecuteReader();
-        return reader.Read() ? map(reader) : default;
-    }
+    public override DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Bind(sql, values).ExecuteReader();
 
-    public List<T> All<T>(string sql, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> values)
-    {
-        using var reader = Bind(sql, values).ExecuteReader();
-        var rows = new List<T>();
-        while (reader.Read())
-        {
-            rows.Add(map(reader));
-        }
-
-        return rows;
-    }
-
-    public SqliteDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Bind(sql, values).ExecuteReader();
-
-    public long Number(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => First(sql, r => r.GetInt64(0), values);
-
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
         foreach (var command in _commands.Values)
         {
@@ -104,7 +128,13 @@ internal sealed class SqliteSession : IDisposable
 
         for (var i = 0; i < values.Length; i++)
         {
-            command.Parameters[i].Value = values[i].Value ?? DBNull.Value;
+            command.Parameters[i].Value = values[i].Value switch
+            {
+                null => DBNull.Value,
+                Guid id => id.ToByteArray(bigEndian: true),
+                short number => (long)number,
+                var value => value,
+            };
         }
 
         return command;

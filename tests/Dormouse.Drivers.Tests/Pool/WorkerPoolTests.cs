@@ -11,6 +11,7 @@ public sealed class WorkerPoolTests
 {
     private readonly FakeTimeProvider _time = new();
     private readonly List<Worker> _spawned = [];
+    private readonly List<Worker> _killed = [];
 
     [Fact]
     public void It_is_filled_one_worker_at_a_time()
@@ -172,10 +173,29 @@ public sealed class WorkerPoolTests
         Assert.Equal("no python3", claim.Reason);
     }
 
+    [Fact]
+    public void A_pool_is_given_up_with_its_idle_workers_but_not_under_somebody_who_waits()
+    {
+        using var pool = OpenPool(size: 1);
+        SayHello(0);
+        pool.Take(new Claim());
+        Assert.False(pool.TryClose());
+        pool.StartEnded();
+        _time.Advance(WorkerPool.FirstCallTime);
+        SayHello(1);
+
+        Assert.True(pool.TryClose());
+
+        Assert.Equal([_spawned[1]], _killed);
+        Exit(1, signal: 9);
+        _time.Advance(WorkerPool.LongestBackOff);
+        Assert.Equal(2, _spawned.Count);
+    }
+
     private WorkerPool OpenPool(int size)
     {
         var options = new ProcessDriverOptions { LauncherPath = "", WorkerPath = "", RunFolder = "", CgroupName = "", PoolSize = size };
-        var pool = new WorkerPool(options, Spawn, _ => { }, work => work(), _time, NullLogger.Instance);
+        var pool = new WorkerPool(options, Spawn, _killed.Add, work => work(), _time, NullLogger.Instance);
         pool.Open();
         return pool;
     }

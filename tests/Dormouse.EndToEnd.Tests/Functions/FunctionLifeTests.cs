@@ -9,17 +9,19 @@ public sealed class FunctionLifeTests
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task An_idle_function_falls_to_zero_and_its_next_start_takes_a_pooled_worker()
+    [Theory]
+    [InlineData("fork", "1GiB")]
+    [InlineData("pool", "0B")]
+    public async Task An_idle_function_falls_to_zero_and_its_next_start_is_a_fork_or_takes_a_pooled_worker(string rung, string templates)
     {
         PythonApps.NeedPython();
-        await using var server = await RunningServer.StartAsync(Cancelled);
+        await using var server = await RunningServer.StartAsync(Cancelled, environment: new Dictionary<string, string> { ["DORMOUSE_WORKERS__TEMPLATES_MEMORY"] = templates });
         using var files = new TemporaryFolder();
-        await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "200ms");
+        await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", "import time\ntime.sleep(0.1)\n" + PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "200ms");
         var first = (await PythonApps.CallAsync(server, "life", "1", Cancelled)).Json["process"]!.GetValue<int>();
         await GoneAsync(server, first);
 
-        // When the pool is full again nobody announces: a start that comes before that makes a process of its own.
+        // When the template or the pool is ready nobody announces: a start that comes before that makes a process of its own.
         await Waiting.UntilAsync(
             async () =>
             {
@@ -27,9 +29,10 @@ public sealed class FunctionLifeTests
                 var process = next.Json["process"]!.GetValue<int>();
                 Assert.NotEqual(first, process);
                 await GoneAsync(server, process);
-                return next.Start.Contains("rung=pool", StringComparison.Ordinal);
+                return next.Start.Contains($"rung={rung}", StringComparison.Ordinal);
             },
-            "a start takes a worker of the pool", Cancelled);
+            $"a start takes the rung {rung}", Cancelled);
+        Assert.Equal(rung == "fork", (await CommandRun.DoneAsync(server, Cancelled, "describe", "life")).Output.Contains("instances are forks of it", StringComparison.Ordinal));
     }
 
     private static async Task GoneAsync(RunningServer server, int process)

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Dormouse.EndToEnd.Tests.Inference;
 using Dormouse.EndToEnd.Tests.Running;
+using Dormouse.EndToEnd.Tests.Storage;
 
 namespace Dormouse.EndToEnd.Tests.Queues;
 
@@ -14,16 +15,20 @@ public sealed class AsyncDeliveryTests
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task No_accepted_invocation_is_lost_and_each_has_one_result_however_often_the_server_is_killed()
+    [Theory]
+    [InlineData("sqlite")]
+    [InlineData("postgres")]
+    public async Task No_accepted_invocation_is_lost_and_each_has_one_result_however_often_the_server_is_killed(string store)
     {
+        await using var postgres = store == "postgres" ? await PostgresServerTests.StartPostgresAsync() : null;
+        var environment = postgres is null ? null : PostgresServerTests.Storage(postgres);
         var data = Directory.CreateTempSubdirectory("dormouse-async-").FullName;
         var accepted = new Dictionary<string, int>(StringComparer.Ordinal);
         var results = new Dictionary<string, double>(StringComparer.Ordinal);
         // What is seen of the queue before each kill: all have just been accepted; some are taken or run; some have ended, the next are about to.
         foreach (var isReached in (Func<JsonNode, bool>[])[_ => true, queue => Number(queue, "running") > 0, queue => Number(queue, "queued") <= accepted.Count / 2, queue => Number(queue, "queued") <= 2])
         {
-            await using var server = await RunningServer.StartAsync(Cancelled, data);
+            await using var server = await RunningServer.StartAsync(Cancelled, data, environment);
             if (accepted.Count == 0)
             {
                 await server.DeployAsync("count", [("model.onnx", SmallModels.Counter())], Cancelled, new JsonObject { ["concurrency"] = 2, ["max_instances"] = 1 });
@@ -49,7 +54,7 @@ public sealed class AsyncDeliveryTests
             await server.KillAsync(Cancelled);
         }
 
-        await using var last = await RunningServer.StartAsync(Cancelled, data);
+        await using var last = await RunningServer.StartAsync(Cancelled, data, environment);
         foreach (var (id, number) in accepted)
         {
             var ended = await last.GetAsync($"/api/v1/invocations/{id}?wait=60s", Cancelled);

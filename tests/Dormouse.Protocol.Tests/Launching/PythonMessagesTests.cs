@@ -43,6 +43,21 @@ public sealed class PythonMessagesTests
         Assert.Equal("numpy", function.Settings?.GetProperty("pip")[0].GetString());
     }
 
+    [Fact]
+    public void Reading_and_building_have_words_of_their_own()
+    {
+        WorkerAssignment scan = new ScanPythonAssignment { FolderDescriptor = 0 };
+        Assert.True(JsonNode.DeepEquals(JsonNode.Parse("""{"type":"scan_python","folder_descriptor":0,"module":null}"""), Node(scan)));
+        WorkerAssignment build = new BuildEnvironmentAssignment { FolderDescriptor = 0, Target = "/e/1", SystemPackages = true, Builder = "pip", Uv = "uv", Arguments = ["--no-index"] };
+        Assert.True(JsonNode.DeepEquals(
+            JsonNode.Parse("""{"type":"build_environment","folder_descriptor":0,"target":"/e/1","system_packages":true,"builder":"pip","uv":"uv","arguments":["--no-index"]}"""), Node(build)));
+
+        var scanned = Assert.IsType<PythonScanned>(Message("""{"type":"python_scanned","module":"app.py","functions":[{"name":"f","settings":{"pip":["six"]}}]}"""));
+        Assert.Equal("six", Assert.Single(scanned.Functions).Settings.GetProperty("pip")[0].GetString());
+        var built = Assert.IsType<EnvironmentBuilt>(Message("""{"type":"environment_built","python":"3.11.7","builder":"pip 23.2","packages":["six==1.0"],"size_bytes":5,"load_microseconds":7}"""));
+        Assert.Equal(("3.11.7", "pip 23.2", 5L), (built.Python, built.Builder, built.SizeBytes));
+    }
+
     private static JsonNode? Node(WorkerAssignment assignment) => JsonNode.Parse(JsonSerializer.Serialize(assignment, WorkerJson.Default.WorkerAssignment));
 
     private static WorkerMessage? Message(string json) => JsonSerializer.Deserialize(json, WorkerJson.Default.WorkerMessage);

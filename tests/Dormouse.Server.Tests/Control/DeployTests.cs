@@ -6,6 +6,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Environments;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Logs;
 using Dormouse.Server.Rollouts;
@@ -73,7 +74,7 @@ public sealed class DeployTests
             LeavingAtAdd.Around(server.Storage.Catalogue, leaving), services.GetRequiredService<RoutingTable>(), services.GetRequiredService<DispatchService>(),
             services.GetRequiredService<CanaryWatches>(), services.GetRequiredService<HandoverWatches>(), services.GetRequiredService<LogStore>(), TimeProvider.System, NullLogger<EndpointChanges>.Instance);
         var deployer = new Deployer(
-            services.GetRequiredService<DeployCheck>(), changes, services.GetRequiredService<Verifier>(), services.GetRequiredService<OptimiseQueue>(), services.GetRequiredService<IIdSource>());
+            services.GetRequiredService<DeployCheck>(), changes, services.GetRequiredService<Verifier>(), services.GetRequiredService<OptimiseQueue>(), services.GetRequiredService<EnvironmentBuilds>(), services.GetRequiredService<IIdSource>());
 
         var deploy = deployer.DeployAsync(
             TenantId.Default, "digits", new DeployRequest { Files = [file], Settings = new RevisionSettings(), Verify = verify }, wait: true, leaving.Token);

@@ -10,7 +10,7 @@ public sealed class FunctionsTests
         {"module":"app.py","app":"shop","load_microseconds":7000,"functions":[
           {"name":"price","kind":"function","stream":false,"doc":"What it costs.","schema":{"input":{"type":"object"},"output":{"type":"number"}},
            "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","network":"outbound","pip":[]}},
-          {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":"none","python":"3.12"}}]}
+          {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":"none"}}]}
         """;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -22,15 +22,18 @@ public sealed class FunctionsTests
 
         var list = await ControlServer.ReadAsync(await PostAsync(server, Inspected), ControlJson.Default.FunctionList);
 
-        Assert.Equal(("app.py", "shop", "3.11", 7.0), (list.Module, list.App, list.Python, list.LoadMs));
+        Assert.Equal(("app.py", "shop", "3.11", 14.0), (list.Module, list.App, list.Python, list.LoadMs));
         var (price, add) = (list.Functions[0], list.Functions[1]);
         Assert.Equal(("python", "app.py::price", "1GiB", 4, "5s", "1"), (price.Settings.Runtime, price.Settings.Handler, price.Settings.Memory, price.Settings.Concurrency?.Number, price.Settings.Timeout, price.Settings.Environment?["A"]));
         Assert.Empty(price.Unmet);
         Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
         Assert.Equal("app.py::Cart.add", add.Settings.Handler);
         Assert.Equal((null, "@daily"), (price.Schedule, add.Schedule));
-        Assert.Equal(4, add.Unmet.Length);
-        foreach (var setting in (string[])["cpu", "pip", "network", "python"])
+        Assert.Equal(["numpy"], add.Settings.Pip);
+        Assert.Equal(("3.11", true), (price.Settings.Python, price.Settings.SystemPackages));
+        Assert.Equal(1, server.Environments.Builds);
+        Assert.Equal(2, add.Unmet.Length);
+        foreach (var setting in (string[])["cpu", "network"])
         {
             Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
         }

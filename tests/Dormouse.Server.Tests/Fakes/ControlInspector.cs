@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Dormouse.Core.Packages;
 
 namespace Dormouse.Server.Tests.Fakes;
@@ -51,9 +52,18 @@ internal sealed class ControlInspector : IModelInspector
     private static async Task<Inspection> CodeAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
         var code = await File.ReadAllTextAsync(Path.Combine(request.Folder, request.Package.Files.First(f => f.Path.EndsWith(".py", StringComparison.Ordinal)).Path), cancellationToken);
-        return !code.StartsWith('{') ? new Inspection.Refused("app.py:1: NameError: name 'bad' is not defined")
+        return request.Scans ? new Inspection.Listed(Scanned(code), "python-3.11", TimeSpan.Zero)
+            : !code.StartsWith('{') ? new Inspection.Refused("app.py:1: NameError: name 'bad' is not defined")
             : request.Lists ? new Inspection.Listed(code, "python-3.11", TimeSpan.FromMilliseconds(7))
             : new Inspection.Accepted("""{"platform":"python","inputs":[],"outputs":[],"function":{"kind":"function"}}""", null, TimeSpan.FromMilliseconds(7), null);
+    }
+
+    /// <summary>What the code's inspection says of decorators is also what stands in them.</summary>
+    private static string Scanned(string code)
+    {
+        var functions = code.StartsWith('{') ? JsonNode.Parse(code)!["functions"]!.AsArray() : [];
+        var scanned = functions.Select(f => new JsonObject { ["name"] = f!["name"]!.GetValue<string>().Split('.')[0], ["settings"] = f["settings"]?.DeepClone() ?? new JsonObject() });
+        return new JsonObject { ["module"] = "app.py", ["functions"] = new JsonArray([.. scanned]) }.ToJsonString();
     }
 
     private static TaskCompletionSource Open()

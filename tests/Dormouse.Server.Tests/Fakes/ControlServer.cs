@@ -32,13 +32,14 @@ internal sealed class ControlServer : IAsyncDisposable
     private readonly StorageSet _storage;
     private readonly WebApplication _app;
 
-    private ControlServer(string folder, StorageSet storage, WebApplication app, ControlDriver driver, ControlInspector inspector)
+    private ControlServer(string folder, StorageSet storage, WebApplication app, ControlDriver driver, ControlInspector inspector, FakeEnvironments environments)
     {
         _folder = folder;
         _storage = storage;
         _app = app;
         Driver = driver;
         Inspector = inspector;
+        Environments = environments;
         Admin = Client(AdminKey);
     }
 
@@ -51,6 +52,8 @@ internal sealed class ControlServer : IAsyncDisposable
 
     public ControlInspector Inspector { get; }
 
+    public FakeEnvironments Environments { get; }
+
     /// <summary>Sends the administrator's key.</summary>
     public HttpClient Admin { get; }
 
@@ -61,10 +64,11 @@ internal sealed class ControlServer : IAsyncDisposable
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <param name="folder">Data folder of a server before it; null = a new one.</param>
-    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null, string? folder = null)
+    /// <param name="environment">Settings beside the usual.</param>
+    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null, string? folder = null, Dictionary<string, string>? environment = null)
     {
         folder ??= Directory.CreateTempSubdirectory("dormouse-control-").FullName;
-        var environment = new Dictionary<string, string>
+        environment = new Dictionary<string, string>(environment ?? [])
         {
             ["DORMOUSE_LOGGING__LEVEL"] = "error",
             ["DORMOUSE_MACHINE__MEMORY"] = "4GiB",
@@ -73,7 +77,7 @@ internal sealed class ControlServer : IAsyncDisposable
         var settings = ServerSettings.Load(new ServerOptions { DataFolder = folder }, environment);
         var ids = new Uuid7Source(TimeProvider.System);
         var storage = await StorageSet.OpenAsync(new StorageOptions { FolderPath = folder, JournalBytes = 1 << 20 }, TimeProvider.System, ids, _ => { }, Cancellation);
-        var (driver, inspector) = (new ControlDriver(), new ControlInspector());
+        var (driver, inspector, environments) = (new ControlDriver(), new ControlInspector(), new FakeEnvironments());
         var app = ServerComposition.Build(
             settings,
             new ServerParts
@@ -92,6 +96,7 @@ internal sealed class ControlServer : IAsyncDisposable
                 Journal = storage.Journal,
                 Driver = _ => driver,
                 Inspector = _ => inspector,
+                Environments = _ => environments,
                 AdminKey = AdminKey,
             },
             host => host.UseTestServer());
@@ -111,7 +116,7 @@ internal sealed class ControlServer : IAsyncDisposable
             app.Services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby, isStart: true);
         }
 
-        return new ControlServer(folder, storage, app, driver, inspector);
+        return new ControlServer(folder, storage, app, driver, inspector, environments);
     }
 
     public HttpClient Client(string? key)

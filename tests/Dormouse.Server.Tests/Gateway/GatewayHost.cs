@@ -7,6 +7,7 @@ using Dormouse.Server.Dispatch;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
+using Dormouse.Server.Tests.Fakes;
 using Dormouse.Storage;
 using Dormouse.Storage.Tests.Queues;
 using Microsoft.AspNetCore.Builder;
@@ -115,6 +116,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),
+            Environments = _ => new FakeEnvironments(),
             AdminKey = AdminKey,
         };
         var errors = new ErrorLog();

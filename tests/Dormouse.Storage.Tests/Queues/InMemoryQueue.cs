@@ -15,6 +15,8 @@ internal sealed class InMemoryQueue : IQueueStore
     /// <summary>Set to make every change fail, as a full disk would.</summary>
     public Exception? Fault { get; set; }
 
+    public bool IsShared { get; set; }
+
     /// <summary>Receipts that came with the ends of attempts.</summary>
     public List<Receipt> Receipts { get; } = [];
 
@@ -99,6 +101,9 @@ internal sealed class InMemoryQueue : IQueueStore
 
     public Task<ImmutableArray<InvocationId>> TakeOverAsync(Guid owner, DateTimeOffset? leasedUntil, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
         Each(_all.Where(r => r.Item.State == QueueState.Leased && r.Item.Owner != owner && (leasedUntil is null || r.Item.LeaseUntil <= leasedUntil)), i => i.LeaseLost(now)));
+
+    public Task<ImmutableArray<InvocationId>> ReclaimAsync(Guid owner, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
+        Each(_all.Where(r => r.Item.State == QueueState.Leased && r.Item.Owner == owner), i => i.LeaseLost(now)));
 
     public Task<QueueItem?> CancelAsync(TenantId tenant, InvocationId id, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
     {

@@ -5,6 +5,7 @@ using CsCheck;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
+using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Storage.Tests.Queues;
@@ -19,6 +20,7 @@ internal enum QueueStepKind
     Fail,
     Again,
     TakeOver,
+    Reclaim,
     Cancel,
     CancelAll,
     Redrive,
@@ -46,7 +48,7 @@ public abstract class QueueSuite
             (4, Gen.Const(QueueStepKind.Again)),
             (2, Gen.Const(QueueStepKind.Redrive)),
             (7, Gen.OneOf(
-                QueueStepKind.Extend, QueueStepKind.TakeOver, QueueStepKind.Cancel, QueueStepKind.CancelAll, QueueStepKind.RedriveDead, QueueStepKind.Expire, QueueStepKind.Sweep,
+                QueueStepKind.Extend, QueueStepKind.TakeOver, QueueStepKind.Reclaim, QueueStepKind.Cancel, QueueStepKind.CancelAll, QueueStepKind.RedriveDead, QueueStepKind.Expire, QueueStepKind.Sweep,
                 QueueStepKind.Reopen))),
         Gen.Int[0, 2],
         Gen.Int[0, 14],
@@ -60,12 +62,13 @@ public abstract class QueueSuite
         await Steps.Array[1, 60].SampleAsync(CompareAsync, iter: 120, threads: 2);
     }
 
-    internal abstract Task<IQueueUnderTest> OpenAsync();
+    /// <summary>Null = SQLite.</summary>
+    private protected virtual Task<PostgresAddress?> NewAddressAsync() => Task.FromResult<PostgresAddress?>(null);
 
     private async Task CompareAsync(QueueStep[] steps)
     {
         var expected = new QueueRun(new InMemoryQueue());
-        await using var store = await OpenAsync();
+        await using var store = await StoreUnderTest.OpenAsync(await NewAddressAsync());
         var actual = new QueueRun(store.Queue);
         for (var index = 0; index < steps.Length; index++)
         {
@@ -80,14 +83,6 @@ public abstract class QueueSuite
 
         Assert.Equal(await expected.ShowAsync(), await actual.ShowAsync());
     }
-}
-
-/// <summary>A store while a suite runs on it.</summary>
-internal interface IQueueUnderTest : IAsyncDisposable
-{
-    IQueueStore Queue { get; }
-
-    Task ReopenAsync();
 }
 
 /// <summary>Interprets steps on one store and writes down all that can be seen, as text that can be compared.</summary>
@@ -123,6 +118,7 @@ internal sealed class QueueRun(IQueueStore store)
                 lease, new QueueVerdict.Finished(step.Choice % 2 == 0 ? QueueState.Dead : QueueState.Failed, Answer(500, step), "why " + step.Choice), null, _now, Cancellation)),
             QueueStepKind.Again => Text(await Store.EndAsync(lease, new QueueVerdict.Again(_now.AddSeconds(step.Choice), step.Choice % 2 == 0, "again"), null, _now, Cancellation)),
             QueueStepKind.TakeOver => string.Join(' ', await Store.TakeOverAsync(Servers[step.Choice % 2], step.Choice < 6 ? null : _now, _now, Cancellation)),
+            QueueStepKind.Reclaim => string.Join(' ', await Store.ReclaimAsync(Servers[step.Choice % 2], _now, Cancellation)),
             QueueStepKind.Cancel => Text(await Store.CancelAsync(tenant, id, _now, Cancellation)),
             QueueStepKind.CancelAll => string.Join(' ', (await Store.CancelAllAsync(endpoint, "deleted", _now, 100, Cancellation)).Select(i => i.ToString()).Order(StringComparer.Ordinal)),
             QueueStepKind.Redrive => Text(await Store.RedriveAsync(tenant, id, _now, _now.AddHours(1), Cancellation)),

@@ -1,97 +1,26 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Overflow;
+using Dormouse.Storage.Sql;
 using Dormouse.Storage.Sqlite;
 using Dormouse.Storage.Tests.Support;
 using Microsoft.Data.Sqlite;
 
 namespace Dormouse.Storage.Tests.Sqlite;
 
-public sealed class SqliteCatalogueTests : IDisposable
+public sealed class SqliteCatalogueTests : CatalogueSuite
 {
-    private readonly TestFolder _folder = new();
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    public void Dispose() => _folder.Dispose();
-
-    [Fact]
-    public async Task Deploys_at_once_get_numbers_of_their_own()
-    {
-        await using var storage = await _folder.OpenAsync();
-
-        var entries = await Task.WhenAll(Enumerable.Range(1, 50).Select(i =>
-            storage.Catalogue.AddRevisionAsync(Samples.Revision(), new EndpointId(CountingIds.Id(i)), Samples.Noon, Cancellation)));
-
-        Assert.Single(entries.Select(e => e.Endpoint.Id).Distinct());
-        Assert.Equal(Enumerable.Range(1, 50), entries.Select(e => e.Revisions[^1].Id.Number).Order());
-    }
-
-    [Fact]
-    public async Task An_older_slower_deploy_does_not_take_the_traffic_back()
-    {
-        await using var storage = await _folder.OpenAsync();
-        var first = await AddAsync(storage, RevisionState.Verifying);
-        var second = await AddAsync(storage, RevisionState.Verifying);
-
-        await CompleteAsync(storage, second, RevisionState.Ready);
-        var entry = await CompleteAsync(storage, first, RevisionState.Ready);
-
-        Assert.Equal([new TrafficShare(2, 100)], entry!.Endpoint.Traffic);
-        Assert.Equal([1, 2], entry.Revisions.Select(r => r.Id.Number));
-    }
-
-    [Fact]
-    public async Task A_failed_revision_gets_no_traffic()
-    {
-        await using var storage = await _folder.OpenAsync();
-        var first = await AddAsync(storage, RevisionState.Verifying);
-
-        var entry = await CompleteAsync(storage, first, RevisionState.Failed);
-
-        Assert.Empty(entry!.Endpoint.Traffic);
-        await Assert.ThrowsAsync<ArgumentException>(() => storage.Catalogue.SetTrafficAsync(first.Endpoint, [new(1, 100)], Samples.Noon, Cancellation));
-    }
-
-    [Fact]
-    public async Task A_name_may_be_used_again_and_reports_still_know_the_old_owner()
-    {
-        await using var storage = await _folder.OpenAsync();
-        var old = await AddAsync(storage, RevisionState.Ready);
-        await storage.Catalogue.DeleteAsync(old.Endpoint, Cancellation);
-
-        var entry = await storage.Catalogue.AddRevisionAsync(Samples.Revision(), new EndpointId(CountingIds.Id(5)), Samples.Noon, Cancellation);
-
-        Assert.NotEqual(old.Endpoint, entry.Endpoint.Id);
-        Assert.Equal(1, entry.Revisions[0].Id.Number);
-        Assert.Equal("digits", await storage.Ledger.EndpointNameAsync(old.Endpoint, Cancellation));
-        Assert.Empty(await storage.Catalogue.RevisionsAsync(old.Endpoint, Cancellation));
-    }
-
-    [Fact]
-    public async Task The_host_of_a_revisions_overflow_address_outlives_its_endpoint()
-    {
-        await using var storage = await _folder.OpenAsync();
-        var revision = Samples.Revision() with { Spec = Samples.Revision().Spec with { Overflow = new OverflowPolicy("https://other:8443/v2/models/x/infer", 5, null, null) } };
-        var id = (await storage.Catalogue.AddRevisionAsync(revision, new EndpointId(CountingIds.Id(5)), Samples.Noon, Cancellation)).Revisions[0].Id;
-
-        await storage.Catalogue.DeleteAsync(id.Endpoint, Cancellation);
-
-        Assert.Equal("other:8443", await storage.Ledger.OverflowHostAsync(id, Cancellation));
-        Assert.Null(await storage.Ledger.OverflowHostAsync(id with { Number = 2 }, Cancellation));
-    }
-
     [Fact]
     public async Task Revisions_of_before_have_the_host_of_their_address_as_well()
     {
         RevisionId id;
-        await using (var storage = await _folder.OpenAsync())
+        await using (var storage = await Folder.OpenAsync())
         {
             var revision = Samples.Revision() with { Spec = Samples.Revision().Spec with { Overflow = new OverflowPolicy("http://10.0.0.1:8080", 5, null, null) } };
             id = (await storage.Catalogue.AddRevisionAsync(revision, new EndpointId(CountingIds.Id(5)), Samples.Noon, Cancellation)).Revisions[0].Id;
             await storage.Catalogue.AddRevisionAsync(Samples.Revision(), new EndpointId(CountingIds.Id(6)), Samples.Noon, Cancellation);
         }
 
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.Data, "dormouse.db")};Pooling=False"))
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(Folder.Data, "dormouse.db")};Pooling=False"))
         {
             // The one migration again: the folder as it was, without those that came later.
             using var script = new StreamReader(typeof(StorageSet).Assembly.GetManifestResourceStream("Dormouse.Storage.Sqlite.Migrations.0008_overflow_hosts.sql")!);
@@ -101,42 +30,20 @@ public sealed class SqliteCatalogueTests : IDisposable
             command.ExecuteNonQuery();
         }
 
-        await using var migrated = await _folder.OpenAsync();
+        await using var migrated = await Folder.OpenAsync();
         Assert.Equal("10.0.0.1:8080", await migrated.Ledger.OverflowHostAsync(id, Cancellation));
         Assert.Null(await migrated.Ledger.OverflowHostAsync(id with { Number = 2 }, Cancellation));
     }
 
     [Fact]
-    public async Task Thousands_of_endpoints_are_read_in_order_and_share_what_is_equal()
-    {
-        await using var storage = await _folder.OpenAsync();
-        await Task.WhenAll(Enumerable.Range(1, 2_000).Select(i =>
-            storage.Catalogue.AddRevisionAsync(Samples.Revision($"e{i}"), new EndpointId(CountingIds.Id(i)), Samples.Noon, Cancellation)));
-
-        var entries = await storage.Catalogue.ReadAllAsync(Cancellation).ToListAsync(Cancellation);
-
-        Assert.Equal(Enumerable.Range(1, 2_000).Select(i => CountingIds.Id(i)), entries.Select(e => e.Endpoint.Id.Value));
-        Assert.All(entries, e => Assert.Same(entries[0].Revisions[0].Spec, e.Revisions[0].Spec));
-    }
-
-    [Fact]
     public async Task Reading_all_sorts_nothing()
     {
-        await (await _folder.OpenAsync()).DisposeAsync();
-        using var session = SqliteSession.OpenReader(Path.Combine(_folder.Data, "dormouse.db"));
+        await (await Folder.OpenAsync()).DisposeAsync();
+        using var session = SqliteSession.OpenReader(Path.Combine(Folder.Data, "dormouse.db"));
 
-        var plan = session.All("EXPLAIN QUERY PLAN " + SqliteCatalogue.ReadAllQuery, r => r.GetString(3));
+        var plan = session.All("EXPLAIN QUERY PLAN " + SqlCatalogue.ReadAllQuery, r => r.GetString(3));
 
         Assert.DoesNotContain(plan, line => line.Contains("TEMP B-TREE", StringComparison.Ordinal));
         Assert.Contains(plan, line => line.Contains("revisions_routed", StringComparison.Ordinal));
-    }
-
-    private static Task<CatalogueEntry?> CompleteAsync(StorageSet storage, RevisionId id, RevisionState state) =>
-        storage.Catalogue.CompleteRevisionAsync(id, state, new ModelLoad("{}", TimeSpan.FromMilliseconds(1.5)), null, giveTraffic: true, Samples.Noon, Cancellation);
-
-    private static async Task<RevisionId> AddAsync(StorageSet storage, RevisionState state)
-    {
-        var entry = await storage.Catalogue.AddRevisionAsync(Samples.Revision() with { State = state }, Samples.Endpoint, Samples.Noon, Cancellation);
-        return entry.Revisions[^1].Id;
     }
 }

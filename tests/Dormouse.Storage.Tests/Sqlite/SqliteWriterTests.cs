@@ -1,3 +1,4 @@
+using Dormouse.Storage.Sql;
 using Dormouse.Storage.Sqlite;
 using Dormouse.Storage.Tests.Support;
 
@@ -6,15 +7,15 @@ namespace Dormouse.Storage.Tests.Sqlite;
 public sealed class SqliteWriterTests : IAsyncLifetime
 {
     private readonly TestFolder _folder = new();
-    private SqliteWriter? _writer;
+    private SqlWriter? _writer;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private SqliteWriter Writer => _writer!;
+    private SqlWriter Writer => _writer!;
 
     public async ValueTask InitializeAsync()
     {
-        _writer = new SqliteWriter(SqliteSession.OpenWriter(_folder.File("test.db")));
+        _writer = new SqlWriter(SqliteSession.OpenWriter(_folder.File("test.db")));
         await _writer.RunAsync(s => s.Execute("CREATE TABLE t (x INTEGER PRIMARY KEY)"), Cancellation);
     }
 
@@ -49,7 +50,7 @@ public sealed class SqliteWriterTests : IAsyncLifetime
     [Fact]
     public async Task Many_callers_at_once_are_all_answered_and_all_stored()
     {
-        const int Callers = 3 * SqliteWriter.BatchMax;
+        const int Callers = 3 * SqlWriter.BatchMax;
 
         await Task.WhenAll(Enumerable.Range(1, Callers).Select(i => Writer.RunAsync(s => Insert(s, i), Cancellation)));
 
@@ -102,7 +103,7 @@ public sealed class SqliteWriterTests : IAsyncLifetime
         await Assert.ThrowsAsync<ObjectDisposedException>(() => Writer.RunAsync(s => Insert(s, 1), Cancellation));
     }
 
-    private static int Insert(SqliteSession session, int number) => session.Execute("INSERT INTO t VALUES ($x)", ("$x", number));
+    private static int Insert(SqlSession session, int number) => session.Execute("INSERT INTO t VALUES ($x)", ("$x", number));
 
     private static bool Hold(ManualResetEventSlim hold)
     {

@@ -8,6 +8,8 @@ internal sealed record ServerSettings
 {
     public required HostingSettings Server { get; init; }
 
+    public required StorageSettings Storage { get; init; }
+
     public required WorkersSettings Workers { get; init; }
 
     public required MachineSettings Machine { get; init; }
@@ -21,6 +23,10 @@ internal sealed record ServerSettings
     public required DestinationsSettings Destinations { get; init; }
 
     public required TriggersSettings Triggers { get; init; }
+    public required EnvironmentsSettings Environments { get; init; }
+
+    /// <summary>Where environments are.</summary>
+    public string EnvironmentsFolder => Path.Combine(Server.DataFolder, "environments");
 
     public required PricesSettings Prices { get; init; }
 
@@ -39,7 +45,7 @@ internal sealed record ServerSettings
         var folder = options.DataFolder ?? Value(environment, "DORMOUSE_DATA");
         var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
         ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
-        var reader = new SettingsReader([.. written, .. named, .. CommandLine(options)]);
+        var reader = new SettingsReader([.. written, .. named, .. Database(options, environment), .. CommandLine(options)]);
         var settings = Read(reader, folder, environment);
         reader.Finish();
         return settings;
@@ -49,6 +55,7 @@ internal sealed record ServerSettings
     internal static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => new()
     {
         Server = HostingSettings.Read(reader, folder, ServerOptions.DefaultDataFolder(environment)),
+        Storage = StorageSettings.Read(reader),
         Workers = WorkersSettings.Read(reader, environment),
         Machine = MachineSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
@@ -56,6 +63,7 @@ internal sealed record ServerSettings
         Queues = QueuesSettings.Read(reader),
         Destinations = DestinationsSettings.Read(reader),
         Triggers = TriggersSettings.Read(reader),
+        Environments = EnvironmentsSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
         Logging = LoggingSettings.Read(reader),
@@ -72,6 +80,15 @@ internal sealed record ServerSettings
         if (options.GrpcListen is { } grpc)
         {
             yield return new Setting(Setting.Canonical(HostingSettings.GrpcListenKey), "--grpc-listen", grpc, "the command line");
+        }
+    }
+
+    /// <summary>The one key outside of a section, whose name in the environment has therefore no double underscore.</summary>
+    private static IEnumerable<Setting> Database(ServerOptions options, IReadOnlyDictionary<string, string> environment)
+    {
+        if ((options.Storage ?? Value(environment, "DORMOUSE_STORAGE")) is { } storage)
+        {
+            yield return new Setting(StorageSettings.Key, StorageSettings.Key, storage, options.Storage is null ? "the environment" : "the command line");
         }
     }
 
@@ -184,12 +201,20 @@ internal sealed record WorkersSettings
     /// <summary>Generic workers kept ready. Default 2, 0 to 64.</summary>
     public required int PoolSize { get; init; }
 
+    /// <summary>Memory of all templates of Python revisions together; 0 = none are made. Default: a twentieth of the machine's.</summary>
+    public required long TemplatesMemoryBytes { get; init; }
+
+    /// <summary>How long a template is kept that nobody is forked from. Default 15 min, 1 min to 30 days.</summary>
+    public required TimeSpan TemplateIdleTime { get; init; }
+
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
         WorkerPath = reader.Text("workers.worker_path") ?? environment.GetValueOrDefault("DORMOUSE_WORKER_PATH"),
         LauncherPath = reader.Text("workers.launcher_path") ?? environment.GetValueOrDefault("DORMOUSE_LAUNCHER_PATH"),
         Python = reader.Text("workers.python") ?? "python3",
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
+        TemplatesMemoryBytes = reader.SizeBytes("workers.templates_memory", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 20, 0, 64L << 40),
+        TemplateIdleTime = reader.Duration("workers.template_idle_timeout", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
     };
 }
 

@@ -1,0 +1,55 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dormouse.Protocol;
+
+namespace Dormouse.Drivers.Tests.Support;
+
+/// <summary>What tests of Python code need of this machine, and how they call it.</summary>
+internal static class PythonMachine
+{
+    /// <summary>Looks again and again at what no process announces.</summary>
+    public static async Task UntilAsync(Func<bool> fact)
+    {
+        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!fact())
+            await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>The system's Python, or the test is skipped with a word.</summary>
+    public static string Interpreter()
+    {
+        var found = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "python3")).FirstOrDefault(File.Exists);
+        if (found is null)
+            Assert.Skip("There is no python3 in PATH.");
+        return found;
+    }
+
+    public static string PackageFolder()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "python", "dormouse", "__init__.py")))
+                return Path.Combine(folder.FullName, "python");
+        }
+
+        throw new InvalidOperationException("The checkout has no folder python/dormouse.");
+    }
+
+    public static async Task<(HttpStatusCode Status, JsonNode Body, string? RunMicroseconds)> PostAsync(string address, string json)
+    {
+        using var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, token) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(address), token);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var client = new HttpClient(handler);
+        using var answer = await client.PostAsync(new Uri("http://instance/"), new StringContent(json, Encoding.UTF8, "application/json"), TestContext.Current.CancellationToken);
+        return (answer.StatusCode, JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!, answer.Headers.TryGetValues(DormouseHeaders.RunMicroseconds, out var run) ? run.Single() : null);
+    }
+}

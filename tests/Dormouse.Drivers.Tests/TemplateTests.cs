@@ -1,0 +1,219 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers.Tests.Support;
+
+namespace Dormouse.Drivers.Tests;
+
+/// <summary>Templates and forks with the real launcher and the real runner.</summary>
+public sealed class TemplateTests
+{
+    private const string App = """
+        import dormouse, os
+        app = dormouse.App("a")
+        loaded_by = os.getpid()
+
+        @app.function()
+        def where(do: str = "") -> list:
+            if do == "allocate":
+                return [len(bytearray(os.urandom(1)) * (1 << 30))]
+            if do == "exit":
+                os._exit(3)
+            print("called in", os.getpid(), flush=True)
+            return [loaded_by, os.getpid()]
+        """;
+
+    private static readonly EndpointId Endpoint = new(Guid.Empty);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_first_instance_is_started_plainly_and_the_next_are_forks()
+    {
+        await using var fixture = await OpenAsync();
+        var first = await StartAsync(fixture);
+        Assert.NotEqual(Rung.Fork, first.Ready.Rung);
+        await TemplateAsync(fixture, TemplateState.Ready);
+
+        var second = await StartAsync(fixture);
+        var third = await StartAsync(fixture);
+
+        Assert.Equal((Rung.Fork, Rung.Fork), (second.Ready.Rung, third.Ready.Rung));
+        var (one, other) = (await WhereAsync(second.Ready), await WhereAsync(third.Ready));
+        Assert.Equal(one.LoadedBy, other.LoadedBy);
+        Assert.NotEqual(one.LoadedBy, (await WhereAsync(first.Ready)).LoadedBy);
+        Assert.Equal((fixture.Driver.ProcessId(second.Instance), fixture.Driver.ProcessId(third.Instance)), (one.ProcessId, other.ProcessId));
+        await fixture.Observer.WaitForLineAsync(second.Instance, "called in");
+        Assert.True(fixture.Driver.MemoryBytes(second.Instance) > 0);
+        Assert.True(fixture.Driver.Template(first.Instance.Revision) is { Forks: 2, MemoryBytes: > 0 });
+
+        fixture.Driver.Stop(second.Instance, StopReason.Idle);
+        await fixture.Observer.WaitForGoneAsync(second.Instance);
+        Assert.Equal(other, await WhereAsync(third.Ready));
+    }
+
+    [Fact]
+    public async Task A_fork_that_crashes_or_needs_too_much_memory_is_lost_alone_and_for_that_reason()
+    {
+        await using var fixture = await OpenAsync();
+        await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        var (crashing, hungry, healthy) = (await StartAsync(fixture), await StartAsync(fixture), await StartAsync(fixture));
+
+        await CallAsync(crashing.Ready, "exit");
+        var crashed = await fixture.Observer.WaitForAsync<InstanceLoss>(crashing.Instance);
+        Assert.Equal(InstanceLossKind.Crashed, crashed.Kind);
+        Assert.Contains("exit code 3", crashed.Detail, StringComparison.Ordinal);
+        if (fixture.HasCgroups)
+        {
+            await CallAsync(hungry.Ready, "allocate");
+            Assert.Equal(InstanceLossKind.MemoryExceeded, (await fixture.Observer.WaitForAsync<InstanceLoss>(hungry.Instance)).Kind);
+        }
+
+        await WhereAsync(healthy.Ready);
+        Assert.Equal(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+    }
+
+    [Fact]
+    public async Task A_fork_that_was_killed_from_outside_is_lost_as_killed()
+    {
+        await using var fixture = await OpenAsync();
+        await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        var fork = await StartAsync(fixture);
+
+        await Machine.KillAsync((await WhereAsync(fork.Ready)).ProcessId);
+
+        Assert.Equal(InstanceLossKind.Killed, (await fixture.Observer.WaitForAsync<InstanceLoss>(fork.Instance)).Kind);
+        await fixture.Observer.WaitForGoneAsync(fork.Instance);
+    }
+
+    [Fact]
+    public async Task Forks_of_a_template_that_is_killed_are_lost_and_the_next_start_is_a_plain_one()
+    {
+        await using var fixture = await OpenAsync();
+        var first = await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        var fork = await StartAsync(fixture);
+
+        await Machine.KillAsync((await WhereAsync(fork.Ready)).LoadedBy);
+
+        await fixture.Observer.WaitForAsync<InstanceLoss>(fork.Instance);
+        await fixture.Observer.WaitForGoneAsync(fork.Instance);
+        await WhereAsync(first.Ready);
+        Assert.NotEqual(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        Assert.Equal(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+    }
+
+    [Fact]
+    public async Task Code_that_cannot_be_forked_goes_on_being_started_plainly_and_says_why()
+    {
+        await using var fixture = await OpenAsync("""
+            import threading
+            threading.Thread(target=threading.Event().wait, name="refresher", daemon=True).start()
+            def handler(input):
+                return input
+            """);
+        var first = await StartAsync(fixture, "app.py::handler");
+        await TemplateAsync(fixture, TemplateState.Refused);
+
+        Assert.Contains("refresher", fixture.Driver.Template(first.Instance.Revision)!.Reason, StringComparison.Ordinal);
+        Assert.NotEqual(Rung.Fork, (await StartAsync(fixture, "app.py::handler")).Ready.Rung);
+    }
+
+    [Fact]
+    public async Task Code_that_fails_only_in_a_fork_is_started_plainly_within_the_same_start()
+    {
+        await using var fixture = await OpenAsync("""
+            import dormouse, os
+            first = os.getpid()
+            @dormouse.on_start
+            def start():
+                if os.getpid() != first:
+                    raise RuntimeError("not in a fork")
+            def handler(input):
+                return input
+            """);
+        var first = await StartAsync(fixture, "app.py::handler");
+        await TemplateAsync(fixture, TemplateState.Ready);
+
+        var second = await StartAsync(fixture, "app.py::handler");
+
+        Assert.NotEqual(Rung.Fork, second.Ready.Rung);
+        Assert.Contains("not in a fork", fixture.Driver.Template(first.Instance.Revision)!.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_template_over_the_bound_is_refused_with_both_numbers()
+    {
+        await using var fixture = await OpenAsync(memory: 1 << 20);
+        var first = await StartAsync(fixture);
+
+        await TemplateAsync(fixture, TemplateState.Refused);
+
+        Assert.Contains("1 MiB (workers.templates_memory)", fixture.Driver.Template(first.Instance.Revision)!.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_template_of_a_deleted_endpoint_ends()
+    {
+        await using var fixture = await OpenAsync();
+        var first = await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        var fork = await StartAsync(fixture);
+        var template = (await WhereAsync(fork.Ready)).LoadedBy;
+        foreach (var instance in new[] { first.Instance, fork.Instance })
+        {
+            fixture.Driver.Stop(instance, StopReason.Requested);
+            await fixture.Observer.WaitForGoneAsync(instance);
+        }
+
+        fixture.Driver.Forget(Endpoint);
+
+        await PythonMachine.UntilAsync(() => !Directory.Exists($"/proc/{template.ToString(CultureInfo.InvariantCulture)}"));
+        Assert.Null(fixture.Driver.Template(first.Instance.Revision));
+    }
+
+    private static Task TemplateAsync(DriverFixture fixture, TemplateState state) =>
+        PythonMachine.UntilAsync(() => fixture.Driver.Template(new(Endpoint, 1)) is { } report && (report.State == state
+            || (report.State != TemplateState.Starting ? throw new InvalidOperationException($"The template is {report.State}: {report.Reason}") : false)));
+
+    private static async Task<(int LoadedBy, int ProcessId)> WhereAsync(InstanceReady ready)
+    {
+        var (_, body, _) = await PythonMachine.PostAsync(ready.Address, "{}");
+        return (body[0]!.GetValue<int>(), body[1]!.GetValue<int>());
+    }
+
+    /// <summary>A call that the instance does not survive.</summary>
+    private static Task<HttpRequestException> CallAsync(InstanceReady ready, string what) =>
+        Assert.ThrowsAsync<HttpRequestException>(() => PythonMachine.PostAsync(ready.Address, new JsonObject { ["do"] = what }.ToJsonString()));
+
+    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30)
+    {
+        var package = PythonMachine.PackageFolder();
+        var python = PythonMachine.Interpreter();
+        var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, TemplateLoadTimeMin = TimeSpan.Zero });
+        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
+        return fixture;
+    }
+
+    private static int _instances;
+
+    private static async Task<(InstanceId Instance, InstanceReady Ready)> StartAsync(DriverFixture fixture, string handler = "app.py::where")
+    {
+        var instance = new InstanceId(new(Endpoint, 1), Interlocked.Increment(ref _instances));
+        fixture.Driver.Start(new()
+        {
+            Instance = instance,
+            Tenant = TenantId.Default,
+            Spec = new() { Runtime = RuntimeKind.Python.Name, Handler = handler, MemoryMib = 256 },
+            Package = new([new PackageFile("app.py", new(new string('0', 64)), 5)]),
+            Folder = fixture.PackageFolder,
+            OptimisedPath = _ => null,
+        });
+        return (instance, await fixture.Observer.WaitForAsync<InstanceReady>(instance));
+    }
+}
