@@ -29,6 +29,7 @@ internal sealed partial class DeliveryLoop(
     private readonly CancellationTokenSource _stopping = new();
     private Task _running = Task.CompletedTask;
     private volatile bool _isUsed;
+    private volatile bool _isTaking;
     private bool _hasFailed;
 
     public void Start()
@@ -37,8 +38,8 @@ internal sealed partial class DeliveryLoop(
         _running = RunAsync(_stopping.Token);
     }
 
-    /// <summary>Deliveries that are being sent.</summary>
-    public int UnderWayCount => _underWay.Count;
+    /// <summary>Deliveries that are being sent, and one more while some are being taken.</summary>
+    public int UnderWayCount => _underWay.Count + (_isTaking ? 1 : 0);
 
     /// <summary>Somebody uses destinations from now on.</summary>
     public void Use()
@@ -109,6 +110,19 @@ internal sealed partial class DeliveryLoop(
 
     /// <summary>Read, decide, act. Returns when to look again.</summary>
     private async Task<TimeSpan> PassAsync(CancellationToken cancellationToken)
+    {
+        _isTaking = true;
+        try
+        {
+            return await TakeAsync(cancellationToken);
+        }
+        finally
+        {
+            _isTaking = false;
+        }
+    }
+
+    private async Task<TimeSpan> TakeAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         var lanes = await store.LanesAsync(cancellationToken);
