@@ -39,6 +39,8 @@ public sealed class DormouseClient : IDisposable
         Blobs = new BlobUploader(this, _time);
         Invocations = new InvocationsClient(this);
         Queue = new QueueClient(this);
+        Destinations = new DestinationsClient(this);
+        Triggers = new TriggersClient(this);
         Functions = new FunctionsClient(this);
         Environments = new EnvironmentsClient(this);
     }
@@ -56,6 +58,10 @@ public sealed class DormouseClient : IDisposable
     public InvocationsClient Invocations { get; }
 
     public QueueClient Queue { get; }
+
+    public DestinationsClient Destinations { get; }
+
+    public TriggersClient Triggers { get; }
 
     public FunctionsClient Functions { get; }
 

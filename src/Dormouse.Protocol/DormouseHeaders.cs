@@ -35,8 +35,17 @@ public static class DormouseHeaders
     /// <summary>Caller → gateway, async: invocations of one group run one after the other, in the order in which they were accepted.</summary>
     public const string Group = "Dormouse-Group";
 
+    /// <summary>Caller → gateway, async: where the success is reported: a destination's name, <c>endpoint:NAME</c> or <c>none</c>.</summary>
+    public const string OnSuccess = "Dormouse-On-Success";
+
+    /// <summary>Caller → gateway, async: where the failure is reported.</summary>
+    public const string OnFailure = "Dormouse-On-Failure";
+
     /// <summary>Caller → gateway, async: the same key again returns the first invocation.</summary>
     public const string IdempotencyKey = "Idempotency-Key";
+
+    /// <summary>Gateway → instance: name of the trigger that the invocation comes from.</summary>
+    public const string Trigger = "Dormouse-Trigger";
 
     /// <summary>Gateway → caller: the answer is of an earlier request with the same idempotency key.</summary>
     public const string Replayed = "Dormouse-Replayed";

@@ -1,3 +1,4 @@
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
@@ -141,6 +142,21 @@ internal static class Words
         QueueState.Cancelled => "cancelled",
         QueueState.Expired => "expired",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(DeliveryState state) => state switch
+    {
+        DeliveryState.Pending => "pending",
+        DeliveryState.Delivered => "delivered",
+        DeliveryState.Dead => "dead",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(DestinationForm form) => form switch
+    {
+        DestinationForm.Webhook => "webhook",
+        DestinationForm.CloudEvents => "cloudevents",
+        _ => throw new ArgumentOutOfRangeException(nameof(form), form, null),
     };
 
     public static string Of(QueuePriority priority) => priority switch

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
@@ -90,6 +91,11 @@ internal static class Codes
         (QueueState.Dead, 5, "dead"),
         (QueueState.Cancelled, 6, "cancelled"),
         (QueueState.Expired, 7, "expired"));
+
+    public static readonly EnumCodes<DeliveryState> DeliveryStates = new(
+        (DeliveryState.Pending, 1, "pending"), (DeliveryState.Delivered, 2, "delivered"), (DeliveryState.Dead, 3, "dead"));
+
+    public static readonly EnumCodes<DestinationForm> DestinationForms = new((DestinationForm.Webhook, 1, "webhook"), (DestinationForm.CloudEvents, 2, "cloudevents"));
 
     /// <summary>In order of the queue: the numbers are compared in the database.</summary>
     public static readonly EnumCodes<QueuePriority> Priorities = new((QueuePriority.High, 1, "high"), (QueuePriority.Normal, 2, "normal"), (QueuePriority.Low, 3, "low"));

@@ -1,6 +1,8 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
@@ -34,6 +36,10 @@ public sealed class StorageSet : IAsyncDisposable
     public IAccessKeys Keys => _store.Keys;
 
     public IQueueStore Queue => _store.Queue;
+
+    public IDestinationStore Destinations => _store.Destinations;
+
+    public ITriggerStore Triggers => _store.Triggers;
 
     public IDerivedFiles Derived => _store.Derived;
 

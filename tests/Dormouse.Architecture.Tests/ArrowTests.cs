@@ -12,11 +12,12 @@ public sealed class ArrowTests
         { "Dormouse.Protocol", [], "both ends of every wire share it, the worker included: it must stay small and free of the rest" },
         { "Dormouse.Core", [], "decisions run inside the simulator and on any store: nothing but the base library" },
         { "Dormouse.Storage", ["Dormouse.Core"], "a store knows the nouns, not the wire: the server translates" },
+        { "Dormouse.Brokers", ["Dormouse.Core"], "clients of brokers: loaded when a trigger needs one, and by nobody else" },
         { "Dormouse.Drivers", ["Dormouse.Core", "Dormouse.Protocol"], "a driver starts instances; it must not see who calls it" },
         { "Dormouse.Launcher", ["Dormouse.Protocol"], "it runs with the most rights, so it holds the least code" },
         { "Dormouse.Worker", ["Dormouse.Protocol"], "it runs users' models: no platform code beside them" },
         { "Dormouse.Client", ["Dormouse.Protocol"], "it is published for others' programs" },
-        { "Dormouse.Server", ["Dormouse.Core", "Dormouse.Protocol", "Dormouse.Storage", "Dormouse.Drivers"], "the server must not see the command line or the client" },
+        { "Dormouse.Server", ["Dormouse.Core", "Dormouse.Protocol", "Dormouse.Storage", "Dormouse.Drivers", "Dormouse.Brokers"], "the server must not see the command line or the client" },
         { "Dormouse.Simulation", ["Dormouse.Core"], "it runs the decisions on virtual time: no server, no store, no clock" },
         { "Dormouse.Cli", ["Dormouse.Client", "Dormouse.Server", "Dormouse.Simulation", "Dormouse.Protocol", "Dormouse.Core"], "the command line talks to servers through the client" },
     };
@@ -45,6 +46,10 @@ public sealed class ArrowTests
     [InlineData("Dormouse.Storage", "Microsoft.AspNetCore", "a store serves every host")]
     [InlineData("Dormouse.Server", "Microsoft.ML.OnnxRuntime", "a model never runs in the server's process")]
     [InlineData("Dormouse.Server", "SkiaSharp", "untrusted pictures are decoded in workers only")]
+    [InlineData("Dormouse.Server", "StackExchange.Redis", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
+    [InlineData("Dormouse.Server", "NATS", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
+    [InlineData("Dormouse.Server", "RabbitMQ", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
+    [InlineData("Dormouse.Brokers", "Microsoft.AspNetCore", "a source serves every host")]
     [InlineData("Dormouse.Drivers", "Microsoft.ML.OnnxRuntime", "a model never runs in the server's process")]
     [InlineData("Dormouse.Launcher", "Microsoft.AspNetCore", "it stays small")]
     [InlineData("Dormouse.Client", "Microsoft.AspNetCore", "a client must not need a server's framework")]

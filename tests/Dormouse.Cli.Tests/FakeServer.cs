@@ -50,6 +50,11 @@ internal sealed class FakeServer : IAsyncDisposable
     /// <summary>Answers of /queue and of what is below an invocation.</summary>
     public Func<HttpContext, Task> Queue { get; set; } = context => ProblemAsync(context, ProblemCode.InvocationNotFound, "There is no such invocation.");
 
+    public ConcurrentDictionary<string, TriggerInfo> Triggers { get; } = new();
+
+    /// <summary>Answers of /destinations and /deliveries.</summary>
+    public Func<HttpContext, Task> Destinations { get; set; } = context => ProblemAsync(context, ProblemCode.DestinationNotFound, "There is no such destination.");
+
     /// <summary>What a deploy refuses a model with; null = it is fine.</summary>
     public string? ModelFault { get; set; }
 
@@ -92,6 +97,43 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
+    private static string? Goal(string? reference) => reference == "none" ? null : reference;
+
+    private async Task TriggerAsync(HttpContext context, string name)
+    {
+        if (context.Request.Method == "PUT")
+        {
+            var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.TriggerRequest))!;
+            Triggers[name] = new TriggerInfo
+            {
+                Name = name,
+                Kind = request.Kind,
+                Endpoint = request.Endpoint,
+                Source = request.Source ?? ImmutableSortedDictionary<string, string>.Empty,
+                Filter = request.Filter,
+                Input = request.Input,
+                BatchSize = request.BatchSize ?? 1,
+                BatchWindow = request.BatchWindow ?? "0s",
+                State = request.Paused == true ? "paused" : "active",
+                CreatedAt = DateTimeOffset.UnixEpoch,
+            };
+        }
+
+        if (!Triggers.TryGetValue(name, out var trigger))
+        {
+            await ProblemAsync(context, ProblemCode.TriggerNotFound, "There is no such trigger.");
+        }
+        else if (context.Request.Method == "DELETE")
+        {
+            Triggers.TryRemove(name, out _);
+            context.Response.StatusCode = 204;
+        }
+        else
+        {
+            await JsonAsync(context, trigger, ControlJson.Default.TriggerInfo);
+        }
+    }
+
     private async Task HandleAsync(HttpContext context)
     {
         var path = context.Request.Path.Value!.Trim('/').Split('/');
@@ -133,6 +175,8 @@ internal sealed class FakeServer : IAsyncDisposable
             ["invocations", var id] => ReceiptAsync(context, id),
             ["invocations", _, _] or ["queue", ..] => Queue(context),
             ["keys", .. var key] => KeysAsync(context, key),
+            ["triggers", var trigger] => TriggerAsync(context, trigger),
+            ["destinations", ..] or ["deliveries", ..] => Destinations(context),
             ["endpoints"] => ListAsync(context),
             ["endpoints", var name, .. var what] => EndpointAsync(context, name, what),
             _ => ProblemAsync(context, ProblemCode.RouteNotFound, "No such address."),
@@ -233,6 +277,10 @@ internal sealed class FakeServer : IAsyncDisposable
                 break;
             case ("DELETE", ["tags", var tag]):
                 await ChangeAsync(context, endpoint with { Tags = endpoint.Tags?.Remove(tag) });
+                break;
+            case ("PUT", ["destinations"]):
+                var goals = await context.Request.ReadFromJsonAsync(ControlJson.Default.DestinationsRequest);
+                await ChangeAsync(context, endpoint with { OnSuccess = Goal(goals!.OnSuccess), OnFailure = Goal(goals.OnFailure) });
                 break;
             case ("PUT", ["mirror"]):
                 var mirror = await context.Request.ReadFromJsonAsync(ControlJson.Default.MirrorRequest);

@@ -51,6 +51,8 @@ public sealed class SpecJsonTests
         QueueTimeout = TimeSpan.FromSeconds(6),
         QueueLimit = 7,
         QueueLimitBytes = 8,
+        AsyncConcurrency = 9,
+        AsyncRate = 0.5,
         Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1"),
         Engine = ImmutableSortedDictionary<string, string>.Empty.Add("b", "2"),
         Overflow = new OverflowPolicy("https://other", 3, "file", "VARIABLE"),

@@ -22,10 +22,21 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            using var planned = await planner.PlanAsync(await ReadAsync(parsed, file, cancellationToken), cancellationToken);
+            var wanted = await ReadAsync(parsed, file, cancellationToken);
+            using var planned = await planner.PlanAsync(wanted, cancellationToken);
             foreach (var plan in planned.Plans)
             {
                 changes.Add(await ApplyAsync(session, planner, plan, cancellationToken));
+            }
+
+            foreach (var plan in planned.Plans)
+            {
+                await planner.DirectAsync(plan, cancellationToken);
+            }
+
+            foreach (var trigger in wanted.Triggers)
+            {
+                changes.Add(await ApplyAsync(session, await TriggerPlan.MakeAsync(session, trigger, cancellationToken), cancellationToken));
             }
 
             if (session.Screen.IsJson)
@@ -43,8 +54,13 @@ internal static class ApplyCommand
         {
             var planner = new EndpointPlanner(session);
             var changes = ImmutableArray.CreateBuilder<ChangeDocument>();
-            using var planned = await planner.PlanAsync(await ReadAsync(parsed, file, cancellationToken), cancellationToken);
+            var wanted = await ReadAsync(parsed, file, cancellationToken);
+            using var planned = await planner.PlanAsync(wanted, cancellationToken);
             changes.AddRange(planned.Plans.Select(plan => Document(plan, null)));
+            foreach (var trigger in wanted.Triggers)
+            {
+                changes.Add(Document(await TriggerPlan.MakeAsync(session, trigger, cancellationToken)));
+            }
 
             if (session.Screen.IsJson)
             {
@@ -87,6 +103,24 @@ internal static class ApplyCommand
         return Document(plan, deployed?.Revision.Name);
     }
 
+    private static async Task<ChangeDocument> ApplyAsync(Session session, TriggerPlan plan, CancellationToken cancellationToken)
+    {
+        await plan.CarryOutAsync(session, cancellationToken);
+        if (!session.Screen.IsJson)
+        {
+            session.Screen.Line($"trigger {plan.Wanted.Name}: {(plan.Differences.IsEmpty ? "unchanged" : plan.IsNew ? "made" : "changed")}");
+            foreach (var line in plan.IsNew ? [] : plan.Differences)
+            {
+                session.Screen.Line("  " + line);
+            }
+        }
+
+        return Document(plan);
+    }
+
+    private static ChangeDocument Document(TriggerPlan plan) =>
+        new("triggers." + plan.Wanted.Name, plan.Differences.IsEmpty ? [] : [plan.IsNew ? "create" : "trigger"], plan.Differences, null);
+
     private static ChangeDocument Document(EndpointPlan plan, string? revision)
     {
         var actions = ImmutableArray.CreateBuilder<string>();
@@ -108,6 +142,11 @@ internal static class ApplyCommand
         if (plan.Mirror is not null)
         {
             actions.Add("mirror");
+        }
+
+        if (plan.Destinations is not null)
+        {
+            actions.Add("destinations");
         }
 
         return new ChangeDocument(plan.Wanted.Name, actions.ToImmutable(), plan.Differences, revision);

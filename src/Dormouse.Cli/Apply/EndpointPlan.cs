@@ -25,6 +25,9 @@ internal sealed record EndpointPlan(
     /// <summary>Mirror to set or end afterwards; null = leave it.</summary>
     public WantedMirror? Mirror { get; private init; }
 
+    /// <summary>Where outcomes are to go afterwards; null = leave it.</summary>
+    public DestinationsRequest? Destinations { get; private init; }
+
     /// <summary>Wanted revisions that neither exist nor are made by this plan, with the key that names them.</summary>
     public ImmutableArray<(string Key, string Revision, string Sentence)> RevisionFaults { get; private init; } = [];
 
@@ -35,10 +38,13 @@ internal sealed record EndpointPlan(
     {
         var plan = Changes(wanted, versions, packageSignature, actual);
         var mirror = MirrorDifference(wanted.Mirror, actual?.Mirror);
+        var goals = GoalDifferences(wanted, actual);
+        ImmutableArray<string> added = [.. mirror is null ? [] : new[] { mirror }, .. goals];
         return plan with
         {
             Mirror = mirror is null ? null : wanted.Mirror,
-            Differences = mirror is null || plan.IsNew ? plan.Differences : plan.Differences.Add(mirror),
+            Destinations = goals.IsEmpty ? null : new DestinationsRequest { OnSuccess = wanted.OnSuccess ?? actual?.OnSuccess, OnFailure = wanted.OnFailure ?? actual?.OnFailure },
+            Differences = plan.IsNew ? plan.Differences : plan.Differences.AddRange(added),
             RevisionFaults = Faults(plan, actual?.Revisions ?? []),
             IsUnloaded = actual?.Status == "unloaded",
         };
@@ -119,6 +125,20 @@ internal sealed record EndpointPlan(
         return isEqual ? null
             : $"mirror: {(actual is null ? "none" : MirrorWords(actual.Percent, actual.Revision, actual.Tolerance))} → "
                 + (wanted?.To is { } to ? MirrorWords(to.Percent, to.Revision, to.Tolerance) : "none");
+    }
+
+    private static ImmutableArray<string> GoalDifferences(WantedEndpoint wanted, EndpointInfo? actual)
+    {
+        var lines = ImmutableArray.CreateBuilder<string>();
+        foreach (var (key, to, from) in new[] { ("on_success", wanted.OnSuccess, actual?.OnSuccess), ("on_failure", wanted.OnFailure, actual?.OnFailure) })
+        {
+            if (to is not null && to != (from ?? "none"))
+            {
+                lines.Add($"{key}: {from ?? "none"} → {to}");
+            }
+        }
+
+        return lines.ToImmutable();
     }
 
     private static string MirrorWords(int percent, string? revision, double? tolerance) =>

@@ -67,10 +67,14 @@ internal sealed class EndpointPlanner(Session session)
         Deployed? last = null;
         foreach (var version in plan.Deploys)
         {
-            var settings = plan.Wanted.Package is { Python: not null } code
-                ? await new PythonDeployer(session).SettingsAsync(code, version, plan.Wanted.Settings, cancellationToken)
-                : plan.Wanted.Settings;
-            last = await deployer.DeployAsync(plan.Wanted.Name, version, settings, Debut(plan, version), plan.Wanted.Verify, wait: true, cancellationToken);
+            var function = plan.Wanted.Package is { Python: not null } code
+                ? await new PythonDeployer(session).PlanAsync(plan.Wanted.Name, code, version, plan.Wanted.Settings, cancellationToken)
+                : null;
+            last = await deployer.DeployAsync(plan.Wanted.Name, version, function?.Settings ?? plan.Wanted.Settings, Debut(plan, version), plan.Wanted.Verify, wait: true, cancellationToken);
+            if (function is not null)
+            {
+                await FunctionSchedule.SetAsync(session, plan.Wanted.Name, function.Schedule, cancellationToken);
+            }
         }
 
         if (plan.Public is { } isPublic)
@@ -98,6 +102,15 @@ internal sealed class EndpointPlanner(Session session)
         }
 
         return last;
+    }
+
+    /// <summary>Says where outcomes go; when every endpoint is there, because they may go to one of them.</summary>
+    public async Task DirectAsync(EndpointPlan plan, CancellationToken cancellationToken)
+    {
+        if (plan.Destinations is { } goals)
+        {
+            await session.Client.Destinations.UseAsync(plan.Wanted.Name, goals.OnSuccess, goals.OnFailure, cancellationToken);
+        }
     }
 
     private static DebutSettings Debut(EndpointPlan plan, HashedVersion version) =>

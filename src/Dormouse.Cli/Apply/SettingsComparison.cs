@@ -110,7 +110,8 @@ internal static class SettingsComparison
         signature is not null && SignatureRules.Parse(signature, out _) is { } read ? SignatureRules.ToJson(read) : signature;
 
     /// <summary>What is removed by not writing it.</summary>
-    private static bool IsMap(string key) => key is "isolation" or "network" or "floors" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
+    private static bool IsMap(string key) =>
+        key is "isolation" or "network" or "floors" or "async_concurrency" or "async_rate" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {

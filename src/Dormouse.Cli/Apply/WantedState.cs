@@ -7,7 +7,10 @@ namespace Dormouse.Cli.Apply;
 
 /// <summary>What <c>dormouse.yaml</c> asks for, in the file's order.</summary>
 /// <param name="Places">Takes mistakes that show only later, against the server's state.</param>
-internal sealed record WantedState(ImmutableArray<WantedEndpoint> Endpoints, YamlPlaces Places);
+internal sealed record WantedState(ImmutableArray<WantedEndpoint> Endpoints, YamlPlaces Places)
+{
+    public ImmutableArray<WantedTrigger> Triggers { get; init; } = [];
+}
 
 /// <param name="Source">Path (relative ones are made absolute by the file's folder) or https address.</param>
 /// <param name="Settings">What was written; null where nothing was. <see cref="RevisionSettings.Signature"/> is JSON text.</param>
@@ -28,6 +31,12 @@ internal sealed record WantedEndpoint(string Name, string Source, RevisionSettin
 
     /// <summary>Where copies of the calls go; null = the file says nothing of it.</summary>
     public WantedMirror? Mirror { get; init; }
+
+    /// <summary>Where its successes are reported; "none" = nowhere, null = the file says nothing of it.</summary>
+    public string? OnSuccess { get; init; }
+
+    /// <summary>The same of its failures.</summary>
+    public string? OnFailure { get; init; }
 
     /// <summary>Tag of the newest revision; null = the file says nothing of tags.</summary>
     public string? Tag { get; init; }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Rollouts;
 using Dormouse.Protocol.Control;
@@ -17,7 +18,7 @@ internal sealed class WantedStateReader
         "source", "runtime", "handler", "isolation", "network", "python", "pip", "requirements", "system_packages", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
         "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
         "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag",
+        "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
     ];
 
     private readonly string _folder;
@@ -51,16 +52,23 @@ internal sealed class WantedStateReader
     private WantedState Root(YamlNode root)
     {
         var endpoints = ImmutableArray.CreateBuilder<WantedEndpoint>();
-        if (root is YamlMappingNode { Children: var sections } && !sections.ContainsKey(new YamlScalarNode("endpoints")))
+        ImmutableArray<WantedTrigger> triggers = [];
+        if (root is YamlMappingNode { Children: var sections } && !sections.ContainsKey(new YamlScalarNode("endpoints")) && !sections.ContainsKey(new YamlScalarNode("triggers")))
         {
             _places.Add(root, "endpoints", "Missing: name the endpoints under it.");
         }
 
         foreach (var (key, keyNode, value) in _values.Entries(root, ""))
         {
+            if (key == "triggers")
+            {
+                triggers = [.. new TriggerValues(_places, _values).Triggers(value)];
+                continue;
+            }
+
             if (key != "endpoints")
             {
-                _places.Add(keyNode, key, "Unknown key." + Suggestions.Question(key, ["endpoints"]));
+                _places.Add(keyNode, key, "Unknown key." + Suggestions.Question(key, ["endpoints", "triggers"]));
                 continue;
             }
 
@@ -78,7 +86,7 @@ internal sealed class WantedStateReader
             }
         }
 
-        return new WantedState(endpoints.ToImmutable(), _places);
+        return new WantedState(endpoints.ToImmutable(), _places) { Triggers = triggers };
     }
 
     private WantedEndpoint? Endpoint(string name, YamlNode body)
@@ -92,6 +100,8 @@ internal sealed class WantedStateReader
         HandoverSettings? handover = null;
         WantedMirror? mirror = null;
         string? tag = null;
+        string? onSuccess = null;
+        string? onFailure = null;
         var nodes = ImmutableDictionary.CreateBuilder<string, YamlNode>();
         foreach (var (key, keyNode, value) in _values.Entries(body, path))
         {
@@ -119,6 +129,12 @@ internal sealed class WantedStateReader
                     break;
                 case "tag":
                     tag = Tag(value, at);
+                    break;
+                case "on_success":
+                    onSuccess = Goal(value, at);
+                    break;
+                case "on_failure":
+                    onFailure = Goal(value, at);
                     break;
                 case var _ when Keys.Contains(key):
                     settings = Setting(settings, key, value, at);
@@ -169,6 +185,8 @@ internal sealed class WantedStateReader
             Handover = handover,
             Mirror = mirror,
             Tag = tag,
+            OnSuccess = onSuccess,
+            OnFailure = onFailure,
             Nodes = nodes.ToImmutable(),
         };
     }
@@ -230,6 +248,8 @@ internal sealed class WantedStateReader
         "queue_timeout" => settings with { QueueTimeout = _values.Text(value, at) },
         "queue_limit" => settings with { QueueLimit = _values.Whole(value, at) },
         "queue_limit_bytes" => settings with { QueueLimitBytes = _values.Text(value, at) },
+        "async_concurrency" => settings with { AsyncConcurrency = _values.Whole(value, at) },
+        "async_rate" => settings with { AsyncRate = _values.Number(value, at) },
         "env" => settings with { Environment = _values.Texts(value, at) },
         "engine" => settings with { Engine = _values.Texts(value, at) },
         "overflow" => settings with { Overflow = Overflow(value, at) },
@@ -296,6 +316,17 @@ internal sealed class WantedStateReader
         }
 
         return tag;
+    }
+
+    private string? Goal(YamlNode node, string at)
+    {
+        var goal = _values.Text(node, at);
+        if (goal is not null && Destination.ReferenceRefusal(goal) is { } refusal)
+        {
+            _places.Add(node, at, $"A destination's name, endpoint:NAME or none is needed here. {refusal}");
+        }
+
+        return goal;
     }
 
     /// <summary>An address, or a mapping of <c>url</c>, <c>max</c>, <c>key_file</c> and <c>key_env</c>.</summary>

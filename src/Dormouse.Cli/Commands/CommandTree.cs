@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Dormouse.Cli.Apply;
 using Dormouse.Cli.Completion;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Drill;
 using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Environments;
@@ -12,6 +13,7 @@ using Dormouse.Cli.Keys;
 using Dormouse.Cli.Python;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Simulation;
+using Dormouse.Cli.Triggers;
 using Dormouse.Cli.Usage;
 
 namespace Dormouse.Cli.Commands;
@@ -49,6 +51,9 @@ internal static class CommandTree
             InvokeCommand.Create(globals),
             InvocationCommand.Create(globals),
             QueueCommand.Create(globals),
+            DestinationCommand.Create(globals),
+            DeliveryCommand.Create(globals),
+            TriggerCommand.Create(globals),
             ListCommand.Create(globals),
             DescribeCommand.Create(globals),
             LogsCommand.Create(globals),

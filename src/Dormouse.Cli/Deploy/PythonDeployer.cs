@@ -33,6 +33,14 @@ internal sealed class PythonDeployer(Session session)
         var deployed = plans.Length == 1
             ? [await DeployAsync(plans[0], version, wishes, wishes.Debut, cancellationToken)]
             : await DeployTogetherAsync(plans, version, wishes, cancellationToken);
+        if (wishes.Debut.Traffic)
+        {
+            foreach (var plan in plans)
+            {
+                await FunctionSchedule.SetAsync(session, plan.Name, plan.Schedule, cancellationToken);
+            }
+        }
+
         var results = ImmutableArray.CreateBuilder<DeployedFunction>();
         foreach (var (plan, revision) in plans.Zip(deployed))
         {
@@ -43,12 +51,13 @@ internal sealed class PythonDeployer(Session session)
     }
 
     /// <summary>What a revision of this source gets when settings are written over its decorator's; for one endpoint whose name is known.</summary>
-    public async Task<RevisionSettings> SettingsAsync(PackageSource source, HashedVersion version, RevisionSettings settings, CancellationToken cancellationToken)
+    public async Task<Plan> PlanAsync(string name, PackageSource source, HashedVersion version, RevisionSettings settings, CancellationToken cancellationToken)
     {
         var handler = Handler(source, settings);
         await _deployer.UploadAsync(source.Name, version, cancellationToken);
         var list = await _deployer.FunctionsAsync(source.Name, version, handler.Module is null ? null : handler.ToString(), settings, cancellationToken);
-        return Merged(settings, Chosen(list, handler, isOne: true)[0]);
+        var function = Chosen(list, handler, isOne: true)[0];
+        return new Plan(name, Merged(settings, function), function.Schedule);
     }
 
     /// <summary>The handler of the settings, else the file that was named.</summary>
@@ -73,7 +82,7 @@ internal sealed class PythonDeployer(Session session)
 
         var app = list.App ?? source.Name;
         var plans = functions
-            .Select(f => new Plan(wishes.Name ?? EndpointNames.From(functions.Length == 1 ? app : $"{app}-{f.Name}"), Merged(wishes.Settings, f)))
+            .Select(f => new Plan(wishes.Name ?? EndpointNames.From(functions.Length == 1 ? app : $"{app}-{f.Name}"), Merged(wishes.Settings, f), f.Schedule))
             .ToImmutableArray();
         foreach (var plan in plans)
         {
@@ -179,4 +188,5 @@ internal sealed class PythonDeployer(Session session)
 }
 
 /// <summary>One endpoint to be.</summary>
-internal sealed record Plan(string Name, RevisionSettings Settings);
+/// <param name="Schedule">Cron expression of its decorator; null = none.</param>
+internal sealed record Plan(string Name, RevisionSettings Settings, string? Schedule);

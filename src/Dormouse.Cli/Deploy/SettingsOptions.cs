@@ -35,6 +35,8 @@ internal sealed class SettingsOptions
     private readonly Option<string?> _queueTimeout = Text("--queue-timeout", "time", "Longest wait in the queue. Default: 60s.");
     private readonly Option<int?> _queueLimit = Number("--queue-limit", "Most invocations that wait at once. Default: 1000.");
     private readonly Option<string?> _queueLimitBytes = Text("--queue-limit-bytes", "size", "Most bytes of bodies that wait at once. Default: 256MiB.");
+    private readonly Option<int?> _asyncConcurrency = Number("--async-concurrency", "Asynchronous calls that are taken from the queue at once. Default: as many as could run.");
+    private readonly Option<double?> _asyncRate = new("--async-rate") { HelpName = "calls", Description = "Asynchronous calls that are taken from the queue a second, such as 5 or 0.1. Default: no bound." };
     private readonly Option<string[]> _environment = new("--env") { HelpName = "NAME=VALUE", Description = "Environment of the instance; may be repeated." };
     private readonly Option<string[]> _engine = new("--engine") { HelpName = "key=value", Description = "Session setting of the engine; may be repeated." };
     private readonly Option<string?> _isolation = Text("--isolation", "level", "How instances are kept from the machine and from each other: sandbox, or process (they see what the server sees). Default: the server's, sandbox where it can make one.");
@@ -48,7 +50,7 @@ internal sealed class SettingsOptions
         foreach (var option in new Option[]
         {
             _runtime, _handler, _isolation, _network, _memory, _cpu, _concurrency, _batchMax, _batchDelay, _minInstances, _provisioned, _spare, _target, _scaleDownDelay, _floors, _maxInstances, _idleTimeout, _keepAlive, _timeout, _startTimeout, _queueTimeout,
-            _queueLimit, _queueLimitBytes, _environment, _engine, _public,
+            _queueLimit, _queueLimitBytes, _asyncConcurrency, _asyncRate, _environment, _engine, _public,
         })
         {
             command.Add(option);
@@ -94,6 +96,8 @@ internal sealed class SettingsOptions
         QueueTimeout = parsed.GetValue(_queueTimeout),
         QueueLimit = parsed.GetValue(_queueLimit),
         QueueLimitBytes = parsed.GetValue(_queueLimitBytes),
+        AsyncConcurrency = parsed.GetValue(_asyncConcurrency),
+        AsyncRate = parsed.GetValue(_asyncRate),
         Environment = Pairs(parsed, _environment),
         Engine = Pairs(parsed, _engine),
         Overflow = _overflow.Read(parsed),

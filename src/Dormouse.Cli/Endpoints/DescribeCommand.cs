@@ -2,6 +2,7 @@ using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
+using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
@@ -63,6 +64,11 @@ internal static class DescribeCommand
         if (endpoint.Mirror is { } mirror)
         {
             Pair(screen, "mirror", MirrorCommand.Sentence(mirror));
+        }
+
+        if (endpoint.OnSuccess is not null || endpoint.OnFailure is not null)
+        {
+            Pair(screen, "reports", DestinationCommand.Sentence(endpoint));
         }
 
         if (endpoint.Queue is { } queue)

@@ -49,6 +49,8 @@ internal static class SettingsText
             ("queue_timeout", settings.QueueTimeout),
             ("queue_limit", Text(settings.QueueLimit)),
             ("queue_limit_bytes", settings.QueueLimitBytes),
+            ("async_concurrency", settings.AsyncConcurrency?.ToString(CultureInfo.InvariantCulture)),
+            ("async_rate", settings.AsyncRate?.ToString(CultureInfo.InvariantCulture)),
             ("overflow.url", settings.Overflow?.Url),
             ("overflow.max", Text(settings.Overflow?.Max)),
             ("overflow.key_file", settings.Overflow?.KeyFile),

@@ -19,9 +19,12 @@ internal sealed class AsyncOptions
     private readonly Option<string?> _group = new("--group") { HelpName = "name", Description = "With --async: run it after all of the same group that were accepted before." };
     private readonly Option<string?> _key = new("--idempotency-key") { HelpName = "key", Description = "With --async: the same call with the same key is not another one, for 24 hours." };
 
+    private readonly Option<string?> _onSuccess = new("--on-success") { HelpName = "goal", Description = "With --async: where its success is reported: a destination's name, endpoint:NAME or none. Default: as the endpoint says." };
+    private readonly Option<string?> _onFailure = new("--on-failure") { HelpName = "goal", Description = "With --async: where its failure is reported. Default: as the endpoint says." };
+
     public Option<bool> Async { get; } = new("--async") { Description = "Queue the call and print its id; 'dormouse invocation' shows what becomes of it." };
 
-    public IEnumerable<Option> All => [Async, _wait, _delay, _timeToLive, _attempts, _group, _key];
+    public IEnumerable<Option> All => [Async, _wait, _delay, _timeToLive, _attempts, _group, _key, _onSuccess, _onFailure];
 
     public IEnumerable<KeyValuePair<string, string>> Headers(ParseResult parsed)
     {
@@ -33,6 +36,8 @@ internal sealed class AsyncOptions
             ("--attempts", DormouseHeaders.Attempts, parsed.GetValue(_attempts)?.ToString(CultureInfo.InvariantCulture)),
             ("--group", DormouseHeaders.Group, parsed.GetValue(_group)),
             ("--idempotency-key", DormouseHeaders.IdempotencyKey, parsed.GetValue(_key)),
+            ("--on-success", DormouseHeaders.OnSuccess, parsed.GetValue(_onSuccess)),
+            ("--on-failure", DormouseHeaders.OnFailure, parsed.GetValue(_onFailure)),
             ("--wait", "", parsed.GetValue(_wait) ? "" : null),
         })
         {

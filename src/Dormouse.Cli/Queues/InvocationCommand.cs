@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
@@ -129,6 +130,11 @@ internal static class InvocationCommand
         if (queue.EndedAt is { } ended)
         {
             Pair(screen, "ended", Units.Time(ended, time));
+        }
+
+        foreach (var delivery in queue.Deliveries ?? [])
+        {
+            Pair(screen, "reported", DeliveryCommand.Sentence(delivery, time));
         }
 
         if (queue.Result is not null)

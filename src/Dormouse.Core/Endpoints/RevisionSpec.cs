@@ -167,6 +167,12 @@ public sealed record RevisionSpec
     /// <summary>Most bytes of request bodies that wait at once. Default 256 MiB.</summary>
     public long QueueLimitBytes { get; init; } = 256L << 20;
 
+    /// <summary>Asynchronous invocations that a server has taken from the queue at once, 1 to 1,000. Null = as many as could run, the default.</summary>
+    public int? AsyncConcurrency { get; init; }
+
+    /// <summary>Asynchronous invocations that a server takes from the queue a second, 0.001 to 1,000,000. Null = no bound, the default.</summary>
+    public double? AsyncRate { get; init; }
+
     /// <summary>Environment of the instance's program. Names match [A-Za-z_][A-Za-z0-9_]*.</summary>
     public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 

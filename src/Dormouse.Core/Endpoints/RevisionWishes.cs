@@ -91,6 +91,10 @@ public sealed record RevisionWishes
     /// <summary>A size.</summary>
     public string? QueueLimitBytes { get; init; }
 
+    public int? AsyncConcurrency { get; init; }
+
+    public double? AsyncRate { get; init; }
+
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }

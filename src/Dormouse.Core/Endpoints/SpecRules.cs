@@ -25,6 +25,8 @@ public static class SpecRules
     public const int AutoConcurrencyMax = 64;
     public const int InstancesMax = 1_000;
     public const int QueueLimitMax = 100_000;
+    public const double AsyncRateMin = 0.001;
+    public const double AsyncRateMax = 1_000_000;
     public const double TargetMin = 0.1;
     public const int FloorsMax = 32;
     public const int EnvironmentMax = 256;
@@ -96,6 +98,8 @@ public static class SpecRules
             QueueTimeout = check.Duration("queue_timeout", wishes.QueueTimeout, defaults.QueueTimeout, Millisecond, Day),
             QueueLimit = check.Count("queue_limit", wishes.QueueLimit ?? defaults.QueueLimit, 1, QueueLimitMax),
             QueueLimitBytes = check.Size("queue_limit_bytes", wishes.QueueLimitBytes, defaults.QueueLimitBytes, Sizes.BytesPerMib, 1L << 40),
+            AsyncConcurrency = wishes.AsyncConcurrency is { } atOnce ? check.Count("async_concurrency", atOnce, 1, ConcurrencyMax) : null,
+            AsyncRate = wishes.AsyncRate is { } rate ? check.Share("async_rate", rate, AsyncRateMin, AsyncRateMax) : null,
             Environment = check.Environment("environment", wishes.Environment),
             Engine = check.Engine("engine", wishes.Engine),
             Overflow = OverflowRules.Apply(check, wishes.Overflow),
@@ -152,6 +156,8 @@ public static class SpecRules
         QueueTimeout = Durations.Format(spec.QueueTimeout),
         QueueLimit = spec.QueueLimit,
         QueueLimitBytes = Sizes.Format(spec.QueueLimitBytes),
+        AsyncConcurrency = spec.AsyncConcurrency,
+        AsyncRate = spec.AsyncRate,
         Environment = spec.Environment,
         Engine = spec.Engine,
         Overflow = spec.Overflow is { } overflow ? new OverflowWishes(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Core.Queues;
@@ -11,7 +12,11 @@ public sealed record IdempotencyKey(string Key, ReadOnlyMemory<byte> Digest, Dat
 
 /// <summary>An item to be accepted.</summary>
 /// <param name="Item">Queued, never leased.</param>
-public sealed record NewQueueItem(QueueItem Item, ReadOnlyMemory<byte> Body, IdempotencyKey? Idempotency);
+public sealed record NewQueueItem(QueueItem Item, ReadOnlyMemory<byte> Body, IdempotencyKey? Idempotency)
+{
+    /// <summary>The trigger that it comes from; its progress is stored with the item, also when the item is known already.</summary>
+    public TriggerProgress? Trigger { get; init; }
+}
 
 /// <summary>What became of a wish to queue something.</summary>
 public abstract record Acceptance

@@ -10,7 +10,8 @@ public readonly record struct LeaseWish(EndpointId Endpoint, int Count);
 /// <param name="Queued">Items that wait in the store.</param>
 /// <param name="InFlight">Items that this server has already.</param>
 /// <param name="Capacity">Items that may be in flight: what all its instances together could run at once, and who waits for the next free slot.</param>
-public readonly record struct LeaseDemand(EndpointId Endpoint, long Queued, int InFlight, int Capacity);
+/// <param name="Allowed">Items that may be taken now, whatever runs: its rate.</param>
+public readonly record struct LeaseDemand(EndpointId Endpoint, long Queued, int InFlight, int Capacity, int Allowed = int.MaxValue);
 
 /// <summary>Divides what a server may still take among the endpoints that have work.</summary>
 public static class LeaseShares
@@ -29,8 +30,8 @@ public static class LeaseShares
             isDealing = false;
             for (var i = 0; i < given.Length && room > 0; i++)
             {
-                var (_, queued, inFlight, capacity) = demands[i];
-                if (given[i] < queued && inFlight + given[i] < capacity)
+                var (_, queued, inFlight, capacity, allowed) = demands[i];
+                if (given[i] < queued && given[i] < allowed && inFlight + given[i] < capacity)
                 {
                     given[i]++;
                     room--;

@@ -36,6 +36,15 @@ public sealed record QueueItem
     /// <summary>Items of one group of an endpoint run one after the other, in the order in which they were accepted; null = in no such order.</summary>
     public string? Group { get; init; }
 
+    /// <summary>Where its success is reported, as its caller said (<see cref="Destinations.Destination"/>); null = as its endpoint says.</summary>
+    public string? OnSuccess { get; init; }
+
+    /// <summary>The same of its failure.</summary>
+    public string? OnFailure { get; init; }
+
+    /// <summary>How many invocations' outcomes it comes from, one through the other; 0 = somebody sent it.</summary>
+    public int Hops { get; init; }
+
     public required DateTimeOffset AcceptedAt { get; init; }
 
     /// <summary>It does not run earlier: its delay, or the pause before another attempt.</summary>

@@ -129,6 +129,12 @@ public sealed record RevisionSettings
 
     public string? QueueLimitBytes { get; init; }
 
+    /// <summary>Asynchronous invocations that are taken from the queue at once, 1 to 1,000; null = as many as could run.</summary>
+    public int? AsyncConcurrency { get; init; }
+
+    /// <summary>Asynchronous invocations that are taken from the queue a second, 0.001 to 1,000,000; null = no bound.</summary>
+    public double? AsyncRate { get; init; }
+
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
@@ -187,6 +193,12 @@ public sealed record EndpointInfo
 
     /// <summary>Asynchronous invocations; null when there are none.</summary>
     public EndpointQueueInfo? Queue { get; init; }
+
+    /// <summary>Where successes of asynchronous invocations are reported: a destination's name or "endpoint:NAME"; null = nowhere.</summary>
+    public string? OnSuccess { get; init; }
+
+    /// <summary>The same of failures.</summary>
+    public string? OnFailure { get; init; }
 
     /// <summary>Null when there never was one.</summary>
     public CanaryInfo? Canary { get; init; }

@@ -45,6 +45,9 @@ public sealed record FunctionInfo
     /// <summary>What its decorator asks for and this server cannot do, a sentence each: a deploy should not go on. Empty = nothing.</summary>
     public ImmutableArray<string> Unmet { get; set; } = [];
 
+    /// <summary>Cron expression (UTC) at whose times its decorator wants it to be called; null = none.</summary>
+    public string? Schedule { get; init; }
+
     /// <summary>It answers with a stream of values.</summary>
     public bool Stream { get; init; }
 

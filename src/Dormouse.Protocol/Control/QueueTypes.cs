@@ -34,6 +34,9 @@ public sealed record QueueInfo
     /// <summary>Where its answer is; null while there is none.</summary>
     public string? Result { get; init; }
 
+    /// <summary>To whom its end was or is being reported; null = to nobody.</summary>
+    public ImmutableArray<DeliveryInfo>? Deliveries { get; init; }
+
     /// <summary>It may still run.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsLive => State is "queued" or "running";

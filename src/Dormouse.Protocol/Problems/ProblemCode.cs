@@ -16,6 +16,10 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode RevisionNotFound = new("revision_not_found", 404, false, "No such revision", "caller");
     public static readonly ProblemCode InvocationNotFound = new("invocation_not_found", 404, false, "No such invocation", "caller");
     public static readonly ProblemCode KeyNotFound = new("key_not_found", 404, false, "No such key", "caller");
+    public static readonly ProblemCode DestinationNotFound = new("destination_not_found", 404, false, "No such destination", "caller");
+    public static readonly ProblemCode DeliveryNotFound = new("delivery_not_found", 404, false, "No such delivery", "caller");
+    public static readonly ProblemCode TriggerNotFound = new("trigger_not_found", 404, false, "No such trigger", "caller");
+    public static readonly ProblemCode TriggerPaused = new("trigger_paused", 409, true, "The trigger is paused", "owner");
     public static readonly ProblemCode BlobNotFound = new("blob_not_found", 404, false, "No such uploaded file", "caller");
     public static readonly ProblemCode EnvironmentNotFound = new("environment_not_found", 404, false, "No such environment", "caller");
     public static readonly ProblemCode RouteNotFound = new("route_not_found", 404, false, "No such address", "caller");
@@ -70,7 +74,7 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     /// <summary>Every row, by code.</summary>
     public static readonly FrozenDictionary<string, ProblemCode> All = new[]
     {
-        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
+        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, DestinationNotFound, DeliveryNotFound, TriggerNotFound, TriggerPaused, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, EnvironmentFailed, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
         StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, StoreUnavailable, QueueFull,

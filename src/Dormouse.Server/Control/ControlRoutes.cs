@@ -5,11 +5,13 @@ using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Access;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
+using Dormouse.Server.Triggers;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Builder;
@@ -68,6 +70,8 @@ internal static class ControlRoutes
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Queue(services.GetRequiredService<QueueApi>()),
+        .. DestinationRoutes.All(services.GetRequiredService<DestinationsApi>(), services.GetRequiredService<DeliveriesApi>()),
+        .. TriggerRoutes.All(services.GetRequiredService<TriggersApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
@@ -213,10 +217,10 @@ internal static class ControlRoutes
         },
     ];
 
-    private static ControlRoute Get(string pattern, string operation, string summary, Type answer, Func<ControlCall, Task> handle) =>
+    public static ControlRoute Get(string pattern, string operation, string summary, Type answer, Func<ControlCall, Task> handle) =>
         new("GET", pattern, KeyScopes.Admin, operation, summary, handle) { Answer = answer };
 
-    private static ControlRoute Send(
+    public static ControlRoute Send(
         string method, string pattern, string operation, string summary, Type? body, Type? answer, Func<ControlCall, Task> handle) =>
         new(method, pattern, KeyScopes.Admin, operation, summary, handle) { Body = body, Answer = answer };
 }

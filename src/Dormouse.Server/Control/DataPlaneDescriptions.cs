@@ -26,6 +26,7 @@ internal static class DataPlaneDescriptions
         ["/v2/repository/models/{model}/load"] = ("POST", "Serve a model again; needs the scope admin"),
         ["/v2/repository/models/{model}/unload"] = ("POST", "Refuse calls of a model until it is loaded; needs the scope admin"),
         ["/invoke/{endpoint}/{**path}"] = ("POST", "Any method and body, straight to an instance; a picture for a model with a signature"),
+        ["/events/{trigger}"] = ("POST", "CloudEvents in (binary, structured or batched) for a trigger of the kind http; 202 when they are queued"),
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>The description of a route; the one of a version's route is its model's.</summary>

@@ -23,6 +23,7 @@ internal sealed class EndpointViews(
     {
         var revisions = await catalogue.RevisionsAsync(endpoint.Id, cancellationToken);
         var samples = dispatch.Samples(endpoint.Id);
+        var use = await queues.UseAsync(endpoint.Id, cancellationToken);
         return Head(endpoint, revisions.IsEmpty ? null : revisions[0], samples, request) with
         {
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
@@ -30,6 +31,8 @@ internal sealed class EndpointViews(
             Overflow = overflow.Infos(revisions),
             Mirror = mirrors.Info(endpoint),
             Queue = await queues.InfoAsync(endpoint.Id, cancellationToken),
+            OnSuccess = use.OnSuccess,
+            OnFailure = use.OnFailure,
             Scaling =
             [
                 .. dispatch.Changes(endpoint.Id)

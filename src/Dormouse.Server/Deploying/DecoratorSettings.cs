@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Launching;
+using Dormouse.Server.Triggers;
 
 namespace Dormouse.Server.Deploying;
 
@@ -36,6 +37,7 @@ internal static class DecoratorSettings
             Name = function.Name,
             Kind = function.Kind,
             Settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = new PythonHandler(module, function.Name).ToString() },
+            Schedule = Schedule(function.Settings),
             Unmet = unmet.ToImmutable(),
             Stream = function.Stream,
             Doc = function.Doc,
@@ -76,10 +78,13 @@ internal static class DecoratorSettings
         var shown = ShownText.Of(member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString() ?? "" : member.Value.GetRawText());
         return member.Name switch
         {
-            "schedule" => $"schedule is {shown}, but this server calls nothing by itself; leave it out.",
+            "schedule" => CronSchedule.Parse(shown, CronSchedule.DefaultZone, out var fault) is null ? fault : null,
             var name => $"{name} is no setting of a function.",
         };
     }
+
+    private static string? Schedule(JsonElement? written) =>
+        written is { ValueKind: JsonValueKind.Object } members && members.TryGetProperty("schedule", out var schedule) && schedule.ValueKind == JsonValueKind.String ? schedule.GetString() : null;
 
     private static bool IsNothing(JsonElement value) =>
         value.ValueKind is JsonValueKind.Null or JsonValueKind.False || (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);

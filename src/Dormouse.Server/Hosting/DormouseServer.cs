@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Environments;
 using Dormouse.Server.Hosting.Settings;
@@ -11,6 +12,7 @@ using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Telemetry;
+using Dormouse.Server.Triggers;
 using Dormouse.Server.Uploads;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -128,6 +130,8 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<LoadedModels>().Start();
         services.GetRequiredService<CanaryLoop>().Start();
         services.GetRequiredService<QueueLoop>().Start();
+        services.GetRequiredService<DeliveryLoop>().Start();
+        services.GetRequiredService<TriggerLoop>().Start();
         services.GetRequiredService<HandoverLoop>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
@@ -168,7 +172,9 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await WhenOpenedAsync();
         var services = _app.Services;
         await _app.StopAsync();
+        await services.GetRequiredService<TriggerLoop>().DisposeAsync();
         await services.GetRequiredService<QueueLoop>().DisposeAsync();
+        await services.GetRequiredService<DeliveryLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await services.GetRequiredService<HandoverLoop>().DisposeAsync();
         await services.GetRequiredService<EnvironmentBuilds>().DisposeAsync();

@@ -1,6 +1,7 @@
 using Dormouse.Server.Access;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
 using Dormouse.Server.Environments;
 using Dormouse.Server.Errors;
@@ -9,6 +10,7 @@ using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Telemetry;
+using Dormouse.Server.Triggers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -42,6 +44,8 @@ internal static class ServerComposition
             .AddGateway()
             .AddGrpcGateway()
             .AddQueues(settings.Queues)
+            .AddDestinations(settings.Destinations)
+            .AddTriggers(settings.Triggers)
             .AddEnvironments(settings)
             .AddControl(settings);
         var app = builder.Build();
@@ -51,6 +55,7 @@ internal static class ServerComposition
         app.MapGateway();
         app.MapGrpcGateway();
         app.MapControl();
+        app.Services.GetRequiredService<EventsRoute>().Map(app);
         app.MapOperations();
         return app;
     }
@@ -65,6 +70,8 @@ internal static class ServerComposition
         .AddSingleton(parts.Keys)
         .AddSingleton(parts.Ledger)
         .AddSingleton(parts.Queue)
+        .AddSingleton(parts.Destinations)
+        .AddSingleton(parts.Triggers)
         .AddSingleton(parts.Journal)
         .AddSingleton(new StoreInUse(parts.DescribeStore))
         .AddSingleton(parts.Driver)

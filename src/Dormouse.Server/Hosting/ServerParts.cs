@@ -1,6 +1,8 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
@@ -30,6 +32,10 @@ internal sealed record ServerParts
     public required ILedger Ledger { get; init; }
 
     public required IQueueStore Queue { get; init; }
+
+    public required IDestinationStore Destinations { get; init; }
+
+    public required ITriggerStore Triggers { get; init; }
 
     public required IInvocationJournal Journal { get; init; }
 

@@ -48,6 +48,8 @@ internal sealed class ServerStores : IAsyncDisposable
                 Keys = storage.Keys,
                 Ledger = storage.Ledger,
                 Queue = storage.Queue,
+                Destinations = storage.Destinations,
+                Triggers = storage.Triggers,
                 Journal = storage.Journal,
                 Driver = services =>
                 {

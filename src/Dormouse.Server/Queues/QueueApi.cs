@@ -15,7 +15,7 @@ namespace Dormouse.Server.Queues;
 
 /// <summary>Where an asynchronous invocation stands, its answer, and what can be done with it.</summary>
 internal sealed class QueueApi(
-    IQueueStore store, QueueLoop loop, QueueSignals signals, QueueViews views, ReceiptsApi receipts, ReceiptReader reader, EndpointNames names, QueuesSettings settings, TimeProvider time)
+    IQueueStore store, QueueLoop loop, QueueSignals signals, QueueViews views, QueueProgress progress, ReceiptsApi receipts, ReceiptReader reader, EndpointNames names, QueuesSettings settings, TimeProvider time)
 {
     private const int ListMax = 1_000;
 
@@ -29,6 +29,12 @@ internal sealed class QueueApi(
 
     public async Task GetAsync(ControlCall call)
     {
+        if (QueueProgress.IsAsked(call.Http.Request) && await FindAsync(call, TimeSpan.Zero) is { } watched)
+        {
+            await progress.WriteAsync(call, watched);
+            return;
+        }
+
         if (await WaitOfAsync(call) is not { } wait)
         {
             return;

@@ -1,12 +1,10 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Text;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Hosting.Settings;
@@ -18,7 +16,7 @@ using Microsoft.AspNetCore.Http;
 namespace Dormouse.Server.Queues;
 
 /// <summary>Accepts an asynchronous invocation: reads it whole, stores it, and answers 202 when it is on the disk.</summary>
-internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, QueueViews views, InvocationParts parts, QueuesSettings settings, QueueMetrics metrics) : IDisposable
+internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, QueueViews views, InvocationParts parts, DestinationReferences destinations, QueuesSettings settings, QueueMetrics metrics) : IDisposable
 {
     /// <summary>Bodies over 1 MiB that are read at once: each lies in memory until it is stored.</summary>
     private const int LargeAtOnceMax = 4;
@@ -45,7 +43,7 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
 
         var id = new InvocationId(parts.Ids.NewId());
         context.Response.Headers[DormouseHeaders.InvocationId] = id.ToString();
-        if (await RefusalAsync(context, route, address, id) is { } refusal)
+        if (await RefusalAsync(context, route, address, id) is { } refusal || (refusal = await destinations.RefusalAsync(route.Endpoint.Tenant, wishes.OnSuccess, wishes.OnFailure, context.RequestAborted)) is not null)
         {
             await RefuseAsync(context, refusal);
             return;
@@ -129,6 +127,8 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
             NotBefore = now + wishes.Delay,
             ExpiresAt = now + lives,
             AttemptsMax = wishes.Attempts,
+            OnSuccess = wishes.OnSuccess,
+            OnFailure = wishes.OnFailure,
         };
     }
 
@@ -137,7 +137,7 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
         Acceptance acceptance;
         try
         {
-            var idempotency = key is null ? null : new IdempotencyKey(key, Digest(item.Request, body.Span), item.AcceptedAt + QueueLimits.IdempotencyTime);
+            var idempotency = key is null ? null : new IdempotencyKey(key, RequestDigest.Of(item.Request, body.Span), item.AcceptedAt + QueueLimits.IdempotencyTime);
             acceptance = await store.AcceptAsync(new NewQueueItem(item, body, idempotency), settings.Limit, context.RequestAborted);
         }
         catch (Exception e) when (e is StorageFullException or IOException or ObjectDisposedException)
@@ -197,25 +197,6 @@ internal sealed class QueueIntake(IQueueStore store, QueueSignals signals, Queue
             ProblemCode.BodyTooLarge,
             $"The request body is larger than the {settings.BodyLimitBytes} bytes that are queued. Send less, send it without {DormouseHeaders.Mode}: async, or let the operator raise queues.body_limit.")
         : unread;
-
-    /// <summary>Of everything that makes the request what it is; the parts cannot run into each other.</summary>
-    private static byte[] Digest(QueuedRequest request, ReadOnlySpan<byte> body)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> length = stackalloc byte[sizeof(int)];
-        var type = request.Headers.FirstOrDefault(h => h.Key.Equals("Content-Type", StringComparison.OrdinalIgnoreCase)).Value;
-        var jsonLength = request.Headers.FirstOrDefault(h => h.Key.Equals(DormouseHeaders.InferenceHeaderContentLength, StringComparison.OrdinalIgnoreCase)).Value;
-        foreach (var part in (string?[])[request.Method, request.Target, request.Version, type, jsonLength])
-        {
-            var bytes = Encoding.UTF8.GetBytes(part ?? "");
-            BinaryPrimitives.WriteInt32LittleEndian(length, part is null ? -1 : bytes.Length);
-            hash.AppendData(length);
-            hash.AppendData(bytes);
-        }
-
-        hash.AppendData(body);
-        return hash.GetHashAndReset();
-    }
 
     private static Task RefuseAsync(HttpContext context, Problem problem) => Problems.WriteAsync(context, problem.Code, problem.Detail, problem.RetryAfter);
 }

@@ -14,7 +14,7 @@ namespace Dormouse.Server.Queues;
 /// what follows from an attempt is decided in Core.
 /// </summary>
 internal sealed partial class QueueLoop(
-    IQueueStore store, QueueAttempt attempts, QueueSignals signals, InvocationParts parts, InvocationRunner runner, QueuesSettings settings, QueueMetrics metrics,
+    IQueueStore store, QueueAttempt attempts, QueueSignals signals, AsyncLimits limits, InvocationParts parts, InvocationRunner runner, QueuesSettings settings, QueueMetrics metrics,
     ILogger<QueueLoop> logger) : IAsyncDisposable
 {
     /// <summary>How long a lease lasts; it is held anew after a third of that.</summary>
@@ -115,11 +115,7 @@ internal sealed partial class QueueLoop(
                 return;
             }
 
-            try
-            {
-                await signals.WhenWorkAsync(pause, parts.Time, cancellationToken);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            if (!await signals.WhenWorkAsync(pause, parts.Time, cancellationToken))
             {
                 return;
             }
@@ -144,21 +140,24 @@ internal sealed partial class QueueLoop(
             await EndAllAsync(() => store.CancelAllAsync(gone.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
         }
 
-        var wishes = LeaseShares.Divide(settings.InFlight - _inFlight.Count, [.. InTurn(depths).Select(d => new LeaseDemand(d.Endpoint, d.Queued, Running(d.Endpoint), Capacity(d)))]);
+        var wishes = LeaseShares.Divide(settings.InFlight - _inFlight.Count, [.. InTurn(depths).Select(d => limits.Demand(d, Running(d.Endpoint)))]);
         if (wishes.IsEmpty)
         {
-            return LookInterval;
+            return Sooner(limits.Wait(depths));
         }
 
         var taken = await store.LeaseAsync(_owner, wishes, now, now + LeaseTime, cancellationToken);
         foreach (var item in taken.Items)
         {
             Begin(item);
+            limits.Taken(item.Item.Endpoint);
         }
 
-        var untilDue = (taken.NextDue ?? DateTimeOffset.MaxValue) - now;
-        return untilDue < LookInterval ? untilDue : LookInterval;
+        var untilDue = Sooner(taken.NextDue - now);
+        return limits.Wait(depths) is { } untilAllowed && untilAllowed < untilDue ? untilAllowed : untilDue;
     }
+
+    private static TimeSpan Sooner(TimeSpan? wait) => wait < LookInterval ? wait.Value : LookInterval;
 
     /// <summary>Ends what nobody may begin any more, and removes what was kept long enough.</summary>
     private async Task ClearAsync(DateTimeOffset now, CancellationToken cancellationToken)
@@ -192,16 +191,6 @@ internal sealed partial class QueueLoop(
     {
         var first = depths.Count == 0 ? 0 : (int)(_turn++ % (uint)depths.Count);
         return depths.Skip(first).Concat(depths.Take(first));
-    }
-
-    /// <summary>
-    /// Runs at once of all its instances, and one instance's more that wait for the next free slot, so that none is idle while the store is asked; none while it is unloaded or no
-    /// revision carries traffic.
-    /// </summary>
-    private int Capacity(QueueDepth depth)
-    {
-        var route = parts.Routes.NameOf(depth.Endpoint) is { } name ? parts.Routes.Find(depth.Tenant, name) : null;
-        return route is null || route.Endpoint.IsUnloaded ? 0 : route.Revisions.Sum(r => r.Spec.Slots * (r.Spec.MaxInstances + 1));
     }
 
     private void Begin(LeasedItem leased)

@@ -1,9 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Hosting.Settings;
@@ -16,11 +18,17 @@ namespace Dormouse.Server.Queues;
 /// <param name="Key">Its idempotency key.</param>
 internal sealed record QueueTerms(TimeSpan Delay, TimeSpan TimeToLive, int Attempts, string? Group, string? Key)
 {
+    /// <summary>Where its success is reported; null = as the endpoint says.</summary>
+    public string? OnSuccess { get; init; }
+
+    /// <summary>The same of its failure.</summary>
+    public string? OnFailure { get; init; }
+
     /// <summary>Headers that are for the queue and not for the instance.</summary>
     private static readonly string[] Names =
     [
         DormouseHeaders.Mode, DormouseHeaders.Delay, DormouseHeaders.TimeToLive, DormouseHeaders.Attempts, DormouseHeaders.Group, DormouseHeaders.Priority, DormouseHeaders.Deadline,
-        DormouseHeaders.RequestTimeout, DormouseHeaders.Revision,
+        DormouseHeaders.RequestTimeout, DormouseHeaders.Revision, DormouseHeaders.OnSuccess, DormouseHeaders.OnFailure,
     ];
 
     public static bool IsTerm(string header) => Array.Exists(Names, n => n.Equals(header, StringComparison.OrdinalIgnoreCase));
@@ -75,12 +83,14 @@ internal sealed record QueueTerms(TimeSpan Delay, TimeSpan TimeToLive, int Attem
         }
 
         if (!TryReadName(headers, DormouseHeaders.Group, QueueLimits.GroupLengthMax, out var group, out problem)
-            || !TryReadName(headers, DormouseHeaders.IdempotencyKey, QueueLimits.IdempotencyKeyLengthMax, out var key, out problem))
+            || !TryReadName(headers, DormouseHeaders.IdempotencyKey, QueueLimits.IdempotencyKeyLengthMax, out var key, out problem)
+            || !TryReadTarget(headers, DormouseHeaders.OnSuccess, out var onSuccess, out problem)
+            || !TryReadTarget(headers, DormouseHeaders.OnFailure, out var onFailure, out problem))
         {
             return false;
         }
 
-        terms = new QueueTerms(delay, timeToLive, attempts, group, key);
+        terms = new QueueTerms(delay, timeToLive, attempts, group, key) { OnSuccess = onSuccess, OnFailure = onFailure };
         return true;
     }
 
@@ -94,6 +104,19 @@ internal sealed record QueueTerms(TimeSpan Delay, TimeSpan TimeToLive, int Attem
         }
 
         problem = Wrong(header, name, $"1 to {lengthMax} printable ASCII characters");
+        return false;
+    }
+
+    private static bool TryReadTarget(IHeaderDictionary headers, string header, out string? target, [NotNullWhen(false)] out Problem? problem)
+    {
+        problem = null;
+        target = Value(headers, header);
+        if (target is null || Destination.ReferenceRefusal(target) is null)
+        {
+            return true;
+        }
+
+        problem = Wrong(header, target, DestinationReferences.Form);
         return false;
     }
 

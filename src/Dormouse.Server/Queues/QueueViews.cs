@@ -1,14 +1,16 @@
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
+using Dormouse.Server.Destinations;
 using Dormouse.Server.Overflow;
 using Dormouse.Server.Usage;
 
 namespace Dormouse.Server.Queues;
 
 /// <summary>From a queue item to the API's.</summary>
-internal sealed class QueueViews(IQueueStore store, EndpointNames names, OverflowHosts hosts, PriceBook prices, TimeProvider time)
+internal sealed class QueueViews(IQueueStore store, IDestinationStore destinations, EndpointNames names, OverflowHosts hosts, PriceBook prices, TimeProvider time)
 {
     /// <summary>Where the item's state is asked for.</summary>
     public static string Address(QueueItem item) =>
@@ -24,7 +26,8 @@ internal sealed class QueueViews(IQueueStore store, EndpointNames names, Overflo
             { } open => ReceiptViews.Open(open.Opening, name, prices.Currency),
             null => ReceiptViews.NotBegun(item, name, prices.Currency),
         };
-        return info with { Queue = Info(item) };
+        var deliveries = item.State.IsLive() ? [] : await destinations.OfAsync(item.Tenant, item.Id, cancellationToken);
+        return info with { Queue = Info(item) with { Deliveries = deliveries.IsEmpty ? null : [.. deliveries.Select(DestinationViews.Info)] } };
     }
 
     public static QueueInfo Info(QueueItem item) => new()
@@ -41,6 +44,9 @@ internal sealed class QueueViews(IQueueStore store, EndpointNames names, Overflo
         EndedAt = item.EndedAt,
         Result = item.State is QueueState.Succeeded or QueueState.Failed or QueueState.Dead ? Address(item) + "/result" : null,
     };
+
+    /// <summary>Where its outcomes go.</summary>
+    public Task<DestinationUse> UseAsync(EndpointId endpoint, CancellationToken cancellationToken) => destinations.UseAsync(endpoint, cancellationToken);
 
     /// <summary>Null when nothing of the endpoint waits, runs or is a dead letter.</summary>
     public async Task<EndpointQueueInfo?> InfoAsync(EndpointId endpoint, CancellationToken cancellationToken)

@@ -10,8 +10,11 @@ internal static class QueuesRegistration
         .AddSingleton(settings)
         .AddSingleton<QueueSignals>()
         .AddSingleton<QueueViews>()
+        .AddSingleton<QueueFeed>()
         .AddSingleton<QueueIntake>()
         .AddSingleton<QueueAttempt>()
+        .AddSingleton<AsyncLimits>()
+        .AddSingleton<QueueProgress>()
         .AddSingleton<QueueLoop>()
         .AddSingleton<QueueApi>();
 }

@@ -14,6 +14,8 @@ internal static class TelemetrySetup
         .AddSingleton<OverflowMetrics>()
         .AddSingleton<MirrorMetrics>()
         .AddSingleton<QueueMetrics>()
+        .AddSingleton<DeliveryMetrics>()
+        .AddSingleton<TriggerMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

@@ -8,15 +8,19 @@ namespace Dormouse.Storage.Sql;
 internal readonly record struct QueueRow(long Sequence, QueueItem Item);
 
 /// <summary>
-/// Queue items as rows. Every change of state goes through <see cref="Change"/>, which keeps what hangs on it in step: the endpoint's counts, and whose turn it is in the item's group.
+/// Queue items as rows. Every change of state goes through <see cref="Change"/>, which keeps what hangs on it in step: the endpoint's counts, whose turn it is in the
+/// item's group, and to whom its end is reported.
 /// </summary>
 internal static class QueueRows
 {
     public const string Columns =
         """
         i.sequence, i.id, i.tenant_id, i.endpoint_id, i.method, i.target, i.version, i.headers, i.body_bytes, i.priority, i.group_key, i.accepted_at, i.not_before, i.expires_at,
-        i.attempts, i.attempts_max, i.state, i.fence, i.lease_owner, i.lease_until, i.reason, i.ended_at
+        i.attempts, i.attempts_max, i.state, i.fence, i.lease_owner, i.lease_until, i.reason, i.ended_at, i.on_success, i.on_failure, i.hops
         """;
+
+    /// <summary>How many <see cref="Columns"/> are; what is read beside them follows.</summary>
+    public const int ColumnCount = 25;
 
     public static QueueRow Read(DbDataReader r) => new(r.GetInt64(0), new QueueItem
     {
@@ -38,6 +42,9 @@ internal static class QueueRows
         LeaseUntil = r.IsDBNull(19) ? null : r.Time(19),
         Reason = r.Text(20),
         EndedAt = r.IsDBNull(21) ? null : r.Time(21),
+        OnSuccess = r.Text(22),
+        OnFailure = r.Text(23),
+        Hops = r.GetInt32(24),
     });
 
     public static QueueRow? Find(SqlSession session, InvocationId id) => session.First(
@@ -53,11 +60,11 @@ internal static class QueueRows
             """
             INSERT INTO queue_items (
                 id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, group_key, accepted_at, not_before, expires_at,
-                attempts, attempts_max, state, is_blocked, fence, idempotency_key, idempotency_hash, idempotency_until)
+                attempts, attempts_max, state, is_blocked, fence, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops)
             VALUES (
                 $id, $tenant, $endpoint, $method, $target, $version, $headers, $bytes, $priority, $group, $accepted, $before, $expires, 0, $max, 'queued',
                 CASE WHEN EXISTS (SELECT 1 FROM queue_items WHERE endpoint_id = $endpoint AND group_key = $group AND state IN ('queued', 'leased')) THEN 1 ELSE 0 END,
-                0, $key, $hash, $until)
+                0, $key, $hash, $until, $on_success, $on_failure, $hops)
             RETURNING sequence
             """,
             ("$id", item.Id.Value),
@@ -76,7 +83,10 @@ internal static class QueueRows
             ("$max", item.AttemptsMax),
             ("$key", key?.Key),
             ("$hash", key?.Digest.ToArray()),
-            ("$until", key is null ? null : StoredTime.ToMicroseconds(key.Until)));
+            ("$until", key is null ? null : StoredTime.ToMicroseconds(key.Until)),
+            ("$on_success", item.OnSuccess),
+            ("$on_failure", item.OnFailure),
+            ("$hops", item.Hops));
         session.Execute("INSERT INTO queue_bodies (sequence, body) VALUES ($sequence, $body)", ("$sequence", sequence), ("$body", added.Body.ToArray()));
         Count(session, item, queued: 1, leased: 0, dead: 0);
     }
@@ -107,6 +117,11 @@ internal static class QueueRows
                 One(next.State == QueueState.Queued) - One(before.State == QueueState.Queued),
                 One(next.State == QueueState.Leased) - One(before.State == QueueState.Leased),
                 One(next.State == QueueState.Dead) - One(before.State == QueueState.Dead));
+        }
+
+        if (before.State.IsLive() != next.State.IsLive())
+        {
+            DeliveryRows.ItemChanged(session, sequence, next);
         }
 
         if (next.Group is not null && before.State != next.State && next.State != QueueState.Leased)

@@ -102,6 +102,10 @@ internal sealed class StoredSpec
 
     public long QueueLimitBytes { get; set; } = Defaults.QueueLimitBytes;
 
+    public int? AsyncConcurrency { get; set; }
+
+    public double? AsyncRate { get; set; }
+
     public ImmutableSortedDictionary<string, string>? Environment { get; set; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; set; }
@@ -153,6 +157,8 @@ internal sealed class StoredSpec
         QueueTimeout = spec.QueueTimeout,
         QueueLimit = spec.QueueLimit,
         QueueLimitBytes = spec.QueueLimitBytes,
+        AsyncConcurrency = spec.AsyncConcurrency,
+        AsyncRate = spec.AsyncRate,
         Environment = spec.Environment.IsEmpty ? null : spec.Environment,
         Engine = spec.Engine.IsEmpty ? null : spec.Engine,
         Overflow = spec.Overflow is { } overflow ? new StoredOverflow { Url = overflow.Url, Max = overflow.Max, KeyFile = overflow.KeyFile, KeyEnv = overflow.KeyEnv } : null,
@@ -201,6 +207,8 @@ internal sealed class StoredSpec
         QueueTimeout = QueueTimeout,
         QueueLimit = QueueLimit,
         QueueLimitBytes = QueueLimitBytes,
+        AsyncConcurrency = AsyncConcurrency,
+        AsyncRate = AsyncRate,
         Environment = Environment ?? ImmutableSortedDictionary<string, string>.Empty,
         Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
         Overflow = Overflow is { } overflow ? new OverflowPolicy(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,

@@ -114,7 +114,13 @@ internal sealed class SqlCatalogue(SqlWriter writer, SqlReaders readers) : ICata
             cancellationToken);
 
     public Task<bool> DeleteAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", endpoint.Value)) > 0, cancellationToken);
+        writer.RunAsync(
+            s =>
+            {
+                s.Execute("DELETE FROM destination_uses WHERE endpoint_id = $id", ("$id", endpoint.Value));
+                return s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", endpoint.Value)) > 0;
+            },
+            cancellationToken);
 
     public Task<ImmutableArray<Revision>> UnverifiedAsync(CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<Revision>>(

@@ -158,7 +158,9 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
                 var old = session.All(
                     $"""
                     SELECT {QueueRows.Columns} FROM queue_items i
-                    WHERE i.ended_at IS NOT NULL AND i.ended_at < $before AND (i.idempotency_key IS NULL OR i.idempotency_until <= $now) ORDER BY i.ended_at, i.sequence LIMIT $limit
+                    WHERE i.ended_at IS NOT NULL AND i.ended_at < $before AND (i.idempotency_key IS NULL OR i.idempotency_until <= $now)
+                        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.item_sequence = i.sequence AND d.state = 'pending')
+                    ORDER BY i.ended_at, i.sequence LIMIT $limit
                     """,
                     QueueRows.Read, ("$before", StoredTime.ToMicroseconds(endedBefore)), ("$now", StoredTime.ToMicroseconds(now)), ("$limit", limit));
                 foreach (var row in old)
@@ -222,10 +224,15 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
         {
             var known = session.First(
                 $"SELECT {QueueRows.Columns}, i.idempotency_hash, i.idempotency_until FROM queue_items i WHERE i.endpoint_id = $endpoint AND i.idempotency_key = $key",
-                r => (Row: (QueueRow?)QueueRows.Read(r), Hash: r.GetFieldValue<byte[]>(22), Until: r.Time(23)),
+                r => (Row: (QueueRow?)QueueRows.Read(r), Hash: r.GetFieldValue<byte[]>(QueueRows.ColumnCount), Until: r.Time(QueueRows.ColumnCount + 1)),
                 ("$endpoint", item.Endpoint.Value), ("$key", key.Key));
             if (known.Row is { } row && known.Until > item.AcceptedAt)
             {
+                if (added.Trigger is { } repeated)
+                {
+                    SqlTriggers.Fired(session, repeated, row.Item.Id, isNew: false);
+                }
+
                 return key.Digest.Span.SequenceEqual(known.Hash) ? new Acceptance.Known(row.Item) : new Acceptance.KeyReused(row.Item.Id);
             }
 
@@ -243,6 +250,11 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
         }
 
         QueueRows.Insert(session, added);
+        if (added.Trigger is { } progress)
+        {
+            SqlTriggers.Fired(session, progress, item.Id, isNew: true);
+        }
+
         return new Acceptance.Accepted();
     }
 
@@ -259,7 +271,7 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
                     WHERE i.endpoint_id = $endpoint AND i.priority = $priority AND i.state = 'queued' AND i.is_blocked = 0 AND i.not_before <= $now AND i.expires_at > $now
                     ORDER BY i.not_before, i.sequence LIMIT $limit
                     """,
-                    r => (QueueRows.Read(r), r.GetFieldValue<byte[]>(22)),
+                    r => (QueueRows.Read(r), r.GetFieldValue<byte[]>(QueueRows.ColumnCount)),
                     ("$endpoint", wish.Endpoint.Value),
                     ("$priority", (long)priority),
                     ("$now", StoredTime.ToMicroseconds(now)),

@@ -1,5 +1,7 @@
 using Dormouse.Core.Access;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
@@ -27,6 +29,8 @@ internal sealed class SqlStore : IAsyncDisposable
         Catalogue = new SqlCatalogue(_writer, _readers);
         Keys = new SqlAccessKeys(_writer, _readers);
         Queue = new SqlQueue(_writer, _readers, writer.IsShared);
+        Destinations = new SqlDestinations(_writer, _readers);
+        Triggers = new SqlTriggers(_writer, _readers);
         Derived = new SqlDerivedFiles(_writer, _readers, time);
         BlobIndex = new SqlBlobIndex(_writer, _readers, time);
     }
@@ -41,6 +45,10 @@ internal sealed class SqlStore : IAsyncDisposable
     public IAccessKeys Keys { get; }
 
     public IQueueStore Queue { get; }
+
+    public IDestinationStore Destinations { get; }
+
+    public ITriggerStore Triggers { get; }
 
     public IDerivedFiles Derived { get; }
 

@@ -24,7 +24,11 @@ public sealed class CommandLineTests : IDisposable
             "serve", "quickstart", "deploy", "apply", "diff", "dev", "run", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
             "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
             "invocation", "invocation status", "invocation result", "invocation cancel", "invocation redrive", "queue", "queue list", "queue redrive",
+            "storage", "storage backup", "storage restore", "storage check", "storage migrate",
             "environment", "environment list", "environment show", "environment delete", "shell",
+            "destination", "destination create", "destination list", "destination show", "destination use", "destination rotate", "destination enable", "destination delete",
+            "delivery", "delivery list", "delivery redrive",
+            "trigger", "trigger create", "trigger list", "trigger show", "trigger pause", "trigger resume", "trigger run", "trigger delete",
         ];
 
         Assert.Equal(wanted.Order(), EveryCommand().Select(row => row.Data).Order());

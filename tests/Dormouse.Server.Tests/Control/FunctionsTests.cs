@@ -29,11 +29,12 @@ public sealed class FunctionsTests
         Assert.Equal(("process", "outbound"), (price.Settings.Isolation, price.Settings.Network));
         Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
         Assert.Equal("app.py::Cart.add", add.Settings.Handler);
+        Assert.Equal((null, "@daily"), (price.Schedule, add.Schedule));
         Assert.Equal(["numpy"], add.Settings.Pip);
         Assert.Equal(("3.11", true), (price.Settings.Python, price.Settings.SystemPackages));
         Assert.Equal(1, server.Environments.Builds);
-        Assert.Equal(3, add.Unmet.Length);
-        foreach (var setting in (string[])["cpu", "schedule", "network"])
+        Assert.Equal(2, add.Unmet.Length);
+        foreach (var setting in (string[])["cpu", "network"])
         {
             Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
         }

@@ -91,6 +91,8 @@ internal sealed class ControlServer : IAsyncDisposable
                 Keys = storage.Keys,
                 Ledger = storage.Ledger,
                 Queue = storage.Queue,
+                Destinations = storage.Destinations,
+                Triggers = storage.Triggers,
                 Journal = storage.Journal,
                 Driver = _ => driver,
                 Inspector = _ => inspector,

@@ -8,6 +8,7 @@ using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Tests.Fakes;
+using Dormouse.Storage;
 using Dormouse.Storage.Tests.Queues;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -26,6 +27,7 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly string _folder;
+    private StorageSet? _storage;
     private bool _isStopped;
 
     private GatewayHost(WebApplication app, string folder, FakeDriver driver, InMemoryJournal journal, InMemoryCatalogue catalogue, NamedBlobs blobs, FakeTimeProvider time, InMemoryKeys keys, InMemoryQueue queue, ServerSettings settings, ErrorLog errors)
@@ -63,6 +65,9 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     public InMemoryQueue Queue { get; }
 
+    /// <summary>The queue, destinations and triggers on SQLite; only of a host that was started with them.</summary>
+    public StorageSet Storage => _storage ?? throw new InvalidOperationException("The host was started without a store.");
+
     /// <summary>What any part of the server has logged as an error.</summary>
     public ErrorLog Errors { get; }
 
@@ -79,7 +84,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     public T Service<T>()
         where T : notnull => _app.Services.GetRequiredService<T>();
 
-    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null, Guid? serverId = null)
+    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null, Guid? serverId = null, bool storesQueue = false, Action<IServiceCollection>? services = null)
     {
         var folder = Directory.CreateTempSubdirectory("dmgw").FullName;
         var options = new ServerOptions { DataFolder = folder, Listen = "http://127.0.0.1:0", GrpcListen = "http://127.0.0.1:0" };
@@ -92,6 +97,9 @@ internal sealed class GatewayHost : IAsyncDisposable
         var keys = new InMemoryKeys();
         var queue = new InMemoryQueue();
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+        var storage = storesQueue
+            ? await StorageSet.OpenAsync(new StorageOptions { FolderPath = Path.Combine(folder, "store"), JournalBytes = 1 << 20 }, time, new CountingIds(), _ => { }, TestContext.Current.CancellationToken)
+            : null;
         var parts = new ServerParts
         {
             Time = time,
@@ -102,7 +110,9 @@ internal sealed class GatewayHost : IAsyncDisposable
             Derived = blobs,
             Keys = keys,
             Ledger = new EmptyLedger(catalogue),
-            Queue = queue,
+            Queue = storage?.Queue ?? queue,
+            Destinations = storage?.Destinations ?? new NoDestinations(),
+            Triggers = storage?.Triggers ?? new NoTriggers(),
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),
@@ -113,10 +123,11 @@ internal sealed class GatewayHost : IAsyncDisposable
         var app = ServerComposition.Build(settings, parts, host =>
         {
             KestrelListening.Use(host, settings.Server);
+            host.ConfigureServices(added => services?.Invoke(added));
             host.ConfigureServices(services => services.AddSingleton<ILoggerProvider>(errors).AddSingleton<CallersLeft>().AddSingleton<IStartupFilter>(p => p.GetRequiredService<CallersLeft>()));
         });
         await app.StartAsync(TestContext.Current.CancellationToken);
-        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, queue, settings, errors);
+        return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, queue, settings, errors) { _storage = storage };
     }
 
     public HttpClient NewClient()
@@ -185,6 +196,11 @@ internal sealed class GatewayHost : IAsyncDisposable
         Client.Dispose();
         await StopAsync();
         await _app.DisposeAsync();
+        if (_storage is not null)
+        {
+            await _storage.DisposeAsync();
+        }
+
         Assert.Equal(0, Journal.OpenCount);
         Directory.Delete(_folder, recursive: true);
     }

@@ -3,7 +3,9 @@ using System.Collections.Immutable;
 using System.Threading.Channels;
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Usage;
 
@@ -173,4 +175,59 @@ internal sealed class CountingIds : IIdSource
         var number = Interlocked.Increment(ref _last);
         return new Guid(0x01990000, 0, 0x7000, 0x80, 0, (byte)(number >> 24), 0, (byte)(number >> 16), 0, (byte)(number >> 8), (byte)number);
     }
+}
+
+/// <summary>Nobody reports to anybody.</summary>
+internal sealed class NoDestinations : IDestinationStore
+{
+    public Task<Destination?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) => Task.FromResult<Destination?>(null);
+
+    public Task<ImmutableArray<Destination>> ListAsync(TenantId tenant, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Destination>.Empty);
+
+    public Task<bool> AddAsync(Destination destination, CancellationToken cancellationToken) => throw new NotSupportedException("The test has no destinations.");
+
+    public Task<Destination?> ChangeAsync(TenantId tenant, string name, Func<Destination, Destination> change, CancellationToken cancellationToken) => Task.FromResult<Destination?>(null);
+
+    public Task<bool> RemoveAsync(TenantId tenant, string name, CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task<DestinationUse> UseAsync(EndpointId endpoint, CancellationToken cancellationToken) => Task.FromResult(DestinationUse.Nothing);
+
+    public Task SetUseAsync(EndpointId endpoint, DestinationUse use, CancellationToken cancellationToken) => throw new NotSupportedException("The test has no destinations.");
+
+    public Task<ImmutableArray<EndpointId>> UsersAsync(TenantId tenant, string reference, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<EndpointId>.Empty);
+
+    public Task<bool> IsAnyAsync(CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task<ImmutableArray<DueLane>> LanesAsync(CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<DueLane>.Empty);
+
+    public Task<ImmutableArray<Delivery>> TakeAsync(IReadOnlyList<DeliveryWish> wishes, DateTimeOffset now, DateTimeOffset until, CancellationToken cancellationToken) =>
+        Task.FromResult(ImmutableArray<Delivery>.Empty);
+
+    public Task<bool> EndAsync(Delivery taken, DeliveryVerdict verdict, DateTimeOffset now, CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task<ImmutableArray<Delivery>> OfAsync(TenantId tenant, InvocationId invocation, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Delivery>.Empty);
+
+    public Task<ImmutableArray<Delivery>> ListAsync(DeliveryFilter filter, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Delivery>.Empty);
+
+    public Task<int> RedriveAsync(TenantId tenant, long? number, string? to, DateTimeOffset now, int limit, CancellationToken cancellationToken) => Task.FromResult(0);
+}
+
+/// <summary>Nothing feeds anything.</summary>
+internal sealed class NoTriggers : ITriggerStore
+{
+    public Task<ImmutableArray<Trigger>> AllAsync(CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Trigger>.Empty);
+
+    public Task<ImmutableArray<Trigger>> ListAsync(TenantId tenant, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Trigger>.Empty);
+
+    public Task<Trigger?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) => Task.FromResult<Trigger?>(null);
+
+    public Task<bool> AddAsync(Trigger trigger, CancellationToken cancellationToken) => throw new NotSupportedException("The test has no triggers.");
+
+    public Task<Trigger?> ChangeAsync(TenantId tenant, string name, Func<Trigger, Trigger> change, CancellationToken cancellationToken) => Task.FromResult<Trigger?>(null);
+
+    public Task<Trigger?> RemoveAsync(TenantId tenant, string name, CancellationToken cancellationToken) => Task.FromResult<Trigger?>(null);
+
+    public Task MarkAsync(TriggerId trigger, string mark, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task ReportAsync(TriggerId trigger, string? error, DateTimeOffset at, CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -1,4 +1,5 @@
 using Dormouse.Storage.Postgres;
+using Dormouse.Storage.Tests.Destinations;
 using Dormouse.Storage.Tests.Queues;
 using Dormouse.Storage.Tests.Support;
 
@@ -15,6 +16,11 @@ public sealed class PostgresQueueTests(PostgresFixture postgres) : QueueSuite
 }
 
 public sealed class PostgresLeaseTests(PostgresFixture postgres) : LeaseSuite
+{
+    private protected override async Task<PostgresAddress?> NewAddressAsync() => await postgres.NewAddressAsync();
+}
+
+public sealed class PostgresDestinationsTests(PostgresFixture postgres) : DestinationsSuite
 {
     private protected override async Task<PostgresAddress?> NewAddressAsync() => await postgres.NewAddressAsync();
 }

@@ -21,6 +21,9 @@ internal sealed record ServerSettings
 
     public required QueuesSettings Queues { get; init; }
 
+    public required DestinationsSettings Destinations { get; init; }
+
+    public required TriggersSettings Triggers { get; init; }
     public required EnvironmentsSettings Environments { get; init; }
 
     /// <summary>Where environments are.</summary>
@@ -59,6 +62,8 @@ internal sealed record ServerSettings
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
         Queues = QueuesSettings.Read(reader),
+        Destinations = DestinationsSettings.Read(reader),
+        Triggers = TriggersSettings.Read(reader),
         Environments = EnvironmentsSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),

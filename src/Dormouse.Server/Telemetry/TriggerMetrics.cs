@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Dormouse.Core.Events;
+
+namespace Dormouse.Server.Telemetry;
+
+/// <summary>What triggers fire, and what waits in their sources. At most as many series as there are triggers.</summary>
+internal sealed class TriggerMetrics
+{
+    private readonly ConcurrentDictionary<string, long> _lags = new(StringComparer.Ordinal);
+    private readonly Counter<long> _events;
+
+    public TriggerMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(MetricNames.Meter);
+        _events = meter.CreateCounter<long>("dormouse.trigger.events", "{event}", "Events of triggers, by what became of them.");
+        meter.CreateObservableGauge(
+            "dormouse.trigger.lag", () => _lags.Select(l => new Measurement<long>(l.Value, new KeyValuePair<string, object?>("trigger", l.Key))), "{event}", "Events that wait in a trigger's source.");
+    }
+
+    public void Fired(Trigger trigger, int events) => Count(trigger, events, "queued");
+
+    /// <summary>The filter did not let them through.</summary>
+    public void Passed(Trigger trigger, int events) => Count(trigger, events, "passed");
+
+    public void Rejected(Trigger trigger) => Count(trigger, 1, "rejected");
+
+    public void Lags(Trigger trigger, long? events)
+    {
+        if (events is { } count)
+        {
+            _lags[trigger.Name] = count;
+        }
+    }
+
+    public void Stopped(Trigger trigger) => _lags.TryRemove(trigger.Name, out _);
+
+    private void Count(Trigger trigger, int events, string result) => _events.Add(events, new("trigger", trigger.Name), new("result", result));
+}

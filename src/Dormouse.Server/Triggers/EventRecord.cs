@@ -1,0 +1,99 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using Dormouse.Core.Events;
+
+namespace Dormouse.Server.Triggers;
+
+/// <summary>An event as filters and inputs see it: a JSON object with the members of a CloudEvent.</summary>
+internal static class EventRecord
+{
+    public static JsonDocument Of(SourceEvent from)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256 + from.Data.Length);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("id", from.Id);
+            json.WriteString("source", from.Source);
+            json.WriteString("type", from.Type);
+            if (from.Subject is { } subject)
+            {
+                json.WriteString("subject", subject);
+            }
+
+            if (from.Time is { } time)
+            {
+                json.WriteString("time", time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture));
+            }
+
+            foreach (var (name, value) in from.Attributes)
+            {
+                json.WriteString(name, value);
+            }
+
+            if (from.Data.Length > 0)
+            {
+                WriteData(json, from, "data", "data_base64");
+            }
+
+            json.WriteEndObject();
+        }
+
+        return JsonDocument.Parse(buffer.WrittenMemory);
+    }
+
+    /// <summary>The data as a JSON value: as it is when it is JSON, as text, or in base64.</summary>
+    public static void WriteData(Utf8JsonWriter json, SourceEvent from, string? name = null, string? nameOfBytes = null)
+    {
+        var isJson = IsJson(from);
+        if (!isJson && !System.Text.Unicode.Utf8.IsValid(from.Data.Span))
+        {
+            if (nameOfBytes is not null)
+            {
+                json.WritePropertyName(nameOfBytes);
+            }
+
+            json.WriteBase64StringValue(from.Data.Span);
+            return;
+        }
+
+        if (name is not null)
+        {
+            json.WritePropertyName(name);
+        }
+
+        if (from.Data.Length == 0)
+        {
+            json.WriteNullValue();
+        }
+        else if (isJson)
+        {
+            json.WriteRawValue(from.Data.Span);
+        }
+        else
+        {
+            json.WriteStringValue(from.Data.Span);
+        }
+    }
+
+    /// <summary>Data without a type is JSON when it reads as such.</summary>
+    private static bool IsJson(SourceEvent from)
+    {
+        var media = from.ContentType?.Split(';')[0].Trim();
+        if (from.Data.Length == 0 || (media is not null && !media.Equals("application/json", StringComparison.OrdinalIgnoreCase) && !media.EndsWith("+json", StringComparison.OrdinalIgnoreCase)))
+        {
+            return false;
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(from.Data);
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}
