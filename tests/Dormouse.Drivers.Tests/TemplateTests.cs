@@ -55,6 +55,38 @@ public sealed class TemplateTests
     }
 
     [Fact]
+    public async Task In_a_sandbox_instances_are_forks_of_a_template_in_it_and_end_one_by_one_as_they_do()
+    {
+        await using var fixture = await OpenAsync(isolation: IsolationLevel.Sandbox);
+        var first = await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+        var (stopped, crashing, killed, hungry, healthy) =
+            (await StartAsync(fixture), await StartAsync(fixture), await StartAsync(fixture), await StartAsync(fixture), await StartAsync(fixture));
+        Assert.All([stopped, crashing, killed, hungry, healthy], fork => Assert.Equal(Rung.Fork, fork.Ready.Rung));
+        var where = await WhereAsync(healthy.Ready);
+        Assert.NotEqual(where.LoadedBy, where.ProcessId);
+        // Inside, processes are numbered anew.
+        Assert.NotEqual(fixture.Driver.ProcessId(healthy.Instance), where.ProcessId);
+        await fixture.Observer.WaitForLineAsync(healthy.Instance, "called in");
+
+        fixture.Driver.Stop(stopped.Instance, StopReason.Idle);
+        await fixture.Observer.WaitForGoneAsync(stopped.Instance);
+        await CallAsync(crashing.Ready, "exit");
+        Assert.Equal(new InstanceLoss(InstanceLossKind.Crashed, "The worker ended with exit code 3."), await fixture.Observer.WaitForAsync<InstanceLoss>(crashing.Instance));
+        await Machine.KillAsync(fixture.Driver.ProcessId(killed.Instance) ?? 0);
+        Assert.Equal(InstanceLossKind.Killed, (await fixture.Observer.WaitForAsync<InstanceLoss>(killed.Instance)).Kind);
+        if (fixture.HasCgroups)
+        {
+            await CallAsync(hungry.Ready, "allocate");
+            Assert.Equal(InstanceLossKind.MemoryExceeded, (await fixture.Observer.WaitForAsync<InstanceLoss>(hungry.Instance)).Kind);
+        }
+
+        Assert.Equal(where, await WhereAsync(healthy.Ready));
+        await WhereAsync(first.Ready);
+        Assert.Equal(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+    }
+
+    [Fact]
     public async Task A_fork_that_crashes_or_needs_too_much_memory_is_lost_alone_and_for_that_reason()
     {
         await using var fixture = await OpenAsync();
@@ -191,11 +223,17 @@ public sealed class TemplateTests
     private static Task<HttpRequestException> CallAsync(InstanceReady ready, string what) =>
         Assert.ThrowsAsync<HttpRequestException>(() => PythonMachine.PostAsync(ready.Address, new JsonObject { ["do"] = what }.ToJsonString()));
 
-    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30)
+    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30, IsolationLevel isolation = IsolationLevel.Process)
     {
         var package = PythonMachine.PackageFolder();
         var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with { PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, TemplateLoadTimeMin = TimeSpan.Zero });
+        var fixture = await DriverFixture.OpenAsync(change: options => options with { Isolation = isolation, PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, TemplateLoadTimeMin = TimeSpan.Zero });
+        if (isolation == IsolationLevel.Sandbox && fixture.Driver.Probes.First(probe => probe.Name == "sandbox") is { Works: false } missing)
+        {
+            await fixture.DisposeAsync();
+            Assert.Skip("No sandbox can be made here: " + missing.Detail);
+        }
+
         await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
         return fixture;
     }

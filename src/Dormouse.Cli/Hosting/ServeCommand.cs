@@ -25,7 +25,7 @@ internal sealed class ServeCommand
             "Run the server until Ctrl-C. On first start it makes the administrator's key, which commands on this machine use by themselves.",
             "dormouse serve",
             "dormouse serve --data /srv/dormouse --listen http://127.0.0.1:9000",
-            "DORMOUSE_STORAGE=postgres://dormouse@db.example/dormouse dormouse serve") { serve._data, serve._storage, serve._listen, serve._grpcListen, serve._config };
+            "dormouse serve --storage postgres://dormouse@db.example/dormouse") { serve._data, serve._storage, serve._listen, serve._grpcListen, serve._config };
         command.HandlesSignals = true;
         return command.Runs(globals, serve.RunAsync);
     }
