@@ -31,7 +31,8 @@ internal sealed class WorkerPools : IDisposable
         Isolation = new(options.Isolation);
         ModelKind = WorkerKind.Onnx(options);
         _make = kind => new(Isolation, level => new(
-            options, (owner, limits) => kind() is { } known ? spawn(owner, limits, Isolation.Place(known, level, options)) : null, kill, post, time, logger) { Size = 0 });
+            options, (owner, limits) => kind() is { } known ? spawn(owner, limits, Isolation.Place(known, level, options)) : null, kill, post, time, logger)
+        { Size = 0 });
         _models = _make(() => ModelKind);
     }
 
