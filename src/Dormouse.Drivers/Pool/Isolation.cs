@@ -26,7 +26,7 @@ internal sealed class Isolation(IsolationLevel? wanted)
         ? $"A sandbox cannot be made on this machine: {report.Reason}. Deploy with --isolation process to run it without one."
         : null;
 
-    /// <summary>A worker kind as it is started at a level.</summary>
+    /// <summary>A worker kind as it is started at a level. One that must reach the network or write to a folder of the machine, which builds of environments do, is started as a process: a sandbox has neither.</summary>
     public static Launching.WorkerKind Place(Launching.WorkerKind kind, IsolationLevel level, ProcessDriverOptions options) =>
-        level == IsolationLevel.Sandbox ? kind.Sandboxed(options) : kind;
+        level == IsolationLevel.Sandbox && kind.Reach is { Network: false, Writes.IsEmpty: true } ? kind.Sandboxed(options) : kind;
 }
