@@ -29,7 +29,7 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
             }
 
             using var files = new TemporaryFolder();
-            await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("main.py", Attacker.Code), "--name", "attacker", "--memory", "768MiB", "--isolation", "sandbox");
+            await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("main.py", Attacker.Code), "--name", "attacker", "--memory", "1536MiB", "--isolation", "sandbox");
             await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("main.py", PythonApps.Plain("belongs-to-the-neighbour")), "--name", "neighbour", "--memory", "128MiB");
             await NeighbourAsync();
             _prepared = Server;
@@ -137,7 +137,7 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         var call = await PythonApps.CallAsync(Server, "attacker", JsonSerializer.Serialize("memory"), Cancelled);
 
         Assert.NotEqual(HttpStatusCode.OK, call.Status);
-        Assert.Contains("768 MiB", call.Text, StringComparison.Ordinal);
+        Assert.Contains("1536 MiB", call.Text, StringComparison.Ordinal);
         await NeighbourAsync();
     }
 
