@@ -71,14 +71,14 @@ public sealed class FullDiskTests : IAsyncLifetime
         storage.Journal.Close(receipt);
         ballast.ForEach(o => storage.Journal.Close(Samples.Receipt(storage.ServerId, storage.Journal.TryOpen(o), o)));
         var flushed = storage.Journal.FlushAsync(Cancellation);
-        while (_folder.Errors.Count == 0)
+        while (_folder.Errors.IsEmpty)
         {
             Cancellation.ThrowIfCancellationRequested();
             await Task.Yield();
         }
 
         Assert.Equal(receipt, storage.Journal.Find(opening.Invocation)!.Receipt);
-        Assert.IsType<StorageFullException>(_folder.Errors[0]);
+        Assert.IsType<StorageFullException>(_folder.Errors.First());
         File.Delete(Filler);
         while (!flushed.IsCompleted)
         {

@@ -87,10 +87,8 @@ internal sealed unsafe partial class WorkerTable
         if (sender == 0)
             return false;
         worker.ProcessId = sender;
+        // There is none when it has ended meanwhile and was reaped: what it said still counts, and its template tells how it ended.
         worker.EndDescriptor = (int)Libc.SystemCall(Libc.CallPidfdOpen, (nuint)sender, 0, 0);
-        // Without the descriptor there is no sure way to kill it.
-        if (worker.EndDescriptor < 0)
-            return false;
         Runs(worker, worker.Wanted ?? new(0, 0, 0));
         return true;
     }
@@ -127,7 +125,7 @@ internal sealed unsafe partial class WorkerTable
         {
             _ = Libc.SystemCall(Libc.CallPidfdSignal, (nuint)fork.EndDescriptor, Libc.SignalKill, 0);
         }
-        else
+        else if (fork.ProcessId == 0)
         {
             // Its process is not known yet, or never came to be: it ends by itself when it finds its control socket closed.
             fork.CloseAll();

@@ -205,8 +205,11 @@ public sealed class TriggerTests
 
             await PutAsync(host, "inbox", JsonSerializer.Serialize(new { kind = "folder", endpoint = "scan", source = new { path = inbox } }));
             var run = await host.Driver.NextRunAsync(Cancellation);
-            await AdvanceAsync(host, TimeSpan.FromSeconds(1), async () => (await ShowAsync(host, "inbox")).GetProperty("state").GetString() == "failing", isQuietNeeded: false);
+            await AdvanceAsync(host, TimeSpan.FromSeconds(1), 
+                async () => Directory.GetFiles(inbox).Length <= 3 && (await ShowAsync(host, "inbox")).GetProperty("state").GetString() == "failing", isQuietNeeded: false);
             var shown = await ShowAsync(host, "inbox");
+            var looks = 0;
+            await AdvanceAsync(host, TimeSpan.FromSeconds(1), () => ++looks > 5, isQuietNeeded: false);
             var left = Directory.GetFiles(inbox).Length;
             var bodies = new List<string> { Encoding.UTF8.GetString(run.Body) };
             run.Release();

@@ -120,7 +120,7 @@ public sealed class InvocationJournalTests : IDisposable
 
         Assert.Equal(SlotCount, closed);
         var flushed = journal.FlushAsync(Cancellation);
-        while (_folder.Errors.Count == 0)
+        while (_folder.Errors.IsEmpty)
         {
             Cancellation.ThrowIfCancellationRequested();
             await Task.Yield();
@@ -251,7 +251,7 @@ public sealed class InvocationJournalTests : IDisposable
     }
 
     private Task<InvocationJournal> OpenAsync(long lastSequence = 0) =>
-        InvocationJournal.OpenAsync(JournalPath, ServerId, lastSequence, _ledger, _folder.Options, _folder.Time, _folder.Errors.Add);
+        InvocationJournal.OpenAsync(JournalPath, ServerId, lastSequence, _ledger, _folder.Options, _folder.Time, _folder.Errors.Enqueue);
 
     private Task<System.Collections.Immutable.ImmutableArray<Receipt>> ReceiptsAsync() =>
         _ledger.RecentAsync(TenantId.Default, null, int.MaxValue, Cancellation);

@@ -88,13 +88,13 @@ public sealed class PostgresAwayTests : IAsyncLifetime
         var openings = Enumerable.Range(1, 50).Select(i => Samples.Opening(i)).ToList();
         openings.ForEach(o => storage.Journal.Close(Samples.Receipt(storage.ServerId, storage.Journal.TryOpen(o), o)));
         var flushed = storage.Journal.FlushAsync(Cancellation);
-        while (_folder.Errors.Count == 0)
+        while (_folder.Errors.IsEmpty)
         {
             Cancellation.ThrowIfCancellationRequested();
             await Task.Yield();
         }
 
-        Assert.IsType<StoreUnavailableException>(_folder.Errors[0]);
+        Assert.IsType<StoreUnavailableException>(_folder.Errors.First());
         await Server.RestartAsync();
         while (!flushed.IsCompleted)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Dormouse.Core;
 using Microsoft.Extensions.Time.Testing;
@@ -17,13 +18,13 @@ internal sealed class TestFolder : IDisposable
 
     public CountingIds Ids { get; } = new();
 
-    public List<Exception> Errors { get; } = [];
+    public ConcurrentQueue<Exception> Errors { get; } = [];
 
     public StorageOptions Options { get; set; }
 
     public string File(string name) => Path.Combine(_path, name);
 
-    public Task<StorageSet> OpenAsync() => StorageSet.OpenAsync(Options, Time, Ids, Errors.Add, TestContext.Current.CancellationToken);
+    public Task<StorageSet> OpenAsync() => StorageSet.OpenAsync(Options, Time, Ids, Errors.Enqueue, TestContext.Current.CancellationToken);
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 }
