@@ -71,6 +71,19 @@ internal sealed class WorkerPools : IDisposable
         }
     }
 
+    /// <summary>The environment in this folder is built anew: workers of it that nobody has taken end.</summary>
+    public void GiveUp(string folder)
+    {
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));
+        foreach (var pool in _python.Values.Where(pool => pool.Place.Environment?.Value == name).ToArray())
+        {
+            if (!pool.Workers.TryClose())
+                continue;
+            _python.Remove(pool.Place);
+            pool.Dispose();
+        }
+    }
+
     /// <summary>A launcher is there (again).</summary>
     /// <param name="sandbox">What it found about sandboxes.</param>
     public void Open(SandboxReport sandbox)

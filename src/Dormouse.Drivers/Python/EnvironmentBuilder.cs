@@ -24,6 +24,8 @@ internal sealed class EnvironmentBuilder(ProcessDriverOptions options, Interpret
     {
         if (await interpreters.FindAsync(new PythonPlace(build.Python, null), cancellationToken) is not PythonInterpreter.Found found)
             return new BuildOutcome.Failed($"There is no Python {build.Python} here any more.", IsFault: true);
+        // Workers that wait in a sandbox see the folder that was there when they were started, and what is built now is another one.
+        inbox.Post(() => pools.GiveUp(build.Folder));
         var examination = new BuildExamination(build, options.Builds, line);
         return await builds.RunAsync(examination, PythonKinds.Builder(options, found.Path, build.Folder), cancellationToken) switch
         {
