@@ -205,7 +205,7 @@ public sealed class TriggerTests
 
             await PutAsync(host, "inbox", JsonSerializer.Serialize(new { kind = "folder", endpoint = "scan", source = new { path = inbox } }));
             var run = await host.Driver.NextRunAsync(Cancellation);
-            await AdvanceAsync(host, TimeSpan.FromSeconds(1), 
+            await AdvanceAsync(host, TimeSpan.FromSeconds(1),
                 async () => Directory.GetFiles(inbox).Length <= 3 && (await ShowAsync(host, "inbox")).GetProperty("state").GetString() == "failing", isQuietNeeded: false);
             var shown = await ShowAsync(host, "inbox");
             var looks = 0;
