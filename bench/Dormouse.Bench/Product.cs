@@ -53,6 +53,9 @@ internal sealed class Product : IAsyncDisposable
         return product;
     }
 
+    /// <summary>Its data folder.</summary>
+    public string Data => _data;
+
     public string Infer(string endpoint) => $"{Address}/v2/models/{endpoint}/infer";
 
     public async Task<JsonNode?> ApiAsync(HttpMethod method, string path, JsonNode? body = null)
@@ -96,6 +99,34 @@ internal sealed class Product : IAsyncDisposable
     /// <summary>Process ids of this server's workers.</summary>
     public IEnumerable<int> Workers() =>
         Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0 && IsWorker(id)).Order();
+
+    /// <summary>Private memory of the server, its launcher and all that they started, MB.</summary>
+    public double PrivateMb() =>
+        Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0 && IsOurs(id)).Sum(Private);
+
+    private static double Private(int process)
+    {
+        try
+        {
+            return Proc.Memory(process, "Private_Clean", "Private_Dirty");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return 0; // It has just ended.
+        }
+    }
+
+    private bool IsOurs(int process)
+    {
+        try
+        {
+            return IsBelow(process, _server.Id);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Socket paths of the workers that live now.</summary>
     public static string Socket(int worker)

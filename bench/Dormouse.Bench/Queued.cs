@@ -1,119 +1,98 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text.Json.Nodes;
-
 namespace Dormouse.Bench;
 
-/// <summary>Asynchronous invocations: how many a second are accepted durably, how many are run, and what the way through the queue adds to one.</summary>
+/// <summary>
+/// Asynchronous invocations: how many a second are accepted durably, how many are run, and what the way through the queue adds to one; on both stores, and beside job queues that a user
+/// could have taken. Everybody is asked by the same client over HTTP, one request an item.
+/// </summary>
 internal static class Queued
 {
     private const int Connections = 64;
-    private const int BodyBytes = 1024;
-    private const int DrainItems = 5_000;
-    private const int LatencyCalls = 200;
-    private const double Seconds = 6;
+    private static readonly int LatencyWarmUps = Quick.Or(20, 500);
+
+    private static readonly double Seconds = Quick.Or(1.0, 6.0);
+    private static readonly double WarmUpSeconds = Quick.Or(1.0, 6.0);
+    private static readonly int DrainItems = Quick.Or(2 * Connections, 80 * Connections);
+    private static readonly int LatencyCalls = Quick.Or(20, 200);
 
     public static async Task RunAsync(Report report, string root, IReadOnlyList<Subject> subjects)
     {
-        var subject = subjects[0];
-        await using var product = await Product.StartAsync(root, Fresh.Folder(), environment: [new("DORMOUSE_QUEUES__LIMIT", "1000000")]);
-        await product.DeployAsync(subject.Name, subject.Path);
-
-        // They fall due long after the benchmark: nothing runs while accepting is measured.
-        HttpRequestMessage Waiting() => Request(product, subject, "1h");
-        await Load.RunAsync(Waiting, Connections, 3);
-        var (perSecond, times) = await Load.RunAsync(Waiting, Connections, Seconds);
-        report.Add($"accepted durably, {Connections} connections, 1 KB", subject.Name, perSecond, "/s", ">= 10000", perSecond >= 10_000);
-        report.Add($"accepted durably, {Connections} connections, 1 KB, p99", subject.Name, times.P99, "ms");
-
-        await DrainAsync(report, product, subject);
-        await LatencyAsync(report, product, subject);
-    }
-
-    private static async Task DrainAsync(Report report, Product product, Subject subject)
-    {
-        // Paused by delay, so that accepting and draining do not share the measured time.
-        var due = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(15);
-        var each = DrainItems / Connections;
-        await Task.WhenAll(Enumerable.Range(0, Connections).Select(_ => Task.Factory.StartNew(
-            () =>
-            {
-                using var sample = Request(product, subject, "1s");
-                using var connection = RawConnection.Open(sample.RequestUri!, null);
-                for (var i = 0; i < each; i++)
-                {
-                    var delay = Math.Max(1, (int)(due - DateTimeOffset.UtcNow).TotalSeconds);
-                    var request = RawConnection.BytesAsync(Request(product, subject, string.Create(CultureInfo.InvariantCulture, $"{delay}s"))).GetAwaiter().GetResult();
-                    if (connection.Call(request) != 202)
-                    {
-                        throw new InvalidOperationException(connection.LastAnswer);
-                    }
-                }
-            },
-            TaskCreationOptions.LongRunning)));
-        var later = await DepthAsync(product, subject) - (Connections * each);
-        if (DateTimeOffset.UtcNow < due)
+        var postgres = PrivatePostgres.BinFolder is { } bin ? await PrivatePostgres.StartAsync(bin) : null;
+        await using var _ = postgres;
+        if (postgres is null)
         {
-            await Task.Delay(due - DateTimeOffset.UtcNow);
+            report.Note("PostgreSQL is not installed: Dormouse on it, pg-boss and graphile-worker are left out.");
         }
 
-        var clock = Stopwatch.StartNew();
-        while (await DepthAsync(product, subject) > later)
+        await MeasureAsync(report, "Dormouse, SQLite", () => ProductQueue.StartAsync(root, subjects[0], storage: null), perSecondMin: 10_000);
+
+        var (ofPeers, program) = (new List<double>(), QueuePeer.Program(root));
+        if (program is null)
         {
-            await Task.Delay(20);
+            report.Note("npm is absent: pg-boss, graphile-worker and BullMQ are left out.");
         }
-
-        report.Add("asynchronous invocations run", subject.Name, Connections * each / clock.Elapsed.TotalSeconds, "/s");
-    }
-
-    /// <summary>One at a time: from sending it until its answer is read, less what the same call takes while its caller waits.</summary>
-    private static async Task LatencyAsync(Report report, Product product, Subject subject)
-    {
-        List<double> queued = [], direct = [];
-        for (var i = -20; i < LatencyCalls; i++)
+        else
         {
-            var clock = Stopwatch.StartNew();
-            var accepted = JsonNode.Parse(await Load.SendAsync(product.Client, Request(product, subject, null)))!;
-            var result = new HttpRequestMessage(HttpMethod.Get, $"{product.Address}/api/v1/invocations/{accepted["id"]!.GetValue<string>()}/result?wait=30s");
-            result.Headers.Authorization = new("Bearer", product.Key);
-            await Load.SendAsync(product.Client, result);
-            var ofQueue = clock.Elapsed.TotalMilliseconds;
-            clock.Restart();
-            await Load.SendAsync(product.Client, subject.JsonRequest(product.Infer(subject.Name), product.Key));
-            if (i >= 0)
+            foreach (var kind in postgres is null ? Array.Empty<string>() : ["pg-boss", "graphile-worker"])
             {
-                queued.Add(ofQueue);
-                direct.Add(clock.Elapsed.TotalMilliseconds);
+                var address = await postgres!.DatabaseAsync(kind);
+                ofPeers.Add(await MeasureAsync(report, kind, () => QueuePeer.StartAsync(program, kind, address)));
+            }
+
+            if (File.Exists("/usr/bin/redis-server"))
+            {
+                await using var redis = await PrivateRedis.StartAsync("/usr/bin/redis-server");
+                ofPeers.Add(await MeasureAsync(report, "bullmq", () => QueuePeer.StartAsync(program, "bullmq", redis.Address)));
+            }
+            else
+            {
+                report.Note("Redis is not installed: BullMQ is left out.");
             }
         }
 
-        var added = new Samples(queued.Zip(direct, (q, d) => q - d));
-        report.Add("added by the queue, one at a time, p50", subject.Name, added.P50, "ms", "<= 5", added.P50 <= 5);
-        report.Add("added by the queue, one at a time, p99", subject.Name, added.P99, "ms");
+        if (postgres is not null)
+        {
+            var address = await postgres.DatabaseAsync("dormouse");
+            double? target = ofPeers.Count > 0 ? 1.5 * ofPeers.Max() : null;
+            await MeasureAsync(report, "Dormouse, PostgreSQL", () => ProductQueue.StartAsync(root, subjects[0], address), target);
+        }
     }
 
-    private static HttpRequestMessage Request(Product product, Subject subject, string? delay)
+    /// <summary>Returns how many a second it accepted.</summary>
+    private static async Task<double> MeasureAsync(Report report, string name, Func<Task<IQueue>> start, double? perSecondMin = null)
     {
-        var json = subject.Json;
-        var body = new byte[Math.Max(BodyBytes, json.Length)];
-        Array.Fill(body, (byte)' ');
-        json.CopyTo(body, 0);
-        var content = new ByteArrayContent(body);
-        content.Headers.ContentType = new("application/json");
-        var request = new HttpRequestMessage(HttpMethod.Post, product.Infer(subject.Name)) { Content = content };
-        request.Headers.Authorization = new("Bearer", product.Key);
-        request.Headers.Add("Dormouse-Mode", "async");
-        if (delay is not null)
+        await using var queue = await start();
+        await Load.RunAsync(queue.Later, Connections, WarmUpSeconds);
+        var (perSecond, times) = await Load.RunAsync(queue.Later, Connections, Seconds);
+        report.Add($"accepted durably, {Connections} connections, 1 KB", name, perSecond, "/s", perSecondMin is { } min ? $">= {min:F0}" : "", perSecondMin is null ? null : perSecond >= perSecondMin);
+        report.Add($"accepted durably, {Connections} connections, 1 KB, p50", name, times.P50, "ms");
+        report.Add($"accepted durably, {Connections} connections, 1 KB, p99", name, times.P99, "ms");
+
+        await queue.GoLiveAsync();
+        List<double> added = [];
+        for (var i = -LatencyWarmUps; i < LatencyCalls; i++)
         {
-            request.Headers.Add("Dormouse-Delay", delay);
+            var queued = await TimedAsync(queue.ThroughAsync);
+            var direct = await TimedAsync(queue.DirectAsync);
+            if (i >= 0)
+            {
+                added.Add(queued - direct);
+            }
         }
 
-        return request;
+        var isOurs = perSecondMin is not null;
+        var samples = new Samples(added);
+        report.Add("added by the queue, one at a time, p50", name, samples.P50, "ms", isOurs ? "<= 5" : "", isOurs ? samples.P50 <= 5 : null);
+        report.Add("added by the queue, one at a time, p99", name, samples.P99, "ms");
+
+        // After those that came alone: the way of an item is compiled by then, here and in the peers.
+        report.Add($"drained, {DrainItems} items that do nothing", name, DrainItems / await queue.DrainAsync(DrainItems, Connections), "/s");
+        return perSecond;
     }
 
-    private static async Task<long> DepthAsync(Product product, Subject subject)
+    private static async Task<double> TimedAsync(Func<Task> call)
     {
-        var queue = (await product.ApiAsync(HttpMethod.Get, $"/api/v1/endpoints/{subject.Name}"))!["queue"];
-        return queue is null ? 0 : queue["queued"]!.GetValue<long>() + queue["running"]!.GetValue<long>();
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        await call();
+        return clock.Elapsed.TotalMilliseconds;
     }
 }

@@ -8,12 +8,13 @@ from ._errors import SettingError
 _SIZE = re.compile(r"^(\d+)\s*(MiB|GiB|TiB|MB|GB|M|G)?$", re.IGNORECASE)
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_SECRET = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")
 _MIB = {"mib": 1, "m": 1, "gib": 1024, "g": 1024, "tib": 1024 * 1024}
 _CRON_WORDS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 
 #: Every setting, in the order in which they are listed.
-NAMES = ("memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "pip", "requirements",
-         "python", "system_packages", "environment", "isolation", "network", "schedule")
+NAMES = ("memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "frozen_for", "pip", "requirements",
+         "python", "system_packages", "environment", "secrets", "secret_files", "isolation", "network", "schedule")
 
 
 def check(settings, where):
@@ -62,10 +63,10 @@ def _whole(low, high):
 
 
 def _concurrency(value):
-    if value == "auto":
+    if value in ("auto", "unlimited"):
         return value
     if type(value) is not int or not 1 <= value <= 1000:
-        raise ValueError('a whole number from 1 to 1000 is needed, or "auto"')
+        raise ValueError('a whole number from 1 to 1000 is needed, "auto" or "unlimited"')
     return value
 
 
@@ -122,6 +123,31 @@ def _environment(value):
     return dict(value)
 
 
+def _secrets(value):
+    """Variable → name of the secret."""
+    if isinstance(value, str) or not isinstance(value, (list, tuple, dict)):
+        raise ValueError('a list of names is needed, like ["TOKEN", "VARIABLE=other-name"]')
+    pairs = value.items() if isinstance(value, dict) else [text.partition("=")[::2] if isinstance(text, str) and "=" in text else (text, text) for text in value]
+    for variable, name in pairs:
+        if not isinstance(variable, str) or not _NAME.match(variable):
+            raise ValueError("%r is no name of a variable: write it as VARIABLE=name" % (variable,))
+        if not isinstance(name, str) or not _SECRET.match(name):
+            raise ValueError("%r is no name of a secret" % (name,))
+    return dict(pairs)
+
+
+def _secret_files(value):
+    """Name of a file → name of the secret."""
+    if not isinstance(value, dict):
+        raise ValueError('a dict of names is needed, like {"service.json": "service-account"}')
+    for file, name in value.items():
+        if not isinstance(file, str) or not _SECRET.match(file):
+            raise ValueError("%r is no name of a file: letters, digits, _, - and . are allowed, and no folder" % (file,))
+        if not isinstance(name, str) or not _SECRET.match(name):
+            raise ValueError("%r is no name of a secret" % (name,))
+    return dict(value)
+
+
 def _network(value):
     if value not in ("none", "outbound"):
         raise ValueError('"none" and "outbound" are allowed')
@@ -129,8 +155,8 @@ def _network(value):
 
 
 def _isolation(value):
-    if value not in ("process", "sandbox"):
-        raise ValueError('"process" and "sandbox" are allowed')
+    if value not in ("process", "sandbox", "container"):
+        raise ValueError('"process", "sandbox" and "container" are allowed')
     return value
 
 
@@ -142,6 +168,7 @@ def _schedule(value):
 
 _CHECKS = {
     "memory": _memory, "cpu": _cpu, "concurrency": _concurrency, "min_instances": _whole(0, 10000), "max_instances": _whole(1, 10000),
-    "provisioned": _whole(0, 10000), "timeout": _duration, "idle_timeout": _duration, "pip": _strings, "requirements": _requirements,
-    "python": _python, "system_packages": _yes_or_no, "environment": _environment, "isolation": _isolation, "network": _network, "schedule": _schedule,
+    "provisioned": _whole(0, 10000), "timeout": _duration, "idle_timeout": _duration, "frozen_for": _duration, "pip": _strings, "requirements": _requirements,
+    "python": _python, "system_packages": _yes_or_no, "environment": _environment, "secrets": _secrets, "secret_files": _secret_files,
+    "isolation": _isolation, "network": _network, "schedule": _schedule,
 }

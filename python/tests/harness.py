@@ -59,6 +59,11 @@ class Fork(Instance):
         self.control.close()
         self.output.close()
 
+    def serve(self):
+        """Tells one that was made ahead to serve."""
+        self.control.sendall(b'{"type":"serve_fork"}')
+        return self.receive()
+
 
 class RunnerProcess(Instance):
     """``python3 -m dormouse.runner`` with a control socket as descriptor 3."""
@@ -107,11 +112,11 @@ class RunnerProcess(Instance):
             raise AssertionError("no hello but %r; its errors: %s" % (message, self.stderr()))
         return message
 
-    def serve(self, module="app.py", function=None, concurrency=1, memory_mib=512, environment=None):
+    def serve(self, module="app.py", function=None, concurrency=1, memory_mib=512, environment=None, secrets=None):
         """Says hello, assigns, and returns the next message."""
         self.hello()
         self.assign({"type": "serve_python", "folder_descriptor": 0, "module": module, "function": function, "concurrency": concurrency,
-                     "memory_mib": memory_mib, "environment": environment or {}})
+                     "memory_mib": memory_mib, "environment": environment or {}, "secrets": secrets})
         return self.receive()
 
     def template(self, module="app.py", function=None, concurrency=1, memory_mib=512, environment=None):
@@ -121,7 +126,7 @@ class RunnerProcess(Instance):
                      "memory_mib": memory_mib, "environment": environment or {}})
         return self.receive()
 
-    def fork(self, number=1, places=()):
+    def fork(self, number=1, places=(), waits=False):
         """A fork of the template, which has been told to fork and not been listened to yet."""
         fork = Fork(self, number)
         output_read, output_write = os.pipe()
@@ -131,7 +136,7 @@ class RunnerProcess(Instance):
             listener.bind(fork.path)
             listener.listen(8)
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fork.theirs.fileno(), output_write, listener.fileno()] + [place.fileno() for place in places]))]
-            self.control.sendmsg([json.dumps({"worker": number}).encode()], rights)
+            self.control.sendmsg([json.dumps({"worker": number, "waits": waits}).encode()], rights)
         finally:
             listener.close()
             fork.theirs.close()

@@ -19,6 +19,10 @@ class Scanning(RunnerCase):
         self.assertEqual(0, runner.wait())
         return message
 
+    def test_whom_it_reaches_is_read_too_and_may_be_computed(self):
+        message = self.scan("@app.function(network='outbound', isolation='sandbox')\ndef one(): pass\n@app.function(network=pick())\ndef two(): pass\n")
+        self.assertEqual([{"network": "outbound", "isolation": "sandbox"}, {}], [found["settings"] for found in message["functions"]])
+
     def test_decorators_are_read_without_running_the_file(self):
         message = self.scan("""
             import no_such_module

@@ -1,12 +1,23 @@
 """Templates and the instances forked from them."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 
 from .harness import PACKAGE, SECONDS, RunnerCase
+
+
+FAILING_HOOK = """
+    import dormouse
+    @dormouse.on_start
+    def start():
+        raise ValueError("no licence")
+    def handler(input):
+        pass
+"""
 
 
 class Templates(RunnerCase):
@@ -149,14 +160,7 @@ class Templates(RunnerCase):
         self.assertEqual(0, template.wait())
 
     def test_a_fork_whose_hook_fails_is_refused_with_the_reason(self):
-        template = self.template("""
-            import dormouse
-            @dormouse.on_start
-            def start():
-                raise ValueError("no licence")
-            def handler(input):
-                pass
-        """)
+        template = self.template(FAILING_HOOK)
         fork = template.fork()
         self.addCleanup(fork.close)
 
@@ -165,6 +169,83 @@ class Templates(RunnerCase):
         self.assertEqual("refused", refused["type"])
         self.assertIn("no licence", refused["reason"])
         self.assertEqual(("fork_ended", 1, 0), self.ended(template, "exit_code"))
+
+    def test_a_fork_made_ahead_runs_nothing_of_the_user_until_it_is_told_to_serve(self):
+        template = self.template("""
+            import dormouse, os, random
+            started = []
+            @dormouse.on_start
+            def start():
+                started.append(os.getpid())
+                print("started", flush=True)
+            def handler(input):
+                return [started, random.random()]
+        """)
+        spares = [self.waiting(template, number, places=[self.place_file()]) for number in (1, 2)]
+        for spare in spares:
+            self.assertEqual([], select.select([spare.output], [], [], 0)[0])
+
+        self.assertEqual(["python_ready"] * 2, [spare.serve()["type"] for spare in spares])
+
+        answers = [spare.call({}).json() for spare in spares]
+        self.assertEqual([[spare.process_id] for spare in spares], [answer[0] for answer in answers])
+        self.assertNotEqual(answers[0][1], answers[1][1])
+        self.assertEqual("started\n", spares[0].output.readline())
+
+    def test_forks_made_ahead_copy_what_the_first_call_of_another_wrote_to(self):
+        template = self.template("""
+            import resource
+            kept = [[number] for number in range(200000)]
+            def handler(input):
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+                for one in kept:
+                    one[0] += 1
+                return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        """)
+        first = self.fork(template, 1)
+        spare = self.waiting(template, 2)
+        faults = first.call({}).json()
+        self.assertEqual("fork_waits", spare.receive()["type"])  # Again: it has learned and copied.
+        late = self.waiting(template, 3)
+
+        self.assertEqual(["python_ready"] * 2, [fork.serve()["type"] for fork in (spare, late)])
+
+        self.assertGreater(faults, 500)
+        for fork in (spare, late):
+            self.assertLess(fork.call({}).json(), faults / 5)
+
+    def test_a_fork_made_ahead_ends_with_its_control_socket_and_its_template(self):
+        template = self.template("def handler(input): pass\n")
+        first, second = self.waiting(template, 1), self.waiting(template, 2)
+
+        first.control.close()
+
+        self.assertEqual(("fork_ended", 1, 0), self.ended(template, "exit_code"))
+        template.process.kill()
+        self.assertIsNone(second.receive())
+
+    def test_a_fork_made_ahead_whose_hook_fails_is_refused_when_it_is_taken(self):
+        template = self.template(FAILING_HOOK)
+
+        refused = self.waiting(template).serve()
+
+        self.assertIn("no licence", refused["reason"])
+        self.assertEqual(("fork_ended", 1, 0), self.ended(template, "exit_code"))
+
+    def test_an_instance_keeps_nothing_open_of_how_it_was_made(self):
+        template = self.template("""
+            import os
+            def handler(input):
+                return sorted(os.readlink("/proc/self/fd/" + entry) for entry in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + entry))
+        """)
+        fork, spare = self.fork(template, 1), self.waiting(template, 2)
+        fork.call({})
+        spare.receive()
+        spare.serve()
+
+        pipes = [place for place in spare.call({}).json() if place.startswith("pipe:")]
+
+        self.assertEqual(1, len(set(pipes)), pipes)  # Its output.
 
     def test_a_slot_and_limits_hold_in_a_fork(self):
         template = self.template("def handler(input): return len(input)\n", memory_mib=16)
@@ -206,6 +287,17 @@ class Templates(RunnerCase):
 
     def test_broken_code_is_refused_as_everywhere(self):
         self.assertIn("NameError", self.refusal("undefined\n"))
+
+    def waiting(self, template, number=1, **options):
+        """A fork that is made ahead and waits."""
+        fork = template.fork(number, waits=True, **options)
+        self.addCleanup(fork.close)
+        self.assertEqual(["forked", "fork_waits"], [fork.receive()["type"], fork.receive()["type"]])
+        return fork
+
+    def place_file(self):
+        self.place()
+        return self.placed
 
     def place(self):
         self.placed = tempfile.NamedTemporaryFile()

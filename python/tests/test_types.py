@@ -160,7 +160,7 @@ class Settings(unittest.TestCase):
 
     def test_mistakes_name_the_setting_the_value_and_what_is_allowed(self):
         for settings, words in (({"memory": "2GB"}, "memory is '2GB'; sizes are powers of two here"), ({"memory": 0}, "memory is 0; write it like"), ({"memry": 1}, "there is no setting 'memry'; the settings are memory,"),
-                                ({"cpu": 0}, "cpu is 0"), ({"cpu": True}, "cpu is True"), ({"concurrency": 0}, 'a whole number from 1 to 1000 is needed, or "auto"'), ({"timeout": "soon"}, "timeout is 'soon'; write it like"),
+                                ({"cpu": 0}, "cpu is 0"), ({"cpu": True}, "cpu is True"), ({"concurrency": 0}, 'a whole number from 1 to 1000 is needed, "auto" or "unlimited"'), ({"timeout": "soon"}, "timeout is 'soon'; write it like"),
                                 ({"timeout": -1}, "timeout is -1"), ({"python": 3.11}, "python is 3.11; write it like"), ({"python": "3.8"}, "3.9 is the oldest"), ({"pip": "numpy"}, "a list of requirements"),
                                 ({"pip": ["-r x"]}, "not an option of pip"), ({"requirements": "../x"}, "in the deployed folder"), ({"environment": {"A B": "x"}}, "no name of a variable"), ({"environment": {"A": 1}}, "value of A must be text"),
                                 ({"network": "all"}, '"none" and "outbound" are allowed'), ({"schedule": "daily"}, "five fields of cron"), ({"system_packages": 1}, "True or False"),

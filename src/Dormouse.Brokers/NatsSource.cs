@@ -33,15 +33,7 @@ internal sealed class NatsSource : IEventSource
     public static async Task<IEventSource> OpenAsync(Trigger trigger, TimeSpan ackWait, TimeProvider time, CancellationToken cancellationToken)
     {
         var url = new Uri(trigger.Value("url", ""));
-        var connection = new NatsConnection(new NatsOpts
-        {
-            Url = $"{url.Scheme}://{url.Authority[(url.Authority.LastIndexOf('@') + 1)..]}",
-            Name = "dormouse",
-            ConnectTimeout = ConnectTime,
-            // The runner opens the source anew: a connection that comes back by itself would hide that it was away.
-            MaxReconnectRetry = 0,
-            AuthOpts = SourceText.User(url) is { } user ? new NatsAuthOpts { Username = user, Password = SourceText.Password(trigger) } : new NatsAuthOpts { Token = SourceText.Password(trigger) },
-        });
+        var connection = new NatsConnection(Options(url, SourceText.Password(trigger.Source)));
         try
         {
             using var limit = new CancellationTokenSource(ConnectTime * 2, time);
@@ -63,6 +55,17 @@ internal sealed class NatsSource : IEventSource
             throw;
         }
     }
+
+    /// <param name="password">Of the address's user; without one it is a token.</param>
+    public static NatsOpts Options(Uri url, string? password) => new()
+    {
+        Url = $"{url.Scheme}://{url.Authority[(url.Authority.LastIndexOf('@') + 1)..]}",
+        Name = "dormouse",
+        ConnectTimeout = ConnectTime,
+        // Whoever uses the connection opens it anew: one that comes back by itself would hide that it was away.
+        MaxReconnectRetry = 0,
+        AuthOpts = SourceText.User(url) is { } user ? new NatsAuthOpts { Username = user, Password = password } : new NatsAuthOpts { Token = password },
+    };
 
     public async Task<ImmutableArray<SourceEvent>> ReceiveAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
     {

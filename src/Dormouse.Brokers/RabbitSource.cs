@@ -36,20 +36,7 @@ internal sealed class RabbitSource : IEventSource
     public static async Task<IEventSource> OpenAsync(Trigger trigger, TimeProvider time, IIdSource ids, CancellationToken cancellationToken)
     {
         var url = new Uri(trigger.Value("url", ""));
-        var factory = new ConnectionFactory
-        {
-            HostName = url.Host,
-            Port = url.Port < 0 ? AmqpTcpEndpoint.UseDefaultPort : url.Port,
-            VirtualHost = url.AbsolutePath.Length > 1 ? Uri.UnescapeDataString(url.AbsolutePath[1..]) : "/",
-            UserName = SourceText.User(url) ?? DefaultUser,
-            Password = SourceText.Password(trigger) ?? DefaultUser,
-            Ssl = { Enabled = url.Scheme == "amqps", ServerName = url.Host },
-            // The runner opens the source anew.
-            AutomaticRecoveryEnabled = false,
-            RequestedConnectionTimeout = ConnectTime,
-            ClientProvidedName = "dormouse",
-        };
-        var connection = await factory.CreateConnectionAsync(cancellationToken);
+        var connection = await Factory(url, SourceText.Password(trigger.Source)).CreateConnectionAsync(cancellationToken);
         try
         {
             var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -71,6 +58,20 @@ internal sealed class RabbitSource : IEventSource
             throw;
         }
     }
+
+    public static ConnectionFactory Factory(Uri url, string? password) => new()
+    {
+        HostName = url.Host,
+        Port = url.Port < 0 ? AmqpTcpEndpoint.UseDefaultPort : url.Port,
+        VirtualHost = url.AbsolutePath.Length > 1 ? Uri.UnescapeDataString(url.AbsolutePath[1..]) : "/",
+        UserName = SourceText.User(url) ?? DefaultUser,
+        Password = password ?? DefaultUser,
+        Ssl = { Enabled = url.Scheme == "amqps", ServerName = url.Host },
+        // Whoever uses the connection opens it anew.
+        AutomaticRecoveryEnabled = false,
+        RequestedConnectionTimeout = ConnectTime,
+        ClientProvidedName = "dormouse",
+    };
 
     public async Task<ImmutableArray<SourceEvent>> ReceiveAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
     {

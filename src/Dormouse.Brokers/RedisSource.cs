@@ -40,17 +40,7 @@ internal sealed class RedisSource : IEventSource
     public static async Task<IEventSource> OpenAsync(Trigger trigger, TimeSpan claimAfter, TimeProvider time, CancellationToken cancellationToken)
     {
         var url = new Uri(trigger.Value("url", ""));
-        var options = new ConfigurationOptions
-        {
-            EndPoints = { { url.Host, url.Port < 0 ? 6379 : url.Port } },
-            Ssl = url.Scheme == "rediss",
-            User = SourceText.User(url),
-            Password = SourceText.Password(trigger),
-            AbortOnConnectFail = true,
-            ConnectRetry = 1,
-            ClientName = "dormouse",
-        };
-        var connection = await ConnectionMultiplexer.ConnectAsync(options).WaitAsync(cancellationToken);
+        var connection = await ConnectionMultiplexer.ConnectAsync(Options(url, SourceText.Password(trigger.Source))).WaitAsync(cancellationToken);
         var source = new RedisSource(connection, trigger, claimAfter, time);
         try
         {
@@ -63,6 +53,17 @@ internal sealed class RedisSource : IEventSource
             throw;
         }
     }
+
+    public static ConfigurationOptions Options(Uri url, string? password) => new()
+    {
+        EndPoints = { { url.Host, url.Port < 0 ? 6379 : url.Port } },
+        Ssl = url.Scheme == "rediss",
+        User = SourceText.User(url),
+        Password = password,
+        AbortOnConnectFail = true,
+        ConnectRetry = 1,
+        ClientName = "dormouse",
+    };
 
     public async Task<ImmutableArray<SourceEvent>> ReceiveAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
     {

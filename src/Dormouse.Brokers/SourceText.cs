@@ -30,11 +30,17 @@ internal static class SourceText
 
         return url.UserInfo.Contains(':', StringComparison.Ordinal)
             ? "'url' holds a password, which everybody would see who sees the trigger; put it into a variable of the server's environment and name that in 'password_env'."
-            : PasswordFault(trigger);
+            : PasswordFault(trigger.Source);
     }
 
-    public static string? Password(Trigger trigger) => trigger.Source.TryGetValue(PasswordKey.Name, out var variable)
-        ? Environment.GetEnvironmentVariable(variable) ?? throw new IOException($"the server's environment has no variable '{variable}' (password_env)")
+    public static string? PasswordFault(IReadOnlyDictionary<string, string> source, string prefix = "") =>
+        source.TryGetValue(prefix + PasswordKey.Name, out var variable) && !variable.StartsWith(SecretPrefix, StringComparison.Ordinal)
+            ? $"'{prefix}{PasswordKey.Name}' is '{ShownText.Of(variable)}'; allowed is a name that begins with {SecretPrefix}."
+            : null;
+
+    /// <param name="prefix">Of the key's name, where a source has two passwords.</param>
+    public static string? Password(IReadOnlyDictionary<string, string> source, string prefix = "") => source.TryGetValue(prefix + PasswordKey.Name, out var variable)
+        ? Environment.GetEnvironmentVariable(variable) ?? throw new IOException($"the server's environment has no variable '{variable}' ({prefix}{PasswordKey.Name})")
         : null;
 
     public static string? User(Uri url) => url.UserInfo.Length > 0 ? Uri.UnescapeDataString(url.UserInfo) : null;
@@ -48,10 +54,5 @@ internal static class SourceText
         return fault is null;
     }
 
-    private static string? PasswordFault(Trigger trigger) =>
-        trigger.Source.TryGetValue(PasswordKey.Name, out var variable) && !variable.StartsWith(SecretPrefix, StringComparison.Ordinal)
-            ? $"'{PasswordKey.Name}' is '{ShownText.Of(variable)}'; allowed is a name that begins with {SecretPrefix}."
-            : null;
-
-    private static int Port(string scheme) => scheme switch { "redis" => 6379, "nats" => 4222, _ => 5672 };
+    private static int Port(string scheme) => scheme switch { "redis" => 6379, "nats" => 4222, "postgres" => 5432, "kafka" => 9092, _ => 5672 };
 }

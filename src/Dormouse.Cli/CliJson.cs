@@ -43,7 +43,7 @@ internal sealed record DoctorDocument(string Address, string AddressFrom, string
 
 /// <param name="Store">The database and its version.</param>
 /// <param name="Faults">What <c>check</c> found.</param>
-internal sealed record StorageDocument(string Store, int Files, long FileBytes, long? Rows, IReadOnlyList<string>? Faults);
+internal sealed record StorageDocument(string Store, int Files, long FileBytes, long? Rows, IReadOnlyList<string>? Faults, string? KeyFile = null);
 
 /// <param name="Done">What was done: "stopped", "loaded", "deleted", "revoked".</param>
 internal sealed record DoneDocument(string Name, string Done);

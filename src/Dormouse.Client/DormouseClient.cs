@@ -36,11 +36,13 @@ public sealed class DormouseClient : IDisposable
         Endpoints = new EndpointsClient(this);
         Usage = new UsageClient(this);
         Keys = new KeysClient(this);
+        Secrets = new SecretsClient(this);
         Blobs = new BlobUploader(this, _time);
         Invocations = new InvocationsClient(this);
         Queue = new QueueClient(this);
         Destinations = new DestinationsClient(this);
         Triggers = new TriggersClient(this);
+        Batches = new BatchesClient(this);
         Functions = new FunctionsClient(this);
         Environments = new EnvironmentsClient(this);
     }
@@ -53,6 +55,8 @@ public sealed class DormouseClient : IDisposable
 
     public KeysClient Keys { get; }
 
+    public SecretsClient Secrets { get; }
+
     public BlobUploader Blobs { get; }
 
     public InvocationsClient Invocations { get; }
@@ -62,6 +66,8 @@ public sealed class DormouseClient : IDisposable
     public DestinationsClient Destinations { get; }
 
     public TriggersClient Triggers { get; }
+
+    public BatchesClient Batches { get; }
 
     public FunctionsClient Functions { get; }
 

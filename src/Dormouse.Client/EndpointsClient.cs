@@ -114,9 +114,9 @@ public sealed class EndpointsClient
 
     /// <summary>The last lines that the endpoint's instances wrote; with <paramref name="follow"/> also those to come, until cancelled.</summary>
     public async IAsyncEnumerable<LogLine> LogsAsync(
-        string name, int tail = 100, bool follow = false, string? invocation = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        string name, int? tail = null, bool follow = false, string? invocation = null, string? since = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var path = string.Create(CultureInfo.InvariantCulture, $"{Path(name)}/logs?tail={tail}&follow={(follow ? "true" : "false")}{(invocation is null ? "" : "&invocation=" + DormouseClient.Escape(invocation))}");
+        var path = string.Create(CultureInfo.InvariantCulture, $"{Path(name)}/logs?follow={(follow ? "true" : "false")}{(invocation is null ? "" : "&invocation=" + DormouseClient.Escape(invocation))}{(since is null ? "" : "&since=" + DormouseClient.Escape(since))}{(tail is null ? "" : $"&tail={tail}")}");
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         using var response = await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
         await _client.ThrowIfRefusedAsync(response, cancellationToken).ConfigureAwait(false);

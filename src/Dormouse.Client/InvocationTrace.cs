@@ -11,6 +11,9 @@ namespace Dormouse.Client;
 public sealed record InvocationTrace(
     string? InvocationId, string? Kind, string? Cause, string? Rung, double? QueueMs, double? StartMs, double? LoadMs, double? RunMs)
 {
+    /// <summary>Why the start took no better rung: "pool_empty", "no_template", …; null when it took the best, or there was no start.</summary>
+    public string? RungReason { get; init; }
+
     public static InvocationTrace Of(HttpResponseMessage response)
     {
         ArgumentNullException.ThrowIfNull(response);
@@ -24,7 +27,10 @@ public sealed record InvocationTrace(
             Duration(timing, "queue"),
             Duration(timing, "start"),
             Duration(timing, "load"),
-            Duration(timing, "run"));
+            Duration(timing, "run"))
+        {
+            RungReason = Parameter(start, "why"),
+        };
     }
 
     private static string? First(HttpResponseMessage response, string header) =>

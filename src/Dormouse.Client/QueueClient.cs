@@ -31,6 +31,29 @@ public sealed class QueueClient
     public Task<ReceiptInfo> RedriveAsync(string invocationId, CancellationToken cancellationToken = default) =>
         _client.SendAsync(HttpMethod.Post, Path(invocationId) + "/redrive", null, ControlJson.Default.ReceiptInfo, cancellationToken);
 
+    /// <summary>Replaces the body of one that ended without success; <see cref="RedriveAsync"/> then runs it.</summary>
+    /// <param name="body">As it is sent to the endpoint, byte for byte, with the headers that describe it (Content-Type and the like).</param>
+    public Task<ReceiptInfo> ReplaceBodyAsync(string invocationId, HttpContent body, CancellationToken cancellationToken = default) =>
+        _client.SendAsync(HttpMethod.Put, Path(invocationId) + "/body", body, ControlJson.Default.ReceiptInfo, cancellationToken);
+
+    /// <summary>Changes headers and query of one that ended without success.</summary>
+    public Task<ReceiptInfo> ChangeRequestAsync(string invocationId, RequestPatch patch, CancellationToken cancellationToken = default) => _client.SendAsync(
+        HttpMethod.Patch, Path(invocationId) + "/request", patch, ControlJson.Default.RequestPatch, ControlJson.Default.ReceiptInfo, cancellationToken);
+
+    /// <summary>What its endpoint gets, without the body.</summary>
+    /// <param name="beforeEdit">As it was before this edit (<see cref="QueueEditInfo.Number"/>; 1 = as it was accepted); null = as it is.</param>
+    public Task<QueuedRequestInfo> RequestAsync(string invocationId, int? beforeEdit = null, CancellationToken cancellationToken = default) =>
+        _client.GetAsync(Path(invocationId) + "/request" + Before(beforeEdit), ControlJson.Default.QueuedRequestInfo, cancellationToken);
+
+    /// <summary>Its body as it was sent.</summary>
+    /// <param name="beforeEdit">As of <see cref="RequestAsync"/>.</param>
+    /// <returns>Headers are here, the body streams; the caller disposes it.</returns>
+    public async Task<HttpResponseMessage> BodyAsync(string invocationId, int? beforeEdit = null, CancellationToken cancellationToken = default)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, Path(invocationId) + "/body" + Before(beforeEdit));
+        return await _client.SendAsync(request, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>One page, newest first.</summary>
     /// <param name="endpoint">Name, or id of a deleted one; null = all.</param>
     /// <param name="state">As in <see cref="QueueInfo.State"/>; null = all.</param>
@@ -53,6 +76,8 @@ public sealed class QueueClient
         ControlJson.Default.RedriveRequest, ControlJson.Default.RedriveAnswer, cancellationToken);
 
     private static string Path(string invocationId) => "api/v1/invocations/" + DormouseClient.Escape(invocationId);
+
+    private static string Before(int? edit) => edit is { } number ? string.Create(CultureInfo.InvariantCulture, $"?before={number}") : "";
 
     private static string Wait(TimeSpan wait) => wait <= TimeSpan.Zero ? "" : string.Create(CultureInfo.InvariantCulture, $"?wait={(long)wait.TotalMilliseconds}ms");
 }

@@ -9,6 +9,7 @@ using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
 using Dormouse.Drivers.Python;
+using Dormouse.Drivers.Snapshots;
 using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 using Microsoft.Extensions.Logging;
@@ -35,6 +36,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
     private readonly RevisionTemplates _templates;
+    private readonly RevisionSnapshots _snapshots;
+    private readonly PlacementTrials _trials;
     private readonly CancellationTokenSource _ending = new();
     private IInstanceObserver? _observer;
     private LauncherSession? _session;
@@ -43,6 +46,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private Task _finding = Task.CompletedTask;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
+    private volatile ProbeResult? _snapshotsWork;
     private bool _isDisposed;
 
     public ProcessDriver(ProcessDriverOptions options, TimeProvider time, ILogger<ProcessDriver> logger)
@@ -55,7 +59,9 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox = new(logger);
         _interpreters = new(options, time);
         _pools = new(options, (owner, limits, kind) => _session?.Spawn(owner, limits, kind), worker => _session?.Kill(worker), work => _inbox.Post(work), Find, time, logger);
-        _templates = new(options, this, work => _inbox.Post(work), logger);
+        _snapshots = new(options, this, work => _inbox.Post(work), logger);
+        _templates = new(options, this, _snapshots, work => _inbox.Post(work), logger);
+        _trials = new(_pools.Isolation, BeginTrial, worker => _inbox.Post(() => _session?.Kill(worker)), time);
         _inspector = new(options, options.InspectionsAtOnceMax, _pools, _inbox, time);
         _builds = new(options, options.Builds.AtOnceMax, _pools, _inbox, time);
         Environments = new EnvironmentBuilder(options, _interpreters, _builds, _pools, _inbox);
@@ -73,6 +79,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     RevisionTemplates IInstanceHost.Templates => _templates;
 
+    RevisionSnapshots IInstanceHost.Snapshots => _snapshots;
+
     LauncherSession? IInstanceHost.Session => _session;
 
     // Not null: nothing is started before the driver is open.
@@ -87,6 +95,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
             throw new InvalidOperationException("The driver is open already.");
         _observer = observer;
         Directory.CreateDirectory(_options.RunFolder);
+        SecretFolders.Sweep(_options.RunFolder);
         _working ??= _inbox.RunAsync();
         _inbox.Post(_pools.FindOwn);
         await _supervisor.OpenAsync(cancellationToken);
@@ -113,15 +122,40 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         run.Stop(reason);
     });
 
+    public void Freeze(InstanceId instance, long turn) => _inbox.Post(() => _runs.GetValueOrDefault(instance)?.Freeze(turn));
+
+    public void Thaw(InstanceId instance, long turn) => _inbox.Post(() => _runs.GetValueOrDefault(instance)?.Thaw(turn));
+
     public void Expect(RevisionSpec spec) => _inbox.Post(() => _pools.Expect(spec));
 
-    public void Forget(EndpointId endpoint) => _inbox.Post(() => _templates.Forget(endpoint));
+    public void Forget(EndpointId endpoint) => _inbox.Post(() =>
+    {
+        _templates.Forget(endpoint);
+        _snapshots.Forget(endpoint);
+    });
 
     public TemplateReport? Template(RevisionId revision) => _templates.Report(revision);
 
+    public SnapshotReport? Snapshot(RevisionId revision) => _snapshots.Report(revision);
+
     public IsolationLevel IsolationOf(RevisionSpec spec) => _pools.Isolation.Of(spec);
 
-    public string? IsolationRefusal(RevisionSpec spec) => _pools.Isolation.Refusal(IsolationOf(spec));
+    public string? IsolationRefusal(RevisionSpec spec) => _pools.Isolation.Refusal(_pools.Isolation.PlacementOf(spec));
+
+    public Task<ProbeResult?> TryNetworkAsync(CancellationToken cancellationToken) => _trials.NetworkAsync(cancellationToken);
+
+    public Task<ProbeResult?> TryContainerAsync(CancellationToken cancellationToken) => _trials.ContainerAsync(cancellationToken);
+
+    /// <summary>Once it has worked it is not tried again.</summary>
+    public async Task<ProbeResult?> TrySnapshotAsync(CancellationToken cancellationToken)
+    {
+        if (_snapshotsWork is { } known)
+            return known;
+        var tried = await new SnapshotTrial(_options, this, work => _inbox.Post(work)).RunAsync(cancellationToken);
+        if (tried is { Works: true })
+            _snapshotsWork = tried;
+        return tried;
+    }
 
     public Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
@@ -162,8 +196,10 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (_working is not null)
             await _working;
         await _finding;
+        await _snapshots.Reading;
         _pools.Dispose();
         _templates.Dispose();
+        _snapshots.Dispose();
         _interpreters.Dispose();
         _ending.Dispose();
         RemoveSockets();
@@ -190,6 +226,14 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     void IInstanceHost.Gone(InstanceId instance) => Forget(instance);
 
     void IInstanceHost.GoneAfterSweep(InstanceId instance) => _unswept.Add(instance);
+
+    private bool BeginTrial(PlacementTrial trial, Placement placement, Action<Worker> started) => _inbox.Post(() =>
+    {
+        if (_session?.Spawn(trial, new(_options.PoolMemoryBytes, 0, _options.ProcessesMax), Isolation.Place(_pools.ModelKind, placement, _options)) is { } worker)
+            started(worker);
+        else
+            trial.NoLauncher();
+    });
 
     private void Forget(InstanceId instance)
     {

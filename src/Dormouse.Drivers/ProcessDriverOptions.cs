@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Drivers;
@@ -23,6 +24,9 @@ public sealed record ProcessDriverOptions
 
     /// <summary>Size of a sandbox's <c>/tmp</c> and of its <c>/dev/shm</c>, bytes each. Default 256 MiB.</summary>
     public long ScratchBytes { get; init; } = 256L << 20;
+
+    /// <summary>IPv4 networks that are not of the public internet and that sandboxed instances with a way to the network may reach all the same. Default none.</summary>
+    public ImmutableArray<IPNetwork> AllowNetworks { get; init; } = [];
 
     /// <summary>Generic workers kept ready. Default 2, 0 to 100; 0 = every start waits for a process of its own.</summary>
     public int PoolSize { get; init; } = 2;
@@ -53,6 +57,24 @@ public sealed record ProcessDriverOptions
 
     /// <summary>A template that nobody was forked from for this long, and whose forks have all ended, ends. Default 15 minutes.</summary>
     public TimeSpan TemplateIdleTime { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Forks of each template that are kept ready to become instances. Default 1, 0 to 16; 0 = a start waits for its fork.</summary>
+    public int SpareForks { get; init; } = 1;
+
+    /// <summary>Folder of the snapshots of templates; null = none are taken.</summary>
+    public string? SnapshotsFolder { get; init; }
+
+    /// <summary>What all snapshots may take on disk, bytes; 0 = none are taken. Default 0.</summary>
+    public long SnapshotBytesMax { get; init; }
+
+    /// <summary>CRIU: a program below /usr, or the folder of a system of its own that has it; null = this machine's, if it has one.</summary>
+    public string? Criu { get; init; }
+
+    /// <summary>A template is written down when it has not been used for this long. Default 10 s.</summary>
+    public TimeSpan SnapshotDelay { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Loads shorter than this are not worth a snapshot: a restore takes about 100 ms too. Default 200 ms.</summary>
+    public TimeSpan SnapshotLoadTimeMin { get; init; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Further interpreters, paths or names: they count beside those of PATH.</summary>
     public ImmutableArray<string> PythonInterpreters { get; init; } = [];

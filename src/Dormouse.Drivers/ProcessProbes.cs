@@ -39,6 +39,7 @@ internal static class ProcessProbes
             probes.Add(Sandbox(hello.Sandbox, isolation.Default));
             foreach (var missing in hello.Sandbox.Missing)
                 probes.Add(new("sandbox", Works: false, missing));
+            probes.Add(Freezer(hello.Freezer));
         }
 
         return probes.ToImmutable();
@@ -49,6 +50,13 @@ internal static class ProcessProbes
         { Works: false } => new("sandbox", Works: false, $"instances run as plain processes of this user: {report.Reason}"),
         _ when level == IsolationLevel.Process => new("sandbox", Works: true, "works, and workers.isolation says that instances run as plain processes"),
         _ => new("sandbox", Works: true, "instances have users, mounts, processes and a network of their own, and a filter of system calls"),
+    };
+
+    private static ProbeResult Freezer(FreezerReport report) => report switch
+    {
+        { Works: false } => new("freezer", Works: false, $"frozen_for has no effect, idle instances are stopped at once: {report.Reason}"),
+        { HasSwap: true } => new("freezer", Works: true, "idle instances can be frozen (frozen_for), and their memory is pushed out to the swap of this machine: they come back as slowly as it is"),
+        _ => new("freezer", Works: true, "idle instances can be frozen (frozen_for); this machine has no swap, so they keep their memory"),
     };
 
     private static ProbeResult Program(string name, string build, string detail) =>

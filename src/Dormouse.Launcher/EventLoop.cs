@@ -19,11 +19,20 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
     /// <summary>Where the kernel cannot tell that a process has ended.</summary>
     private const int BlindMilliseconds = 20;
 
+    /// <summary>What of a worker has something to be read.</summary>
+    private enum Source
+    {
+        Control,
+        Output,
+        Uplink,
+        Door,
+    }
+
     private const int StandardInput = 0;
     private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(15);
 
     private readonly List<Libc.PollEntry> _entries = [];
-    private readonly List<(WorkerProcess Worker, bool IsControl)> _sources = [];
+    private readonly List<(WorkerProcess Worker, Source Kind)> _sources = [];
 
     /// <summary>Runs until the server is gone and nothing of the workers is left.</summary>
     public void Run()
@@ -82,8 +91,12 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
         var timeout = workers.IsClearing || server.HasEnded ? ClearingMilliseconds : IdleMilliseconds;
         foreach (var worker in workers.Workers)
         {
-            AddWorker(worker, worker.Control, isControl: true);
-            AddWorker(worker, worker.Output, isControl: false);
+            AddWorker(worker, worker.Control, Source.Control);
+            AddWorker(worker, worker.Output, Source.Output);
+            AddWorker(worker, worker.Uplink?.Ready ?? -1, Source.Uplink);
+            AddWorker(worker, worker.Door, Source.Door);
+            if (worker.Snapshot is { EndDescriptor: >= 0 and var end })
+                Add(end);
             if (worker.Lines.OwesNote)
                 timeout = Math.Min(timeout, (int)LineCutter.Window.TotalMilliseconds);
             // The end of a fork is its template's to tell: until it has, the descriptor would stay readable.
@@ -105,27 +118,31 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
     private void Add(int descriptor, bool alsoOut = false) =>
         _entries.Add(new() { Descriptor = descriptor, Wanted = (short)(Libc.PollIn | (alsoOut ? Libc.PollOut : 0)) });
 
-    private void AddWorker(WorkerProcess worker, int descriptor, bool isControl)
+    private void AddWorker(WorkerProcess worker, int descriptor, Source kind)
     {
         if (descriptor < 0)
             return;
         while (_sources.Count < _entries.Count)
             _sources.Add(default);
         Add(descriptor);
-        _sources.Add((worker, isControl));
+        _sources.Add((worker, kind));
     }
 
     private void ReadWorkers()
     {
         for (var i = 0; i < _sources.Count; i++)
         {
-            var (worker, isControl) = _sources[i];
+            var (worker, kind) = _sources[i];
             if (worker is null || !Seen(i))
                 continue;
-            if (isControl && worker.Control >= 0)
+            if (kind == Source.Control && worker.Control >= 0)
                 workers.ReadControl(worker);
-            else if (!isControl && worker.Output >= 0)
+            else if (kind == Source.Output && worker.Output >= 0)
                 workers.ReadOutput(worker);
+            else if (kind == Source.Uplink)
+                workers.ReadUplink(worker);
+            else if (kind == Source.Door && worker.Door >= 0)
+                workers.ReadDoor(worker);
         }
     }
 

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dormouse.Launcher;
+using Dormouse.Launcher.Containers;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Launcher.Limits;
+using Dormouse.Launcher.Networking;
 using Dormouse.Launcher.Sandboxing;
 using Dormouse.Launcher.Workers;
 using Dormouse.Protocol.Launching;
@@ -28,10 +30,11 @@ using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
 var spawner = new Spawner();
 OwnNamespaces.Enter(args, spawner);
 var limiter = new LimiterProbe(CgroupFolders.OfThisProcess(), cgroupName, spawner).Choose();
+var runFolder = Path.GetDirectoryName(Path.GetFullPath(socketPath)) ?? "/";
 int listener;
 try
 {
-    ProcessSetup.Sweep(limiter, Path.GetDirectoryName(Path.GetFullPath(socketPath)) ?? "/", time);
+    ProcessSetup.Sweep(limiter, runFolder, time);
     listener = Descriptors.ListenOn(socketPath);
 }
 catch (Exception exception) when (exception is ArgumentException or System.ComponentModel.Win32Exception or IOException or UnauthorizedAccessException)
@@ -51,9 +54,20 @@ if (accepted)
         ? limiter.Notes
         : [.. limiter.Notes, "A worker that hangs may outlive a killed launcher: install setpriv (package util-linux, 2.33 or later)."];
     var sandbox = new SandboxProbe(limiter, spawner, cgroupName).Choose(out var report);
-    server.Send(new LauncherHello(Environment.ProcessId, limiter.Word, notes) { Build = RuntimeFeature.IsDynamicCodeSupported ? "jit" : "aot", Sandbox = report });
-    var workers = new WorkerTable(limiter, spawner, sandbox, time, server.Send, () => server.IsCongested);
+    var freezer = new FreezerProbe(limiter, spawner).Choose();
+    var uplinks = UplinkPrograms.Find(out var noNetwork);
+    ContainerHouse? containers = null;
+    if (ContainerRuntime.Find(limiter, out var noContainer) is { } runtime)
+    {
+        ContainerHouse.Sweep(spawner, runtime, runFolder);
+        containers = new(spawner, runtime, runFolder, cgroupName);
+    }
+
+    report = report with { NoNetwork = noNetwork, NoContainer = noContainer };
+    server.Send(new LauncherHello(Environment.ProcessId, limiter.Word, notes) { Build = RuntimeFeature.IsDynamicCodeSupported ? "jit" : "aot", Sandbox = report, Freezer = freezer });
+    var workers = new WorkerTable(limiter, spawner, sandbox, containers, uplinks, time, server.Send, () => server.IsCongested);
     new EventLoop(server, workers, stop, time).Run();
+    containers?.Close();
 }
 
 (limiter as CgroupLimiter)?.RemoveBases();

@@ -5,7 +5,7 @@ public static class DormouseHeaders
 {
     public const string InvocationId = "Dormouse-Invocation-Id";
 
-    /// <summary><c>warm | queued | cold; cause=…; rung=…</c></summary>
+    /// <summary><c>warm | queued | cold; cause=…; rung=…; why=…</c></summary>
     public const string Start = "Dormouse-Start";
 
     /// <summary>Caller → gateway: until when the answer is of use, a duration from now or an RFC 3339 time.</summary>

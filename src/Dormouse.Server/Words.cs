@@ -1,3 +1,4 @@
+using Dormouse.Core.Batches;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
@@ -28,6 +29,32 @@ internal static class Words
         Outcome.ServerLost => "server_lost",
         Outcome.Failed => "failed",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
+    };
+
+    public static string Of(BatchState state) => state switch
+    {
+        BatchState.Running => "running",
+        BatchState.Paused => "paused",
+        BatchState.Failed => "failed",
+        BatchState.Cancelled => "cancelled",
+        BatchState.Done => "done",
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(BatchFormat format) => format switch
+    {
+        BatchFormat.Lines => "lines",
+        BatchFormat.Csv => "csv",
+        BatchFormat.Files => "files",
+        _ => throw new ArgumentOutOfRangeException(nameof(format), format, null),
+    };
+
+    public static string Of(BatchPlace place) => place switch
+    {
+        BatchPlace.Uploaded => "uploaded",
+        BatchPlace.Server => "server",
+        BatchPlace.Bucket => "bucket",
+        _ => throw new ArgumentOutOfRangeException(nameof(place), place, null),
     };
 
     public static string Of(ReceiptLine line) => line switch
@@ -67,6 +94,21 @@ internal static class Words
         Rung.Thaw => "thaw",
         Rung.Restore => "restore",
         _ => throw new ArgumentOutOfRangeException(nameof(rung), rung, null),
+    };
+
+    public static string Of(RungReason reason) => reason switch
+    {
+        RungReason.PoolEmpty => "pool_empty",
+        RungReason.NoTemplate => "no_template",
+        RungReason.TemplateStarting => "template_starting",
+        RungReason.TemplateRefused => "template_refused",
+        RungReason.ForkFailed => "fork_failed",
+        RungReason.TemplatesOff => "templates_off",
+        RungReason.FreezeRefused => "freeze_refused",
+        RungReason.ThawFailed => "thaw_failed",
+        RungReason.RestoreFailed => "restore_failed",
+        RungReason.SnapshotRefused => "snapshot_refused",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, null),
     };
 
     public static string Of(StopReason reason) => reason switch
@@ -173,7 +215,18 @@ internal static class Words
         InstanceState.Ready => "ready",
         InstanceState.Draining => "draining",
         InstanceState.Stopping => "stopping",
+        InstanceState.Frozen => "frozen",
+        InstanceState.Waiting => "waiting",
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, null),
+    };
+
+    public static string Of(HoldReason reason) => reason switch
+    {
+        HoldReason.Memory => "memory",
+        HoldReason.Cpu => "cpu",
+        HoldReason.StartsAtOnce => "starts_at_once",
+        HoldReason.StartRate => "starts_per_second",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, null),
     };
 
     public static string Of(StartFailureKind kind) => kind switch

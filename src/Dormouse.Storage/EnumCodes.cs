@@ -1,10 +1,12 @@
-using System.Collections.Frozen;
+using System.Runtime.CompilerServices;
+using Dormouse.Core.Batches;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Rollouts;
+using Dormouse.Core.Sharing;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage;
@@ -16,25 +18,61 @@ namespace Dormouse.Storage;
 internal sealed class EnumCodes<T>
     where T : struct, Enum
 {
-    private readonly FrozenDictionary<T, (byte Code, string Text)> _byValue;
-    private readonly FrozenDictionary<byte, T> _byCode;
-    private readonly FrozenDictionary<string, T> _byText;
+    // A few rows, looked through: a dictionary of each enumeration is code of its own that the runtime compiles while somebody waits for the port.
+    private readonly (T Value, byte Code, string Text)[] _rows;
 
-    public EnumCodes(params (T Value, byte Code, string Text)[] rows)
-    {
-        _byValue = rows.ToFrozenDictionary(r => r.Value, r => (r.Code, r.Text));
-        _byCode = rows.ToFrozenDictionary(r => r.Code, r => r.Value);
-        _byText = rows.ToFrozenDictionary(r => r.Text, r => r.Value, StringComparer.Ordinal);
-    }
+    public EnumCodes(params (T Value, byte Code, string Text)[] rows) => _rows = rows;
 
-    public byte Code(T value) => _byValue[value].Code;
+    public byte Code(T value) => Row(value).Code;
 
-    public string Text(T value) => _byValue[value].Text;
+    public string Text(T value) => Row(value).Text;
 
     public T Value(string text) =>
-        _byText.TryGetValue(text, out var value) ? value : throw new InvalidDataException($"'{text}' is no stored {typeof(T).Name} that this version knows.");
+        TryValue(text, out var value) ? value : throw new InvalidDataException($"'{text}' is no stored {typeof(T).Name} that this version knows.");
 
-    public bool TryValue(byte code, out T value) => _byCode.TryGetValue(code, out value);
+    public bool TryValue(byte code, out T value)
+    {
+        foreach (ref readonly var row in _rows.AsSpan())
+        {
+            if (row.Code == code)
+            {
+                value = row.Value;
+                return true;
+            }
+        }
+
+        value = default;
+        return false;
+    }
+
+    public bool TryValue(string text, out T value)
+    {
+        foreach (ref readonly var row in _rows.AsSpan())
+        {
+            if (row.Text == text)
+            {
+                value = row.Value;
+                return true;
+            }
+        }
+
+        value = default;
+        return false;
+    }
+
+    private (T Value, byte Code, string Text) Row(T value)
+    {
+        foreach (ref readonly var row in _rows.AsSpan())
+        {
+            // Not Equals: a comparer of each enumeration would have to be made.
+            if (Unsafe.BitCast<T, int>(row.Value) == Unsafe.BitCast<T, int>(value))
+            {
+                return row;
+            }
+        }
+
+        throw new InvalidOperationException($"{typeof(T).Name} {value} has no stored form.");
+    }
 }
 
 /// <summary>Code 0 is kept for "none", unless said otherwise.</summary>
@@ -71,6 +109,18 @@ internal static class Codes
         (Rung.Thaw, 4, "thaw"),
         (Rung.Restore, 5, "restore"));
 
+    public static readonly EnumCodes<RungReason> RungReasons = new(
+        (RungReason.PoolEmpty, 1, "pool_empty"),
+        (RungReason.NoTemplate, 2, "no_template"),
+        (RungReason.TemplateStarting, 3, "template_starting"),
+        (RungReason.TemplateRefused, 4, "template_refused"),
+        (RungReason.ForkFailed, 5, "fork_failed"),
+        (RungReason.TemplatesOff, 6, "templates_off"),
+        (RungReason.FreezeRefused, 7, "freeze_refused"),
+        (RungReason.ThawFailed, 8, "thaw_failed"),
+        (RungReason.RestoreFailed, 9, "restore_failed"),
+        (RungReason.SnapshotRefused, 10, "snapshot_refused"));
+
     public static readonly EnumCodes<RevisionState> RevisionStates = new(
         (RevisionState.Verifying, 1, "verifying"),
         (RevisionState.Ready, 2, "ready"),
@@ -92,6 +142,13 @@ internal static class Codes
         (QueueState.Cancelled, 6, "cancelled"),
         (QueueState.Expired, 7, "expired"));
 
+    public static readonly EnumCodes<BatchState> BatchStates = new(
+        (BatchState.Running, 1, "running"), (BatchState.Paused, 2, "paused"), (BatchState.Failed, 3, "failed"), (BatchState.Cancelled, 4, "cancelled"), (BatchState.Done, 5, "done"));
+
+    public static readonly EnumCodes<BatchFormat> BatchFormats = new((BatchFormat.Lines, 1, "lines"), (BatchFormat.Csv, 2, "csv"), (BatchFormat.Files, 3, "files"));
+
+    public static readonly EnumCodes<BatchPlace> BatchPlaces = new((BatchPlace.Uploaded, 1, "uploaded"), (BatchPlace.Server, 2, "server"), (BatchPlace.Bucket, 3, "bucket"));
+
     public static readonly EnumCodes<DeliveryState> DeliveryStates = new(
         (DeliveryState.Pending, 1, "pending"), (DeliveryState.Delivered, 2, "delivered"), (DeliveryState.Dead, 3, "dead"));
 
@@ -99,6 +156,8 @@ internal static class Codes
 
     /// <summary>In order of the queue: the numbers are compared in the database.</summary>
     public static readonly EnumCodes<QueuePriority> Priorities = new((QueuePriority.High, 1, "high"), (QueuePriority.Normal, 2, "normal"), (QueuePriority.Low, 3, "low"));
+
+    public static readonly EnumCodes<SharedKind> SharedKinds = new((SharedKind.Endpoint, 1, "endpoint"), (SharedKind.Key, 2, "key"), (SharedKind.Trigger, 3, "trigger"));
 
     public static readonly EnumCodes<HandoverState> HandoverStates = new(
         (HandoverState.Waiting, 1, "waiting"),

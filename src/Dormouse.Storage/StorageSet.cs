@@ -1,14 +1,19 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Batches;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Pipelines;
 using Dormouse.Core.Queues;
+using Dormouse.Core.Secrets;
+using Dormouse.Core.Sharing;
 using Dormouse.Core.Usage;
 using Dormouse.Storage.Blobs;
 using Dormouse.Storage.Journal;
 using Dormouse.Storage.Postgres;
+using Dormouse.Storage.Sealing;
 using Dormouse.Storage.Sql;
 using Dormouse.Storage.Sqlite;
 
@@ -39,9 +44,17 @@ public sealed class StorageSet : IAsyncDisposable
 
     public IDestinationStore Destinations => _store.Destinations;
 
+    public ISecretStore Secrets => _store.Secrets;
+
     public ITriggerStore Triggers => _store.Triggers;
 
+    public IBatchStore Batches => _store.Batches;
+
+    public IPipelineStore Pipelines => _store.Pipelines;
+
     public IDerivedFiles Derived => _store.Derived;
+
+    public IServerSharing Sharing => _store.Sharing;
 
     public IBlobStore Blobs { get; }
 
@@ -72,10 +85,11 @@ public sealed class StorageSet : IAsyncDisposable
         SqlStore? store = null;
         try
         {
+            var sealer = new Sealer(options.KeyFilePath, time);
             store = options.Postgres is { } address
-                ? await PostgresStore.OpenAsync(folder, address, time, ids, cancellationToken)
-                : await SqliteStore.OpenAsync(folder, time, ids, cancellationToken);
-            var blobs = new FileBlobStore(folder, store.BlobIndex, options.BlobBytesMax, time);
+                ? await PostgresStore.OpenAsync(folder, address, sealer, time, ids, cancellationToken)
+                : await SqliteStore.OpenAsync(folder, sealer, time, ids, cancellationToken);
+            var blobs = new FileBlobStore(folder, store.BlobIndex, store.Sharing, options, time);
             var lastSequence = await store.LastSequenceAsync(cancellationToken);
             var journal = await InvocationJournal.OpenAsync(folder.JournalPath, store.ServerId, lastSequence, store.Ledger, options, time, onError);
             return new StorageSet(folder, store, journal, blobs);

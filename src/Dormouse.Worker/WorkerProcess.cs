@@ -100,7 +100,7 @@ internal sealed class WorkerProcess(string socketPath, int? listener, ControlSoc
     {
         var optimised = assignment.OptimisedDescriptor is { } index ? assigned.At(index) : (int?)null;
         var (model, ready) = InstanceStart.Load(assignment, ReadSignature(assignment), assigned.At(assignment.FolderDescriptor), optimised, time);
-        var load = new InstanceLoad(Math.Max(1, assignment.Concurrency), Math.Max(1, assignment.BatchMax), TimeSpan.FromMicroseconds(Math.Max(0, assignment.BatchDelayMicroseconds)));
+        var load = new InstanceLoad(Math.Max(1, assignment.Concurrency), Math.Max(1, assignment.BatchMax), TimeSpan.FromMicroseconds(Math.Max(0, assignment.BatchDelayMicroseconds)), Math.Max(0, assignment.InsideMax));
         Heap.FollowMemoryLimit();
         // Runs hold their threads, and so does reading pictures for the next: the pool must have some left for reading requests and noticing callers who leave.
         var held = load.BatchMax > 1 ? 2 * load.RunsAtOnce : load.RunsAtOnce;

@@ -13,11 +13,12 @@ public sealed class ArrowTests
         { "Dormouse.Core", [], "decisions run inside the simulator and on any store: nothing but the base library" },
         { "Dormouse.Storage", ["Dormouse.Core"], "a store knows the nouns, not the wire: the server translates" },
         { "Dormouse.Brokers", ["Dormouse.Core"], "clients of brokers: loaded when a trigger needs one, and by nobody else" },
+        { "Dormouse.Buckets", ["Dormouse.Core"], "the client of S3: loaded when files lie in a bucket, and by nobody else" },
         { "Dormouse.Drivers", ["Dormouse.Core", "Dormouse.Protocol"], "a driver starts instances; it must not see who calls it" },
         { "Dormouse.Launcher", ["Dormouse.Protocol"], "it runs with the most rights, so it holds the least code" },
         { "Dormouse.Worker", ["Dormouse.Protocol"], "it runs users' models: no platform code beside them" },
         { "Dormouse.Client", ["Dormouse.Protocol"], "it is published for others' programs" },
-        { "Dormouse.Server", ["Dormouse.Core", "Dormouse.Protocol", "Dormouse.Storage", "Dormouse.Drivers", "Dormouse.Brokers"], "the server must not see the command line or the client" },
+        { "Dormouse.Server", ["Dormouse.Core", "Dormouse.Protocol", "Dormouse.Storage", "Dormouse.Drivers", "Dormouse.Brokers", "Dormouse.Buckets"], "the server must not see the command line or the client" },
         { "Dormouse.Simulation", ["Dormouse.Core"], "it runs the decisions on virtual time: no server, no store, no clock" },
         { "Dormouse.Cli", ["Dormouse.Client", "Dormouse.Server", "Dormouse.Simulation", "Dormouse.Protocol", "Dormouse.Core"], "the command line talks to servers through the client" },
     };
@@ -47,6 +48,7 @@ public sealed class ArrowTests
     [InlineData("Dormouse.Server", "Microsoft.ML.OnnxRuntime", "a model never runs in the server's process")]
     [InlineData("Dormouse.Server", "SkiaSharp", "untrusted pictures are decoded in workers only")]
     [InlineData("Dormouse.Server", "StackExchange.Redis", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
+    [InlineData("Dormouse.Server", "AWSSDK", "the client of S3 is loaded with Dormouse.Buckets, when files lie in a bucket")]
     [InlineData("Dormouse.Server", "NATS", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
     [InlineData("Dormouse.Server", "RabbitMQ", "clients of brokers are loaded with Dormouse.Brokers, when a trigger needs one")]
     [InlineData("Dormouse.Brokers", "Microsoft.AspNetCore", "a source serves every host")]

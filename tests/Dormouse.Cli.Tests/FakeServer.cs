@@ -63,6 +63,11 @@ internal sealed class FakeServer : IAsyncDisposable
 
     public UsageReport? Usage { get; set; }
 
+    public byte[] Blob(string sha256) => _blobs[sha256].ToArray();
+
+    /// <summary>Answers everything about batch jobs.</summary>
+    public Func<HttpContext, Task> Batches { get; set; } = context => ProblemAsync(context, ProblemCode.BatchNotFound, "There is no such batch job.");
+
     /// <summary>Endpoints in one page of the list.</summary>
     public int PageSize { get; set; } = 1000;
 
@@ -174,6 +179,7 @@ internal sealed class FakeServer : IAsyncDisposable
             ["blobs", var hash] => BlobAsync(context, hash),
             ["invocations", var id] => ReceiptAsync(context, id),
             ["invocations", _, _] or ["queue", ..] => Queue(context),
+            ["batches", ..] => Batches(context),
             ["keys", .. var key] => KeysAsync(context, key),
             ["triggers", var trigger] => TriggerAsync(context, trigger),
             ["destinations", ..] or ["deliveries", ..] => Destinations(context),

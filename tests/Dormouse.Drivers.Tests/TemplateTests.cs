@@ -35,12 +35,14 @@ public sealed class TemplateTests
         await using var fixture = await OpenAsync();
         var first = await StartAsync(fixture);
         Assert.NotEqual(Rung.Fork, first.Ready.Rung);
+        Assert.Equal(RungReason.NoTemplate, first.Ready.RungReason);
         await TemplateAsync(fixture, TemplateState.Ready);
 
         var second = await StartAsync(fixture);
         var third = await StartAsync(fixture);
 
         Assert.Equal((Rung.Fork, Rung.Fork), (second.Ready.Rung, third.Ready.Rung));
+        Assert.Null(second.Ready.RungReason);
         var (one, other) = (await WhereAsync(second.Ready), await WhereAsync(third.Ready));
         Assert.Equal(one.LoadedBy, other.LoadedBy);
         Assert.NotEqual(one.LoadedBy, (await WhereAsync(first.Ready)).LoadedBy);
@@ -52,6 +54,78 @@ public sealed class TemplateTests
         fixture.Driver.Stop(second.Instance, StopReason.Idle);
         await fixture.Observer.WaitForGoneAsync(second.Instance);
         Assert.Equal(other, await WhereAsync(third.Ready));
+    }
+
+    [Theory]
+    [InlineData(IsolationLevel.Process)]
+    [InlineData(IsolationLevel.Sandbox)]
+    public async Task A_start_takes_the_fork_that_was_made_ahead_and_another_is_made(IsolationLevel isolation)
+    {
+        await using var fixture = await OpenAsync(isolation: isolation);
+        var first = await StartAsync(fixture);
+        await SparesAsync(fixture, 1);
+        var forked = await StartAsync(fixture);
+        await SparesAsync(fixture, 1);
+        var before = fixture.Driver.Template(first.Instance.Revision)!.MemoryBytes;
+        await WhereAsync(forked.Ready);
+        // The one that waits has learned what a first call writes to.
+        await PythonMachine.UntilAsync(() => fixture.Driver.Template(first.Instance.Revision)!.MemoryBytes > before + (512 << 10));
+        var template = Machine.ParentOf(fixture.Driver.ProcessId(forked.Instance) ?? 0);
+        var waiting = Machine.ChildrenOf(template);
+
+        var taken = await StartAsync(fixture);
+
+        Assert.Equal(Rung.Fork, taken.Ready.Rung);
+        Assert.Contains(fixture.Driver.ProcessId(taken.Instance) ?? 0, waiting);
+        await WhereAsync(taken.Ready);
+        await SparesAsync(fixture, 1);
+        Assert.Equal(2, fixture.Driver.Template(first.Instance.Revision)?.Forks);
+        await fixture.Driver.DisposeAsync();
+        Assert.Empty(Machine.ChildrenOf(template));
+    }
+
+    [Fact]
+    public async Task A_spare_fork_that_is_killed_is_made_again_and_harms_no_start()
+    {
+        await using var fixture = await OpenAsync();
+        var first = await StartAsync(fixture);
+        await SparesAsync(fixture, 1);
+        var forked = await StartAsync(fixture);
+        await SparesAsync(fixture, 1);
+        var (template, own) = (await WhereAsync(forked.Ready)) is var where ? (where.LoadedBy, where.ProcessId) : default;
+        var spare = Assert.Single(Machine.ChildrenOf(template), child => child != own);
+
+        await Machine.KillAsync(spare);
+        await SparesAsync(fixture, 0);
+
+        Assert.Equal(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+        await SparesAsync(fixture, 1);
+        Assert.DoesNotContain(spare, Machine.ChildrenOf(template));
+        Assert.Equal(TemplateState.Ready, fixture.Driver.Template(first.Instance.Revision)?.State);
+    }
+
+    [Fact]
+    public async Task Spare_forks_that_do_not_fit_beside_their_template_are_given_up()
+    {
+        long alone;
+        await using (var small = await OpenAsync(spares: 0))
+        {
+            var revision = (await StartAsync(small)).Instance.Revision;
+            await TemplateAsync(small, TemplateState.Ready);
+            alone = small.Driver.Template(revision)!.MemoryBytes;
+        }
+
+        await using var fixture = await OpenAsync(memory: alone + (3 << 20), spares: 16);
+        var first = await StartAsync(fixture);
+        await TemplateAsync(fixture, TemplateState.Ready);
+
+        // It was ordered after all of them, so they have come to be.
+        var forked = await StartAsync(fixture);
+        Assert.Equal(Rung.Fork, forked.Ready.Rung);
+        var own = fixture.Driver.ProcessId(forked.Instance) ?? 0;
+        await PythonMachine.UntilAsync(() => Machine.ChildrenOf(Machine.ParentOf(own)) is [var only] && only == own);
+        await SparesAsync(fixture, 0);
+        Assert.Equal(TemplateState.Ready, fixture.Driver.Template(first.Instance.Revision)?.State);
     }
 
     [Fact]
@@ -153,7 +227,9 @@ public sealed class TemplateTests
         await TemplateAsync(fixture, TemplateState.Refused);
 
         Assert.Contains("refresher", fixture.Driver.Template(first.Instance.Revision)!.Reason, StringComparison.Ordinal);
-        Assert.NotEqual(Rung.Fork, (await StartAsync(fixture, "app.py::handler")).Ready.Rung);
+        var second = await StartAsync(fixture, "app.py::handler");
+        Assert.NotEqual(Rung.Fork, second.Ready.Rung);
+        Assert.Equal(RungReason.TemplateRefused, second.Ready.RungReason);
     }
 
     [Fact]
@@ -175,6 +251,7 @@ public sealed class TemplateTests
         var second = await StartAsync(fixture, "app.py::handler");
 
         Assert.NotEqual(Rung.Fork, second.Ready.Rung);
+        Assert.Equal(RungReason.ForkFailed, second.Ready.RungReason);
         Assert.Contains("not in a fork", fixture.Driver.Template(first.Instance.Revision)!.Reason, StringComparison.Ordinal);
     }
 
@@ -203,15 +280,22 @@ public sealed class TemplateTests
             await fixture.Observer.WaitForGoneAsync(instance);
         }
 
+        await SparesAsync(fixture, 1);
+        var spares = Machine.ChildrenOf(template);
+        Assert.NotEmpty(spares);
+
         fixture.Driver.Forget(Endpoint);
 
-        await PythonMachine.UntilAsync(() => !Directory.Exists($"/proc/{template.ToString(CultureInfo.InvariantCulture)}"));
+        await PythonMachine.UntilAsync(() => !Directory.Exists($"/proc/{template.ToString(CultureInfo.InvariantCulture)}") && spares.All(spare => !Directory.Exists($"/proc/{spare.ToString(CultureInfo.InvariantCulture)}")));
         Assert.Null(fixture.Driver.Template(first.Instance.Revision));
     }
 
     private static Task TemplateAsync(DriverFixture fixture, TemplateState state) =>
         PythonMachine.UntilAsync(() => fixture.Driver.Template(new(Endpoint, 1)) is { } report && (report.State == state
             || (report.State != TemplateState.Starting ? throw new InvalidOperationException($"The template is {report.State}: {report.Reason}") : false)));
+
+    private static Task SparesAsync(DriverFixture fixture, int count) =>
+        PythonMachine.UntilAsync(() => fixture.Driver.Template(new(Endpoint, 1)) is { State: TemplateState.Ready } report && report.Spares == count);
 
     private static async Task<(int LoadedBy, int ProcessId)> WhereAsync(InstanceReady ready)
     {
@@ -223,11 +307,11 @@ public sealed class TemplateTests
     private static Task<HttpRequestException> CallAsync(InstanceReady ready, string what) =>
         Assert.ThrowsAsync<HttpRequestException>(() => PythonMachine.PostAsync(ready.Address, new JsonObject { ["do"] = what }.ToJsonString()));
 
-    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30, IsolationLevel isolation = IsolationLevel.Process)
+    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30, IsolationLevel isolation = IsolationLevel.Process, int spares = 1)
     {
         var package = PythonMachine.PackageFolder();
         var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with { Isolation = isolation, PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, TemplateLoadTimeMin = TimeSpan.Zero });
+        var fixture = await DriverFixture.OpenAsync(change: options => options with { Isolation = isolation, PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, SpareForks = spares, TemplateLoadTimeMin = TimeSpan.Zero });
         if (isolation == IsolationLevel.Sandbox && fixture.Driver.Probes.First(probe => probe.Name == "sandbox") is { Works: false } missing)
         {
             await fixture.DisposeAsync();

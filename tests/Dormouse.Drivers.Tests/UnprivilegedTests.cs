@@ -1,5 +1,4 @@
 using Dormouse.Core.Instances;
-using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Tests.Support;
 
 namespace Dormouse.Drivers.Tests;
@@ -7,8 +6,6 @@ namespace Dormouse.Drivers.Tests;
 /// <summary>The launcher as a user who may not write any cgroup.</summary>
 public sealed class UnprivilegedTests
 {
-    private const UnixFileMode Everyone = (UnixFileMode)0x1FF;
-
     [Fact]
     public async Task Without_cgroups_it_says_so_and_still_starts_and_clears_away()
     {
@@ -48,15 +45,6 @@ public sealed class UnprivilegedTests
             Assert.Skip("Only root can start a launcher as another user; the other tests have run without privileges already.");
         if (!File.Exists("/usr/bin/setpriv"))
             Assert.Skip("setpriv (util-linux) is not installed.");
-        return DriverFixture.OpenAsync(change: options =>
-        {
-            var folder = Path.GetDirectoryName(options.RunFolder)!; // Not null: it is in the test's folder.
-            var script = Path.Combine(folder, "launcher");
-            var command = string.Join(' ', ProgramCommand.For(options.LauncherPath));
-            File.WriteAllText(script, $"#!/bin/sh\nexec /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups {command} \"$@\"\n");
-            foreach (var path in (string[])[folder, options.RunFolder, script])
-                File.SetUnixFileMode(path, Everyone);
-            return options with { LauncherPath = script };
-        });
+        return DriverFixture.OpenAsync(change: Machine.AsNobody);
     }
 }

@@ -36,6 +36,8 @@ internal sealed class DriverHost : IInstanceObserver
 
     public void Lost(InstanceId instance, InstanceLoss loss) => Console.WriteLine("lost " + loss.Detail);
 
+    public void FreezeRefused(InstanceId instance, string reason) => Console.WriteLine($"freeze refused: {reason}");
+
     public void Gone(InstanceId instance) => Console.WriteLine("gone");
 
     public void Wrote(InstanceId instance, string line)

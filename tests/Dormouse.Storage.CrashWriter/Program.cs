@@ -1,11 +1,12 @@
 // Opens and closes invocations as fast as it can until it is killed, and says so on its standard output: "o <sequence>" after an opening, "c <sequence>
-// <billed ms>" after a closing. What it has said must be found in the folder afterwards.
+// <billed ms>" after a closing. What it has said must be found in the folder afterwards. With "queue COUNT" it works on the queue instead and ends by itself (QueueLoad.cs).
 using System.Globalization;
 using Dormouse.Core;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Storage;
+using Dormouse.Storage.CrashWriter;
 
 const int Writers = 4;
 const int LeftOpenEvery = 50;
@@ -13,6 +14,12 @@ const int LeftOpenEvery = 50;
 var options = new StorageOptions { FolderPath = args[0], JournalBytes = 1 << 20, FoldInterval = TimeSpan.FromMilliseconds(2) };
 var ids = new CountingIds(Environment.ProcessId);
 await using var storage = await StorageSet.OpenAsync(options, TimeProvider.System, ids, e => Console.Error.WriteLine(e), CancellationToken.None);
+if (args is [_, "queue", var count])
+{
+    await QueueLoad.RunAsync(storage, args[0], int.Parse(count, CultureInfo.InvariantCulture), ids);
+    return;
+}
+
 await using var output = Console.OpenStandardOutput();
 var outputLock = new Lock();
 await Task.WhenAll(Enumerable.Range(0, Writers).Select(w => Task.Run(() => Write(w))));

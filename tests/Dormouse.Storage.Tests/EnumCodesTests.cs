@@ -9,11 +9,16 @@ public sealed class EnumCodesTests
         Check(Codes.Starts);
         Check(Codes.Causes);
         Check(Codes.Rungs);
+        Check(Codes.RungReasons);
         Check(Codes.RevisionStates);
         Check(Codes.CanaryStates);
         Check(Codes.QueueStates);
+        Check(Codes.BatchStates);
+        Check(Codes.BatchFormats);
+        Check(Codes.BatchPlaces);
         Check(Codes.Priorities);
         Check(Codes.HandoverStates);
+        Check(Codes.SharedKinds);
         Check(Codes.Lines, mayBeZero: true);
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Environments;
 using Dormouse.Core.Overflow;
+using Dormouse.Core.Pipelines;
 using Dormouse.Storage.Sql;
 
 namespace Dormouse.Storage.Tests;
@@ -23,6 +24,9 @@ public sealed class SpecJsonTests
         Network = NetworkAccess.Outbound,
         MemoryMib = 77,
         Cpu = 1.5,
+        ReserveCpu = 0.25,
+        IsConcurrencyUnlimited = true,
+        TargetConcurrency = 12.5,
         Concurrency = 3,
         IsConcurrencyAuto = true,
         BatchMax = 4,
@@ -45,6 +49,7 @@ public sealed class SpecJsonTests
         Floors = [new ScheduledFloor("0 8 * * MON-FRI", "Europe/Berlin", TimeSpan.FromHours(10), 4), new ScheduledFloor("@daily", "UTC", TimeSpan.FromMinutes(90), 1)],
         MaxInstances = 9,
         IdleTimeout = TimeSpan.FromMilliseconds(1),
+        FrozenFor = TimeSpan.FromMinutes(7),
         KeepAlive = KeepAliveMode.Learned,
         Timeout = TimeSpan.FromHours(24),
         StartTimeout = TimeSpan.FromSeconds(5),
@@ -54,9 +59,12 @@ public sealed class SpecJsonTests
         AsyncConcurrency = 9,
         AsyncRate = 0.5,
         Environment = ImmutableSortedDictionary<string, string>.Empty.Add("A", "1"),
+        Secrets = ImmutableSortedDictionary<string, string>.Empty.Add("TOKEN", "token"),
+        SecretFiles = ImmutableSortedDictionary<string, string>.Empty.Add("key.pem", "tls-key"),
         Engine = ImmutableSortedDictionary<string, string>.Empty.Add("b", "2"),
         Overflow = new OverflowPolicy("https://other", 3, "file", "VARIABLE"),
         Signature = "{\"input\":\"picture\"}",
+        Pipeline = PipelineDefinition.Stored("""{"steps":{"read":{"endpoint":"digits"}}}"""),
     };
 
     [Fact]

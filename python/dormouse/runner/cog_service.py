@@ -12,7 +12,7 @@ import uuid
 
 from .. import _encoding, _values
 from .._errors import InputError
-from . import cog_inputs, cog_module, serving
+from . import cog_inputs, cog_module, secrets_given, serving
 from .cog_outputs import Output, Prediction
 from .http_head import PeerGone
 from .problems import problem
@@ -150,7 +150,7 @@ class CogService(FunctionService):
     def _end(self, made, run, item, invocation):
         if isinstance(item, Failed) and not (run.cancelled and isinstance(item.error, asyncio.CancelledError)):
             log_failure(item.error, invocation, self._root)
-            made.finish("failed", error=str(item.error) or describe(item.error, self._root))
+            made.finish("failed", error=secrets_given.mask(str(item.error)) or describe(item.error, self._root))
         elif run.cancelled:
             made.finish("canceled")
         elif isinstance(item, End):

@@ -11,11 +11,13 @@ import socket
 import stat
 import threading
 
+from . import secrets_given
+
 DESCRIPTOR = 3
 PACKET_BYTES_MAX = 160 * 1024
 DESCRIPTORS_MAX = 16
-#: After this assignment the control socket carries further packets.
-MORE_FOLLOWS = "template_python"
+#: After these assignments the control socket carries further packets.
+MORE_FOLLOWS = ("template_python", "restore_python")
 ANCILLARY_BYTES = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
 
 
@@ -28,6 +30,8 @@ class ControlSocket:
         self._thread = None
         self._assignment = None
         self._descriptors = []
+        #: What came while another message was waited for.
+        self._early = []
         # Programs that the handler starts must not hold, or write to, the line to the launcher.
         connection.set_inheritable(False)
         connection.setblocking(True)
@@ -61,15 +65,51 @@ class ControlSocket:
         self._arrived.wait()
         return self._assignment, self._descriptors
 
+    def fileno(self):
+        return self._connection.fileno()
+
+    @property
+    def has_early(self):
+        """The next message is here already."""
+        return bool(self._early)
+
+    def receive_with(self, member):
+        """The next message that has this member; others stay for later."""
+        others = []
+        while True:
+            message = self.receive()
+            if member in message:
+                self._early = others
+                return message
+            others.append(message)
+
+    def receive(self):
+        """The next message, for whoever waits without the thread; a launcher that is gone ends the process."""
+        if self._early:
+            return self._early.pop(0)
+        try:
+            data = self._connection.recv(PACKET_BYTES_MAX)
+            message = json.loads(data.decode("utf-8")) if data else None
+        except (OSError, ValueError):
+            message = None
+        if not isinstance(message, dict):
+            os._exit(0)
+        return message
+
     def take_over(self):
         """Hands the socket to the caller once the thread has gone; for an assignment after which more messages come."""
         self._thread.join()
         return self._connection
 
-    def send(self, message):
-        """Sends one message; a launcher that is gone ends the process."""
+    def send(self, message, descriptor=None):
+        """Sends one message, with a descriptor that is closed here; a launcher that is gone ends the process."""
+        packet = fit(secrets_given.masked(message))
         try:
-            self._connection.sendall(fit(message))
+            if descriptor is None:
+                self._connection.sendall(packet)
+            else:
+                self._connection.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))])
+                os.close(descriptor)
         except OSError:
             os._exit(0)
 
@@ -90,7 +130,7 @@ class ControlSocket:
                 self._assignment = None
             limit = 1
             # A template has no threads of its own when it forks.
-            more = isinstance(self._assignment, dict) and self._assignment.get("type") == MORE_FOLLOWS
+            more = isinstance(self._assignment, dict) and self._assignment.get("type") in MORE_FOLLOWS
             self._arrived.set()
             if more:
                 return

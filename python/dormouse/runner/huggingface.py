@@ -8,7 +8,7 @@ import os
 import urllib.parse
 
 from .. import _encoding
-from . import serving
+from . import secrets_given, serving
 from .problems import problem
 from .serving import Answered, FunctionService, describe, left, log_failure
 from .targets import Target
@@ -64,7 +64,7 @@ class HuggingFaceService(FunctionService):
         if run.cancelled:
             return left(invocation)
         log_failure(error, invocation, self._root)
-        text = str(error)
+        text = secrets_given.mask(str(error))
         return 400, _JSON, _error(text if text else describe(error, self._root))
 
     @staticmethod

@@ -2,6 +2,8 @@
 
 import json
 
+from . import secrets_given
+
 _TITLES = {
     "request_invalid": "The request is malformed", "input_invalid": "The input does not fit", "run_failed": "The function failed",
     "capacity_exhausted": "Every slot is taken", "body_too_large": "The body is too large", "method_not_allowed": "Method not allowed",
@@ -14,7 +16,7 @@ _BY_STATUS = {400: "request_invalid", 408: "body_too_slow", 413: "body_too_large
 
 def problem(status, code, detail, invocation_id=None, retryable=False, headers=(), field=None):
     """Status, headers and body of a refusal."""
-    document = {"type": "urn:dormouse:problem:" + code, "title": _TITLES.get(code, code), "status": status, "code": code, "detail": detail}
+    document = {"type": "urn:dormouse:problem:" + code, "title": _TITLES.get(code, code), "status": status, "code": code, "detail": secrets_given.mask(detail)}
     if field is not None:
         document["field"] = field
     if invocation_id:

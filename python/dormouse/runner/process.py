@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import asgi, http, huggingface, lines, models, problems, refusal, results, running, serving  # noqa: F401
+from . import asgi, door, http, huggingface, lines, models, problems, refusal, replay, results, running, secrets_given, serving  # noqa: F401
 from .control import MORE_FOLLOWS, ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -24,11 +24,16 @@ from .targets import load_package
 
 MISUSED = 2
 EXIT_SECONDS_MAX = 5.0
+#: In a sandbox, which is where sockets are made by the launcher.
+SANDBOX_SCRATCH = "/tmp"
+#: After the first answer, until what is done once after it: callers who follow at once go first.
+FIRST_ANSWER_SECONDS = 0.05
 _BACKLOG = 512
 
 
 def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
+    arguments, listens = take_door(arguments)
     inherited = len(arguments) == 4 and arguments[2] == "--listener" and arguments[3].isdigit()
     if not (len(arguments) == 2 or inherited) or arguments[0] != "--socket" or not arguments[1]:
         sys.stderr.write("usage: python3 -m dormouse.runner --socket PATH [--listener DESCRIPTOR] (started by the launcher, with its control socket as descriptor 3)\n")
@@ -40,10 +45,19 @@ def main(arguments=None):
     take_signals()
     faulthandler.enable()
     sys.dont_write_bytecode = True
+    if inherited and listens is None:
+        listens = door.make()
     control.listen()
     listener = take(int(arguments[3])) if inherited else listen(arguments[1])
-    control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"})
-    obey(control, listener, *control.wait())
+    control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"}, listens)
+    obey(control, listener, *control.wait(), scratch=SANDBOX_SCRATCH if inherited else None, asks=listens is not None)
+
+
+def take_door(arguments):
+    """The other arguments, and the door's listener when it is made already."""
+    if len(arguments) > 2 and arguments[-2] == door.ARGUMENT and arguments[-1].isdigit():
+        return arguments[:-2], int(arguments[-1])
+    return arguments, None
 
 
 def take_signals():
@@ -85,13 +99,19 @@ def become_child(listener):
         pass
 
 
-def obey(control, listener, assignment, descriptors):
-    """Carries out the assignment; never returns."""
+def obey(control, listener, assignment, descriptors, scratch=None, asks=False):
+    """Carries out the assignment; never returns. ``scratch`` is the folder for temporary files that goes with this process, or None; ``asks``: its door has a listener."""
     with answering(control) as answer:
         kind = assignment.get("type") if isinstance(assignment, dict) else None
-        if kind not in ("serve_python", "inspect_python", "scan_python", "build_environment", MORE_FOLLOWS) or not _descriptor(assignment, descriptors):
+        if kind not in ("serve_python", "inspect_python", "scan_python", "build_environment", *MORE_FOLLOWS) or not _descriptor(assignment, descriptors):
             raise Refused("The runner does not understand the assignment; runner and server are of different versions.")
+        if scratch is not None and not (asks and kind == "template_python"):
+            door.shut()
+        if kind == "restore_python":
+            from . import snapshots
+            snapshots.carry(control, assignment)
         os.environ.update({str(name): str(value) for name, value in (assignment.get("environment") or {}).items()})
+        secrets_given.take(assignment)
         folder = Folder(descriptors[assignment["folder_descriptor"]])
         answer.root = folder.path
         if kind == "scan_python":
@@ -109,7 +129,7 @@ def obey(control, listener, assignment, descriptors):
             serve(control, listener, folder, assignment)
         else:
             from . import template  # Most runners never are one.
-            template.hold(control, listener, folder, assignment)
+            template.hold(control, listener, folder, assignment, scratch)
 
 
 class answering:
@@ -160,7 +180,7 @@ def serve(control, listener, folder, assignment):
     asyncio.set_event_loop(loop)
     target = load(folder, assignment)
     target.prepare(loop.run_until_complete)
-    serve_target(control, listener, target, folder, assignment, loop, began)
+    serve_target(control, listener, target, folder, assignment, loop, began, recording=replay.Told(control) if assignment.get("record") else None)
 
 
 def load(folder, assignment):
@@ -169,12 +189,14 @@ def load(folder, assignment):
     return load_package(folder, assignment.get("module"), assignment.get("function")).choose(assignment.get("function"))
 
 
-def serve_target(control, listener, target, folder, assignment, loop, began):
-    """Serves a target that is prepared, until the end."""
+def serve_target(control, listener, target, folder, assignment, loop, began, first_answered=None, recording=None):
+    """Serves a target that is prepared, until the end. ``first_answered`` is called once, after the first answer, which ``recording`` keeps."""
     concurrency = max(1, int(assignment.get("concurrency") or 1))
     memory_mib = max(1, int(assignment.get("memory_mib") or 512))
     service = service_of(target, concurrency, memory_mib, folder.path, loop)
     server = http.Server(service.handle, problems.of_bad_request, log_fault, memory_mib * 1024 * 1024 // 4)
+    if first_answered is not None or recording is not None:
+        tell_first(server, loop, first_answered, recording)
     loop.run_until_complete(server.open(listener))
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -186,6 +208,29 @@ def serve_target(control, listener, target, folder, assignment, loop, began):
         leave(1)
     server.close()
     end(service, target, loop, folder.path)
+
+
+def tell_first(server, loop, first_answered, recording):
+    """Calls ``first_answered`` when a request was handled and the loop has had the time to send its answer, and has it recorded."""
+    handle = server.handle
+
+    async def first(exchange):
+        record = replay.watch(exchange) if recording is not None and server.handle is first else None
+        try:
+            await handle(exchange)
+        finally:
+            if server.handle is first:
+                server.handle = handle
+                loop.call_later(FIRST_ANSWER_SECONDS, answered, record)
+
+    def answered(record):
+        kept = record() if record is not None else None
+        if kept is not None:
+            recording.write(kept)
+        if first_answered is not None:
+            first_answered()
+
+    server.handle = first
 
 
 def log_fault(error):

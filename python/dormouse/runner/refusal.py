@@ -5,6 +5,8 @@ import sys
 import sysconfig
 import traceback
 
+from . import secrets_given
+
 
 class Refused(Exception):
     """The package cannot be served; the text is the reason, without paths of this machine."""
@@ -15,7 +17,8 @@ class UserFault(Exception):
 
 
 def shorten(text, root):
-    """Text without the paths of this machine: the user's folder as nothing, the interpreter's as what they are."""
+    """Text without secrets and the paths of this machine: the user's folder as nothing, the interpreter's as what they are."""
+    text = secrets_given.mask(text)
     for path, shown in _roots(root):
         if path:
             text = text.replace(path + "/", shown).replace(path, shown.rstrip("/") or ".")

@@ -10,7 +10,8 @@ from .. import _settings
 from .._errors import SettingError
 from .refusal import Refused
 
-NEEDS = ("pip", "requirements", "python", "system_packages")
+NEEDS = ("pip", "requirements", "python", "system_packages", "secrets", "secret_files", "isolation", "network")
+_LENIENT = ("secrets", "secret_files", "isolation", "network")
 _DECORATORS = ("function", "cls", "web", "asgi")
 
 
@@ -79,6 +80,8 @@ def _settings_of(decorator, name, path, constants):
             try:
                 found[key] = _value(value, constants, 0)
             except _NoLiteral:
+                if key in _LENIENT:
+                    continue  # Instances have them all the same; the import at the deploy does without.
                 raise Refused("%s:%d: %s of %s is computed; write it as literals or constants of the file, because it is read before the file is imported."
                               % (path, value.lineno, key, name)) from None
     try:
@@ -94,6 +97,8 @@ def _value(node, constants, depth):
         return node.value
     if isinstance(node, ast.Name) and node.id in constants:
         return _value(constants[node.id], constants, depth + 1)
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return {_value(key, constants, depth + 1): _value(value, constants, depth + 1) for key, value in zip(node.keys, node.values)}
     if isinstance(node, (ast.List, ast.Tuple)):
         items = []
         for item in node.elts:

@@ -9,7 +9,7 @@ namespace Dormouse.Cli.Apply;
 /// <summary>Reads the wanted endpoints' sources and the server's state, and plans. Nothing is changed before every endpoint has its plan.</summary>
 internal sealed class EndpointPlanner(Session session)
 {
-    /// <summary>Plans of all endpoints, in the file's order.</summary>
+    /// <summary>Plans of all endpoints, in the file's order, pipelines last.</summary>
     /// <exception cref="CommandException">Something of the file cannot be: all such mistakes, each with its place.</exception>
     public async Task<PlannedState> PlanAsync(WantedState state, CancellationToken cancellationToken)
     {
@@ -26,7 +26,8 @@ internal sealed class EndpointPlanner(Session session)
             }
 
             state.Places.ThrowIfAny();
-            foreach (var (wanted, source) in sources)
+            // What pipelines call must be there before them.
+            foreach (var (wanted, source) in sources.OrderBy(s => s.Source.IsPipeline))
             {
                 var plan = await PlanAsync(wanted, source, cancellationToken);
                 foreach (var (key, revision, fault) in plan.RevisionFaults)

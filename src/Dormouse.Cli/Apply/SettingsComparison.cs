@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Dormouse.Cli.Endpoints;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Overflow;
+using Dormouse.Core.Pipelines;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
 using Dormouse.Server.Control;
@@ -15,13 +16,16 @@ namespace Dormouse.Cli.Apply;
 internal static class SettingsComparison
 {
     private static readonly string[] Sized = ["memory", "queue_limit_bytes"];
-    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "timeout", "start_timeout", "queue_timeout", "batch_delay", "stable_window", "panic_window", "scale_to_zero_grace"];
+    private static readonly string[] Timed = ["scale_down_delay", "idle_timeout", "frozen_for", "timeout", "start_timeout", "queue_timeout", "batch_delay", "stable_window", "panic_window", "scale_to_zero_grace"];
 
     private static readonly string[] LoadKeys = ["stable_window", "panic_window", "panic_threshold", "max_scale_up_rate"];
 
-    private static readonly string[] Maps = ["env.", "engine.", "overflow."];
+    private static readonly string[] Maps = ["env.", "secret.", "secret_file.", "engine.", "overflow."];
 
     private static readonly ImmutableDictionary<string, string> Defaults = MakeDefaults();
+
+    private static readonly ImmutableDictionary<string, string> PipelineDefaults =
+        Defaults.Where(d => d.Key == "timeout").ToImmutableDictionary(StringComparer.Ordinal).Add("concurrency", $"{PipelineLimits.ConcurrencyByDefault}");
 
     /// <param name="wantedSignature">Canonical signature that the revision would have: the file's, else the package's own.</param>
     /// <returns>One line a difference: <c>memory: 512MiB → 1GiB</c>.</returns>
@@ -30,7 +34,8 @@ internal static class SettingsComparison
         var goal = Canonical(wanted with { Signature = null });
         // What the file leaves out of a function is its decorator's to say, which only the server can read.
         var isFunction = wanted.Runtime == RuntimeKind.Python.Name;
-        foreach (var (key, value) in isFunction ? [] : Defaults)
+        var isPipeline = wanted.Runtime == RuntimeKind.Pipeline.Name;
+        foreach (var (key, value) in isFunction ? [] : isPipeline ? PipelineDefaults : Defaults)
         {
             goal.TryAdd(key, value);
         }
@@ -53,12 +58,17 @@ internal static class SettingsComparison
             }
         }
 
-        if (!isFunction)
+        if (!isFunction && !isPipeline)
         {
             goal.TryAdd("keep_alive", wanted.IdleTimeout is null ? SpecRules.LearnedKeepAlive : SpecRules.FixedKeepAlive);
         }
 
         var present = Canonical(actual with { Signature = null });
+        if (IsFoundIn(wanted.Handler, actual.Handler))
+        {
+            goal.Remove("handler");
+        }
+
         var lines = ImmutableArray.CreateBuilder<string>();
         foreach (var key in goal.Keys.Union(present.Keys.Where(k => !isFunction && IsMap(k))).Order(StringComparer.Ordinal))
         {
@@ -77,12 +87,18 @@ internal static class SettingsComparison
         return lines.ToImmutable();
     }
 
+    /// <summary>A file alone means its one function, which was found when it was deployed.</summary>
+    private static bool IsFoundIn(string? file, string? function) =>
+        file is not null && function is not null && PythonHandler.TryParse(file, out var wanted) && wanted.Function is null && PythonHandler.TryParse(function, out var actual) && actual.Module == wanted.Module;
+
     /// <summary>Defaults of settings that are there only with a target; null = there is none, or the file's settings are not allowed.</summary>
     private static IEnumerable<KeyValuePair<string, string>>? Load(RevisionSettings wanted) =>
         SpecRules.Apply(
             new RevisionWishes
             {
                 TargetUtilization = wanted.TargetUtilization,
+                TargetConcurrency = wanted.TargetConcurrency,
+                IsConcurrencyUnlimited = wanted.Concurrency is { IsUnlimited: true },
                 TargetRps = wanted.TargetRps,
                 ScaleDownDelay = wanted.ScaleDownDelay,
                 ActivationInstances = wanted.ActivationInstances,
@@ -111,7 +127,7 @@ internal static class SettingsComparison
 
     /// <summary>What is removed by not writing it.</summary>
     private static bool IsMap(string key) =>
-        key is "isolation" or "network" or "floors" or "async_concurrency" or "async_rate" or "target_utilization" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
+        key is "isolation" or "network" or "floors" or "async_concurrency" or "async_rate" or "target_utilization" or "target_concurrency" or "target_rps" or "max_scale_down_rate" || Maps.Any(m => key.StartsWith(m, StringComparison.Ordinal));
 
     private static ImmutableDictionary<string, string> MakeDefaults()
     {
@@ -120,6 +136,7 @@ internal static class SettingsComparison
         {
             ["runtime"] = spec.Runtime,
             ["memory"] = Sizes.Format(spec.MemoryMib * Sizes.BytesPerMib),
+            ["reserve_cpu"] = "0",
             ["min_instances"] = "0",
             ["provisioned"] = "0",
             ["spare_instances"] = "0",
@@ -129,6 +146,7 @@ internal static class SettingsComparison
             ["initial_instances"] = "0",
             ["activation_instances"] = "0",
             ["scale_to_zero_grace"] = Durations.Format(spec.ScaleToZeroGrace),
+            ["frozen_for"] = Durations.Format(spec.FrozenFor),
             ["idle_timeout"] = Durations.Format(spec.IdleTimeout),
             ["timeout"] = Durations.Format(spec.Timeout),
             ["start_timeout"] = Durations.Format(spec.StartTimeout),

@@ -15,10 +15,10 @@ internal sealed class WantedStateReader
 {
     private static readonly string[] Keys =
     [
-        "source", "runtime", "handler", "isolation", "network", "python", "pip", "requirements", "system_packages", "memory", "cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
-        "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
-        "floors", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout",
-        "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "env", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
+        "source", "runtime", "handler", "isolation", "network", "python", "pip", "requirements", "system_packages", "memory", "cpu", "reserve_cpu", "concurrency", "batch_max", "batch_delay", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay",
+        "target_concurrency", "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace",
+        "floors", "max_instances", "idle_timeout", "frozen_for", "keep_alive", "timeout", "start_timeout", "queue_timeout",
+        "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "env", "secrets", "secret_files", "engine", "overflow", "signature", "public", "verify", "traffic", "canary", "handover", "mirror", "tag", "on_success", "on_failure",
     ];
 
     private readonly string _folder;
@@ -178,6 +178,11 @@ internal sealed class WantedStateReader
             settings = settings with { Runtime = RuntimeKind.Python.Name, Handler = settings.Handler ?? python.Module };
         }
 
+        if (package is { IsPipeline: true })
+        {
+            settings = settings with { Runtime = RuntimeKind.Pipeline.Name };
+        }
+
         return new WantedEndpoint(name, full, settings, verify, traffic)
         {
             Package = package,
@@ -222,6 +227,7 @@ internal sealed class WantedStateReader
         "network" => settings with { Network = _values.Text(value, at) },
         "memory" => settings with { Memory = _values.Text(value, at) },
         "cpu" => settings with { Cpu = _values.Number(value, at) },
+        "reserve_cpu" => settings with { ReserveCpu = _values.Number(value, at) },
         "concurrency" => settings with { Concurrency = _values.Concurrency(value, at) },
         "batch_max" => settings with { BatchMax = _values.Whole(value, at) },
         "batch_delay" => settings with { BatchDelay = _values.Text(value, at) },
@@ -230,6 +236,7 @@ internal sealed class WantedStateReader
         "spare_instances" => settings with { SpareInstances = _values.Whole(value, at) },
         "target_utilization" => settings with { TargetUtilization = _values.Number(value, at) },
         "scale_down_delay" => settings with { ScaleDownDelay = _values.Text(value, at) },
+        "target_concurrency" => settings with { TargetConcurrency = _values.Number(value, at) },
         "target_rps" => settings with { TargetRps = _values.Number(value, at) },
         "stable_window" => settings with { StableWindow = _values.Text(value, at) },
         "panic_window" => settings with { PanicWindow = _values.Text(value, at) },
@@ -241,6 +248,7 @@ internal sealed class WantedStateReader
         "scale_to_zero_grace" => settings with { ScaleToZeroGrace = _values.Text(value, at) },
         "floors" => settings with { Floors = _values.List(value, at) },
         "max_instances" => settings with { MaxInstances = _values.Whole(value, at) },
+        "frozen_for" => settings with { FrozenFor = _values.Text(value, at) },
         "idle_timeout" => settings with { IdleTimeout = _values.Text(value, at) },
         "keep_alive" => settings with { KeepAlive = _values.Text(value, at) },
         "timeout" => settings with { Timeout = _values.Text(value, at) },
@@ -251,6 +259,8 @@ internal sealed class WantedStateReader
         "async_concurrency" => settings with { AsyncConcurrency = _values.Whole(value, at) },
         "async_rate" => settings with { AsyncRate = _values.Number(value, at) },
         "env" => settings with { Environment = _values.Texts(value, at) },
+        "secrets" => settings with { Secrets = _values.Secrets(value, at) },
+        "secret_files" => settings with { SecretFiles = _values.Texts(value, at) },
         "engine" => settings with { Engine = _values.Texts(value, at) },
         "overflow" => settings with { Overflow = Overflow(value, at) },
         "public" => settings with { Public = _values.Flag(value, at) },

@@ -39,7 +39,7 @@ internal sealed class YamlValues(YamlPlaces places)
             return value;
         }
 
-        Refuse(node, at, $"A whole number or '{ConcurrencySetting.AutoText}' is needed here.");
+        Refuse(node, at, $"A whole number, '{ConcurrencySetting.AutoText}' or '{ConcurrencySetting.UnlimitedText}' is needed here.");
         return null;
     }
 
@@ -99,6 +99,10 @@ internal sealed class YamlValues(YamlPlaces places)
 
         return texts.ToImmutable();
     }
+
+    /// <summary>A list of NAME or VARIABLE=NAME, or a mapping of VARIABLE: NAME.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets(YamlNode node, string at) =>
+        node is YamlMappingNode ? Texts(node, at) : List(node, at) is { } list ? Deploy.SecretOptions.Pairs(list) : null;
 
     private string? Refuse(YamlNode node, string at, string sentence)
     {

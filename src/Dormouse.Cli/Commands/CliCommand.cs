@@ -16,6 +16,12 @@ internal sealed class CliCommand : Command
     /// <summary>The command ends well on Ctrl-C by itself, however long that takes.</summary>
     public bool HandlesSignals { get; set; }
 
+    public CliCommand HandlingSignals()
+    {
+        HandlesSignals = true;
+        return this;
+    }
+
     /// <summary>What the command does; every exception becomes an exit code and a sentence in one place.</summary>
     public CliCommand Runs(GlobalOptions globals, Func<Session, ParseResult, CancellationToken, Task<int>> body)
     {

@@ -1,3 +1,4 @@
+using System.Net;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
@@ -52,8 +53,9 @@ internal static class CommandRunner
     private static string? Hint(DormouseException e, Session session) => e switch
     {
         ServerUnreachableException => "Start one with 'dormouse serve', or say where it is with --server or DORMOUSE_SERVER.",
-        { Problem.Code: "key_missing" } => "Give a key with --key or DORMOUSE_API_KEY. The local server's own key is used when its data folder (DORMOUSE_DATA) can be read.",
-        { Problem.Code: "key_invalid" } => $"The key came from: {session.Location.KeyFrom}.",
+        // By status: an answer to HEAD has no document that names a code.
+        { Status: HttpStatusCode.Unauthorized } when session.Location.Key is null => "Give a key with --key or DORMOUSE_API_KEY. The local server's own key is used when its data folder (DORMOUSE_DATA) can be read.",
+        { Status: HttpStatusCode.Unauthorized } => $"The key came from: {session.Location.KeyFrom}.",
         { Problem.Code: "endpoint_unloaded" } => "'dormouse load NAME' makes it serve again.",
         { RetryAfter: { } wait } when wait > TimeSpan.Zero => $"Try again in {Units.Number(Math.Ceiling(wait.TotalSeconds))} s.",
         _ => null,

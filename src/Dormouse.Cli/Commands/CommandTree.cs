@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Dormouse.Cli.Apply;
+using Dormouse.Cli.Batches;
 using Dormouse.Cli.Completion;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Destinations;
@@ -12,6 +13,7 @@ using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Keys;
 using Dormouse.Cli.Python;
 using Dormouse.Cli.Queues;
+using Dormouse.Cli.Secrets;
 using Dormouse.Cli.Simulation;
 using Dormouse.Cli.Triggers;
 using Dormouse.Cli.Usage;
@@ -50,7 +52,9 @@ internal static class CommandTree
             ShellCommand.Create(globals),
             InvokeCommand.Create(globals),
             InvocationCommand.Create(globals),
+            BatchCommand.Create(globals),
             QueueCommand.Create(globals),
+            SecretCommand.Create(globals),
             DestinationCommand.Create(globals),
             DeliveryCommand.Create(globals),
             TriggerCommand.Create(globals),

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Dormouse.Cli.Batches;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Terminal;
 
@@ -38,7 +39,8 @@ internal sealed class GlobalOptions
 
     public Session Open(ParseResult parsed) => new(_surroundings, Format(parsed), parsed.GetValue(Server), parsed.GetValue(Key));
 
-    /// <summary>Also for a command line with errors.</summary>
-    public OutputFormat Format(ParseResult parsed) =>
-        parsed.GetResult(Output) is { Errors: var errors } result && !errors.Any() && result.GetValueOrDefault<string>() == "json" ? OutputFormat.Json : OutputFormat.Table;
+    /// <summary>Also for a command line with errors. Of a command with an <c>--output</c> of its own, that one says it.</summary>
+    public OutputFormat Format(ParseResult parsed) => parsed.CommandResult.Command.Options.FirstOrDefault(o => o.Name == Output.Name) is Option<string[]> own
+        ? OutputOption.IsJson(parsed.GetResult(own)?.Tokens.Select(t => t.Value)) ? OutputFormat.Json : OutputFormat.Table
+        : parsed.GetResult(Output) is { Errors: var errors } result && !errors.Any() && result.GetValueOrDefault<string>() == "json" ? OutputFormat.Json : OutputFormat.Table;
 }

@@ -12,7 +12,7 @@ namespace Dormouse.Cli.Deploy;
 /// <summary><c>dormouse deploy SOURCE</c>.</summary>
 internal sealed class DeployCommand
 {
-    private readonly Argument<string> _source = new("source") { HelpName = "source", Description = "A model file, a folder, a Triton-style model folder (<model>/<version>/model.onnx), an https:// address; or Python code: a .py file with what lies beside it, or a folder." };
+    private readonly Argument<string> _source = new("source") { HelpName = "source", Description = "A model file, a folder, a Triton-style model folder (<model>/<version>/model.onnx), an https:// address; Python code: a .py file with what lies beside it, or a folder; or the definition of a pipeline: a .yaml file." };
     private readonly Option<string?> _name = new("--name", "-n") { HelpName = "name", Description = "Name of the endpoint. Default: made of the file's or folder's name; of Python code of the app's, with the function's when it has several." };
     private readonly Option<bool> _noWait = new("--no-wait") { Description = "Do not wait until the model is verified." };
     private readonly Option<bool> _noVerify = new("--no-verify") { Description = "Do not load the model once before it may serve." };
@@ -27,7 +27,7 @@ internal sealed class DeployCommand
         var deploy = new DeployCommand();
         var command = new CliCommand(
             "deploy",
-            "Upload a model, or Python code, and make it an endpoint, or the next revision of one. Nothing that the server has is sent again.",
+            "Upload a model, Python code, or a pipeline of other endpoints, and make it an endpoint, or the next revision of one. Nothing that the server has is sent again.",
             "dormouse deploy digits.onnx --name digits",
             "dormouse deploy ./mobilenet --name mobilenet --memory 1GiB --idle-timeout 5m",
             "dormouse deploy digits.onnx --picture-size 8x8 --picture-channels grey --labels labels.txt --top-k 3 --softmax",
@@ -35,10 +35,11 @@ internal sealed class DeployCommand
             "dormouse deploy app.py",
             "dormouse deploy app.py --pip numpy==1.26.4 --python 3.11",
             "dormouse deploy app.py --handler app.py::classify --name classify",
-            "dormouse deploy app.py --isolation process --network outbound",
+            "dormouse deploy app.py --network outbound",
             "dormouse deploy digits-2.onnx --name digits --canary 10 --canary-for 1h",
             "dormouse deploy digits-2.onnx --name digits --keep-old 10m --warm",
-            "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next");
+            "dormouse deploy digits-2.onnx --name digits --no-traffic --tag next",
+            "dormouse deploy orders.yaml --name orders --timeout 5m");
         Arguments.RefuseOptions(deploy._source);
         command.Add(deploy._source);
         command.Add(deploy._name);
@@ -74,6 +75,7 @@ internal sealed class DeployCommand
             return;
         }
 
+        settings = source.IsPipeline ? settings with { Runtime = RuntimeKind.Pipeline.Name } : settings;
         var name = parsed.GetValue(_name) ?? EndpointNames.From(source.Name);
         if (EndpointName.Refusal(name) is { } refusal)
         {

@@ -1,3 +1,4 @@
+using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Inference;
@@ -17,6 +18,12 @@ internal static class DeployReport
                 : $"{Units.Bytes(deployed.SizeBytes)} were already there",
         };
         var revision = deployed.Revision;
+        if (PipelineText.Read(revision.Pipeline) is { } pipeline)
+        {
+            parts.Add($"{PipelineText.Count(pipeline)}: {string.Join(", ", pipeline.Steps.Select(s => s.Name))}");
+            return string.Join(" · ", parts);
+        }
+
         if (revision.Interface?.Function is not null)
         {
             parts.Add(revision.LoadMs is null ? "not imported yet" : $"imported in {Units.Milliseconds(revision.LoadMs.Value)} ms");
@@ -69,7 +76,7 @@ internal static class DeployReport
             return $"{endpoint.Name} {revision.Name} is ready and gets no traffic ('dormouse traffic {endpoint.Name} {revision.Name}=100' gives it all)";
         }
 
-        var nothing = revision.Settings is { MinInstances: null or 0, Provisioned: null or 0, Floors: null } && endpoint.Instances.IsEmpty;
+        var nothing = revision.Pipeline is null && revision.Settings is { MinInstances: null or 0, Provisioned: null or 0, Floors: null } && endpoint.Instances.IsEmpty;
         return $"{endpoint.Name} {revision.Name} is live at {endpoint.Url}{(nothing ? " (nothing runs until it is called)" : "")}";
     }
 

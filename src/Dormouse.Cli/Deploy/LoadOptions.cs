@@ -5,6 +5,8 @@ namespace Dormouse.Cli.Deploy;
 /// <summary>Options of <c>deploy</c> that say how the load keeps instances, beside <c>--target</c> and <c>--scale-down-delay</c>: Knative's words where it has some.</summary>
 internal sealed class LoadOptions
 {
+    public Option<double?> TargetConcurrency { get; } = new("--target-concurrency") { HelpName = "calls", Description = "Calls that an instance shall have at once on average, 0.01 to 1000. Default with --concurrency unlimited: 70, else --target of its concurrency." };
+
     public Option<double?> TargetRps { get; } = new("--target-rps") { HelpName = "calls", Description = "Calls a second that an instance shall have on average; the load is then counted in these." };
 
     public Option<string?> StableWindow { get; } = new("--stable-window") { HelpName = "time", Description = "Time over which the load is averaged, 6s to 1h. Default: 60s." };
@@ -25,7 +27,7 @@ internal sealed class LoadOptions
 
     public void AddTo(Command command)
     {
-        Option[] options = [TargetRps, StableWindow, PanicWindow, PanicThreshold, MaxScaleUpRate, MaxScaleDownRate, InitialInstances, ActivationInstances, ScaleToZeroGrace];
+        Option[] options = [TargetConcurrency, TargetRps, StableWindow, PanicWindow, PanicThreshold, MaxScaleUpRate, MaxScaleDownRate, InitialInstances, ActivationInstances, ScaleToZeroGrace];
         foreach (var option in options)
         {
             command.Add(option);

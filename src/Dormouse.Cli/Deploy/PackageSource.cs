@@ -10,6 +10,9 @@ internal sealed record PackageSource(string Name, ImmutableArray<SourceVersion> 
 {
     /// <summary>Python code, and which file of it was named; null = a model.</summary>
     public PythonSource? Python { get; init; }
+
+    /// <summary>The definition of a pipeline.</summary>
+    public bool IsPipeline { get; init; }
 }
 
 /// <param name="Module">Path in the package of the file that was named; null = the runner looks for one of the usual names.</param>

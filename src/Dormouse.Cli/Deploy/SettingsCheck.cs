@@ -23,7 +23,8 @@ internal static class SettingsCheck
             SpecOutcome.Accepted accepted => FloorSchedule.Faults(accepted.Spec),
             _ => [],
         };
-        faults.AddRange(errors.Select(e => (Key(e.Setting), Sentence(e))));
+        // What a pipeline's file holds is judged where it is read.
+        faults.AddRange(errors.Where(e => e.Setting != "pipeline").Select(e => (Key(e.Setting), Sentence(e))));
 
         if (settings.Signature is { } signature && SignatureRules.Parse(signature, out var signatureErrors) is null)
         {
@@ -35,7 +36,7 @@ internal static class SettingsCheck
 
     /// <summary>Whether the source is code is seen later; who asks for packages takes it to be.</summary>
     private static string? Runtime(RevisionSettings settings) =>
-        settings.Runtime ?? (settings is { Handler: null, Pip: null, Requirements: null, Python: null, SystemPackages: null } ? null : RuntimeKind.Python.Name);
+        settings.Runtime ?? (settings is { Handler: null, Pip: null, Requirements: null, Python: null, SystemPackages: null, Secrets: null, SecretFiles: null } ? null : RuntimeKind.Python.Name);
 
     private static string Key(string setting) => setting == "environment" ? "env" : setting.StartsWith("overflow.", StringComparison.Ordinal) ? "overflow" : setting;
 

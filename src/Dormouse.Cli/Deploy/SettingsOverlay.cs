@@ -4,7 +4,7 @@ using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Deploy;
 
-/// <summary>Settings over settings: what the upper says counts, what it leaves out is the lower's. Of the environment each entry counts by itself.</summary>
+/// <summary>Settings over settings: what the upper says counts, what it leaves out is the lower's. Of the environment and of secrets each entry counts by itself.</summary>
 internal static class SettingsOverlay
 {
     public static RevisionSettings Over(RevisionSettings upper, RevisionSettings lower)
@@ -17,8 +17,18 @@ internal static class SettingsOverlay
         }
 
         var settings = merged.Deserialize(ControlJson.Default.RevisionSettings) ?? upper;
-        var environment = (lower.Environment ?? ImmutableSortedDictionary<string, string>.Empty).SetItems(upper.Environment ?? ImmutableSortedDictionary<string, string>.Empty);
-        return settings with { Environment = environment.IsEmpty ? null : environment };
+        return settings with
+        {
+            Environment = Entries(upper.Environment, lower.Environment),
+            Secrets = Entries(upper.Secrets, lower.Secrets),
+            SecretFiles = Entries(upper.SecretFiles, lower.SecretFiles),
+        };
+    }
+
+    private static ImmutableSortedDictionary<string, string>? Entries(ImmutableSortedDictionary<string, string>? upper, ImmutableSortedDictionary<string, string>? lower)
+    {
+        var entries = (lower ?? ImmutableSortedDictionary<string, string>.Empty).SetItems(upper ?? ImmutableSortedDictionary<string, string>.Empty);
+        return entries.IsEmpty ? null : entries;
     }
 
     private static System.Text.Json.Nodes.JsonObject Document(RevisionSettings settings)

@@ -25,8 +25,11 @@ internal static class SourceReader
         var path = Path.GetFullPath(source);
         var kind = LocalFile.KindOf(path);
         var isPython = runtime is null ? PythonSourceReader.IsPython(path, kind) : runtime == RuntimeKind.Python.Name;
+        var isPipeline = runtime is null ? PipelineSourceReader.IsPipeline(path, kind) : runtime == RuntimeKind.Pipeline.Name;
         var found = kind switch
         {
+            LocalKind.File when isPipeline => PipelineSourceReader.OfFile(path),
+            LocalKind.Folder when isPipeline => throw CommandException.BadSource($"'{source}' is a folder; the definition of a pipeline is one YAML or JSON file. Name that."),
             LocalKind.File when isPython => PythonSourceReader.OfFile(path),
             LocalKind.Folder when isPython => PythonSourceReader.OfFolder(path),
             LocalKind.File => OfFile(path),
@@ -42,7 +45,7 @@ internal static class SourceReader
 
         foreach (var version in found.Versions)
         {
-            SourceChecks.CheckPackage(version, source, isModel: found.Python is null);
+            SourceChecks.CheckPackage(version, source, isModel: found is { Python: null, IsPipeline: false });
         }
 
         return found;

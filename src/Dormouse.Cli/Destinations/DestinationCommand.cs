@@ -20,11 +20,12 @@ internal static class DestinationCommand
     private static CliCommand CreateCreate(GlobalOptions globals)
     {
         var name = Name();
-        var url = new Option<string>("--url") { HelpName = "address", Description = "http:// or https:// address that outcomes are posted to.", Required = true };
+        var url = new Option<string>("--url") { HelpName = "address", Description = "http:// or https:// address that outcomes are posted to, or one of a broker that the operator allows: nats://broker:4222/subject, redis://…/stream, kafka://…/topic, amqp://…/vhost?exchange=…, sqs+https://…/queue.", Required = true };
         var form = new Option<string?>("--form") { Description = "How they are written: a signed JSON document, or a CloudEvent in the binary form. Default: webhook." };
         form.AcceptOnlyFromAmong("webhook", "cloudevents");
         var secret = Secret();
-        return new CliCommand("create", "Make a destination. Its secret is shown this once.", "dormouse destination create orders --url https://hooks.example.com/orders") { name, url, form, secret }.Runs(
+        return new CliCommand("create", "Make a destination. Its secret is shown this once.", "dormouse destination create orders --url https://hooks.example.com/orders",
+            "dormouse destination create bus --url nats://broker:4222/outcomes.digits --form cloudevents") { name, url, form, secret }.Runs(
             globals, async (session, parsed, cancellationToken) => WriteSecret(session, await session.Client.Destinations.CreateAsync(
                 new CreateDestinationRequest { Name = parsed.GetRequiredValue(name), Url = parsed.GetRequiredValue(url), Form = parsed.GetValue(form), Secret = parsed.GetValue(secret) }, cancellationToken)));
     }
@@ -122,7 +123,7 @@ internal static class DestinationCommand
     private static void WriteSecret(Session session, DestinationInfo info)
     {
         Write(session, info);
-        if (!session.Screen.IsJson)
+        if (!session.Screen.IsJson && info.Secret is not null)
         {
             session.Screen.Note("The secret is shown this once; whoever receives what is sent checks its signature with it.");
         }

@@ -49,6 +49,8 @@ internal sealed class DrillActs(DrillParts parts, DrillLoad load, Screen screen,
             ("mirror", MirrorAsync),
             ("provisioned", new ProvisionedAct(parts.Endpoint, parts.Caller, parts.Receipts, parts.Promises, time).PlayAsync),
             ("overflow", OverflowAsync),
+            ("canary", (act, cancelled) => new CanaryAct(parts.Endpoint, parts.Caller, parts.Promises, screen, time).PlayAsync(act, (change, inner) => UnderLoadAsync(act, ShortTrips, change, inner), cancelled)),
+            ("handover", (act, cancelled) => new HandoverAct(parts.Endpoint, parts.Caller, parts.Promises, time).PlayAsync(act, (change, inner) => UnderLoadAsync(act, ShortTrips, change, inner), cancelled)),
         ];
         var start = time.GetTimestamp();
         // Falling to zero takes a second of its own.

@@ -23,7 +23,7 @@ internal sealed class DrillCommand
         var drill = new DrillCommand();
         var command = new CliCommand(
             "drill",
-            "Call a throw-away endpoint of the running server while it scales, is deployed again, drained, mirrored and overflows, and its workers are killed; count what was lost, duplicated, wrong or late.",
+            "Call a throw-away endpoint of the running server while it scales, is deployed again, drained, mirrored, overflows, has canaries and is handed over, and its workers are killed; count what was lost, duplicated, wrong or late.",
             "dormouse drill",
             "dormouse drill --minutes 0.3 --output json") { drill._minutes, drill._rate, drill._deadline };
         command.HandlesSignals = true;

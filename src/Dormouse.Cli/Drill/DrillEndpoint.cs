@@ -52,17 +52,41 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
     }
 
     /// <summary>The same with other settings.</summary>
-    public async Task DeployAsync(RevisionSettings settings, CancellationToken cancellationToken)
+    public Task DeployAsync(RevisionSettings settings, CancellationToken cancellationToken) =>
+        DeployAsync(settings, DebutSettings.Usual, [Revisions + 1], isSlow: false, cancellationToken);
+
+    /// <summary>Makes the next revision the canary of the newest usual one; who wins is seen by <see cref="InfoAsync"/> and told to <see cref="RolloutEnded"/>.</summary>
+    /// <param name="isSlow">It takes ten times as long.</param>
+    public Task BeginCanaryAsync(bool isSlow, CancellationToken cancellationToken) =>
+        DeployAsync(Settings, DebutSettings.Usual with { Canary = new CanarySettings(50, 20, "1m") }, [NewestUsual, Revisions + 1], isSlow, cancellationToken);
+
+    /// <summary>Makes the next revision, to which the newest usual one is handed over when it is warm; see <see cref="BeginCanaryAsync"/>.</summary>
+    public Task BeginHandoverAsync(CancellationToken cancellationToken) =>
+        DeployAsync(Settings, DebutSettings.Usual with { Handover = new HandoverSettings(1, "30s", "1m") }, [NewestUsual, Revisions + 1], isSlow: false, cancellationToken);
+
+    /// <summary>A rollout was decided by itself: this revision has all traffic.</summary>
+    /// <param name="isUsual">It is a new one with <see cref="Settings"/>.</param>
+    public void RolloutEnded(int winner, bool isUsual)
+    {
+        traffic.Changing([winner], Time.GetTimestamp());
+        traffic.Changed(Time.GetTimestamp());
+        if (isUsual)
+        {
+            _usual.Add(winner);
+        }
+    }
+
+    private async Task DeployAsync(RevisionSettings settings, DebutSettings debut, ImmutableArray<int> mayAnswer, bool isSlow, CancellationToken cancellationToken)
     {
         var number = Revisions + 1;
         var file = Path.Combine(_folder.FullName, $"{number}.onnx");
-        await File.WriteAllBytesAsync(file, DrillModel.File(number), cancellationToken);
+        await File.WriteAllBytesAsync(file, DrillModel.File(number, isSlow), cancellationToken);
         var deployer = new Deployer(session);
         var version = await deployer.HashAsync(new SourceVersion(null, [new SourceFile("model.onnx", file)]), cancellationToken);
         _mayExist = true;
-        await ChangeAsync([number], async () =>
+        await ChangeAsync(mayAnswer, async () =>
         {
-            var deployed = await deployer.DeployAsync(Name, version, settings, DebutSettings.Usual, verify: true, wait: true, cancellationToken);
+            var deployed = await deployer.DeployAsync(Name, version, settings, debut, verify: true, wait: true, cancellationToken);
             Revisions = deployed.Revision.Number;
         });
         if (Revisions != number)
@@ -94,6 +118,11 @@ internal sealed class DrillEndpoint(Session session, TrafficHistory traffic) : I
 
     /// <summary>Null when nothing is mirrored.</summary>
     public async Task<MirrorInfo?> MirrorInfoAsync(CancellationToken cancellationToken) => (await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Mirror;
+
+    /// <summary>Number of the newest usual revision.</summary>
+    public int NewestUsual => _usual[^1];
+
+    public Task<EndpointInfo> InfoAsync(CancellationToken cancellationToken) => session.Client.Endpoints.GetAsync(Name, cancellationToken);
 
     public async Task<ImmutableArray<InstanceInfo>> InstancesAsync(CancellationToken cancellationToken) =>
         (await session.Client.Endpoints.GetAsync(Name, cancellationToken)).Instances;

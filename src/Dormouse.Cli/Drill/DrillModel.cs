@@ -5,7 +5,7 @@ namespace Dormouse.Cli.Drill;
 
 /// <summary>
 /// The model of a drill, one file a revision: <c>total = x + trips × mark</c>, counted up in a loop, so that a run lasts as long as its caller wants and
-/// the right answer of every input is known. The mark is the revision's number: an answer of another revision, of another request or of half a run differs.
+/// the right answer of every input is known. The mark is the revision's number: an answer of another revision, of another request or of half a run differs. A slow one runs the loop nine times more, for nothing.
 /// </summary>
 internal static class DrillModel
 {
@@ -17,8 +17,35 @@ internal static class DrillModel
     /// <summary>What the revision with this mark must answer.</summary>
     public static long Answer(DrillCall call, long mark) => call.X + (call.Trips * mark);
 
+    /// <summary>Turns of a slow revision beside those of the answer, for each of these.</summary>
+    private const long SlowTurns = 9;
+
     /// <summary>An ONNX file (field numbers of onnx.proto, opset 17).</summary>
-    public static byte[] File(long mark)
+    /// <param name="isSlow">It answers the same and takes ten times as long.</param>
+    public static byte[] File(long mark, bool isSlow = false)
+    {
+        var graph = new Message().Text(2, "drill");
+        if (isSlow)
+        {
+            // What the other loop counts up to is multiplied by nothing and added: it has to be run.
+            graph.Nested(1, Node("Mul", "many", ["trips", "turns"]))
+                .Nested(1, Loop("counted", "many", "x"))
+                .Nested(1, Node("Mul", "nothing", ["counted", "zero"]))
+                .Nested(1, Node("Add", "start", ["x", "nothing"]))
+                .Nested(5, Constant("turns", SlowTurns))
+                .Nested(5, Constant("zero", 0));
+        }
+
+        graph.Nested(1, Loop(Total, "trips", isSlow ? "start" : "x"))
+            .Nested(5, Constant("mark", mark))
+            .Nested(11, Tensor("x", Int64, 1))
+            .Nested(11, Tensor("trips", Int64, 1))
+            .Nested(12, Tensor(Total, Int64, 1));
+        return new Message().Number(1, 8).Nested(7, graph).Nested(8, new Message().Text(1, "").Number(2, 17)).ToArray();
+    }
+
+    /// <summary>Adds the mark to <paramref name="from"/> as often as <paramref name="trips"/> says.</summary>
+    private static Message Loop(string output, string trips, string from)
     {
         var body = new Message().Text(2, "step")
             .Nested(1, Node("Identity", "goes_on", ["going"]))
@@ -28,13 +55,7 @@ internal static class DrillModel
             .Nested(11, Tensor("count", Int64, 1))
             .Nested(12, Tensor("goes_on", Bool))
             .Nested(12, Tensor("next", Int64, 1));
-        var graph = new Message().Text(2, "drill")
-            .Nested(1, Node("Loop", Total, ["trips", "", "x"]).Nested(5, new Message().Text(1, "body").Nested(6, body).Number(20, 5)))
-            .Nested(5, Constant("mark", mark))
-            .Nested(11, Tensor("x", Int64, 1))
-            .Nested(11, Tensor("trips", Int64, 1))
-            .Nested(12, Tensor(Total, Int64, 1));
-        return new Message().Number(1, 8).Nested(7, graph).Nested(8, new Message().Text(1, "").Number(2, 17)).ToArray();
+        return Node("Loop", output, [trips, "", from]).Nested(5, new Message().Text(1, "body").Nested(6, body).Number(20, 5));
     }
 
     private static Message Node(string type, string output, string[] inputs)

@@ -3,8 +3,10 @@ using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Deploy;
 using Dormouse.Cli.Destinations;
+using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Pipelines;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Endpoints;
@@ -87,6 +89,11 @@ internal static class DescribeCommand
             WriteRevision(session, revision);
         }
 
+        if (endpoint.Instances.IsEmpty && Busiest(endpoint)?.Pipeline is not null)
+        {
+            return;
+        }
+
         if (endpoint.Instances.IsEmpty)
         {
             Pair(screen, "instances", "none");
@@ -98,9 +105,13 @@ internal static class DescribeCommand
             ["INSTANCE", "REVISION", "STATE", ">RUNNING", ">MEMORY", "STARTED", "IDLE SINCE"],
             endpoint.Instances.Select(i => new[]
             {
-                i.Id, i.Revision, i.Provisioned ? i.State + " (provisioned)" : i.State, Units.Count(i.Running) + (i.ConcurrencyLimit is { } limit ? $" of {limit}" : ""), i.MemoryBytes is { } bytes ? Units.Bytes(bytes) : "",
+                i.Id, i.Revision, i.Provisioned ? i.State + " (provisioned)" : i.WaitsFor is { } lacks ? $"{i.State} ({lacks})" : i.State, Units.Count(i.Running) + (i.ConcurrencyLimit is { } limit ? $" of {limit}" : ""), i.MemoryBytes is { } bytes ? Units.Bytes(bytes) : "",
                 Units.Time(i.StartedAt, time), i.IdleSince is { } since ? Units.Time(since, time) : "",
             }));
+        foreach (var instance in endpoint.Instances.Where(i => i.OlderSecrets is not null))
+        {
+            screen.Note($"{instance.Id} was started before {string.Join(", ", instance.OlderSecrets!)} was set and has the value before until it ends."); // The filter says that they are there.
+        }
     }
 
     private static string Canary(CanaryInfo canary)
@@ -126,9 +137,39 @@ internal static class DescribeCommand
     private static string Template(TemplateInfo template) => template switch
     {
         { State: "refused", Reason: { } reason } => $"refused, instances are started one by one: {reason}",
-        { State: "ready" } => $"ready, {Units.Bytes(template.MemoryBytes ?? 0)}: instances are forks of it, {template.Forks} so far",
+        { State: "ready" } => $"ready, {Units.Bytes(template.MemoryBytes ?? 0)}: instances are forks of it, {template.Forks} so far, {template.Spares} made ahead",
         _ => "is being made",
     };
+
+    private static string Snapshot(SnapshotInfo snapshot)
+    {
+        var uses = snapshot.Restored + snapshot.Failed > 0 ? $"; {snapshot.Restored} restored, {snapshot.Failed} failed since the server started" : "";
+        return snapshot.State switch
+        {
+            "kept" => $"{Units.Bytes(snapshot.SizeBytes ?? 0)} on disk, {Verified(snapshot.Compared)}{uses}",
+            "refused" => $"refused, after a restart it is loaded anew: {snapshot.Reason}{uses}",
+            "waiting" => $"is taken when the template idles{uses}",
+            _ => $"none{(snapshot.Reason is { } reason ? $": {reason}" : "")}{uses}",
+        };
+    }
+
+    private static string Verified(string? compared) => compared switch
+    {
+        "answer" => "verified: it answers a call as before",
+        "status" => "verified by status alone: its answers are never the same",
+        _ => "restored once; no call could be compared",
+    };
+
+    private static void WritePipeline(Screen screen, PipelineDefinition pipeline, RevisionInfo revision)
+    {
+        foreach (var (key, value) in SettingsText.Of(revision.Settings))
+        {
+            Pair(screen, key, value);
+        }
+
+        screen.Line();
+        screen.Table(["STEP", "CALLS", ""], pipeline.Steps.Select(s => new[] { s.Name, PipelineText.Target(s), PipelineText.Terms(s) }));
+    }
 
     private static void WriteRevision(Session session, RevisionInfo revision)
     {
@@ -138,6 +179,12 @@ internal static class DescribeCommand
         if (revision.Failure is { } failure)
         {
             Pair(screen, "refused", failure);
+        }
+
+        if (PipelineText.Read(revision.Pipeline) is { } pipeline)
+        {
+            WritePipeline(screen, pipeline, revision);
+            return;
         }
 
         if (revision.PythonEnvironment is { } environment)
@@ -153,6 +200,11 @@ internal static class DescribeCommand
         if (revision.Template is { } template)
         {
             Pair(screen, "template", Template(template));
+        }
+
+        if (revision.Snapshot is { } snapshot)
+        {
+            Pair(screen, "snapshot", Snapshot(snapshot));
         }
 
         if (revision.Interface?.Function is { } function)

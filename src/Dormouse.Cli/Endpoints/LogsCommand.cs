@@ -15,14 +15,15 @@ internal static class LogsCommand
         name.Description = "Name of the endpoint; may be left out with --invocation.";
         var invocation = new Option<string?>("--invocation") { HelpName = "id", Description = "Only what this invocation wrote. Lines of Python functions say which it was." };
         var follow = new Option<bool>("--follow") { Description = "Go on with what is written from now on, until Ctrl-C." };
-        var tail = new Option<int>("--tail") { HelpName = "n", Description = "How many past lines.", DefaultValueFactory = _ => 100 };
-        var command = new CliCommand("logs", "Show what an endpoint's instances wrote.", "dormouse logs digits --tail 20", "dormouse logs digits --follow", "dormouse logs --invocation 019aa5d2-7b41-7c52-8d51-3f5a0c1f2b77") { name, follow, tail, invocation };
+        var tail = new Option<int?>("--tail") { HelpName = "n", Description = "How many past lines, up to 10000. Default: 100, with --since all of them." };
+        var since = new Option<string?>("--since") { HelpName = "time", Description = "Only lines of so long ago or later, such as 10m or 2h, or since a time such as 2026-11-28T18:00:00Z." };
+        var command = new CliCommand("logs", "Show what an endpoint's instances wrote.", "dormouse logs digits --tail 20", "dormouse logs digits --follow", "dormouse logs digits --since 10m", "dormouse logs --invocation 019aa5d2-7b41-7c52-8d51-3f5a0c1f2b77") { name, follow, tail, since, invocation };
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             var id = parsed.GetValue(invocation);
             var endpoint = parsed.GetValue(name)
                 ?? (id is null ? throw CommandException.Usage("Name an endpoint, or an invocation with --invocation ID.") : (await session.Client.Usage.ReceiptAsync(id, cancellationToken)).Endpoint);
-            var lines = session.Client.Endpoints.LogsAsync(endpoint, parsed.GetValue(tail), parsed.GetValue(follow), id, cancellationToken);
+            var lines = session.Client.Endpoints.LogsAsync(endpoint, parsed.GetValue(tail), parsed.GetValue(follow), id, parsed.GetValue(since), cancellationToken);
             await foreach (var line in lines)
             {
                 if (session.Screen.IsJson)

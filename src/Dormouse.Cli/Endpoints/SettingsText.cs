@@ -8,7 +8,7 @@ namespace Dormouse.Cli.Endpoints;
 /// <summary>Settings of a revision as pairs, by the names they have in <c>dormouse.yaml</c>.</summary>
 internal static class SettingsText
 {
-    /// <summary>Those that are set; the signature as it is, environment and engine one entry each (<c>env.NAME</c>, <c>engine.key</c>).</summary>
+    /// <summary>Those that are set; the signature as it is, environment and engine one entry each (<c>env.NAME</c>, <c>secret.VARIABLE</c>, <c>secret_file.NAME</c>, <c>engine.key</c>).</summary>
     public static IEnumerable<KeyValuePair<string, string>> Of(RevisionSettings settings)
     {
         var pairs = new (string Key, string? Value)[]
@@ -23,6 +23,7 @@ internal static class SettingsText
             ("network", settings.Network),
             ("memory", settings.Memory),
             ("cpu", settings.Cpu?.ToString(CultureInfo.InvariantCulture)),
+            ("reserve_cpu", settings.ReserveCpu?.ToString(CultureInfo.InvariantCulture)),
             ("concurrency", settings.Concurrency?.ToString()),
             ("batch_max", Text(settings.BatchMax)),
             ("batch_delay", settings.BatchDelay),
@@ -31,6 +32,7 @@ internal static class SettingsText
             ("spare_instances", Text(settings.SpareInstances)),
             ("target_utilization", settings.TargetUtilization?.ToString(CultureInfo.InvariantCulture)),
             ("scale_down_delay", settings.ScaleDownDelay),
+            ("target_concurrency", settings.TargetConcurrency?.ToString(CultureInfo.InvariantCulture)),
             ("target_rps", settings.TargetRps?.ToString(CultureInfo.InvariantCulture)),
             ("stable_window", settings.StableWindow),
             ("panic_window", settings.PanicWindow),
@@ -43,6 +45,7 @@ internal static class SettingsText
             ("floors", Floors(settings.Floors)),
             ("max_instances", Text(settings.MaxInstances)),
             ("idle_timeout", settings.IdleTimeout),
+            ("frozen_for", settings.FrozenFor),
             ("keep_alive", settings.KeepAlive),
             ("timeout", settings.Timeout),
             ("start_timeout", settings.StartTimeout),
@@ -68,6 +71,16 @@ internal static class SettingsText
         foreach (var (name, value) in settings.Environment ?? ImmutableSortedDictionary<string, string>.Empty)
         {
             yield return KeyValuePair.Create("env." + name, value);
+        }
+
+        foreach (var (name, value) in settings.Secrets ?? ImmutableSortedDictionary<string, string>.Empty)
+        {
+            yield return KeyValuePair.Create("secret." + name, value);
+        }
+
+        foreach (var (name, value) in settings.SecretFiles ?? ImmutableSortedDictionary<string, string>.Empty)
+        {
+            yield return KeyValuePair.Create("secret_file." + name, value);
         }
 
         foreach (var (name, value) in settings.Engine ?? ImmutableSortedDictionary<string, string>.Empty)

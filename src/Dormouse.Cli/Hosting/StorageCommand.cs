@@ -74,11 +74,17 @@ internal static class StorageCommand
         var hasFaults = report.Faults is { Count: > 0 };
         if (session.Screen.IsJson)
         {
-            session.Screen.Json(new StorageDocument(report.Store, report.Files, report.FileBytes, report.Rows, report.Faults), CliJson.Default.StorageDocument);
+            session.Screen.Json(new StorageDocument(report.Store, report.Files, report.FileBytes, report.Rows, report.Faults, report.KeyFile), CliJson.Default.StorageDocument);
         }
         else
         {
             session.Screen.Line(hasFaults ? string.Join('\n', report.Faults!) : Sentence(work, report, place));
+            if (report.KeyFile is { } keyFile)
+            {
+                session.Screen.Note(work == Work.Backup
+                    ? $"The secrets are in it, sealed; the key file that opens them is not: {keyFile}. Keep a copy of it in another place than the backup."
+                    : $"The secrets are restored, sealed. Put the key file of the server that was backed up at {keyFile}, or set them again.");
+            }
         }
 
         return hasFaults ? ExitCodes.Failed : ExitCodes.Done;

@@ -143,7 +143,7 @@ internal sealed class InvokeCommand
     private static KeyValuePair<string, string>[] Pinned(KeyValuePair<string, string>[] headers, string? revision) =>
         revision is null ? headers : [.. headers, KeyValuePair.Create(DormouseHeaders.Revision, revision)];
 
-    private static ByteArrayContent JsonContent(byte[] body) => new(body) { Headers = { ContentType = new(ContentTypes.Json) } };
+    private static ByteArrayContent JsonContent(byte[] body) => new(body) { Headers = { ContentType = new(MediaTypes.Json) } };
 
     private static async Task<byte[]> JsonBodyAsync(Session session, string? json, CancellationToken cancellationToken)
     {
@@ -182,21 +182,21 @@ internal sealed class InvokeCommand
     {
         if (file == "-")
         {
-            return Typed(new StreamContent(session.Surroundings.OpenInput()), ContentTypes.Bytes);
+            return Typed(new StreamContent(session.Surroundings.OpenInput()), MediaTypes.Bytes);
         }
 
         LocalFile.ThrowUnlessReadable(file, "file");
         if (LocalFile.KindOf(file) != LocalKind.File)
         {
             var whole = await LocalFile.RunAsync(() => LocalFile.ReadBytes(file, "file", PipeBytesMax), cancellationToken);
-            return Typed(new ByteArrayContent(whole), ContentTypes.Of(whole.AsSpan(0, Math.Min(whole.Length, ContentTypes.HeadLength)), file));
+            return Typed(new ByteArrayContent(whole), MediaTypes.Of(whole.AsSpan(0, Math.Min(whole.Length, MediaTypes.HeadLength)), file));
         }
 
         var stream = File.OpenRead(file);
-        var head = new byte[ContentTypes.HeadLength];
+        var head = new byte[MediaTypes.HeadLength];
         var length = await stream.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, cancellationToken);
         stream.Position = 0;
-        return Typed(new StreamContent(stream), ContentTypes.Of(head.AsSpan(0, length), file));
+        return Typed(new StreamContent(stream), MediaTypes.Of(head.AsSpan(0, length), file));
     }
 
     private static HttpContent Typed(HttpContent content, string mediaType)

@@ -2,8 +2,10 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Signatures;
 
@@ -52,20 +54,21 @@ internal static class InvokeReport
         }
 
         var run = trace.RunMs ?? (receipt?.Outcome is null or "running" ? null : receipt.RunMs);
-        var times = kind == "warm"
+        var times = kind is "warm" or "pipeline"
             ? Times(("run", run))
             : kind is "queued" or "overflow"
                 ? Times(("queue", trace.QueueMs ?? receipt?.QueueMs), ("run", run))
                 : Times(("queue", trace.QueueMs ?? receipt?.QueueMs), ("start", trace.StartMs ?? receipt?.StartMs), ("load", trace.LoadMs ?? receipt?.LoadMs), ("run", run));
         var host = receipt?.Overflow is { } there ? $" ({Shown.Line(there)})" : "";
-        var head = kind + host + (Reason(receipt?.Cause ?? trace.Cause) is { } reason && kind == "cold" ? $" ({reason})" : "");
+        var head = kind + host + (Reason(receipt?.Cause ?? trace.Cause) is { } reason && kind == "cold" ? $" ({reason}{Missed(receipt?.RungReason ?? trace.RungReason)})" : "");
         var parts = new[] { times, receipt is null or { Outcome: "running" } ? null : Money(receipt) }.OfType<string>();
         return head + ": " + string.Join(" · ", parts);
     }
 
     /// <summary><c>billed 1 ms × 512 MiB = 0.000000008 USD</c>: nine digits as on a price list, all twelve when nine show nothing.</summary>
-    public static string Money(ReceiptInfo receipt) =>
-        $"billed {receipt.BilledMs} ms × {receipt.MemoryMib} MiB = {Price(receipt.PricePico)} {receipt.Currency}";
+    public static string Money(ReceiptInfo receipt) => receipt.Parts is not null
+        ? PartsTable.Money(receipt)
+        : $"billed {receipt.BilledMs} ms × {receipt.MemoryMib} MiB = {Price(receipt.PricePico)} {receipt.Currency}";
 
     public static string Price(long pico) =>
         (pico / 1_000_000_000_000m).ToString(pico is 0 or >= 500 ? "0.000000000" : "0.000000000000", CultureInfo.InvariantCulture);
@@ -80,6 +83,19 @@ internal static class InvokeReport
         "crash" => "the last one crashed",
         "eviction" => "its memory was needed",
         _ => cause,
+    };
+
+    /// <summary>What kept the start from being faster, where that is more than a matter of time.</summary>
+    private static string Missed(string? reason) => reason switch
+    {
+        "template_refused" => "; its template was refused, 'dormouse describe' says why",
+        "fork_failed" => "; a fork of its template failed, 'dormouse describe' says why",
+        "freeze_refused" => "; the one before could not be frozen, 'dormouse doctor' says why",
+        "restore_failed" => "; its snapshot could not be restored, 'dormouse describe' says why",
+        "snapshot_refused" => "; it can have no snapshot, 'dormouse describe' says why",
+        "thaw_failed" => "; a frozen one could not be thawed",
+        "pool_empty" => "; no worker of the pool was ready",
+        _ => "",
     };
 
     /// <summary>The receipt, when the key may read it. It is written before the answer leaves.</summary>
@@ -142,7 +158,8 @@ internal static class InvokeReport
         }
     }
 
-    private static async Task CopyAsync(Session session, HttpResponseMessage response, string media, CancellationToken cancellationToken)
+    /// <summary>Copies the body to the output as it is; to a terminal only text.</summary>
+    public static async Task CopyAsync(Session session, HttpResponseMessage response, string media, CancellationToken cancellationToken)
     {
         if (session.Surroundings.IsOutputTerminal && !media.StartsWith("text/", StringComparison.OrdinalIgnoreCase))
         {
@@ -204,5 +221,5 @@ internal static class InvokeReport
     }
 
     private static bool IsJson(string media) =>
-        media.Equals(ContentTypes.Json, StringComparison.OrdinalIgnoreCase) || media.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
+        media.Equals(MediaTypes.Json, StringComparison.OrdinalIgnoreCase) || media.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
 }

@@ -4,24 +4,25 @@ using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Invoke;
+using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Queues;
 
-/// <summary><c>dormouse invocation status | result | cancel | redrive</c>: one asynchronous invocation.</summary>
+/// <summary><c>dormouse invocation status | result | cancel | request | edit | redrive</c>: one asynchronous invocation.</summary>
 internal static class InvocationCommand
 {
     /// <summary>How long one question to the server waits; it is asked again until the invocation has ended.</summary>
     private static readonly TimeSpan WaitOnce = TimeSpan.FromSeconds(60);
 
     public static Command Create(GlobalOptions globals) => new CliCommand(
-        "invocation", "Show, wait for, cancel or run anew one asynchronous invocation.",
+        "invocation", "Show, wait for, cancel, edit or run anew one asynchronous invocation.",
         "dormouse invocation status 019ad0c2-7d1e-7000-8000-5f6f1c1f9a11",
         "dormouse invocation result 019ad0c2-7d1e-7000-8000-5f6f1c1f9a11 --wait")
     {
-        CreateStatus(globals), CreateResult(globals), CreateCancel(globals), CreateRedrive(globals),
+        CreateStatus(globals), CreateResult(globals), CreateCancel(globals), InvocationEditCommands.CreateRequest(globals), InvocationEditCommands.CreateEdit(globals), CreateRedrive(globals),
     };
 
     /// <summary>Prints the kept answer like that of a call.</summary>
@@ -70,7 +71,7 @@ internal static class InvocationCommand
             globals, async (session, parsed, cancellationToken) => Write(session, await session.Client.Queue.RedriveAsync(parsed.GetRequiredValue(id), cancellationToken)));
     }
 
-    private static Argument<string> Id()
+    internal static Argument<string> Id()
     {
         var id = new Argument<string>("id") { HelpName = "id", Description = "Id of the invocation, as 'invoke --async' and 'queue list' show it." };
         Arguments.RefuseOptions(id);
@@ -92,7 +93,7 @@ internal static class InvocationCommand
         }
     }
 
-    private static void Write(Session session, ReceiptInfo info)
+    internal static void Write(Session session, ReceiptInfo info)
     {
         var (screen, time) = (session.Screen, session.Surroundings.Time);
         if (screen.IsJson)
@@ -104,6 +105,7 @@ internal static class InvocationCommand
         if (info.Queue is not { } queue)
         {
             screen.Line($"{info.Id} is {info.Outcome}: a call of {info.Endpoint} that was not queued");
+            PartsTable.Write(screen, info);
             return;
         }
 
@@ -132,6 +134,11 @@ internal static class InvocationCommand
             Pair(screen, "ended", Units.Time(ended, time));
         }
 
+        foreach (var edit in queue.Edits ?? [])
+        {
+            Pair(screen, "edited", string.Create(CultureInfo.InvariantCulture, $"{Units.Time(edit.At, time)} by {edit.By}: {string.Join(", ", edit.Changed)}; before: dormouse invocation request {info.Id} --before {edit.Number}"));
+        }
+
         foreach (var delivery in queue.Deliveries ?? [])
         {
             Pair(screen, "reported", DeliveryCommand.Sentence(delivery, time));
@@ -141,6 +148,8 @@ internal static class InvocationCommand
         {
             Pair(screen, "result", $"dormouse invocation result {info.Id}");
         }
+
+        PartsTable.Write(screen, info);
     }
 
     private static void Pair(Screen screen, string name, string value) => screen.Line($"  {name,-10}  {Shown.Line(value)}");

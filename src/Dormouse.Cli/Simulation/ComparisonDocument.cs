@@ -15,6 +15,16 @@ internal sealed record ComparisonDocument(
     public static ComparisonDocument Of(LoadPlan load, Grounds grounds, IEnumerable<PolicyResult> results) => new(
         load.Name, load.Duration.TotalSeconds, load.Endpoints.Length, grounds.Seed, grounds.Machines, grounds.Cores, grounds.Machine.BudgetMib, PriceBook.Default.Currency, load.Notes,
         [.. results.Select(PolicyDocument.Of)]);
+
+    /// <summary>With <c>--curve</c>: rivals, and the learned keep-alive at their memory.</summary>
+    public ImmutableArray<MatchDocument>? Matches { get; init; }
+}
+
+/// <param name="IdleTimeoutS">With which the learned keep-alive holds no more memory than the rival.</param>
+internal sealed record MatchDocument(string Rival, long ColdStarts, double GbSeconds, double IdleTimeoutS, long LearnedColdStarts, double LearnedGbSeconds)
+{
+    public static MatchDocument Of(EqualMemory match) => new(
+        match.Rival.Policy.Name, match.Rival.Totals.ColdGrants, match.Rival.Totals.GibSeconds, match.IdleTimeout.TotalSeconds, match.Learned.Totals.ColdGrants, match.Learned.Totals.GibSeconds);
 }
 
 /// <param name="ColdShare">Share of the slots given for which somebody waited for a start, 0 to 1.</param>
@@ -26,7 +36,7 @@ internal sealed record ComparisonDocument(
 /// <param name="LostWithMachine">Waited or ran on a machine that was lost.</param>
 /// <param name="Unreachable">Came while their machine was away.</param>
 internal sealed record PolicyDocument(
-    string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long LostWithMachine, long Unreachable, long Retries, long ColdStarts, long Queued, double ColdShare,
+    string Policy, long Invocations, long Answered, RefusalsDocument Refused, long TimedOut, long Crashed, long LostWithMachine, long Unreachable, long Retries, long ColdStarts, long Thawed, long Queued, double ColdShare,
     double P50Ms, double P95Ms, double P99Ms, double MaxMs, double WaitP99Ms, long Starts, long FailedStarts, long Evictions, long IdleStops,
     double InstanceS, double GbSeconds, double BusyShare, string Price, double ProvisionedS, long MachineLosses)
 {
@@ -34,7 +44,7 @@ internal sealed record PolicyDocument(
     {
         var totals = result.Totals;
         return new PolicyDocument(
-            result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.LostWithMachine, totals.Unreachable, totals.Retries, totals.ColdGrants, totals.QueuedGrants, totals.ColdShare,
+            result.Policy.Name, totals.Invocations, totals.Answered, RefusalsDocument.Of(totals), totals.TimedOut, totals.Crashed, totals.LostWithMachine, totals.Unreachable, totals.Retries, totals.ColdGrants, totals.ThawedGrants, totals.QueuedGrants, totals.ColdShare,
             Ms(totals.Latency.Percentile(0.5)), Ms(totals.Latency.Percentile(0.95)), Ms(totals.Latency.Percentile(0.99)), Ms(totals.Latency.Max), Ms(totals.Waiting.Percentile(0.99)),
             totals.Starts, totals.FailedStarts, totals.Evictions, totals.IdleStops,
             totals.InstanceTime.TotalSeconds, totals.GibSeconds, totals.BusyShare, PicoMoney.Format(totals.PricePico), totals.ProvisionedMicroseconds / 1e6, totals.MachineLosses);

@@ -23,6 +23,19 @@ internal static class ComparisonRun
         return results.DrainToImmutable();
     }
 
+    /// <summary>The learned keep-alive at the memory of each rival.</summary>
+    public static async Task<ImmutableArray<EqualMemory>> MatchAsync(Session session, LoadPlan load, Grounds grounds, CancellationToken cancellationToken)
+    {
+        var matches = ImmutableArray.CreateBuilder<EqualMemory>();
+        foreach (var rival in KeepAliveCurve.Rivals)
+        {
+            PolicyResult Run(Policy policy) => Comparison.Run(load, policy, grounds, null, cancellationToken);
+            matches.Add(await session.Activity.RunAsync($"looking for the memory of {rival.Name}", () => Task.Run(() => KeepAliveCurve.At(Run(rival), Run), cancellationToken)));
+        }
+
+        return matches.DrainToImmutable();
+    }
+
     public static void Write(Screen screen, ComparisonDocument done)
     {
         if (screen.IsJson)
@@ -39,6 +52,18 @@ internal static class ComparisonRun
         screen.Table(
             ["POLICY", ">COLD", ">COLD %", ">P50 MS", ">P95 MS", ">P99 MS", ">MAX MS", ">REFUSED", ">FAILED", ">EVICTED", ">INSTANCE S", ">GB-SECONDS", ">BUSY %", ">" + done.Currency],
             done.Policies.Select(Row));
+        if (done.Matches is { } matches)
+        {
+            screen.Line();
+            screen.Table(
+                ["RIVAL", ">COLD", ">GB-SECONDS", ">LEARNED WITH", ">COLD", ">GB-SECONDS"],
+                matches.Select(m => new[]
+                {
+                    m.Rival, Units.Count(m.ColdStarts), Units.Number(m.GbSeconds, "#,0"), Core.Endpoints.Durations.Words(TimeSpan.FromSeconds(m.IdleTimeoutS)),
+                    Units.Count(m.LearnedColdStarts), Units.Number(m.LearnedGbSeconds, "#,0"),
+                }));
+        }
+
         foreach (var note in done.Notes)
         {
             screen.Note(note);

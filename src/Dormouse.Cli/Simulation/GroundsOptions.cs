@@ -25,6 +25,8 @@ internal sealed class GroundsOptions
     private readonly Option<int?> _machines = new("--machines") { HelpName = "n", Description = "Machines alike; endpoints are dealt out in turn. Default: 1." };
     private readonly Option<int?> _cores = new("--cores") { HelpName = "n", Description = "Cores of a machine: defaults of concurrency and instances go by it. Default: 8." };
     private readonly Option<string?> _memory = new("--machine-memory") { HelpName = "size", Description = "Memory of all instances of a machine together. Default: 24GiB." };
+    private readonly Option<double?> _reservable = new("--machine-cpu") { HelpName = "cores", Description = "Cores of a machine that reserve_cpu of policies may reserve. Default: --cores." };
+    private readonly Option<double?> _startsPerSecond = new("--starts-per-second") { HelpName = "n", Description = "Starts that may begin on a machine in a second, such as 5 or 0.5. Default: no bound." };
     private readonly Option<string?> _startTime = new("--start-time") { HelpName = "time", Description = "Median time of a cold start, loading included. Default: 30ms." };
     private readonly Option<int?> _knee = new("--knee") { HelpName = "n", Description = "Runs at once on an instance that do not slow each other; more share what n have. Default: any number." };
     private readonly Option<double?> _batchGrowth = new("--batch-growth") { HelpName = "share", Description = "With batch_max: what each further invocation adds to a shared run, as a share of the longest. Default: 0.25." };
@@ -35,7 +37,7 @@ internal sealed class GroundsOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _startTime, _knee, _batchGrowth, _callerDeadline, _lossEvery, _outage, _begins })
+        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _reservable, _startsPerSecond, _startTime, _knee, _batchGrowth, _callerDeadline, _lossEvery, _outage, _begins })
         {
             command.Add(option);
         }
@@ -55,6 +57,8 @@ internal sealed class GroundsOptions
             {
                 BudgetMib = SimulateValues.Mib(_memory.Name, parsed.GetValue(_memory), 24 * 1024, 64, 64L * 1024 * 1024),
                 StartsAtOnceMax = Math.Min(cores, 256),
+                StartsPerSecond = parsed.GetValue(_startsPerSecond) is { } rate ? SimulateValues.Within(_startsPerSecond.Name, rate, 0.01, 10_000) : null,
+                ReservableCores = parsed.GetValue(_reservable) is { } reservable ? SimulateValues.Within(_reservable.Name, reservable, 0.1, 4_096) : cores,
                 StartTime = new Spread.Lognormal(start * (1 - LoadShare), StartDeviation),
                 LoadTime = new Spread.Lognormal(start * LoadShare, StartDeviation),
             },

@@ -14,8 +14,8 @@ internal static class PolicyFile
 
     private static readonly string[] Keys =
     [
-        "name", "memory", "cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate",
-        "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace", "max_instances", "idle_timeout", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
+        "name", "memory", "cpu", "reserve_cpu", "concurrency", "min_instances", "provisioned", "spare_instances", "target_utilization", "scale_down_delay", "target_concurrency", "target_rps", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate",
+        "max_scale_down_rate", "initial_instances", "activation_instances", "scale_to_zero_grace", "max_instances", "idle_timeout", "frozen_for", "keep_alive", "timeout", "start_timeout", "queue_timeout", "queue_limit",
         "batch_max", "batch_delay",
         Floors,
     ];
@@ -84,13 +84,16 @@ internal static class PolicyFile
             {
                 "memory" => wishes with { Memory = text },
                 "cpu" => wishes with { Cpu = Number() },
+                "reserve_cpu" => wishes with { ReserveCpu = Number() },
                 "concurrency" when text == SpecRules.AutoConcurrency => wishes with { IsConcurrencyAuto = true },
+                "concurrency" when text is SpecRules.UnlimitedConcurrency or "0" => wishes with { IsConcurrencyUnlimited = true },
                 "concurrency" => wishes with { Concurrency = Whole() },
                 "min_instances" => wishes with { MinInstances = Whole() },
                 "provisioned" => wishes with { Provisioned = Whole() },
                 "spare_instances" => wishes with { SpareInstances = Whole() },
                 "target_utilization" => wishes with { TargetUtilization = Number() },
                 "scale_down_delay" => wishes with { ScaleDownDelay = text },
+                "target_concurrency" => wishes with { TargetConcurrency = Number() },
                 "target_rps" => wishes with { TargetRps = Number() },
                 "stable_window" => wishes with { StableWindow = text },
                 "panic_window" => wishes with { PanicWindow = text },
@@ -101,6 +104,7 @@ internal static class PolicyFile
                 "activation_instances" => wishes with { ActivationInstances = Whole() },
                 "scale_to_zero_grace" => wishes with { ScaleToZeroGrace = text },
                 "max_instances" => wishes with { MaxInstances = Whole() },
+                "frozen_for" => wishes with { FrozenFor = text },
                 "idle_timeout" => wishes with { IdleTimeout = text },
                 "keep_alive" => wishes with { KeepAlive = text },
                 "timeout" => wishes with { Timeout = text },

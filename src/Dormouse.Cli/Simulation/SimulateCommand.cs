@@ -25,9 +25,10 @@ internal static class SimulateCommand
         var policies = new Option<string[]>("--policy")
         {
             HelpName = "file",
-            Description = "Settings to run the load with, as YAML; may be given more than once. Default: the product's own beside a fixed keep-alive of 10 minutes.",
+            Description = "Settings to run the load with, as YAML; may be given more than once. Default: the product's own, a fixed keep-alive of 10 minutes and Knative's.",
         };
         var report = new Option<string?>("--report") { HelpName = "file", Description = "Also write the comparison as an HTML page with charts: one file, nothing from the network." };
+        var curve = new Option<bool>("--curve") { Description = "Show memory against cold starts: the learned and the fixed keep-alive and Knative's with several settings each, and the learned one at the memory of the rivals." };
         var load = new LoadOptions();
         var grounds = new GroundsOptions();
         var command = new CliCommand(
@@ -37,9 +38,11 @@ internal static class SimulateCommand
             "dormouse simulate --trace arrivals.csv --policy quick.yaml --policy patient.yaml",
             "dormouse simulate --profile bursty --endpoints 1000 --rate 100 --duration 24h --report bursty.html",
             "dormouse simulate --profile diurnal --policy office-hours.yaml --caller-deadline 2s --machine-loss-every 6h",
+            "dormouse simulate --trace arrivals.csv --machine-memory 1TiB --curve",
             "dormouse simulate --kpa step.json --kpa ramp.json --output json");
         load.AddTo(command);
         command.Add(policies);
+        command.Add(curve);
         command.Add(report);
         grounds.AddTo(command);
         command.Add(kpa);
@@ -51,9 +54,14 @@ internal static class SimulateCommand
                 throw CommandException.Usage("One of --trace, --profile and --kpa is needed, and no two of them.");
             }
 
+            if (parsed.GetValue(curve) && (recordings.Length > 0 || parsed.GetValue(policies) is { Length: > 0 }))
+            {
+                throw CommandException.Usage("--curve has policies of its own; give it without --policy and --kpa.");
+            }
+
             if (recordings.Length == 0)
             {
-                await CompareAsync(session, load, grounds, parsed.GetValue(policies) ?? [], parsed.GetValue(report), parsed, cancellationToken);
+                await CompareAsync(session, load, grounds, parsed.GetValue(policies) ?? [], parsed.GetValue(curve), parsed.GetValue(report), parsed, cancellationToken);
                 return ExitCodes.Done;
             }
 
@@ -70,7 +78,7 @@ internal static class SimulateCommand
     }
 
     private static async Task CompareAsync(
-        Session session, LoadOptions load, GroundsOptions grounds, string[] files, string? report, ParseResult parsed, CancellationToken cancellationToken)
+        Session session, LoadOptions load, GroundsOptions grounds, string[] files, bool isCurve, string? report, ParseResult parsed, CancellationToken cancellationToken)
     {
         var ground = grounds.Read(parsed);
         if (report is not null && Path.GetDirectoryName(Path.GetFullPath(report)) is { } folder && !Directory.Exists(folder))
@@ -79,7 +87,7 @@ internal static class SimulateCommand
             throw CommandException.BadSource($"--report is {report}, and there is no folder {folder}.");
         }
 
-        ImmutableArray<Policy> policies = files.Length == 0 ? Policy.BuiltIn : [.. files.Select(PolicyFile.Read)];
+        ImmutableArray<Policy> policies = isCurve ? KeepAliveCurve.Policies : files.Length == 0 ? Policy.BuiltIn : [.. files.Select(PolicyFile.Read)];
         var plan = await session.Activity.RunAsync("reading the load", () => Task.Run(() => load.Read(parsed), cancellationToken));
         try
         {
@@ -99,7 +107,8 @@ internal static class SimulateCommand
         }
 
         var results = await ComparisonRun.RunAsync(session, plan, ground, policies, cancellationToken);
-        ComparisonRun.Write(session.Screen, ComparisonDocument.Of(plan, ground, results));
+        var matches = isCurve ? await ComparisonRun.MatchAsync(session, plan, ground, cancellationToken) : [];
+        ComparisonRun.Write(session.Screen, ComparisonDocument.Of(plan, ground, results) with { Matches = isCurve ? [.. matches.Select(MatchDocument.Of)] : null });
         if (report is not null)
         {
             await File.WriteAllTextAsync(report, HtmlReport.Write(plan, ground, results), cancellationToken);

@@ -17,6 +17,20 @@ internal static class SpectreActivity
         return await RunAsync(error, title, total, work, new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn());
     }
 
+    /// <summary>A bar in percent whose title says more as the work goes on. The work gives the title and the share done, 0 to 1.</summary>
+    public static async Task<T> DescribedAsync<T>(TextWriter error, string title, Func<Action<string, double>, Task<T>> work) =>
+        await SpectreTables.Console(error, isTerminal: true).Progress().AutoClear(true)
+            .Columns(new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
+            .StartAsync(async context =>
+            {
+                var task = context.AddTask(Markup.Escape(Shown.Line(title)), maxValue: 1);
+                return await work((text, share) =>
+                {
+                    task.Description = Markup.Escape(Shown.Line($"{title}: {text}"));
+                    task.Value = share;
+                });
+            });
+
     public static async Task<T> SpinnerAsync<T>(TextWriter error, string title, Func<Task<T>> work) =>
         await SpectreTables.Console(error, isTerminal: true).Status().StartAsync(Markup.Escape(title), _ => work());
 

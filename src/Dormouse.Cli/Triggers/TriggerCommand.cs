@@ -22,7 +22,7 @@ internal static class TriggerCommand
     private static CliCommand CreateCreate(GlobalOptions globals)
     {
         var name = Name();
-        var kind = new Option<string>("--kind") { HelpName = "kind", Description = "Where events come from: cron, http, folder, redis, nats or rabbitmq.", Required = true };
+        var kind = new Option<string>("--kind") { HelpName = "kind", Description = "Where events come from: cron, http, folder, redis, nats, rabbitmq, kafka, sqs, s3 or postgres.", Required = true };
         var endpoint = new Option<string>("--endpoint") { HelpName = "name", Description = "The endpoint that runs.", Required = true };
         var source = new Option<string[]>("--source") { HelpName = "key=value", Description = "What its kind needs to know, such as schedule='0 3 * * *' or path=/srv/inbox; may be repeated." };
         var filter = new Option<string?>("--filter") { HelpName = "json", Description = "Pattern of the events that it takes, such as '{\"type\":[\"order.paid\"]}'. Default: all." };
@@ -33,7 +33,10 @@ internal static class TriggerCommand
         return new CliCommand(
             "create", "Make a trigger, or change one to what is said here.",
             "dormouse trigger create nightly --kind cron --endpoint report --source 'schedule=0 3 * * *'",
-            "dormouse trigger create orders --kind http --endpoint orders --filter '{\"type\":[\"order.paid\"]}'")
+            "dormouse trigger create orders --kind http --endpoint orders --filter '{\"type\":[\"order.paid\"]}'",
+            "dormouse trigger create orders --kind sqs --endpoint orders --source queue=https://sqs.eu-central-1.amazonaws.com/123456789012/orders",
+            "dormouse trigger create outbox --kind postgres --endpoint orders --source url=postgres://app@db:5432/shop --source table=outbox --source channel=outbox",
+            "dormouse trigger create scans --kind s3 --endpoint ocr --source bucket=scans --source url=http://minio:9000 --source form=object")
         {
             name, kind, endpoint, source, filter, input, size, window, paused,
         }.Runs(globals, async (session, parsed, cancellationToken) => Write(session, await session.Client.Triggers.SetAsync(

@@ -13,6 +13,9 @@ public abstract record DeliveryResult
     /// <summary>The other side answered.</summary>
     public sealed record Answered(int Status, TimeSpan? RetryAfter) : DeliveryResult;
 
+    /// <summary>A broker has it.</summary>
+    public sealed record Taken : DeliveryResult;
+
     /// <summary>It did not get there: no connection, no answer in time, or no room in the other endpoint's queue.</summary>
     /// <param name="NotBefore">No earlier than so much later; null = as the schedule says.</param>
     public sealed record Unanswered(string Reason, TimeSpan? NotBefore = null) : DeliveryResult;
@@ -53,7 +56,7 @@ public static class DeliveryRule
     ];
 
     /// <summary>
-    /// 2xx is done. 410 ends it and the use of its destination. Everything else, redirects too, is tried again by <see cref="Schedule"/> with up to a fifth more, never before the
+    /// 2xx, and what a broker has taken, is done. 410 ends it and the use of its destination. Everything else, redirects too, is tried again by <see cref="Schedule"/> with up to a fifth more, never before the
     /// destination's Retry-After where that came with 429 or 5xx; then it is dead.
     /// </summary>
     /// <param name="attempts">Attempts begun, this one included; from 1.</param>
@@ -64,6 +67,8 @@ public static class DeliveryRule
         {
             case DeliveryResult.Answered { Status: >= 200 and < 300 } done:
                 return new DeliveryVerdict.Delivered(done.Status);
+            case DeliveryResult.Taken:
+                return new DeliveryVerdict.Delivered(null);
             case DeliveryResult.Answered { Status: 410 }:
                 return new DeliveryVerdict.Dead(410, "the destination answered 410: it wants nothing any more", Disables: true);
             case DeliveryResult.Answered answer:
@@ -75,7 +80,7 @@ public static class DeliveryRule
             case DeliveryResult.Impossible impossible:
                 return new DeliveryVerdict.Dead(null, impossible.Reason);
             default:
-                throw new InvalidOperationException("An attempt is answered, unanswered or impossible.");
+                throw new InvalidOperationException("An attempt is answered, taken, unanswered or impossible.");
         }
     }
 

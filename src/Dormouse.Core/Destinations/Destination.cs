@@ -14,7 +14,7 @@ public enum DestinationForm
 }
 
 /// <summary>An address outside that outcomes are sent to. Its name is unique within its tenant; whoever signs has its secret.</summary>
-/// <param name="Url">http or https, without user and fragment.</param>
+/// <param name="Url">http or https, without user and fragment; or of a broker that the operator named (<see cref="IOutlet"/>), without password.</param>
 /// <param name="Secret">Signs what is sent; 24 to 64 bytes.</param>
 public sealed record Destination(TenantId Tenant, string Name, string Url, DestinationForm Form, ImmutableArray<byte> Secret, DateTimeOffset CreatedAt)
 {
@@ -29,10 +29,16 @@ public sealed record Destination(TenantId Tenant, string Name, string Url, Desti
 
     private const string EndpointPrefix = "endpoint:";
 
+    /// <summary>What is sent over HTTP is signed; a broker vouches for who may send to it.</summary>
+    public bool IsSigned => Url.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || Url.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>The secret before the last rotation; signs beside the new one until <see cref="OldSecretUntil"/>.</summary>
     public ImmutableArray<byte> OldSecret { get; init; } = [];
 
     public DateTimeOffset? OldSecretUntil { get; init; }
+
+    /// <summary>Why its secret cannot be opened, a sentence for the operator; then there is none here. Null = all is well.</summary>
+    public string? SecretFault { get; init; }
 
     /// <summary>Why nothing is sent to it any more; null = it is in use.</summary>
     public string? DisabledReason { get; init; }
@@ -41,7 +47,7 @@ public sealed record Destination(TenantId Tenant, string Name, string Url, Desti
     public ImmutableArray<ImmutableArray<byte>> Secrets(DateTimeOffset now) => OldSecretUntil > now && !OldSecret.IsEmpty ? [Secret, OldSecret] : [Secret];
 
     /// <summary>A new secret signs from now on, and the one before beside it for the time of the overlap.</summary>
-    public Destination Rotated(ImmutableArray<byte> secret, DateTimeOffset until) => this with { Secret = secret, OldSecret = Secret, OldSecretUntil = until };
+    public Destination Rotated(ImmutableArray<byte> secret, DateTimeOffset until) => this with { Secret = secret, OldSecret = Secret, OldSecretUntil = until, SecretFault = null };
 
     /// <summary>The name of the endpoint that <paramref name="reference"/> means (<c>endpoint:NAME</c>); null = it means a destination.</summary>
     public static string? EndpointOf(string reference) =>

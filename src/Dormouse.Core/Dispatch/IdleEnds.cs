@@ -6,7 +6,8 @@ namespace Dormouse.Core.Dispatch;
 /// <param name="Kept">So many are neither stopped for idleness nor taken back.</param>
 /// <param name="Held">So many are not stopped for idleness; at least <paramref name="Kept"/>.</param>
 /// <param name="LowersAt">When fewer may be held though nothing happens.</param>
-internal readonly record struct IdleBounds(int Kept, int Held, MonotonicTime LowersAt);
+/// <param name="FrozenFor">How long one stays frozen.</param>
+internal readonly record struct IdleBounds(int Kept, int Held, MonotonicTime LowersAt, TimeSpan FrozenFor);
 
 /// <summary>When idle instances are to be stopped, and which the machine may take back meanwhile.</summary>
 internal static class IdleEnds
@@ -25,8 +26,10 @@ internal static class IdleEnds
         for (var i = 0; i < table.Count; i++)
         {
             var slot = table[i];
-            var isOffer = slot.IsIdle && mayTake && !slot.IsProvisioned;
+            var isFrozen = slot.State == InstanceState.Frozen;
+            var isOffer = isFrozen || (slot.IsIdle && mayTake && !slot.IsProvisioned);
             var own = slot.State == InstanceState.Starting ? slot.StartDeadline
+                : isFrozen ? slot.FrozenAt + bounds.FrozenFor
                 : !isOffer ? MonotonicTime.Never
                 : isHeld ? bounds.LowersAt
                 : Of(slot, ready == 1, traffic, keepAlive, startTime).At;

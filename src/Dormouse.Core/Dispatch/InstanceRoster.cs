@@ -8,24 +8,45 @@ namespace Dormouse.Core.Dispatch;
 /// The life of one revision's instances: started, ready, failed, lost, overdue, idle, evicted, stopped, gone. It knows nothing of who waits; the engine tells it how
 /// many to start and whether callers are there. Each change of the number that starts or serves becomes a <see cref="ScalingChange"/>.
 /// </summary>
-internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned)
+internal sealed class InstanceRoster
 {
-    private readonly StartCauses _causes = new(initialCause);
+    private readonly RevisionId _revision;
+    private readonly RevisionSpec _spec;
+    private readonly long _firstInstanceNumber;
+    private readonly StartCauses _causes;
+    private readonly InstanceEndings _endings;
 
     private long _asked;
+
+    public InstanceRoster(RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause, LearnedTimes learned, long choiceSeed)
+    {
+        (_revision, _spec, _firstInstanceNumber, Learned) = (revision, spec, firstInstanceNumber, learned);
+        _causes = new StartCauses(initialCause);
+        _endings = new InstanceEndings(revision, Table, _causes, Backoff);
+        Limit = new SlotLimit(spec, learned.Concurrency);
+        Shares = new SlotShares(spec, Limit, Table, choiceSeed);
+        (Keeping, Provisioned) = (new KeptInstances(spec), new ProvisionedInstances(spec.Provisioned));
+        (KeepAlive, Holding) = (new KeepAlive(spec), new HeldInstances(spec));
+        Frozen = new FrozenInstances(spec, Table, _causes, _endings, KeepAlive);
+    }
 
     public InstanceTable Table { get; } = new();
 
     public StartBackoff Backoff { get; } = new();
 
-    public LearnedTimes Learned { get; private set; } = learned;
+    public LearnedTimes Learned { get; private set; }
 
-    public SlotLimit Limit { get; } = new(spec, learned.Concurrency);
+    public SlotLimit Limit { get; }
 
     /// <summary>Slots of an instance now.</summary>
     public int Slots => Limit.Current;
 
-    public long NextNumber => firstInstanceNumber + _asked;
+    public SlotShares Shares { get; }
+
+    /// <summary>Invocations for which others are to be started though they run: none once no traffic comes.</summary>
+    public int Excess(in InstanceCounts counts) => IsDraining || IsRetired ? 0 : Shares.Excess(counts);
+
+    public long NextNumber => _firstInstanceNumber + _asked;
 
     public TrafficState Traffic { get; } = new();
 
@@ -34,18 +55,21 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public bool IsRetired => Traffic.IsRetired;
 
     /// <summary>What is to be kept while the revision carries traffic.</summary>
-    public KeptInstances Keeping { get; } = new(spec);
+    public KeptInstances Keeping { get; }
 
     /// <summary>Instances kept without work.</summary>
-    public int Kept => IsRetired ? 0 : IsDraining ? Math.Min(Traffic.Standby.Instances, spec.MaxInstances) : Keeping.Count;
+    public int Kept => IsRetired ? 0 : IsDraining ? Math.Min(Traffic.Standby.Instances, _spec.MaxInstances) : Keeping.Count;
 
     /// <summary>Those of <see cref="Kept"/> that are paid for whether they run or not.</summary>
-    public ProvisionedInstances Provisioned { get; } = new(spec.Provisioned);
+    public ProvisionedInstances Provisioned { get; }
 
-    public KeepAlive KeepAlive { get; } = new(spec);
+    public KeepAlive KeepAlive { get; }
 
     /// <summary>What is held beyond <see cref="Kept"/>, and what the machine may take back.</summary>
-    public HeldInstances Holding { get; } = new(spec);
+    public HeldInstances Holding { get; }
+
+    /// <summary>What is kept frozen of those that were idle for their keep-alive.</summary>
+    public FrozenInstances Frozen { get; }
 
     /// <summary>Instances that are not stopped for idleness.</summary>
     private int Held => IsDraining || IsRetired ? Kept : Math.Max(Kept, Holding.ToHold);
@@ -59,30 +83,40 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         var isStarting = slot.State == InstanceState.Starting;
         switch (change.Kind)
         {
-            case RevisionEventKind.InstanceHeld when isStarting:
-                slot.Hold();
+            case RevisionEventKind.InstanceHeld when isStarting && !slot.IsThawing:
+                RoomPressure.Hold(slot, change.Hold, Table, _endings, now, effects);
                 break;
-            case RevisionEventKind.InstanceAdmitted when isStarting:
-                slot.Admit(now, now + spec.StartTimeout);
+            case RevisionEventKind.InstanceAdmitted when isStarting && !slot.IsThawing:
+                slot.Admit(now, now + _spec.StartTimeout);
                 break;
             case RevisionEventKind.InstanceReady when isStarting && change.Ready is { } ready:
-                slot.BecomeReady(ready, now, sequence);
-                Learned = Learned.WithStart(now - slot.AdmittedAt);
-                Backoff.BecameReady(slot.RequestedAt);
+                if (!slot.IsThawing)
+                {
+                    Learned = Learned.WithStart(now - slot.AdmittedAt);
+                    Backoff.BecameReady(slot.RequestedAt);
+                }
+
+                slot.BecomeReady(Frozen.WithReason(slot, ready), now, sequence);
                 Holding.HasRoom();
                 _causes.BecameReady();
                 break;
+            case RevisionEventKind.InstanceFailed or RevisionEventKind.InstanceLost when slot.IsThawing && isStarting:
+                Frozen.ThawFailed(slot, change.Failure?.Reason ?? change.Loss?.Detail ?? "", now, effects);
+                break;
+            case RevisionEventKind.FreezeRefused:
+                Frozen.Refused(slot, now, effects);
+                break;
             case RevisionEventKind.InstanceFailed when isStarting && change.Failure is { } failure:
-                StartFailed(slot, failure, now, effects);
+                _endings.StartFailed(slot, failure, now, effects);
                 break;
             case RevisionEventKind.InstanceLost when change.Loss is { } loss:
-                Lost(slot, loss, now, effects);
+                _endings.Lost(slot, loss, now, effects);
                 break;
             case RevisionEventKind.AnswerLeft:
                 slot.AnswerLeft(now);
-                StopWhenDrained(slot, now, effects);
+                InstanceEndings.StopWhenDrained(slot, now, effects);
                 break;
-            case RevisionEventKind.InstanceDeclined when isStarting:
+            case RevisionEventKind.InstanceDeclined when isStarting && !slot.IsThawing:
                 Table.Remove(slot);
                 var isSpare = slot.Cause == StartCause.Burst;
                 if (isSpare)
@@ -90,15 +124,15 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                     Holding.NoRoom(now);
                 }
 
-                Changed(Table.Counts().Live + 1, Table.Counts().Live, isSpare ? Sentences.NoRoomForSpare() : Sentences.NoRoomForExpected(), now, effects);
+                _endings.Changed(Table.Counts().Live + 1, Table.Counts().Live, isSpare ? Sentences.NoRoomForSpare() : Sentences.NoRoomForExpected(), now, effects);
                 break;
             case RevisionEventKind.InstanceGone:
-                Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
+                _endings.Lost(slot, new InstanceLoss(InstanceLossKind.Crashed, "it left without a word"), now, effects);
                 slot.Leave();
                 Table.RemoveWhenDone(slot);
                 break;
-            case RevisionEventKind.Evict:
-                Evict(slot, now, effects);
+            case RevisionEventKind.Evict or RevisionEventKind.GiveWay:
+                Evict(slot, change.Kind == RevisionEventKind.GiveWay, now, effects);
                 break;
         }
     }
@@ -121,17 +155,15 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
                 Backoff.CompletedRun(slot.RequestedAt);
                 break;
             case SlotEnd.TimedOut:
-                Kill(slot, StopReason.TimedOut, Sentences.RunTimedOut(slot.Id, spec.Timeout), now, effects);
+                _endings.Kill(slot, StopReason.TimedOut, Sentences.RunTimedOut(slot.Id, _spec.Timeout), now, effects);
                 break;
             case SlotEnd.Broken when slot.State == InstanceState.Ready:
-                var before = Table.Counts().Live;
-                slot.Drain(StopReason.Suspect);
                 _causes.Ended(StartCause.Crash);
-                Changed(before, before - 1, Sentences.Suspect(slot.Id), now, effects);
+                _endings.Drain(slot, StopReason.Suspect, Sentences.Suspect(slot.Id), now, effects);
                 break;
         }
 
-        StopWhenDrained(slot, now, effects);
+        InstanceEndings.StopWhenDrained(slot, now, effects);
     }
 
     private void LimitBy(in EndedRun run, MonotonicTime now, RevisionEffects effects)
@@ -139,7 +171,7 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         if (Limit.Ended(run, now) is { } change)
         {
             var live = Table.Counts().Live;
-            Changed(live, live, Sentences.LimitChanged(change), now, effects);
+            _endings.Changed(live, live, Sentences.LimitChanged(change), now, effects);
         }
 
         if (Limit.State is { } state)
@@ -163,17 +195,35 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
 
         var reason = isToKeep ? IsDraining ? Sentences.StartedForStandby(Traffic.Standby, before.Live) : Keeping.Reason(before.Live)
-            : Sentences.Started(queued, before, Slots, cause) + (before.Live == 0 && spec.ActivationInstances > 1 ? $", activation_instances is {spec.ActivationInstances}" : "");
-        Changed(before.Live, before.Live + count, reason, now, effects);
+            : (Shares.IsUnlimited && before.Live > 0 ? Sentences.StartedForExcess(queued, before, Shares.Soft) : Sentences.Started(queued, before, Slots, cause)) + (before.Live == 0 && _spec.ActivationInstances > 1 ? $", activation_instances is {_spec.ActivationInstances}" : "");
+        _endings.Changed(before.Live, before.Live + count, reason, now, effects);
+    }
+
+    /// <summary>Thaws what can be thawed of what is wanted now.</summary>
+    /// <param name="queued">Invocations that wait.</param>
+    /// <param name="isAsked">One is wanted though nobody waits.</param>
+    public void Thaw(int queued, bool isAsked, MonotonicTime now, RevisionEffects effects)
+    {
+        if (Table.Counts() is { Frozen: > 0 } counts)
+        {
+            var excess = Excess(counts);
+            var toServe = FrozenInstances.Wanted(counts with { Running = counts.Running - excess }, queued + excess, isAsked, Shares.Soft);
+            var toKeep = Kept - counts.Live;
+            Frozen.Thaw(Math.Max(toServe, toKeep), toServe >= toKeep ? Sentences.Started(Math.Max(1, queued), counts, Slots, StartCause.Idle) : Keeping.Reason(counts.Live), now, effects);
+        }
     }
 
     /// <summary>Asks for an instance for which nobody waits yet.</summary>
     public void StartExpecting(MonotonicTime now, RevisionEffects effects)
     {
         KeepAlive.Memory.HasStartedAgain = true;
-        Ask(StartCause.Idle, true, now, effects);
         var quiet = KeepAlive.Memory.QuietSince is { } since ? now - since : TimeSpan.Zero;
-        Changed(0, 1, Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime)), now, effects);
+        var reason = Sentences.StartedForExpected(quiet, KeepAlive.Plan(Learned.StartTime));
+        if (Frozen.Thaw(1, reason, now, effects) == 0)
+        {
+            Ask(StartCause.Idle, true, now, effects);
+            _endings.Changed(0, 1, reason, now, effects);
+        }
     }
 
     /// <summary>Asks for instances that the load or spare capacity ask for, where nothing else needs the room. Returns when to look again.</summary>
@@ -185,7 +235,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         }
 
         var before = Table.Counts();
-        var missing = Math.Min(Holding.ToStart, spec.MaxInstances - before.Draining) - before.Live;
+        var missing = Math.Min(Holding.ToStart, _spec.MaxInstances - before.Draining) - before.Live;
+        if (before.Live > 0 && missing > 0 && before.Frozen > 0)
+        {
+            missing -= Frozen.Thaw(missing, Holding.Reason(before, Shares.Soft), now, effects);
+            before = Table.Counts();
+        }
+
         if (before.Live == 0 || missing <= 0)
         {
             return Holding.LooksAt;
@@ -202,13 +258,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             Ask(StartCause.Burst, true, now, effects);
         }
 
-        Changed(before.Live, before.Live + missing, Holding.Reason(before, Slots), now, effects);
+        _endings.Changed(before.Live, before.Live + missing, Holding.Reason(before, Shares.Soft), now, effects);
         return Holding.LooksAt;
     }
 
     private void Ask(StartCause cause, bool isExpecting, MonotonicTime now, RevisionEffects effects)
     {
-        var slot = new InstanceSlot(new InstanceId(revision, NextNumber), cause, spec.Slots, now, now + spec.StartTimeout);
+        var slot = new InstanceSlot(new InstanceId(_revision, NextNumber), cause, _spec.Slots, now, now + _spec.StartTimeout);
         _asked++;
         Table.Add(slot);
         effects.Starts.Add(new InstanceToStart(slot.Id, cause, isExpecting));
@@ -221,27 +277,38 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
         for (var i = 0; i < Table.Count; i++)
         {
             var slot = Table[i];
-            if (slot.State == InstanceState.Starting && slot.StartDeadline <= now)
+            if (slot.State != InstanceState.Starting || slot.StartDeadline > now)
             {
-                isAnyOverdue = true;
-                Kill(slot, StopReason.StartTimedOut, Sentences.StartTimedOut(slot.Id, spec.StartTimeout), now, effects);
-                Backoff.StartFailed(new StartFailure(StartFailureKind.Crash, Sentences.StartTooSlow(spec.StartTimeout)), slot.RequestedAt, now);
+                continue;
             }
+
+            if (slot.IsThawing)
+            {
+                Frozen.ThawTimedOut(slot, now, effects);
+                continue;
+            }
+
+            isAnyOverdue = true;
+            _endings.Kill(slot, StopReason.StartTimedOut, Sentences.StartTimedOut(slot.Id, _spec.StartTimeout), now, effects);
+            Backoff.StartFailed(new StartFailure(StartFailureKind.Crash, Sentences.StartTooSlow(_spec.StartTimeout)), slot.RequestedAt, now);
         }
 
         return isAnyOverdue && Table.Counts().Live == 0;
     }
 
-    /// <summary>Stops what was idle for the keep-alive, longest idle first, down to what is kept.</summary>
+    /// <summary>Freezes or stops what was idle for the keep-alive, longest idle first, down to what is kept, and stops what was frozen long enough.</summary>
     public void StopIdle(MonotonicTime now, RevisionEffects effects)
     {
+        (StopReason, string)? all = IsRetired ? (StopReason.Retired, Sentences.Retired()) : IsDraining ? (StopReason.Requested, Sentences.Drained(Traffic.DrainReason)) : null;
+        Frozen.Stop(all, now, effects);
         while (Table.LongestIdle() is { } slot && Table.Counts() is var counts && counts.Ready > Held && IdleEnds.Of(slot, counts.Ready == 1, Traffic, KeepAlive, Learned.StartTime) is var (end, plan) && end <= now)
         {
             _causes.Stopped();
-            var (reason, sentence) = IsRetired ? (StopReason.Retired, Sentences.Retired())
-                : IsDraining ? (StopReason.Requested, Sentences.Drained(Traffic.DrainReason))
-                : (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
-            Stop(slot, reason, sentence, now, effects);
+            var (reason, sentence) = all ?? (StopReason.Idle, Sentences.Idle(now - slot.IdleSince, plan));
+            if (all is not null || !Frozen.TryFreeze(slot, sentence, now, effects))
+            {
+                _endings.Stop(slot, reason, sentence, now, effects);
+            }
         }
     }
 
@@ -249,18 +316,17 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     public void DrainAll(MonotonicTime now, RevisionEffects effects)
     {
         _causes.Stopped();
+        Frozen.Stop((StopReason.Requested, Sentences.Drained(DrainReason.Stopped)), now, effects);
         for (var i = 0; i < Table.Count; i++)
         {
             var slot = Table[i];
             if (slot.IsIdle)
             {
-                Stop(slot, StopReason.Requested, Sentences.Drained(DrainReason.Stopped), now, effects);
+                _endings.Stop(slot, StopReason.Requested, Sentences.Drained(DrainReason.Stopped), now, effects);
             }
             else if (slot.State == InstanceState.Ready)
             {
-                var before = Table.Counts().Live;
-                slot.Drain(StopReason.Requested);
-                Changed(before, before - 1, Sentences.Drained(DrainReason.Stopped), now, effects);
+                _endings.Drain(slot, StopReason.Requested, Sentences.Drained(DrainReason.Stopped), now, effects);
             }
         }
     }
@@ -273,24 +339,13 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
             var slot = Table[i];
             if (slot.State == InstanceState.Starting && (slot.IsHeld || IsDraining || IsRetired) && Table.Counts().Live > Kept)
             {
-                Stop(slot, IsRetired ? StopReason.Retired : StopReason.Requested, Sentences.NotNeeded(), now, effects);
+                _endings.Stop(slot, IsRetired ? StopReason.Retired : StopReason.Requested, Sentences.NotNeeded(), now, effects);
             }
         }
     }
 
-    /// <summary>A schedule asks for another number. A window that opens starts a stopped endpoint again, as a call does.</summary>
-    public void FloorChanged(in InstanceFloor floor)
-    {
-        if (Traffic.IsStopped && floor.Instances > Keeping.Floor.Instances)
-        {
-            Traffic.Resume();
-        }
-
-        Keeping.Floor = floor;
-    }
-
     /// <summary>The revision is new.</summary>
-    public void Begin() => Keeping.Initial = _asked == 0 ? spec.InitialInstances : 0;
+    public void Begin() => Keeping.Initial = _asked == 0 ? _spec.InitialInstances : 0;
 
     /// <summary>The revision has traffic again: what was kept without any is idle from now on.</summary>
     public void Resume(MonotonicTime now)
@@ -309,92 +364,36 @@ internal sealed class InstanceRoster(RevisionId revision, RevisionSpec spec, lon
     /// <summary>Tells which instances may be taken back and which no longer. Returns when an instance needs a look next.</summary>
     public MonotonicTime TellIdle(RevisionEffects effects)
     {
-        var wake = IdleEnds.Offer(Table, new IdleBounds(Kept, Held, Holding.LowersAt), Traffic, KeepAlive, Learned.StartTime, effects);
-        effects.IdleWorth = effects.BecameIdle.Count == 0 ? 0 : IdleWorth.Of(KeepAlive.Memory.Gaps, Learned.StartTime, spec.MemoryMib);
+        var wake = IdleEnds.Offer(Table, new IdleBounds(Kept, Held, Holding.LowersAt, _spec.FrozenFor), Traffic, KeepAlive, Learned.StartTime, effects);
+        effects.IdleWorth = effects.BecameIdle.Count == 0 ? 0 : IdleWorth.Of(KeepAlive.Memory.Gaps, Learned.StartTime, _spec.MemoryMib);
         return wake;
     }
 
-    private void StartFailed(InstanceSlot slot, StartFailure failure, MonotonicTime now, RevisionEffects effects)
+    /// <param name="mayBeBusy">It gives way also when something runs on it.</param>
+    private void Evict(InstanceSlot slot, bool mayBeBusy, MonotonicTime now, RevisionEffects effects)
     {
-        var before = Table.Counts().Live;
-        slot.Stop(now);
-        Backoff.StartFailed(failure, slot.RequestedAt, now);
-        Changed(before, before - 1, Sentences.StartFailed(slot.Id, failure), now, effects);
-    }
-
-    /// <summary>An instance ended by itself; nothing to do when it had been stopped before.</summary>
-    private void Lost(InstanceSlot slot, InstanceLoss loss, MonotonicTime now, RevisionEffects effects)
-    {
-        switch (slot.State)
+        if (slot.State == InstanceState.Frozen)
         {
-            case InstanceState.Starting:
-                StartFailed(slot, new StartFailure(StartFailureKind.Crash, loss.Detail), now, effects);
-                break;
-            case InstanceState.Ready:
-                var before = Table.Counts().Live;
-                _causes.Ended(StartCause.Crash);
-                Backoff.Lost(loss, slot.RequestedAt, now - slot.ReadyAt, slot.CompletedRuns, now);
-                slot.Stop(now);
-                Changed(before, before - 1, Sentences.Lost(slot.Id, loss), now, effects);
-                break;
-            case InstanceState.Draining:
-                // It was missed when it began to drain.
-                Backoff.Lost(loss, slot.RequestedAt, now - slot.ReadyAt, slot.CompletedRuns, now);
-                slot.Stop(now);
-                break;
-            case InstanceState.Stopping:
-                break;
+            _causes.Ended(StartCause.Eviction);
+            _endings.Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
         }
-    }
-
-    private void Evict(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
-    {
-        if (slot.IsIdle && !slot.IsProvisioned && Table.Counts().Ready > Kept)
+        else if (slot.State == InstanceState.Ready && (slot.IsIdle || mayBeBusy) && !slot.IsProvisioned && Table.Counts().Ready > Kept)
         {
             _causes.Ended(StartCause.Eviction);
             Holding.NoRoom(now);
-            Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
+            if (slot.IsIdle)
+            {
+                _endings.Stop(slot, StopReason.Evicted, Sentences.Evicted(now - slot.IdleSince), now, effects);
+                return;
+            }
+
+            _endings.Drain(slot, StopReason.Evicted, Sentences.GaveWay(slot.Running), now, effects);
         }
-        else if (slot.State == InstanceState.Ready)
+        else if (slot.State == InstanceState.Ready || (slot.IsThawing && slot.State == InstanceState.Starting))
         {
             // It got work in the meantime, or must be kept: the arbiter must look for another.
             slot.IsOffered = false;
             effects.BecameBusy.Add(slot.Id);
         }
     }
-
-    private static void StopWhenDrained(InstanceSlot slot, MonotonicTime now, RevisionEffects effects)
-    {
-        if (slot.State == InstanceState.Draining && !slot.IsOccupied)
-        {
-            slot.Stop(now);
-            effects.Stops.Add(new InstanceToStop(slot.Id, slot.DrainedFor));
-        }
-    }
-
-    /// <summary>Ends an instance that misbehaves; what runs on it is lost and its place may be filled.</summary>
-    private void Kill(InstanceSlot slot, StopReason reason, string sentence, MonotonicTime now, RevisionEffects effects)
-    {
-        if (slot.IsLive)
-        {
-            _causes.Ended(StartCause.Crash);
-            Stop(slot, reason, sentence, now, effects);
-            return;
-        }
-
-        slot.Stop(now);
-        effects.Stops.Add(new InstanceToStop(slot.Id, reason));
-    }
-
-    /// <summary>Ends an instance that starts or serves.</summary>
-    private void Stop(InstanceSlot slot, StopReason reason, string sentence, MonotonicTime now, RevisionEffects effects)
-    {
-        var before = Table.Counts().Live;
-        slot.Stop(now);
-        effects.Stops.Add(new InstanceToStop(slot.Id, reason));
-        Changed(before, before - 1, sentence, now, effects);
-    }
-
-    private void Changed(int from, int to, string reason, MonotonicTime now, RevisionEffects effects) =>
-        effects.Changes.Add(new ScalingChange(now, revision.Number, from, to, reason));
 }

@@ -9,7 +9,10 @@ namespace Dormouse.Core.Dispatch;
 /// </summary>
 internal sealed class InstanceSlot
 {
-    private readonly Lease[] _leases;
+    /// <summary>Leases that there is room for from the first; more is made as it is needed, once for each doubling.</summary>
+    private const int LeasesFirst = 32;
+
+    private Lease[] _leases;
     private int _leaseCount;
     private int _answerCount;
     private InstanceMeter _meter;
@@ -22,27 +25,48 @@ internal sealed class InstanceSlot
         Id = id;
         Cause = cause;
         RequestedAt = requestedAt;
+        WantedAt = requestedAt;
         AdmittedAt = requestedAt;
         StartDeadline = startDeadline;
-        _leases = new Lease[concurrency];
+        PressesAt = requestedAt + MachineArbiter.Turn;
+        _leases = new Lease[Math.Min(concurrency, LeasesFirst)];
     }
 
     public InstanceId Id { get; }
 
-    public StartCause Cause { get; }
+    /// <summary>Why it was started, or thawed last.</summary>
+    public StartCause Cause { get; private set; }
 
     public InstanceState State { get; private set; } = InstanceState.Starting;
 
     /// <summary>When it was asked for.</summary>
     public MonotonicTime RequestedAt { get; }
 
-    /// <summary>When the machine let its start begin: when it was asked for, unless it was held.</summary>
+    /// <summary>When it was asked for, or thawed last.</summary>
+    public MonotonicTime WantedAt { get; private set; }
+
+    /// <summary>When the machine let its start begin: when it was asked for, unless it was held. Of a thaw when that was asked for.</summary>
     public MonotonicTime AdmittedAt { get; private set; }
 
     /// <summary>Never while the machine holds it.</summary>
     public MonotonicTime StartDeadline { get; private set; }
 
     public bool IsHeld { get; private set; }
+
+    /// <summary>What the machine held it for; meaningful while <see cref="IsHeld"/>.</summary>
+    public HoldReason HeldFor { get; private set; }
+
+    /// <summary>It starts by being thawed.</summary>
+    public bool IsThawing { get; private set; }
+
+    /// <summary>Meaningful while it is frozen.</summary>
+    public MonotonicTime FrozenAt { get; private set; }
+
+    /// <summary>How often it was frozen or thawed: the order of what the driver is told.</summary>
+    public long Turn { get; private set; }
+
+    /// <summary>When it is next to press for room, while it is held.</summary>
+    public MonotonicTime PressesAt { get; set; }
 
     public MonotonicTime ReadyAt { get; private set; }
 
@@ -55,6 +79,8 @@ internal sealed class InstanceSlot
     public string Address { get; private set; } = "";
 
     public Rung Rung { get; private set; }
+
+    public RungReason? RungReason { get; private set; }
 
     public TimeSpan StartTime { get; private set; }
 
@@ -86,9 +112,10 @@ internal sealed class InstanceSlot
     /// <summary>Invocations that run on it; leases of a stopped or lost instance are void and do not count.</summary>
     public int Running => State is InstanceState.Ready or InstanceState.Draining ? _leaseCount : 0;
 
-    public void Hold()
+    public void Hold(HoldReason reason)
     {
         IsHeld = true;
+        HeldFor = reason;
         StartDeadline = MonotonicTime.Never;
     }
 
@@ -103,14 +130,34 @@ internal sealed class InstanceSlot
     {
         State = InstanceState.Ready;
         IsHeld = false;
+        IsThawing = false;
         ReadyAt = at;
         ReadySequence = sequence;
         IdleSince = at;
         Address = ready.Address;
         Rung = ready.Rung;
+        RungReason = ready.RungReason;
         StartTime = ready.StartTime;
         LoadTime = ready.LoadTime;
         _meter.Advance(at, 0);
+    }
+
+    /// <summary>It is idle and runs no more until it is thawed.</summary>
+    public InstanceToFreeze Freeze(MonotonicTime at)
+    {
+        State = InstanceState.Frozen;
+        FrozenAt = at;
+        return new InstanceToFreeze(Id, ++Turn);
+    }
+
+    /// <summary>It is to serve again; ready when the driver says so.</summary>
+    public InstanceToThaw Thaw(StartCause cause, MonotonicTime at, MonotonicTime deadline)
+    {
+        State = InstanceState.Starting;
+        IsThawing = true;
+        Cause = cause;
+        (WantedAt, AdmittedAt, StartDeadline) = (at, at, deadline);
+        return new InstanceToThaw(Id, ++Turn, cause);
     }
 
     /// <summary>Why it is stopped when it has drained.</summary>
@@ -149,6 +196,11 @@ internal sealed class InstanceSlot
     public SlotLease Take(long leaseId, MonotonicTime at)
     {
         var virtualStart = _meter.Advance(at, _leaseCount);
+        if (_leaseCount == _leases.Length)
+        {
+            Array.Resize(ref _leases, _leaseCount * 2);
+        }
+
         _leases[_leaseCount++] = new Lease(leaseId, at, virtualStart);
         _startedTicks += (at - ReadyAt).Ticks;
         return new SlotLease(leaseId, Id, Address, Id.Number, IsProvisioned);

@@ -6,7 +6,7 @@ namespace Dormouse.Core.Dispatch;
 /// <summary>How many instances are in which state, and what runs on those that can take work.</summary>
 /// <param name="Held">Of <paramref name="Starting"/>: those that the machine has no room for yet.</param>
 /// <param name="Running">Invocations on ready instances.</param>
-internal readonly record struct InstanceCounts(int Starting, int Held, int Ready, int Draining, int Running)
+internal readonly record struct InstanceCounts(int Starting, int Held, int Ready, int Draining, int Frozen, int Running)
 {
     /// <summary>Instances that serve or will serve.</summary>
     public int Live => Starting + Ready;
@@ -67,7 +67,7 @@ internal sealed class InstanceTable
     /// <summary>
     /// The ready instance with a free slot that takes the next invocation: a provisioned one as long as there is one, so that bursts above them pass and can be stopped; among
     /// equals the one with the fewest running; among idle ones the one used last, so that the others grow old.
-    /// Null when every slot is taken.
+    /// Null when every slot is taken. Where instances have no limit of their own, <see cref="TwoChoices"/> says which.
     /// </summary>
     /// <param name="slots">Slots of an instance.</param>
     public InstanceSlot? LeastLoaded(int slots)
@@ -108,9 +108,38 @@ internal sealed class InstanceTable
         return longest;
     }
 
+    /// <summary>The one that was frozen last, or null when none is frozen.</summary>
+    public InstanceSlot? LastFrozen()
+    {
+        InstanceSlot? last = null;
+        foreach (var slot in _slots)
+        {
+            if (slot.State == InstanceState.Frozen && (last is null || slot.FrozenAt > last.FrozenAt))
+            {
+                last = slot;
+            }
+        }
+
+        return last;
+    }
+
+    /// <summary>The first that the machine has no room for yet, or null.</summary>
+    public InstanceSlot? FirstHeld()
+    {
+        foreach (var slot in _slots)
+        {
+            if (slot is { State: InstanceState.Starting, IsHeld: true })
+            {
+                return slot;
+            }
+        }
+
+        return null;
+    }
+
     public InstanceCounts Counts()
     {
-        var (starting, held, ready, draining, running) = (0, 0, 0, 0, 0);
+        var (starting, held, ready, draining, frozen, running) = (0, 0, 0, 0, 0, 0);
         foreach (var slot in _slots)
         {
             switch (slot.State)
@@ -126,12 +155,15 @@ internal sealed class InstanceTable
                 case InstanceState.Draining:
                     draining++;
                     break;
-                case InstanceState.Stopping:
+                case InstanceState.Frozen:
+                    frozen++;
+                    break;
+                case InstanceState.Stopping or InstanceState.Waiting:
                     break;
             }
         }
 
-        return new InstanceCounts(starting, held, ready, draining, running);
+        return new InstanceCounts(starting, held, ready, draining, frozen, running);
     }
 
     /// <summary>What runs, and the instances of which something is left; allocates.</summary>
@@ -144,7 +176,7 @@ internal sealed class InstanceTable
             running += slot.Running;
             if (!slot.IsGone)
             {
-                instances.Add(new InstanceSample(slot.Id, slot.State, slot.Running, slot.RequestedAt, slot.IsIdle ? slot.IdleSince : null, slot.IsProvisioned));
+                instances.Add(new InstanceSample(slot.Id, slot.IsHeld && slot.State == InstanceState.Starting ? InstanceState.Waiting : slot.State, slot.Running, slot.RequestedAt, slot.IsIdle || slot.State == InstanceState.Frozen ? slot.IdleSince : null, slot.IsProvisioned) { HeldFor = slot.IsHeld ? slot.HeldFor : null });
             }
         }
 
@@ -169,7 +201,7 @@ internal sealed class InstanceTable
 
     /// <summary>
     /// Mean time until those that start are ready, when a start takes <paramref name="startTime"/>. One that is overdue is taken to need as long
-    /// again as it has taken, one that is held a whole start.
+    /// again as it has taken, one that is held a whole start, one that is thawed next to nothing.
     /// </summary>
     public TimeSpan MeanStartLeft(MonotonicTime now, TimeSpan startTime)
     {
@@ -179,7 +211,7 @@ internal sealed class InstanceTable
             if (slot.State == InstanceState.Starting)
             {
                 var taken = slot.IsHeld ? TimeSpan.Zero : now - slot.AdmittedAt;
-                left += (taken <= startTime ? startTime - taken : taken).Ticks;
+                left += slot.IsThawing ? 0 : (taken <= startTime ? startTime - taken : taken).Ticks;
                 starting++;
             }
         }

@@ -57,7 +57,7 @@ internal sealed class KeepAlive(RevisionSpec spec)
         }
 
         var plan = Plan(startTime);
-        var isExpecting = plan.StartAgainAfter is not null && slot.RequestedAt > since;
+        var isExpecting = plan.StartAgainAfter is not null && slot.WantedAt > since;
         return isExpecting
             ? (since + plan.Until, plan with { Keep = plan.Until })
             : ((since > slot.IdleSince ? since : slot.IdleSince) + plan.Keep, plan);

@@ -16,6 +16,17 @@ internal sealed class KeptInstances(RevisionSpec spec)
 
     private int Always => Math.Max(spec.MinInstances, spec.Provisioned);
 
+    /// <summary>A schedule asks for another number. A window that opens starts a stopped endpoint again, as a call does.</summary>
+    public void FloorChanged(in InstanceFloor floor, TrafficState traffic)
+    {
+        if (traffic.IsStopped && floor.Instances > Floor.Instances)
+        {
+            traffic.Resume();
+        }
+
+        Floor = floor;
+    }
+
     /// <summary>Why instances are started though nobody waits.</summary>
     /// <param name="live">Instances that serve or start.</param>
     public string Reason(int live) => Initial > Math.Max(Always, Floor.Instances) ? Sentences.StartedForInitial(Initial, live)

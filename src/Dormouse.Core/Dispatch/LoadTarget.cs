@@ -14,6 +14,7 @@ internal sealed class LoadTarget
 
     private readonly double _utilization;
     private readonly double? _rps;
+    private readonly double? _fixed;
     private readonly double? _downRate;
     private readonly LoadWindow _stable;
     private readonly LoadWindow _panic;
@@ -32,11 +33,12 @@ internal sealed class LoadTarget
         IsWanted = spec.HasLoadTarget;
         _rps = spec.TargetRps;
         _downRate = spec.MaxScaleDownRate;
-        _utilization = spec.TargetUtilization ?? 1;
+        _fixed = spec.TargetRps ?? (spec.TargetConcurrency is { } concurrent ? Math.Min(concurrent, spec.Slots) : spec.IsConcurrencyUnlimited ? AutoscalerPolicy.UnlimitedTarget : null);
+        _utilization = spec.TargetUtilization ?? (spec.IsConcurrencyUnlimited && _rps is null ? AutoscalerPolicy.UnlimitedUtilization : 1);
         _policy = new AutoscalerPolicy
         {
-            CapacityPerInstance = spec.TargetRps ?? spec.Slots,
-            TargetPerInstance = (spec.TargetRps ?? spec.Slots) * _utilization,
+            CapacityPerInstance = _fixed ?? spec.Slots,
+            TargetPerInstance = (_fixed ?? spec.Slots) * _utilization,
             StableWindow = spec.StableWindow,
             PanicWindow = spec.PanicWindow,
             PanicThreshold = spec.PanicThreshold,
@@ -86,7 +88,7 @@ internal sealed class LoadTarget
     /// <param name="slots">Slots of an instance, at least 1.</param>
     public void Observe(int load, int ready, int slots, MonotonicTime now)
     {
-        if (_rps is null && slots != _policy.CapacityPerInstance)
+        if (_fixed is null && slots != _policy.CapacityPerInstance)
         {
             _policy = _policy with { CapacityPerInstance = slots, TargetPerInstance = slots * _utilization };
         }

@@ -10,6 +10,10 @@ internal sealed class ProvisionedInstances(int wanted)
 {
     private ProvisionedMeter _meter;
     private int _count;
+    private bool _isInForce;
+
+    /// <summary>Fewer are ready than are paid for: more are coming, or are to be started.</summary>
+    public bool AreComing => _isInForce && _count < wanted;
 
     /// <summary>Time passes; the instances are those of the last <see cref="Mark"/>.</summary>
     public void Advance(MonotonicTime now) => _meter.Advance(now, _count);
@@ -26,7 +30,7 @@ internal sealed class ProvisionedInstances(int wanted)
             return;
         }
 
-        _count = 0;
+        (_count, _isInForce) = (0, isInForce);
         for (var i = 0; i < table.Count; i++)
         {
             var slot = table[i];

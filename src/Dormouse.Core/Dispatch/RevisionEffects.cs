@@ -53,7 +53,11 @@ public enum StartCause
 /// <param name="Start">Part of the wait that went into starting the instance it got (at most the instance's start time).</param>
 /// <param name="Load">Part of the wait that went into loading the model (at most the instance's load time).</param>
 /// <param name="Cause">Set when <paramref name="Kind"/> is Cold.</param>
-public readonly record struct SlotGrant(long Ticket, SlotLease Lease, StartKind Kind, StartCause? Cause, Rung Rung, TimeSpan Queue, TimeSpan Start, TimeSpan Load);
+public readonly record struct SlotGrant(long Ticket, SlotLease Lease, StartKind Kind, StartCause? Cause, Rung Rung, TimeSpan Queue, TimeSpan Start, TimeSpan Load)
+{
+    /// <summary>Why its instance's start took no better rung; null = it took the best.</summary>
+    public RungReason? RungReason { get; init; }
+}
 
 /// <summary>Why an invocation gets no slot.</summary>
 public enum RefusalKind
@@ -70,7 +74,7 @@ public enum RefusalKind
     /// <summary>Starts fail; the reason is the last one's.</summary>
     StartFailed,
 
-    /// <summary>The machine has no memory to start an instance and none came free in time.</summary>
+    /// <summary>The machine has no room (memory, reserved cores, starts in a time) to start an instance and none came free in time.</summary>
     NoCapacity,
 
     /// <summary>Its caller's own deadline is reached or would be before a slot is free.</summary>
@@ -111,6 +115,15 @@ public readonly record struct InstanceToStart(InstanceId Instance, StartCause Ca
 /// </summary>
 public readonly record struct InstanceToStop(InstanceId Instance, StopReason Reason);
 
+/// <summary>An instance to freeze.</summary>
+/// <param name="Turn">Grows with each freeze and thaw of one instance. Of two that reach the driver in the wrong order the larger counts.</param>
+public readonly record struct InstanceToFreeze(InstanceId Instance, long Turn);
+
+/// <summary>A frozen instance to thaw.</summary>
+/// <param name="Turn">See <see cref="InstanceToFreeze"/>.</param>
+/// <param name="Cause">Why it is wanted.</param>
+public readonly record struct InstanceToThaw(InstanceId Instance, long Turn, StartCause Cause);
+
 /// <summary>Effects of one <see cref="RevisionEngine.Apply"/>, in lists that are cleared and used again. Order between lists does not matter.</summary>
 public sealed class RevisionEffects
 {
@@ -125,6 +138,15 @@ public sealed class RevisionEffects
 
     public List<InstanceToStop> Stops { get; } = [];
 
+    /// <summary>Idle instances that are to run no more and keep their memory. The driver answers only when that cannot be: <see cref="RevisionEventKind.FreezeRefused"/>.</summary>
+    public List<InstanceToFreeze> Freezes { get; } = [];
+
+    /// <summary>
+    /// Frozen instances that are to serve again: the driver answers with <see cref="RevisionEventKind.InstanceReady"/>, or with
+    /// <see cref="RevisionEventKind.InstanceFailed"/> or <see cref="RevisionEventKind.InstanceLost"/>.
+    /// </summary>
+    public List<InstanceToThaw> Thaws { get; } = [];
+
     public List<ScalingChange> Changes { get; } = [];
 
     /// <summary>
@@ -138,6 +160,9 @@ public sealed class RevisionEffects
 
     /// <summary>Instances that may no longer be taken back: for <see cref="MachineArbiter.Busy"/>. One that is stopped is not named.</summary>
     public List<InstanceId> BecameBusy { get; } = [];
+
+    /// <summary>A start that has waited too long for room, nothing of the revision serving: for <see cref="MachineArbiter.Press"/>; null = none has.</summary>
+    public InstanceId? Pressing { get; set; }
 
     /// <summary>
     /// Answer to <see cref="RevisionEventKind.MeterProvisioned"/>: instance time of provisioned capacity since the last answer, µs, whether anything ran or not; 0 with every other event.
@@ -157,9 +182,12 @@ public sealed class RevisionEffects
         Metered.Clear();
         Starts.Clear();
         Stops.Clear();
+        Freezes.Clear();
+        Thaws.Clear();
         Changes.Clear();
         BecameIdle.Clear();
         BecameBusy.Clear();
+        Pressing = null;
         ProvisionedMicroseconds = 0;
         WakeAt = MonotonicTime.Never;
     }

@@ -36,12 +36,13 @@ public sealed class RevisionEngine
     /// <param name="initialCause">Why its first instance would be started: <see cref="StartCause.First"/>, <see cref="StartCause.Rollout"/>, or
     /// <see cref="StartCause.Idle"/> when an earlier engine of the revision had instances.</param>
     /// <param name="learned">What an earlier engine of the revision had measured (<see cref="Learned"/>).</param>
+    /// <param name="choiceSeed">Any number: chance follows from it where instances are drawn (<see cref="TwoChoices"/>).</param>
     public RevisionEngine(
-        RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause = StartCause.First, LearnedTimes learned = default)
+        RevisionId revision, RevisionSpec spec, long firstInstanceNumber, StartCause initialCause = StartCause.First, LearnedTimes learned = default, long choiceSeed = 0)
     {
         Revision = revision;
         _spec = spec;
-        _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned);
+        _roster = new InstanceRoster(revision, spec, firstInstanceNumber, initialCause, learned, choiceSeed);
         _table = _roster.Table;
         _forecast = new WaitForecast(_roster.Limit, _queue, _table);
         _refusals = new WaitRefusals(_roster.Limit, _queue, _table, _forecast);
@@ -70,6 +71,9 @@ public sealed class RevisionEngine
 
     /// <summary>The number that its next instance would get.</summary>
     public long NextInstanceNumber => _roster.NextNumber;
+
+    /// <summary>Invocations that instances are started or thawed for. Nobody waits for what is deferred: it fills what is paid for in any case first.</summary>
+    private int Pressing => _roster.Provisioned.AreComing ? _queue.Count - _queue.DeferredCount : _queue.Count;
 
     /// <summary>
     /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned, a floor) and
@@ -102,7 +106,7 @@ public sealed class RevisionEngine
             case RevisionEventKind.Woken:
                 break;
             case RevisionEventKind.FloorChanged:
-                _roster.FloorChanged(@event.Floor);
+                _roster.Keeping.FloorChanged(@event.Floor, _roster.Traffic);
                 break;
             case RevisionEventKind.MeterProvisioned:
                 effects.ProvisionedMicroseconds = _roster.Provisioned.TakeMicroseconds();
@@ -143,7 +147,7 @@ public sealed class RevisionEngine
     public RevisionSample Sample(MonotonicTime now)
     {
         var (running, instances) = _table.Sample();
-        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances, _roster.Limit.State);
+        return new RevisionSample(_queue.Count, _queue.BodyBytes, running, _roster.IsDraining || _roster.IsRetired, instances, _roster.Limit.State) { Slots = _roster.Shares.Soft };
     }
 
     private void Arrived(in RevisionEvent arrival, MonotonicTime now, RevisionEffects effects)
@@ -168,7 +172,7 @@ public sealed class RevisionEngine
             return;
         }
 
-        if (_table.LeastLoaded(_roster.Slots) is { } slot)
+        if (_roster.Shares.Free is { } slot)
         {
             Grant(waiter, slot, StartKind.Warm, now, effects);
             return;
@@ -218,7 +222,7 @@ public sealed class RevisionEngine
         }
 
         _refusals.Overdue(now, Learned, effects);
-        while (_queue.Count > 0 && _table.LeastLoaded(_roster.Slots) is { } slot && _queue.TryTakeFirst(out var waiter))
+        while (_queue.Count > 0 && _roster.Shares.Free is { } slot && _queue.TryTakeFirst(out var waiter))
         {
             Grant(waiter, slot, slot.ReadySequence < waiter.Sequence ? StartKind.Queued : StartKind.Cold, now, effects);
         }
@@ -232,18 +236,19 @@ public sealed class RevisionEngine
         if (_roster.Holding.IsWanted)
         {
             var held = _roster.Holding.ToHold;
-            _roster.Holding.Observe(_table.Counts(), _queue.Count, _table.IsQuiet, _roster.Slots, now);
+            _roster.Holding.Observe(_table.Counts(), _queue.Count, _table.IsQuiet, _roster.Shares.Soft, now);
             _roster.KeepAlive.HeldUntil = held > 0 ? now : _roster.KeepAlive.HeldUntil;
         }
 
         _roster.StopIdle(now, effects);
-        if (_queue.Count == 0)
+        if (_queue.Count == 0 && _roster.Excess(_table.Counts()) == 0)
         {
             _roster.StopNeedlessStarts(now, effects);
         }
 
         var wake = Earlier(StartMore(now, effects), _roster.StartSpare(now, effects));
         wake = Earlier(wake, _roster.TellIdle(effects));
+        wake = Earlier(wake, RoomPressure.Apply(_table, now, effects));
         wake = Earlier(wake, away);
         wake = Earlier(wake, _queue.EarliestDeadline);
         return backoff.Failure is null ? wake : Earlier(wake, backoff.ForgottenAt);
@@ -252,11 +257,12 @@ public sealed class RevisionEngine
     /// <summary>Starts what is missing, or refuses who waits when starts fail. Returns when the answer may become another one.</summary>
     private MonotonicTime StartMore(MonotonicTime now, RevisionEffects effects)
     {
+        _roster.Thaw(_queue.Count, _isAsked, now, effects);
         var counts = _table.Counts();
         var missing = _roster.Kept - counts.Live;
         var isAsked = _isAsked && counts.Live == 0;
         _isAsked = false;
-        if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0 && !isAsked))
+        if (_roster.IsRetired || (_queue.Count == 0 && missing <= 0 && !isAsked && _roster.Excess(counts) == 0))
         {
             return StartExpected(counts, now, effects);
         }
@@ -313,14 +319,16 @@ public sealed class RevisionEngine
 
     private StartDecision Decide(in InstanceCounts counts, MonotonicTime now)
     {
-        if (_queue.Count == 0)
+        var excess = _roster.Excess(counts);
+        var queued = Pressing + excess;
+        if (queued == 0)
         {
             return default;
         }
 
         var startLeft = Learned.StartTime is { } startTime ? _table.MeanStartLeft(now, startTime) : TimeSpan.Zero;
         return StartCount.Decide(new StartDemand(
-            _queue.Count, counts.Running, _roster.Slots, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
+            queued, counts.Running - excess, _roster.Shares.Soft, _spec.MaxInstances - counts.Draining, counts.Ready, counts.Starting,
             Learned, _table.MeanRunningAge(now), startLeft));
     }
 
@@ -329,7 +337,8 @@ public sealed class RevisionEngine
         var lease = slot.Take(_nextLease++, now);
         var parts = GrantTimes.Split(waiter.ArrivedAt, now, slot.ReadyAt, slot.StartTime, slot.LoadTime);
         effects.Grants.Add(new SlotGrant(
-            waiter.Ticket, lease, kind, kind == StartKind.Cold ? slot.Cause : null, slot.Rung, parts.Queue, parts.Start, parts.Load));
+            waiter.Ticket, lease, kind, kind == StartKind.Cold ? slot.Cause : null, slot.Rung, parts.Queue, parts.Start, parts.Load)
+        { RungReason = slot.RungReason });
     }
 
     private static MonotonicTime Earlier(MonotonicTime one, MonotonicTime other) => one < other ? one : other;

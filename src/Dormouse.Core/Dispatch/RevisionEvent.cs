@@ -38,6 +38,15 @@ public enum RevisionEventKind
     /// <summary>The machine's arbiter wants an idle instance back. Ignored when it is no longer idle.</summary>
     Evict,
 
+    /// <summary>
+    /// The machine's arbiter wants an instance back although it is busy, for an endpoint that has waited long enough: it takes no more, finishes and goes. One that is to be kept stays, which
+    /// <see cref="RevisionEffects.BecameBusy"/> tells.
+    /// </summary>
+    GiveWay,
+
+    /// <summary>An instance cannot be frozen here, and none of the revision can: answer to <see cref="RevisionEffects.Freezes"/>. The instance runs on.</summary>
+    FreezeRefused,
+
     /// <summary>The time asked for with <see cref="RevisionEffects.WakeAt"/> came.</summary>
     Woken,
 
@@ -128,6 +137,9 @@ public readonly record struct RevisionEvent
 
     public InstanceReady? Ready { get; private init; }
 
+    /// <summary>With <see cref="RevisionEventKind.InstanceHeld"/>.</summary>
+    public HoldReason Hold { get; private init; }
+
     public StartFailure? Failure { get; private init; }
 
     public InstanceLoss? Loss { get; private init; }
@@ -154,7 +166,7 @@ public readonly record struct RevisionEvent
 
     public static RevisionEvent InstanceLost(InstanceId instance, InstanceLoss loss) => new() { Kind = RevisionEventKind.InstanceLost, Instance = instance, Loss = loss };
 
-    public static RevisionEvent InstanceHeld(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceHeld, Instance = instance };
+    public static RevisionEvent InstanceHeld(InstanceId instance, HoldReason hold = HoldReason.Memory) => new() { Kind = RevisionEventKind.InstanceHeld, Instance = instance, Hold = hold };
 
     public static RevisionEvent InstanceAdmitted(InstanceId instance) => new() { Kind = RevisionEventKind.InstanceAdmitted, Instance = instance };
 
@@ -167,6 +179,10 @@ public readonly record struct RevisionEvent
     public static RevisionEvent FloorChanged(in InstanceFloor floor) => new() { Kind = RevisionEventKind.FloorChanged, Floor = floor };
 
     public static RevisionEvent Evict(InstanceId instance) => new() { Kind = RevisionEventKind.Evict, Instance = instance };
+
+    public static RevisionEvent GiveWay(InstanceId instance) => new() { Kind = RevisionEventKind.GiveWay, Instance = instance };
+
+    public static RevisionEvent FreezeRefused(InstanceId instance) => new() { Kind = RevisionEventKind.FreezeRefused, Instance = instance };
 
     public static RevisionEvent Of(RevisionEventKind kind) => new() { Kind = kind };
 }

@@ -12,6 +12,10 @@ internal static class Sentences
         ? $"{queued} waiting, {before.Running} running on {Instances(before.Ready)} of {Slots(concurrency)}{Coming(before.Starting)}"
         : $"{queued} waiting and none runs: {Why(cause)}";
 
+    /// <summary>Where instances have no limit of their own.</summary>
+    public static string StartedForExcess(int queued, in InstanceCounts before, int target) =>
+        $"{queued} waiting, {before.Running} running on {Instances(before.Ready)}, target {target} an instance{Coming(before.Starting)}";
+
     public static string StartedForMinimum(int min, int live) => $"min-instances is {min}, {live} there";
 
     public static string StartedForProvisioned(int provisioned, int live) => $"{Instances(provisioned)} provisioned, {live} there";
@@ -31,7 +35,10 @@ internal static class Sentences
     public static string StartedForLoad(LoadTarget load, int live) => string.Create(
         CultureInfo.InvariantCulture, $"load of {load.Average:0.##}{(load.IsPerSecond ? " calls a second" : "")} on average, target {load.TargetPerInstance:0.##} an instance: {Instances(load.Instances)}, {live} there");
 
-    public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no memory to spare";
+    public static string NoRoomForSpare() => "spare capacity is wanted, but the machine has no room to spare";
+
+    /// <summary>A start is not admitted yet.</summary>
+    public static string Held(InstanceId instance, HoldReason reason) => $"{instance} waits: {Lacks(reason)}";
 
     /// <summary>The limit of runs at once was found to be another one.</summary>
     public static string LimitChanged(in LimitChange change) => $"concurrency limit {change.From} → {change.To}: " + change switch
@@ -41,10 +48,22 @@ internal static class Sentences
         _ => $"a run takes {Durations.Words(change.Loaded)}",
     };
 
-    public static string NoRoomForExpected() => "an invocation is expected, but the machine has no memory to spare";
+    public static string NoRoomForExpected() => "an invocation is expected, but the machine has no room to spare";
 
     public static string Idle(TimeSpan idle, in KeepAlivePlan plan) =>
         $"idle for {Durations.Words(idle)} (keep-alive {Durations.Words(plan.Keep)}{(plan.Why.Length == 0 ? "" : ": ")}{plan.Why})";
+
+    public static string Frozen(string idle, TimeSpan frozenFor) => $"{idle}; frozen for at most {Durations.Words(frozenFor)}";
+
+    public static string FrozenLongEnough(InstanceId instance, TimeSpan frozen) => $"{instance} was frozen for {Durations.Words(frozen)} and nobody called";
+
+    public static string FreezeRefused(InstanceId instance) => $"{instance} could not be frozen here ('dormouse doctor' says why) and was stopped";
+
+    public static string LostFrozen(InstanceId instance, InstanceLoss loss) => $"{instance}, which was frozen, ended: {loss.Detail}";
+
+    public static string ThawTimedOut(InstanceId instance, TimeSpan limit) => $"{instance} was not thawed within {Durations.Words(limit)}";
+
+    public static string ThawFailed(InstanceId instance, string reason) => $"{instance} could not be thawed: {reason}";
 
     public static string NotNeeded() => "nobody waits for it any more";
 
@@ -57,7 +76,12 @@ internal static class Sentences
 
     public static string Retired() => "the endpoint is deleted or the server stops";
 
-    public static string Evicted(TimeSpan idle) => $"idle for {Durations.Words(idle)} and the machine needed its memory";
+    public static string Evicted(TimeSpan idle) => $"idle for {Durations.Words(idle)} and the machine needed its room";
+
+    public static string GaveWay(int running) =>
+        $"another endpoint has waited {Durations.Words(MachineArbiter.Turn)} for room with nothing that serves: finishes {running} running and goes";
+
+    public static string Thawed(int count, string reason) => $"{reason}; {Instances(count)} thawed";
 
     public static string RunTimedOut(InstanceId instance, TimeSpan limit) => $"a run on {instance} exceeded its limit of {Durations.Words(limit)}";
 
@@ -93,8 +117,14 @@ internal static class Sentences
     public static string CallerDeadlineReached(TimeSpan waited) =>
         $"The caller's deadline was reached after {Durations.Words(waited)} of waiting for a slot. Nothing was run. Retry later or with a later deadline.";
 
-    public static string NoCapacity(TimeSpan waited) =>
-        $"Waited {Durations.Words(waited)}; the machine has no memory free to start an instance. Retry later, or lower memory or the load of other endpoints.";
+    public static string NoCapacity(TimeSpan waited, HoldReason reason) =>
+        $"Waited {Durations.Words(waited)}; {Lacks(reason)}. Retry later, or " + reason switch
+        {
+            HoldReason.Memory => "lower memory or the load of other endpoints.",
+            HoldReason.Cpu => "lower reserve_cpu or the load of other endpoints, or raise machine.cpu.",
+            HoldReason.StartsAtOnce => "raise machine.starts_at_once.",
+            _ => "raise machine.starts_per_second.",
+        };
 
     public static string QueueTimeoutShort(TimeSpan left, TimeSpan wait) =>
         $"The wait for a slot is about {Durations.Words(wait)} now, longer than queue_timeout, of which {Durations.Words(left)} are left. Retry later, or raise queue_timeout or max_instances.";
@@ -117,6 +147,14 @@ internal static class Sentences
         StartCause.Crash => "the last instance ended unexpectedly",
         StartCause.Eviction => "the machine had taken the last instance back",
         _ => "first call since it fell to zero",
+    };
+
+    private static string Lacks(HoldReason reason) => reason switch
+    {
+        HoldReason.Memory => "the machine has no memory free to start an instance",
+        HoldReason.Cpu => "the cores that may be reserved (machine.cpu) are reserved for other instances",
+        HoldReason.StartsAtOnce => "as many instances are starting as may at once (machine.starts_at_once)",
+        _ => "as many instances were started in the last moments as may (machine.starts_per_second)",
     };
 
     private static string Instances(int count) => count == 1 ? "1 instance" : $"{count} instances";

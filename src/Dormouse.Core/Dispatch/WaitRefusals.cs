@@ -25,7 +25,7 @@ internal sealed class WaitRefusals(SlotLimit slots, WaitingQueue queue, Instance
         queue.TakeOverflowing(now + -OverflowAfter, _leaving);
         foreach (var waiter in _leaving)
         {
-            var detail = Sentences.NoCapacity(now - waiter.ArrivedAt);
+            var detail = Sentences.NoCapacity(now - waiter.ArrivedAt, HeldFor);
             effects.Refusals.Add(new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, detail, RetryAfterStart, null, OverflowAdvice.InPlaceOfWaiting));
         }
 
@@ -69,9 +69,11 @@ internal sealed class WaitRefusals(SlotLimit slots, WaitingQueue queue, Instance
         }
 
         return counts.Held > 0 && counts.Held == counts.Starting
-            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited), RetryAfterStart, null, Instead(waiter))
+            ? new SlotRefusal(waiter.Ticket, RefusalKind.NoCapacity, Sentences.NoCapacity(waited, HeldFor), RetryAfterStart, null, Instead(waiter))
             : new SlotRefusal(waiter.Ticket, RefusalKind.StartTimeout, Sentences.NotReadyInTime(waited), RetryAfterStart, null, Instead(waiter));
     }
+
+    private Instances.HoldReason HeldFor => table.FirstHeld()?.HeldFor ?? Instances.HoldReason.Memory;
 
     /// <summary>Refuses everybody who waits.</summary>
     public void All(RefusalKind kind, string detail, TimeSpan retryAfter, StartFailure? failure, RevisionEffects effects)

@@ -44,6 +44,9 @@ internal sealed class WaitingQueue
 
     public int Count => _places.Count;
 
+    /// <summary>Of <see cref="Count"/>: those that nobody waits for.</summary>
+    public int DeferredCount { get; private set; }
+
     public long BodyBytes { get; private set; }
 
     /// <summary>Not later than the earliest deadline of those that wait, exact after <see cref="TakeExpired"/>; Never when none waits.</summary>
@@ -62,6 +65,7 @@ internal sealed class WaitingQueue
         InsertAfter(LastUpTo(waiter.Class), place);
         _lastOfClass[waiter.Class] = place;
         BodyBytes += waiter.BodyBytes;
+        DeferredCount += waiter.Class == DeferredClass ? 1 : 0;
         EarliestDeadline = waiter.Deadline < EarliestDeadline ? waiter.Deadline : EarliestDeadline;
         EarliestOverflow = waiter.Wishes.CanOverflow && waiter.ArrivedAt < EarliestOverflow ? waiter.ArrivedAt : EarliestOverflow;
     }
@@ -240,6 +244,7 @@ internal sealed class WaitingQueue
 
         _places.Remove(place.Waiter.Ticket);
         BodyBytes -= place.Waiter.BodyBytes;
+        DeferredCount -= own == DeferredClass ? 1 : 0;
         if (_places.Count == 0)
         {
             EarliestDeadline = MonotonicTime.Never;

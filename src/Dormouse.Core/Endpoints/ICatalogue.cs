@@ -15,6 +15,10 @@ public interface ICatalogue
     /// <summary>One endpoint by name, or null.</summary>
     Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken);
 
+    /// <summary>One endpoint as <see cref="ReadAllAsync"/> gives it; null when it is gone.</summary>
+    /// <param name="revision">The entry holds this one besides; 0 = none.</param>
+    Task<CatalogueEntry?> FindEntryAsync(EndpointId endpoint, int revision, CancellationToken cancellationToken);
+
     /// <summary>Endpoints of a tenant in order of name.</summary>
     Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken);
 

@@ -26,6 +26,7 @@ internal static class LoadRules
         {
             TargetUtilization = wishes.TargetUtilization is { } target ? check.Share("target_utilization", target, SpecRules.TargetMin, 1) : null,
             ScaleDownDelay = check.Duration("scale_down_delay", wishes.ScaleDownDelay, TimeSpan.Zero, TimeSpan.Zero, Hour),
+            TargetConcurrency = wishes.TargetConcurrency is { } concurrent ? check.Share("target_concurrency", concurrent, RpsMin, SpecRules.ConcurrencyMax) : null,
             TargetRps = wishes.TargetRps is { } rps ? check.Share("target_rps", rps, RpsMin, RpsMax) : null,
             StableWindow = stable,
             PanicWindow = Window(check, "panic_window", wishes.PanicWindow, panicDefault, Second, stable),
@@ -36,11 +37,16 @@ internal static class LoadRules
             ActivationInstances = check.Count("activation_instances", wishes.ActivationInstances ?? 0, 0, SpecRules.InstancesMax),
             ScaleToZeroGrace = check.Duration("scale_to_zero_grace", wishes.ScaleToZeroGrace, TimeSpan.Zero, TimeSpan.Zero, Hour),
         };
+        if (wishes is { TargetRps: not null, TargetConcurrency: { } both } && check.IsFine("target_concurrency"))
+        {
+            check.Refuse("target_concurrency", Text(both), $"target_concurrency is {Text(both)} and target_rps is set; the load is counted in one of them, so allowed is either.");
+        }
+
         check.AtMostMax("initial_instances", loaded.InitialInstances, spec.MaxInstances);
         check.AtMostMax("activation_instances", loaded.ActivationInstances, spec.MaxInstances);
         if (!loaded.HasLoadTarget && Unused(wishes) is var (setting, value))
         {
-            check.Refuse(setting, value, $"{setting} is {ShownText.Of(value)}, but the load asks for no instances; set target_utilization, target_rps, scale_down_delay or activation_instances with it, or leave it out.");
+            check.Refuse(setting, value, $"{setting} is {ShownText.Of(value)}, but the load asks for no instances; set target_utilization, target_concurrency, target_rps, scale_down_delay or activation_instances with it, or leave it out.");
         }
 
         return loaded;

@@ -50,7 +50,7 @@ public sealed record RevisionSpec
     /// <summary>How its instances are isolated; null = as the server does by default, which is the sandbox where that works. Specs stored before it was known have none.</summary>
     public IsolationLevel? Isolation { get; init; }
 
-    /// <summary>What the user said of the network; null = nothing, and it is as its isolation has it. <see cref="NetworkAccess.None"/> goes with a sandbox only, <see cref="NetworkAccess.Outbound"/> with a process only.</summary>
+    /// <summary>What the user said of the network; null = nothing, and it is as its isolation has it: a sandbox has none. <see cref="NetworkAccess.None"/> goes with a sandbox only.</summary>
     public NetworkAccess? Network { get; init; }
 
     /// <summary>Memory limit and price class of one instance, MiB; 64 to the machine's memory. Default 512.</summary>
@@ -59,11 +59,27 @@ public sealed record RevisionSpec
     /// <summary>Cores of one instance, 0.1 to the machine's count. Default for a model all cores, for a function 1 or the machine's, if that has less.</summary>
     public double Cpu { get; init; } = 1;
 
+    /// <summary>Cores that are reserved for an instance as long as it is there, in thousandths exact, 0 to <see cref="Cpu"/>: those of all instances together fit what the machine lets reserve. Default 0: none.</summary>
+    public double ReserveCpu { get; init; }
+
     /// <summary>Runs that one instance has at once, 1 to 1,000. Default for a model cpu rounded down, at least 1; for a function 1.</summary>
     public int Concurrency { get; init; } = 1;
 
     /// <summary>The limit is found from run times (<see cref="Scaling.ConcurrencyRule"/>); then <see cref="Concurrency"/> is the most it may become.</summary>
     public bool IsConcurrencyAuto { get; init; }
+
+    /// <summary>
+    /// An instance has no limit of its own: each invocation goes to the less loaded of two that are drawn (<see cref="Dispatch.TwoChoices"/>), and how many instances there are follows from <see cref="SoftSlots"/>.
+    /// <see cref="Concurrency"/> is then what no instance may hold in any case, 1,000.
+    /// </summary>
+    public bool IsConcurrencyUnlimited { get; init; }
+
+    /// <summary>Invocations that an instance shall have at once on average, 0.01 to 1,000; at most <see cref="Slots"/> count. Null = the default: where concurrency is unlimited <see cref="Scaling.AutoscalerPolicy.UnlimitedTarget"/>, else all slots.</summary>
+    public double? TargetConcurrency { get; init; }
+
+    /// <summary>How many invocations of an instance are its share before others are started: where concurrency is unlimited the target, at least 1, else all slots.</summary>
+    public int SoftSlots => !IsConcurrencyUnlimited ? Slots
+        : (int)Math.Clamp(Math.Floor(((TargetConcurrency ?? Scaling.AutoscalerPolicy.UnlimitedTarget) * (TargetUtilization ?? Scaling.AutoscalerPolicy.UnlimitedUtilization)) + 1e-9), 1, Slots);
 
     /// <summary>Where such a limit begins: cpu rounded down, at least 1, at most <see cref="Concurrency"/>.</summary>
     public int FirstConcurrency => (int)Math.Clamp(Math.Floor(Cpu + 1e-9), 1, Concurrency);
@@ -135,7 +151,7 @@ public sealed record RevisionSpec
     public TimeSpan ScaleToZeroGrace { get; init; }
 
     /// <summary>The load asks for instances.</summary>
-    public bool HasLoadTarget => TargetUtilization is not null || TargetRps is not null || ScaleDownDelay > TimeSpan.Zero || ActivationInstances > 1;
+    public bool HasLoadTarget => IsConcurrencyUnlimited || TargetConcurrency is not null || TargetUtilization is not null || TargetRps is not null || ScaleDownDelay > TimeSpan.Zero || ActivationInstances > 1;
 
     /// <summary>Windows of time in which more instances are kept; at most 32. They do not add up: the largest number counts. Default none.</summary>
     public ImmutableArray<ScheduledFloor> Floors { get; init; } = [];
@@ -148,6 +164,9 @@ public sealed record RevisionSpec
 
     /// <summary>How long an idle instance is kept. Default 60 s, 0 to 24 h.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long an instance stays frozen before it goes, once its keep-alive is over; 0 to 24 h. Default 0: it goes at once.</summary>
+    public TimeSpan FrozenFor { get; init; }
 
     /// <summary>Default: learned, and fixed when the user set <see cref="IdleTimeout"/>. Specs stored before it was known are fixed.</summary>
     public KeepAliveMode KeepAlive { get; init; }
@@ -176,11 +195,20 @@ public sealed record RevisionSpec
     /// <summary>Environment of the instance's program. Names match [A-Za-z_][A-Za-z0-9_]*.</summary>
     public ImmutableSortedDictionary<string, string> Environment { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
+    /// <summary>Secrets of the tenant that its instances get as variables: variable → name; at most <see cref="Core.Secrets.SecretRules.UsesMax"/>. Default none. Never values.</summary>
+    public ImmutableSortedDictionary<string, string> Secrets { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Secrets of the tenant that its instances get as files: name of the file → name; at most <see cref="Core.Secrets.SecretRules.UsesMax"/>. Default none.</summary>
+    public ImmutableSortedDictionary<string, string> SecretFiles { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     /// <summary>Engine settings (<c>--engine key=value</c>): ONNX Runtime session configuration entries.</summary>
     public ImmutableSortedDictionary<string, string> Engine { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>Who takes its invocations when there is no capacity here; null = nobody.</summary>
     public OverflowPolicy? Overflow { get; init; }
+
+    /// <summary>The steps of a pipeline; null = it is none.</summary>
+    public Pipelines.PipelineDefinition? Pipeline { get; init; }
 
     /// <summary>The signature (pictures in, labels out) as canonical JSON, or null when the model has none.</summary>
     public string? Signature { get; init; }

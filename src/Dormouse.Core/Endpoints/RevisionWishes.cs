@@ -22,7 +22,7 @@ public sealed record RevisionWishes
 
     public bool? SystemPackages { get; init; }
 
-    /// <summary>"process" or "sandbox".</summary>
+    /// <summary>"process", "sandbox" or "container".</summary>
     public string? Isolation { get; init; }
 
     /// <summary>"none" or "outbound".</summary>
@@ -33,10 +33,17 @@ public sealed record RevisionWishes
 
     public double? Cpu { get; init; }
 
+    public double? ReserveCpu { get; init; }
+
     public int? Concurrency { get; init; }
 
     /// <summary>Concurrency is to be found from run times; then <see cref="Concurrency"/> is null.</summary>
     public bool IsConcurrencyAuto { get; init; }
+
+    /// <summary>An instance has no limit; then <see cref="Concurrency"/> is null.</summary>
+    public bool IsConcurrencyUnlimited { get; init; }
+
+    public double? TargetConcurrency { get; init; }
 
     public int? BatchMax { get; init; }
 
@@ -77,6 +84,8 @@ public sealed record RevisionWishes
 
     public string? IdleTimeout { get; init; }
 
+    public string? FrozenFor { get; init; }
+
     /// <summary>"learned" or "fixed".</summary>
     public string? KeepAlive { get; init; }
 
@@ -97,9 +106,18 @@ public sealed record RevisionWishes
 
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
+    /// <summary>Variable → name of a secret.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets { get; init; }
+
+    /// <summary>Name of a file → name of a secret.</summary>
+    public ImmutableSortedDictionary<string, string>? SecretFiles { get; init; }
+
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
 
     public OverflowWishes? Overflow { get; init; }
+
+    /// <summary>What the package of a pipeline holds: its definition as JSON (<see cref="Pipelines.PipelineReader"/>).</summary>
+    public string? Pipeline { get; init; }
 
     /// <summary>Canonical JSON, already checked by whoever knows signatures.</summary>
     public string? Signature { get; init; }
@@ -108,7 +126,17 @@ public sealed record RevisionWishes
 /// <summary>What the rules need to know of the machine.</summary>
 /// <param name="Cores">At least 1.</param>
 /// <param name="MemoryMib">Memory that instances may have together, MiB.</param>
-public readonly record struct MachineFacts(int Cores, int MemoryMib);
+public readonly record struct MachineFacts(int Cores, int MemoryMib)
+{
+    private readonly double? _reservable;
+
+    /// <summary>Cores that may be reserved for all instances together; those of the machine unless something else is set.</summary>
+    public double ReservableCores
+    {
+        get => _reservable ?? Cores;
+        init => _reservable = value;
+    }
+}
 
 /// <summary>One setting that is not allowed.</summary>
 /// <param name="Setting">Its name in the API and in <c>dormouse.yaml</c>, e.g. <c>max_instances</c>.</param>

@@ -11,7 +11,10 @@ public sealed record RuntimeKind
     /// <summary>The runner of Python functions.</summary>
     public static readonly RuntimeKind Python = new() { Name = "python", TakesTensors = false, EndsWithCaller = true };
 
-    public static readonly ImmutableArray<RuntimeKind> All = [Onnx, Python];
+    /// <summary>A graph of other endpoints, whose package is its definition: it has no instances.</summary>
+    public static readonly RuntimeKind Pipeline = new() { Name = "pipeline", TakesTensors = false, HasInstances = false };
+
+    public static readonly ImmutableArray<RuntimeKind> All = [Onnx, Python, Pipeline];
 
     private RuntimeKind()
     {
@@ -28,6 +31,9 @@ public sealed record RuntimeKind
 
     /// <summary>Requests of the inference protocol may be sent to its instances.</summary>
     public bool TakesTensors { get; private init; } = true;
+
+    /// <summary>Its invocations run on instances of its own, which a package makes; otherwise the server runs them, by calling other endpoints.</summary>
+    public bool HasInstances { get; private init; } = true;
 
     /// <summary>A run whose caller hangs up is asked to end; otherwise it is finished.</summary>
     public bool EndsWithCaller { get; private init; }

@@ -46,10 +46,10 @@ internal sealed class SpecCheck
         return value;
     }
 
-    /// <summary>Isolation and network, which go together: no network is what a sandbox has and a process cannot have.</summary>
+    /// <summary>Isolation and network, which go together: a sandbox has a network or none, as is said of it, and a process has the machine's in any case.</summary>
     public (IsolationLevel? Isolation, NetworkAccess? Network) Isolation(RevisionWishes wishes)
     {
-        var isolation = wishes.Isolation is { } level ? IsolationLevels.Find(OneOf("isolation", level, IsolationLevels.Process, IsolationLevels.Sandbox)) : null;
+        var isolation = wishes.Isolation is { } level ? IsolationLevels.Find(OneOf("isolation", level, IsolationLevels.Process, IsolationLevels.Sandbox, IsolationLevels.Container)) : null;
         if (wishes.Network is not { } network || !IsFine("isolation"))
         {
             return (isolation, null);
@@ -57,21 +57,16 @@ internal sealed class SpecCheck
 
         if (OneOf("network", network, IsolationLevels.None, IsolationLevels.Outbound) == IsolationLevels.Outbound)
         {
-            if (isolation != IsolationLevel.Process)
-            {
-                Refuse("network", network, "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.");
-            }
-
             return (isolation, NetworkAccess.Outbound);
         }
 
         if (isolation == IsolationLevel.Process && IsFine("network"))
         {
-            Refuse("network", network, "network is 'none', but a process has the machine's network; set isolation to 'sandbox' with it, or leave network out.");
+            Refuse("network", network, "network is 'none', but a process has the machine's network; set isolation to 'sandbox' or 'container' with it, or leave network out.");
         }
 
         // Who wants no network wants the sandbox, and is not to get less where there is none.
-        return (IsolationLevel.Sandbox, NetworkAccess.None);
+        return (isolation == IsolationLevel.Container ? isolation : IsolationLevel.Sandbox, NetworkAccess.None);
     }
 
     /// <summary>Settings that mean something for models only.</summary>
@@ -163,16 +158,34 @@ internal sealed class SpecCheck
     }
 
     /// <summary>A number of instances that are never taken back: all of them must fit the machine at once.</summary>
-    public int Provisioned(string setting, int value, int memoryMib, MachineFacts machine)
+    public int Provisioned(string setting, int value, int memoryMib, double reserved, MachineFacts machine)
     {
         var provisioned = Count(setting, value, 0, SpecRules.InstancesMax);
         var fitting = machine.MemoryMib / Math.Max(1, memoryMib);
+        var byCores = reserved > 0 ? (int)Math.Min(SpecRules.InstancesMax, Math.Floor((machine.ReservableCores / reserved) + 1e-9)) : SpecRules.InstancesMax;
+        if (provisioned > byCores && IsFine(setting) && IsFine("reserve_cpu"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to {Text(byCores)}, because instances with reserve_cpu {Text(reserved)} each are to fit the {Text(machine.ReservableCores)} cores that may be reserved (machine.cpu).");
+        }
+
         if (provisioned > fitting && IsFine(setting) && IsFine("memory"))
         {
             Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to {Text(fitting)}, because instances of {Text(memoryMib)} MiB each are to fit the machine's {Text(machine.MemoryMib)} MiB at once.");
         }
 
         return Math.Min(provisioned, Math.Max(0, fitting));
+    }
+
+    /// <summary>Cores to be reserved: no more than an instance may use, nor than the machine lets reserve.</summary>
+    public double ReserveCpu(string setting, double value, double cpu, MachineFacts machine)
+    {
+        var max = Math.Min(cpu, machine.ReservableCores);
+        if (!(value >= 0 && value <= max) && IsFine("cpu"))
+        {
+            Refuse(setting, Text(value), $"{setting} is {Text(value)}; allowed are 0 to {Text(max)} ({(max < cpu ? "what the machine lets reserve, machine.cpu" : "the cpu of an instance")}).");
+        }
+
+        return double.IsNaN(value) ? 0 : Math.Clamp(value, 0, max);
     }
 
     public double Number(string setting, double value, double min, double max)
@@ -252,8 +265,20 @@ internal sealed class SpecCheck
     /// <summary>Names match [A-Za-z_][A-Za-z0-9_]* and are not the product's own; values hold no NUL.</summary>
     public ImmutableSortedDictionary<string, string> Environment(string setting, ImmutableSortedDictionary<string, string>? wished)
     {
-        var entries = Bounded(setting, wished, SpecRules.EnvironmentMax);
+        var entries = Variables(setting, wished, SpecRules.EnvironmentMax);
         foreach (var (name, value) in entries)
+        {
+            CheckValue(setting, name, value);
+        }
+
+        return entries;
+    }
+
+    /// <summary>Something by the names of variables, at most <paramref name="max"/>: they match [A-Za-z_][A-Za-z0-9_]* and are not the product's own.</summary>
+    public ImmutableSortedDictionary<string, string> Variables(string setting, ImmutableSortedDictionary<string, string>? wished, int max)
+    {
+        var entries = Bounded(setting, wished, max);
+        foreach (var name in entries.Keys)
         {
             if (!IsEnvironmentName(name))
             {
@@ -263,8 +288,6 @@ internal sealed class SpecCheck
             {
                 Refuse(setting, name, $"{setting} has the name '{name}', which the product sets itself; allowed are names that do not begin with DORMOUSE_.");
             }
-
-            CheckValue(setting, name, value);
         }
 
         return entries;
@@ -300,7 +323,7 @@ internal sealed class SpecCheck
         return name.Length > 0 && !char.IsAsciiDigit(name[0]);
     }
 
-    private ImmutableSortedDictionary<string, string> Bounded(string setting, ImmutableSortedDictionary<string, string>? wished, int max)
+    public ImmutableSortedDictionary<string, string> Bounded(string setting, ImmutableSortedDictionary<string, string>? wished, int max)
     {
         // Another comparer would make equal specs differ at rest.
         var entries = (wished ?? ImmutableSortedDictionary<string, string>.Empty).WithComparers(StringComparer.Ordinal);

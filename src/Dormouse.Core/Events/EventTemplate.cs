@@ -16,6 +16,9 @@ public sealed class EventTemplate
 
     private EventTemplate(JsonElement root) => _root = root;
 
+    /// <summary>The paths in it, as they are written.</summary>
+    public IEnumerable<string> Paths => PathsOf(_root);
+
     /// <summary>Null with a sentence when <paramref name="json"/> is no template.</summary>
     public static EventTemplate? Parse(string json, out string? fault)
     {
@@ -33,7 +36,16 @@ public sealed class EventTemplate
     }
 
     /// <param name="record">The event, with the members of a CloudEvent.</param>
-    public void Write(Utf8JsonWriter json, JsonElement record) => Write(json, _root, record);
+    /// <param name="more">Members that the record has besides its own; <c>$</c> alone is without them. Null = none.</param>
+    public void Write(Utf8JsonWriter json, JsonElement record, IReadOnlyDictionary<string, JsonElement>? more = null) => Write(json, _root, new Source(record, more));
+
+    private static IEnumerable<string> PathsOf(JsonElement part) => part.ValueKind switch
+    {
+        JsonValueKind.Object => part.EnumerateObject().SelectMany(m => PathsOf(m.Value)),
+        JsonValueKind.Array => part.EnumerateArray().SelectMany(PathsOf),
+        JsonValueKind.String when part.GetString() is { } text && IsPath(text) => [text],
+        _ => [],
+    };
 
     private static string? Fault(JsonElement part) => part.ValueKind switch
     {
@@ -44,7 +56,7 @@ public sealed class EventTemplate
         _ => null,
     };
 
-    private static void Write(Utf8JsonWriter json, JsonElement part, JsonElement record)
+    private static void Write(Utf8JsonWriter json, JsonElement part, Source source)
     {
         switch (part.ValueKind)
         {
@@ -53,7 +65,7 @@ public sealed class EventTemplate
                 foreach (var member in part.EnumerateObject())
                 {
                     json.WritePropertyName(member.Name);
-                    Write(json, member.Value, record);
+                    Write(json, member.Value, source);
                 }
 
                 json.WriteEndObject();
@@ -62,13 +74,13 @@ public sealed class EventTemplate
                 json.WriteStartArray();
                 foreach (var member in part.EnumerateArray())
                 {
-                    Write(json, member, record);
+                    Write(json, member, source);
                 }
 
                 json.WriteEndArray();
                 break;
             case JsonValueKind.String when part.GetString() is { } text && text.StartsWith('$'):
-                WriteText(json, text, record);
+                WriteText(json, text, source);
                 break;
             default:
                 part.WriteTo(json);
@@ -76,7 +88,7 @@ public sealed class EventTemplate
         }
     }
 
-    private static void WriteText(Utf8JsonWriter json, string text, JsonElement record)
+    private static void WriteText(Utf8JsonWriter json, string text, Source source)
     {
         if (text.StartsWith("$$", StringComparison.Ordinal))
         {
@@ -86,7 +98,7 @@ public sealed class EventTemplate
         {
             json.WriteStringValue(text);
         }
-        else if (Find(record, Steps(text) ?? []) is { } found)
+        else if (Find(source, Steps(text) ?? []) is { } found)
         {
             found.WriteTo(json);
         }
@@ -132,10 +144,16 @@ public sealed class EventTemplate
         return steps.ToImmutable();
     }
 
-    private static JsonElement? Find(JsonElement record, ImmutableArray<(string? Name, int Index)> steps)
+    private static JsonElement? Find(Source source, ImmutableArray<(string? Name, int Index)> steps)
     {
-        var found = record;
-        foreach (var (name, index) in steps)
+        var isAdded = false;
+        var found = source.Record;
+        if (steps is [{ Name: { } first }, ..] && source.More is { } more && more.TryGetValue(first, out var added))
+        {
+            (isAdded, found) = (true, added);
+        }
+
+        foreach (var (name, index) in isAdded ? steps.AsSpan()[1..] : steps.AsSpan())
         {
             if (name is not null && found.ValueKind == JsonValueKind.Object && found.TryGetProperty(name, out var member))
             {
@@ -153,4 +171,6 @@ public sealed class EventTemplate
 
         return found;
     }
+
+    private readonly record struct Source(JsonElement Record, IReadOnlyDictionary<string, JsonElement>? More);
 }

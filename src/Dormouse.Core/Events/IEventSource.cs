@@ -17,6 +17,12 @@ public sealed record SourceEvent(string Id, string Source, string Type, DateTime
     /// <summary>Events of one group run one after the other; null = in no such order.</summary>
     public string? Group { get; init; }
 
+    /// <summary>Name of the list in which functions written for AWS expect it, such as <c>Records</c>: the input is an object with that list. Null = the input is the data itself.</summary>
+    public string? Envelope { get; init; }
+
+    /// <summary>Why it can never be queued, as far as its source knows; null = it can.</summary>
+    public string? Fault { get; init; }
+
     /// <summary>The trigger's mark once this event is queued; null = the source itself remembers.</summary>
     public string? Mark { get; init; }
 
@@ -43,6 +49,9 @@ public interface IEventSource : IAsyncDisposable
     void Queued(SourceEvent queued, InvocationId invocation)
     {
     }
+
+    /// <summary>What of its progress is to be stored with the trigger (<see cref="Trigger.Mark"/>), beside what its events carry; null = nothing. Looked at when events were acknowledged, or none came.</summary>
+    string? Mark => null;
 
     /// <summary>Events that wait in the source; null = it does not say.</summary>
     Task<long?> LagAsync(CancellationToken cancellationToken);

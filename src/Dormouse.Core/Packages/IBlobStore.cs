@@ -23,8 +23,21 @@ public interface IBlobStore
     /// <summary>Local path of a complete blob, read-only; null when it is not here.</summary>
     string? Materialise(BlobHash hash);
 
+    /// <summary>As <see cref="Materialise"/>, fetched first from the place that servers share when it is only there; null when it is nowhere.</summary>
+    /// <exception cref="BlobsAwayException">That place does not answer.</exception>
+    Task<string?> FetchAsync(BlobHash hash, CancellationToken cancellationToken);
+
     /// <summary>A folder in which every file of the package has its own path (hard links to the blobs). Made once, then reused.</summary>
     Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken);
+
+    /// <summary>Tells which packages' folders are in use at any time, so that they stay.</summary>
+    void Keep(Func<IEnumerable<Package>> inUse)
+    {
+    }
+
+    /// <summary>Tries the place that servers share: its name, or null when there is none.</summary>
+    /// <exception cref="BlobsAwayException">It cannot be used, and why.</exception>
+    Task<string?> ProbeAsync(CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 
     /// <summary>Removes half-written uploads untouched since <paramref name="olderThan"/> and blobs that no revision, derived file or young upload refers to. Returns bytes freed.</summary>
     Task<long> SweepAsync(DateTimeOffset olderThan, CancellationToken cancellationToken);

@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Secrets;
 
 namespace Dormouse.Core.Packages;
 
@@ -14,6 +15,9 @@ public sealed record InspectionRequest
     public required RevisionSpec Spec { get; init; }
 
     public required Package Package { get; init; }
+
+    /// <summary>Values that the code gets while it is imported.</summary>
+    public InstanceSecrets Secrets { get; init; } = InstanceSecrets.None;
 
     /// <summary>Folder with the package's files.</summary>
     public required string Folder { get; init; }

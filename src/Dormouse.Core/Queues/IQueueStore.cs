@@ -16,7 +16,13 @@ public sealed record NewQueueItem(QueueItem Item, ReadOnlyMemory<byte> Body, Ide
 {
     /// <summary>The trigger that it comes from; its progress is stored with the item, also when the item is known already.</summary>
     public TriggerProgress? Trigger { get; init; }
+
+    /// <summary>Who takes it in the same transaction, if nothing of its endpoint waits that may run; null = it waits for its turn. Only for one without group and trigger that may run at once.</summary>
+    public LeaseAtOnce? AtOnce { get; init; }
 }
+
+/// <summary>A lease for an item that is just being accepted.</summary>
+public readonly record struct LeaseAtOnce(Guid Owner, DateTimeOffset Until);
 
 /// <summary>What became of a wish to queue something.</summary>
 public abstract record Acceptance
@@ -26,7 +32,8 @@ public abstract record Acceptance
     }
 
     /// <summary>It is durable.</summary>
-    public sealed record Accepted : Acceptance;
+    /// <param name="Leased">As it is now, when it was taken at once; null = it waits.</param>
+    public sealed record Accepted(QueueItem? Leased = null) : Acceptance;
 
     /// <summary>The same was accepted before, under the same idempotency key.</summary>
     public sealed record Known(QueueItem Item) : Acceptance;
@@ -40,7 +47,7 @@ public abstract record Acceptance
 
 public sealed record LeasedItem(QueueItem Item, ReadOnlyMemory<byte> Body);
 
-/// <param name="NextDue">When the earliest of the wished endpoints' other items is due, if that is later than now.</param>
+/// <param name="NextDue">When the earliest item is due that is not yet, of the endpoints that had fewer than were wished.</param>
 public sealed record LeasedItems(ImmutableArray<LeasedItem> Items, DateTimeOffset? NextDue);
 
 /// <summary>Items of one endpoint by state.</summary>
@@ -92,6 +99,17 @@ public interface IQueueStore
 
     /// <summary>Queues an ended item that did not succeed anew; one that is live or succeeded stays as it is. Null when the tenant has none with that id.</summary>
     Task<QueueItem?> RedriveAsync(TenantId tenant, InvocationId id, DateTimeOffset now, DateTimeOffset expiresAt, CancellationToken cancellationToken);
+
+    /// <summary>Changes the request of an ended item, if <see cref="EditRule"/> allows it, and keeps what it was. Null when the tenant has none with that id.</summary>
+    /// <param name="by">Public id of the key of who does it.</param>
+    Task<EditOutcome?> EditAsync(TenantId tenant, InvocationId id, RequestEdit edit, string by, DateTimeOffset now, CancellationToken cancellationToken);
+
+    /// <summary>Who changed its request and when, in that order; kept as long as the item.</summary>
+    Task<ImmutableArray<QueueEdit>> EditsAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken);
+
+    /// <summary>Its request with the body, as it is. Null when the tenant has none with that id, or it has no such edit.</summary>
+    /// <param name="beforeEdit">As it was before this edit (<see cref="QueueEdit.Number"/>; before 1 = as it was accepted); null = as it is now.</param>
+    Task<WholeRequest?> RequestAsync(TenantId tenant, InvocationId id, int? beforeEdit, CancellationToken cancellationToken);
 
     /// <summary>Queues at most <paramref name="limit"/> dead letters anew, the oldest first. Returns how many.</summary>
     Task<int> RedriveDeadAsync(TenantId tenant, EndpointId? endpoint, DateTimeOffset now, DateTimeOffset expiresAt, int limit, CancellationToken cancellationToken);

@@ -12,6 +12,9 @@ public static class QueueLimits
     /// <summary>Longest idempotency key, characters.</summary>
     public const int IdempotencyKeyLengthMax = 255;
 
+    /// <summary>How often the request of an ended item may be changed: what it was before each stays with the item.</summary>
+    public const int EditsMax = 10;
+
     /// <summary>Longest delay and longest time to live.</summary>
     public static readonly TimeSpan TimeMax = TimeSpan.FromDays(14);
 

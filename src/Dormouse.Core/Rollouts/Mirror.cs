@@ -35,6 +35,10 @@ public static class MirrorRules
         {
             errors.Add($"There is no revision r{mirror.Revision}.");
         }
+        else if (!revision.Spec.Kind.HasInstances)
+        {
+            errors.Add($"r{mirror.Revision} is a pipeline; only calls that instances run can be mirrored. Mirror the endpoints of its steps.");
+        }
         else if (revision.State != RevisionState.Ready)
         {
             errors.Add($"Revision r{mirror.Revision} is not ready; only a ready one can be mirrored to.");

@@ -3,6 +3,12 @@ namespace Dormouse.Core.Scaling;
 /// <summary>How the number of instances follows the load. Meanings and defaults are Knative's, the words ours.</summary>
 public sealed record AutoscalerPolicy
 {
+    /// <summary>Invocations at once that an instance without a limit is taken to have capacity for: Knative's container-concurrency-target-default.</summary>
+    public const double UnlimitedTarget = 100;
+
+    /// <summary>Share of them that shall be there on average: Knative's container-concurrency-target-percentage.</summary>
+    public const double UnlimitedUtilization = 0.7;
+
     /// <summary>Load that one instance can take at most: invocations at once, or a second. Above 0; default 1.</summary>
     public double CapacityPerInstance { get; init; } = 1;
 

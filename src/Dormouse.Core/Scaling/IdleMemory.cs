@@ -10,6 +10,9 @@ public sealed class IdleMemory
     /// <summary>Since when nothing runs or waits; null = something does, or nothing ever has.</summary>
     internal MonotonicTime? QuietSince { get; set; }
 
+    /// <summary>Instances of the revision cannot be frozen here.</summary>
+    internal bool IsFreezeRefused { get; set; }
+
     /// <summary>An instance was started, or was not worth it, for the invocation expected in this idle time.</summary>
     internal bool HasStartedAgain { get; set; }
 }

@@ -20,9 +20,9 @@ public readonly record struct KeepAlivePlan(TimeSpan Keep, TimeSpan? StartAgainA
 /// <remarks>
 /// A cold start is worth <see cref="WorthFactor"/> idle time-outs of idling. Each bin of the histogram then has a value of its own, the chance that the next
 /// invocation falls into it times that worth, less the time that the instance is expected to idle in it; the plan takes the bins with the largest sum.
-/// Worked example, idle time-out 60 s: 20 gaps of 9 s, all in the bin from 8.7 s to 9.5 s. That bin is worth about 20 ÷ 23 × 120 s and costs, with the bins before it, 9 s:
-/// keep for 9.5 s. Were they of 600 s, keeping all the way would cost five times what it is worth: stop at once, start again for the bin from 558 s to 609 s.
-/// The histogram, the start ahead and the fall-backs are those of Shahrad et al., "Serverless in the Wild" (ATC 2020); decision 0019 says why not its percentiles.
+/// Worked example, idle time-out 60 s: 200 gaps of 9 s, all in the bin from 8.7 s to 9.5 s. That bin is worth about 200 ÷ 210 × 120 s and costs, with the bins before it, 9 s:
+/// keep for 9.5 s. Were they of 600 s, keeping all the way would cost five times what it is worth: stop soon, start again for the bin from 558 s to 609 s.
+/// The histogram, the start ahead and the fall-backs are those of Shahrad et al., "Serverless in the Wild" (ATC 2020); decision 0019 says why not its percentiles, 0060 whence the chances.
 /// </remarks>
 public static class KeepAliveRule
 {
@@ -31,9 +31,6 @@ public static class KeepAliveRule
 
     /// <summary>Idle time-outs that one cold start is worth. With two, the simulated loads take less memory than with the fixed time-out at hardly more cold starts, most of them less of both.</summary>
     public const double WorthFactor = 2;
-
-    /// <summary>Gaps of any length that are thought to have been seen besides the real ones: few samples do not make certain.</summary>
-    private const double PriorGaps = 3;
 
     /// <summary>What is learned must save this share of what idling and cold starts cost with the fixed time-out; less is no pattern.</summary>
     private const double SavingMin = 0.05;
@@ -83,9 +80,8 @@ public static class KeepAliveRule
             return new KeepAlivePlan(keep, after, until, $"{Share(gaps, stretch)} % of {gaps.Count} gaps are from {Durations.Words(from)} to {Durations.Words(until)}");
         }
 
-        var why = keptBins > 0
-            ? $"{Share(gaps, ..keptBins)} % of {gaps.Count} gaps are shorter"
-            : $"only {Share(gaps, ..IdleGaps.Bin(worth))} % of {gaps.Count} gaps are shorter than {Durations.Words(worth)}";
+        var within = Share(gaps, ..IdleGaps.Bin(worth));
+        var why = within < 50 ? $"only {within} % of {gaps.Count} gaps are shorter than {Durations.Words(worth)}" : $"{Share(gaps, ..keptBins)} % of {gaps.Count} gaps are shorter";
         return KeepAlivePlan.Fixed(keep, why);
     }
 
@@ -93,12 +89,11 @@ public static class KeepAliveRule
     /// <param name="left">Chance that the gap reaches the bin.</param>
     private static void Value(IdleGaps gaps, double worth, Span<double> values, Span<double> left)
     {
-        const double prior = PriorGaps / (IdleGaps.BinCount + 1);
-        var all = gaps.Count + PriorGaps;
-        var longer = (gaps.Beyond + prior) / all;
+        Span<double> chances = stackalloc double[IdleGaps.BinCount];
+        var longer = GapChances.Fill(gaps, chances);
         for (var bin = IdleGaps.BinCount - 1; bin >= 0; bin--)
         {
-            var chance = (gaps[bin] + prior) / all;
+            var chance = chances[bin];
             var width = (IdleGaps.Edge(bin + 1) - IdleGaps.Edge(bin)).TotalSeconds;
             values[bin] = (chance * worth) - (width * (longer + (chance / 2)));
             longer += chance;

@@ -51,6 +51,9 @@ public interface IInvocationJournal : IAsyncDisposable
     /// <summary>Appends the receipt (its sequence is that of the opening). Never fails for want of space: an opening reserves room for its closing.</summary>
     void Close(Receipt receipt);
 
+    /// <summary>A closed receipt was put into the ledger with something else: it need not be appended once more. Harmless when the journal does not have it any more.</summary>
+    void Folded(Receipt receipt);
+
     /// <summary>An open or closed invocation that is not in the ledger yet; null when it holds none with that id.</summary>
     JournalEntry? Find(InvocationId invocation);
 

@@ -76,6 +76,9 @@ public sealed record Receipt
 
     public Rung? Rung { get; init; }
 
+    /// <summary>Why the start took no better rung; null when it took the best, or there was none.</summary>
+    public RungReason? RungReason { get; init; }
+
     /// <summary>A copy of an invocation (<see cref="Rollouts.Mirror"/>), whose answer was compared and dropped.</summary>
     public bool IsMirror { get; init; }
 

@@ -55,6 +55,7 @@ public static class Receipts
             Start = grant.Kind,
             Cause = isCold ? grant.Cause : null,
             Rung = isCold ? grant.Rung : null,
+            RungReason = isCold ? grant.RungReason : null,
             IsMirror = opening.IsMirror,
             Times = Times(grant, run, Math.Max(0, end.WaitMicroseconds)),
             CpuMicroseconds = Math.Max(0, end.CpuMicroseconds),

@@ -86,7 +86,7 @@ internal sealed class PythonExamination(InspectionRequest request, PythonHandler
 
     public override WorkerAssignment Assignment => Request.Scans
         ? new ScanPythonAssignment { FolderDescriptor = 0, Module = handler.Module }
-        : new InspectPythonAssignment { FolderDescriptor = 0, Module = handler.Module, Environment = Request.Spec.Environment };
+        : new InspectPythonAssignment { FolderDescriptor = 0, Module = handler.Module, Environment = Request.Spec.Environment, Secrets = SecretFolders.Assigned(Request.Secrets) };
 
     public override ImmutableArray<DescriptorSource> Descriptors => [new(Request.Folder, Write: false)];
 

@@ -18,7 +18,7 @@ internal sealed class Inspector(ProcessDriverOptions options, int atOnceMax, Wor
 
     public async Task<Inspection> InspectAsync(InspectionRequest request, CancellationToken cancellationToken)
     {
-        if (pools.Isolation.Refusal(pools.Isolation.Of(request.Spec)) is { } refusal)
+        if (pools.Isolation.Refusal(pools.Isolation.PlacementOf(request.Spec)) is { } refusal)
             return new Inspection.Refused(refusal);
         if (!request.Spec.Kind.RunsModels)
             return await InspectPythonAsync(request, cancellationToken);
@@ -101,7 +101,7 @@ internal sealed class Inspector(ProcessDriverOptions options, int atOnceMax, Wor
     private async Task<InspectionOutcome> TryAsync(Examination examination, WorkerKind kind, CancellationToken cancellationToken)
     {
         // As its instances will be: loading a model, and reading a pickle above all, runs a stranger's code.
-        var placed = Isolation.Place(kind, pools.Isolation.Of(examination.Request.Spec), options);
+        var placed = Isolation.Place(kind, pools.Isolation.PlacementOf(examination.Request.Spec), options);
         var run = new InspectionRun(examination, placed, options.ProcessesMax);
         if (!inbox.Post(() => Enter(run)))
             return Stopping;

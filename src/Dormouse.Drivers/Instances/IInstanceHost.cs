@@ -2,6 +2,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Drivers.Launching;
 using Dormouse.Drivers.Pool;
+using Dormouse.Drivers.Snapshots;
 using Dormouse.Drivers.Templates;
 using Dormouse.Protocol.Launching;
 
@@ -15,6 +16,9 @@ internal interface IInstanceHost
 
     /// <summary>What Python instances are forked from.</summary>
     RevisionTemplates Templates { get; }
+
+    /// <summary>What templates are restored from.</summary>
+    RevisionSnapshots Snapshots { get; }
 
     /// <summary>Null while there is no launcher.</summary>
     LauncherSession? Session { get; }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Drivers.Launching;
 using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Launching;
 
@@ -48,7 +49,9 @@ internal sealed class ModelProgram(InstanceStart start) : InstanceProgram
             OptimisedDescriptor = optimised is null ? null : 1,
             ModelPath = files.Model.Path,
             LabelsPath = files.Labels,
-            Concurrency = spec.Concurrency,
+            // Without a limit the instance takes what comes and runs as many as it has cores: more threads than these make no run faster.
+            Concurrency = spec.IsConcurrencyUnlimited ? (int)Math.Max(1, Math.Ceiling(spec.Cpu)) : spec.Concurrency,
+            InsideMax = spec.IsConcurrencyUnlimited ? 2 * spec.Slots : 0,
             BatchMax = spec.BatchMax,
             BatchDelayMicroseconds = (long)spec.BatchDelay.TotalMicroseconds,
             MemoryMib = spec.MemoryMib,
@@ -85,6 +88,7 @@ internal sealed class PythonProgram(InstanceStart start) : InstanceProgram
             Concurrency = spec.Concurrency,
             MemoryMib = spec.MemoryMib,
             Environment = spec.Environment,
+            Secrets = SecretFolders.Assigned(start.Secrets),
         };
     }
 

@@ -8,11 +8,11 @@ namespace Dormouse.Drivers.Instances;
 
 /// <summary>
 /// One instance from its start until nothing of it is left. Tells the observer, in order: at most one of Ready and Failed (none when it is stopped
-/// before), then at most one Lost, then exactly one Gone. Used from the driver's inbox only.
+/// before), Ready once more for each thaw, then at most one Lost, then exactly one Gone. Used from the driver's inbox only.
 /// </summary>
 /// <param name="host">The driver around it.</param>
 /// <param name="startedAt">Timestamp of the call to start.</param>
-internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim
+internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim, IRestoreWaiter
 {
     /// <summary>Workers that may be killed from outside under one start before its callers are told.</summary>
     public const int ReplacementsMax = 5;
@@ -26,8 +26,28 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     /// <summary>What the worker is a fork of; null when it is none, or has ended.</summary>
     private RevisionTemplate? _template;
 
+    /// <summary>Why it is no fork of a template, as far as that was known when it began.</summary>
+    private RungReason? _noFork;
+
+    /// <summary>It was made ahead, and was well until it was taken.</summary>
+    private bool _wasSpare;
+
+    /// <summary>What was said when it became ready; set while it serves.</summary>
+    private InstanceReady? _ready;
+
+    /// <summary>The last order to freeze or thaw it that was followed.</summary>
+    private long _freezerTurn;
+    private bool _isFrozen;
+
+    /// <summary>When the thaw was asked for that goes on; null = none does.</summary>
+    private long? _thawingSince;
+
+    /// <summary>What it is to be a fork of, while that is being restored.</summary>
+    private RevisionTemplate? _restoring;
+
     private enum Phase
     {
+        Restoring,
         Claiming,
         Loading,
         Serving,
@@ -48,17 +68,36 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         {
             Fail(StartFailureKind.Model, refusal);
         }
-        else if (host.Templates.Of(start) is { } template && template.Fork(this) is { } fork)
+        else if (host.Templates.Of(start) is { } template && TryFork(template, Rung.Fork))
         {
-            _phase = Phase.Loading;
-            _rung = Rung.Fork;
-            _template = template;
-            _worker = fork;
+            return;
+        }
+        else if (host.Templates.Restore(start) is { } restoring)
+        {
+            _phase = Phase.Restoring;
+            _restoring = restoring;
+            restoring.Await(this);
         }
         else
         {
+            _noFork = start.Spec.Kind.RunsModels ? null : host.Templates.WhyNone(start);
             Pool.Take(this);
         }
+    }
+
+    public void Restored(RevisionTemplate template)
+    {
+        _restoring = null;
+        if (!TryFork(template, Rung.Restore))
+            NotRestored();
+    }
+
+    public void NotRestored()
+    {
+        _restoring = null;
+        _noFork = RungReason.RestoreFailed;
+        _phase = Phase.Claiming;
+        Pool.Take(this);
     }
 
     /// <summary>Kills it, whatever it does.</summary>
@@ -66,6 +105,10 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     {
         switch (_phase)
         {
+            case Phase.Restoring:
+                _restoring?.Leave(this);
+                host.Gone(Instance);
+                break;
             case Phase.Claiming:
                 Pool.Withdraw(this);
                 host.Gone(Instance);
@@ -84,6 +127,51 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         _phase = Phase.Ending;
     }
 
+    /// <summary>It stands still from now on, unless a later order came before this one.</summary>
+    public void Freeze(long turn)
+    {
+        // Without a launcher its loss is told soon.
+        if (_phase != Phase.Serving || turn < _freezerTurn || _worker is null || host.Session is not { Hello.Freezer: var freezer } session)
+            return;
+        _freezerTurn = turn;
+        if (!freezer.Works)
+        {
+            host.Observer.FreezeRefused(Instance, freezer.Reason ?? "");
+            return;
+        }
+
+        _isFrozen = true;
+        session.Freeze(_worker);
+    }
+
+    public void Thaw(long turn)
+    {
+        if (_phase != Phase.Serving || turn < _freezerTurn || _worker is null)
+            return;
+        _freezerTurn = turn;
+        _thawingSince = host.Time.GetTimestamp();
+        if (_isFrozen)
+            host.Session?.Thaw(_worker);
+        else
+            Thawed(_worker);
+    }
+
+    public void Thawed(Worker worker)
+    {
+        _isFrozen = false;
+        if (_phase != Phase.Serving || _ready is null || _thawingSince is not { } since)
+            return;
+        _thawingSince = null;
+        host.Observer.Ready(Instance, _ready with { Rung = Rung.Thaw, RungReason = null, StartTime = host.Time.GetElapsedTime(since), LoadTime = TimeSpan.Zero, UsedOptimised = true });
+    }
+
+    public void FreezeRefused(Worker worker, string reason)
+    {
+        _isFrozen = false;
+        if (_phase == Phase.Serving && _thawingSince is null)
+            host.Observer.FreezeRefused(Instance, reason);
+    }
+
     public void Granted(Worker worker, Rung rung)
     {
         _phase = Phase.Loading;
@@ -96,13 +184,18 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         List<DescriptorSource> descriptors = [new(start.Folder, Write: false)];
         if (optimised is not null)
             descriptors.Add(new(optimised, Write: false));
-        host.Session?.Assign(worker, host.Limits(start.Spec), _program.Assignment(optimised), descriptors);
+        var assignment = _program.Assignment(optimised);
+        if (assignment is ServePythonAssignment serve)
+            serve.Record = worker.Kind?.Sandbox is { Container: false } && host.Snapshots.WantsCall(start);
+        host.Session?.Assign(worker, host.Limits(start.Spec), assignment, descriptors);
     }
 
     public void Denied(string reason) => Fail(StartFailureKind.Crash, reason);
 
     public void Said(Worker worker, WorkerMessage message)
     {
+        if (message is FirstCall call)
+            host.Snapshots.Heard(Instance.Revision, call.Record);
         if (_phase != Phase.Loading || _worker != worker)
             return;
         if (message is WorkerRefused refused && _template is not null)
@@ -126,7 +219,8 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             else
                 host.Templates.Serves(start, ready.Load);
             var before = host.Time.GetElapsedTime(startedAt) - ready.Load;
-            host.Observer.Ready(Instance, new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised));
+            _ready = new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised) { RungReason = WhyNoBetter(ready.Load) };
+            host.Observer.Ready(Instance, _ready);
             LoadEnded();
         }
     }
@@ -141,7 +235,10 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             template.ForkEnded();
             if (_phase == Phase.Loading)
             {
-                template.Failed(exit.OutOfMemory ? $"it did not fit into {MemoryMib} MiB." : $"it {ExitWords.For(exit)}.");
+                // One made ahead may have been killed by someone just before it was taken.
+                if (!_wasSpare || !ExitWords.WasKilledByOthers(exit))
+                    template.Failed(exit.OutOfMemory ? $"it did not fit into {MemoryMib} MiB." : $"it {ExitWords.For(exit)}.");
+                _noFork = _rung == Rung.Restore ? RungReason.RestoreFailed : RungReason.ForkFailed;
                 _phase = Phase.Claiming;
                 Pool.Take(this);
                 return;
@@ -197,6 +294,23 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         host.GoneAfterSweep(Instance);
     }
 
+    private bool TryFork(RevisionTemplate template, Rung rung)
+    {
+        if (template.Fork(this, out _wasSpare) is not { } fork)
+            return false;
+        _phase = Phase.Loading;
+        _rung = rung;
+        _template = template;
+        _worker = fork;
+        return true;
+    }
+
+    /// <summary>Code that loads too quickly for a template misses nothing by having none.</summary>
+    private RungReason? WhyNoBetter(TimeSpan load) =>
+        _rung is Rung.Fork or Rung.Restore ? null
+        : _noFork is { } reason && !(reason == RungReason.NoTemplate && host.Templates.IsQuick(load)) ? reason
+        : _rung == Rung.None ? RungReason.PoolEmpty : null;
+
     private void Fail(StartFailureKind kind, string reason)
     {
         _phase = Phase.Ending;
@@ -207,7 +321,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     /// <summary>The pool is told: it waits for the starts that it gave workers to.</summary>
     private void LoadEnded()
     {
-        if (_rung != Rung.Fork)
+        if (_rung is not (Rung.Fork or Rung.Restore))
             Pool.StartEnded();
     }
 

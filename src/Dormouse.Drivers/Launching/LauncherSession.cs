@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Launching;
@@ -40,20 +41,30 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
     }
 
     /// <summary>Starts a worker as a fork of a template. It becomes an instance by itself and says so.</summary>
-    public Worker Fork(Worker template, IWorkerOwner owner, WorkerLimits limits)
+    /// <param name="waits">It is made ahead, and becomes one when it is told to.</param>
+    public Worker Fork(Worker template, IWorkerOwner owner, WorkerLimits limits, bool waits = false)
     {
         var number = nextNumber();
         var worker = new Worker(number, Path.Combine(options.RunFolder, $"w{Environment.ProcessId}-{number}.sock"), owner, template.Kind);
         _workers.Add(number, worker);
-        send(new ForkWorker { Worker = number, Template = template.Number, SocketPath = worker.SocketPath, Limits = limits });
+        send(new ForkWorker { Worker = number, Template = template.Number, SocketPath = worker.SocketPath, Limits = limits, Waits = waits });
         return worker;
     }
 
     public void Assign(Worker worker, WorkerLimits limits, WorkerAssignment assignment, params IEnumerable<DescriptorSource> descriptors) =>
-        send(new AssignWorker { Worker = worker.Number, Limits = limits, Descriptors = [.. descriptors], Assignment = assignment });
+        send(new AssignWorker { Worker = worker.Number, Limits = limits, Descriptors = [.. descriptors], Assignment = SecretFolders.Placed(assignment, worker) });
 
     /// <summary>Kills it; its owner is told when nothing is left.</summary>
     public void Kill(Worker worker) => send(new KillWorker { Worker = worker.Number });
+
+    public void Freeze(Worker worker) => send(new FreezeWorker { Worker = worker.Number });
+
+    public void Thaw(Worker worker) => send(new ThawWorker { Worker = worker.Number });
+
+    public void TakeSnapshot(Worker template, string folder, CriuProgram criu, JsonElement? record) =>
+        send(new TakeSnapshot { Worker = template.Number, Folder = folder, Criu = criu, Record = record });
+
+    public void RestoreSnapshot(Worker worker, string folder, int process, CriuProgram criu) => send(new RestoreSnapshot { Worker = worker.Number, Folder = folder, Process = process, Criu = criu });
 
     public void Handle(LauncherEvent happened)
     {
@@ -71,7 +82,17 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
             case WorkerWrote wrote when _workers.TryGetValue(wrote.Worker, out var worker):
                 worker.Owner.Wrote(worker, wrote.Line);
                 break;
+            case WorkerThawed thawed when _workers.TryGetValue(thawed.Worker, out var worker):
+                worker.Owner.Thawed(worker);
+                break;
+            case WorkerFreezeRefused refused when _workers.TryGetValue(refused.Worker, out var worker):
+                worker.Owner.FreezeRefused(worker, refused.Reason);
+                break;
+            case SnapshotEnded ended when _workers.TryGetValue(ended.Worker, out var worker):
+                worker.Owner.SnapshotEnded(worker, ended);
+                break;
             case WorkerExited exited when _workers.Remove(exited.Worker, out var worker):
+                SecretFolders.Remove(worker);
                 worker.Owner.Exited(worker, exited);
                 break;
         }
@@ -81,7 +102,11 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
     public void Lost()
     {
         foreach (var worker in _workers.Values.ToArray())
+        {
+            SecretFolders.Remove(worker);
             worker.Owner.LauncherLost(worker);
+        }
+
         _workers.Clear();
     }
 }

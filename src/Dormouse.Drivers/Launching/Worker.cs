@@ -18,6 +18,9 @@ internal sealed class Worker(long number, string socketPath, IWorkerOwner owner,
     /// <summary>0 until the launcher has started it.</summary>
     public int ProcessId { get; set; }
 
+    /// <summary>Folder of this machine in which it has secrets; null = it has none there.</summary>
+    public string? SecretsFolder { get; set; }
+
     /// <summary>Null until it is warm.</summary>
     public WorkerHello? Hello { get; set; }
 }
@@ -28,6 +31,21 @@ internal interface IWorkerOwner
     void Said(Worker worker, WorkerMessage message);
 
     void Wrote(Worker worker, string line);
+
+    /// <summary>It was frozen and goes on.</summary>
+    void Thawed(Worker worker)
+    {
+    }
+
+    /// <summary>It was to be frozen and cannot be.</summary>
+    void FreezeRefused(Worker worker, string reason)
+    {
+    }
+
+    /// <summary>It is written down, or it is not, or it is not restored.</summary>
+    void SnapshotEnded(Worker worker, SnapshotEnded ended)
+    {
+    }
 
     /// <summary>Nothing of it is left.</summary>
     void Exited(Worker worker, WorkerExited exit);

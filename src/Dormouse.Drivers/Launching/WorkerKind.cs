@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Endpoints;
+using Dormouse.Drivers.Pool;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Drivers.Launching;
@@ -16,6 +18,12 @@ internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, I
     /// <summary>Started in such a sandbox; null = in none.</summary>
     public SandboxRequest? Sandbox { get; init; }
 
+    /// <summary>What is started in a sandbox in its stead; empty = <see cref="Command"/>.</summary>
+    public ImmutableArray<string> SandboxedCommand { get; init; } = [];
+
+    /// <summary>Its workers can be templates.</summary>
+    public bool Forks { get; init; }
+
     public static WorkerKind Onnx(ProcessDriverOptions options)
     {
         var command = ProgramCommand.For(options.WorkerPath);
@@ -25,9 +33,19 @@ internal sealed record WorkerKind(string Name, ImmutableArray<string> Command, I
         };
     }
 
-    /// <summary>The same worker in a sandbox.</summary>
-    public WorkerKind Sandboxed(ProcessDriverOptions options) =>
-        this with { Sandbox = new SandboxRequest { ReadOnlyFolders = [.. Reach.Reads.Distinct()], ScratchBytes = options.ScratchBytes } };
+    /// <summary>The same worker in a sandbox or container.</summary>
+    public WorkerKind Sandboxed(ProcessDriverOptions options, Placement placement) => this with
+    {
+        Command = SandboxedCommand.IsEmpty ? Command : SandboxedCommand,
+        Sandbox = new SandboxRequest
+        {
+            Forks = Forks,
+            Container = placement.Level == IsolationLevel.Container,
+            ReadOnlyFolders = [.. Reach.Reads.Distinct()],
+            ScratchBytes = options.ScratchBytes,
+            Network = placement.HasNetwork ? new([.. options.AllowNetworks.Select(allowed => allowed.ToString())]) : null,
+        },
+    };
 }
 
 /// <summary>What a kind of worker needs of the machine besides the system's own folders (<c>/usr</c> and what links into it), its socket and its descriptors.</summary>

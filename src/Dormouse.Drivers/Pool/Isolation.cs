@@ -21,12 +21,28 @@ internal sealed class Isolation(IsolationLevel? wanted)
 
     public IsolationLevel Of(RevisionSpec spec) => spec.Isolation ?? Default;
 
-    /// <summary>Why instances of a level cannot be started here, a sentence; null when they can.</summary>
-    public string? Refusal(IsolationLevel level) => level == IsolationLevel.Sandbox && _report is { Works: false } report
-        ? $"A sandbox cannot be made on this machine: {report.Reason}. Deploy with --isolation process to run it without one."
-        : null;
+    /// <summary>Where a revision's instances are placed.</summary>
+    public Placement PlacementOf(RevisionSpec spec)
+    {
+        var level = Of(spec);
+        return new(level, level != IsolationLevel.Process && spec.Network == NetworkAccess.Outbound);
+    }
 
-    /// <summary>A worker kind as it is started at a level. One that must reach the network or write to a folder of the machine, which builds of environments do, is started as a process: a sandbox has neither.</summary>
-    public static Launching.WorkerKind Place(Launching.WorkerKind kind, IsolationLevel level, ProcessDriverOptions options) =>
-        level == IsolationLevel.Sandbox && kind.Reach is { Network: false, Writes.IsEmpty: true } ? kind.Sandboxed(options) : kind;
+    /// <summary>Why instances cannot be placed so here, a sentence; null when they can.</summary>
+    public string? Refusal(Placement placement) => (placement.Level, _report) switch
+    {
+        (IsolationLevel.Sandbox, { Works: false } report) => $"A sandbox cannot be made on this machine: {report.Reason}. Deploy with --isolation process to run it without one.",
+        (IsolationLevel.Container, { NoContainer: { } reason }) => $"A container cannot be made on this machine: {reason}. Deploy with --isolation sandbox to run it in a sandbox.",
+        (not IsolationLevel.Process, { NoNetwork: { } reason }) when placement.HasNetwork =>
+            $"network is 'outbound', and a sandbox or container cannot be given a way to the network on this machine: {reason}. Deploy with --isolation process to run it with the machine's own network, or leave network out.",
+        _ => null,
+    };
+
+    /// <summary>A worker kind as it is started at a place. One that must reach the network or write to a folder of the machine, which builds of environments do, is started as a process: a sandbox or container has neither.</summary>
+    public static Launching.WorkerKind Place(Launching.WorkerKind kind, Placement placement, ProcessDriverOptions options) =>
+        placement.Level != IsolationLevel.Process && kind.Reach is { Network: false, Writes.IsEmpty: true } ? kind.Sandboxed(options, placement) : kind;
 }
+
+/// <summary>How far an instance is kept from the machine: what its worker must have been started with.</summary>
+/// <param name="HasNetwork">It is in a sandbox or container and has a way to the network. A process has the machine's network and needs none: false.</param>
+internal readonly record struct Placement(IsolationLevel Level, bool HasNetwork);

@@ -1,35 +1,33 @@
-using Dormouse.Core.Endpoints;
-
 namespace Dormouse.Drivers.Pool;
 
-/// <summary>The pools of one kind of worker, one for each level of isolation that somebody wanted. Used from the driver's inbox only.</summary>
-/// <param name="make">Makes an empty pool of a level.</param>
-internal sealed class LevelPools(Isolation isolation, Func<IsolationLevel, WorkerPool> make) : IDisposable
+/// <summary>The pools of one kind of worker, one for each placement (level of isolation, and network) that somebody wanted. Used from the driver's inbox only.</summary>
+/// <param name="make">Makes an empty pool.</param>
+internal sealed class LevelPools(Isolation isolation, Func<Placement, WorkerPool> make) : IDisposable
 {
-    private readonly Dictionary<IsolationLevel, WorkerPool> _pools = [];
+    private readonly Dictionary<Placement, WorkerPool> _pools = [];
 
-    /// <summary>Why there can be no workers of this kind at any level; null = there can.</summary>
+    /// <summary>Why there can be no workers of this kind at all; null = there can.</summary>
     public string? Refusal { get; set; }
 
     /// <summary>Build of the last worker that said hello; null before the first.</summary>
     public string? WorkerBuild => _pools.Values.Select(pool => pool.WorkerBuild).FirstOrDefault(build => build is not null);
 
-    public WorkerPool Of(IsolationLevel level)
+    public WorkerPool Of(Placement placement)
     {
-        if (_pools.TryGetValue(level, out var known))
+        if (_pools.TryGetValue(placement, out var known))
             return known;
-        var pool = make(level);
-        pool.Refusal = RefusalOf(level);
-        _pools.Add(level, pool);
+        var pool = make(placement);
+        pool.Refusal = RefusalOf(placement);
+        _pools.Add(placement, pool);
         return pool;
     }
 
     /// <summary>What can be started is another thing now: pools that can be filled are, and claims of those that cannot are answered.</summary>
     public void Open()
     {
-        foreach (var (level, pool) in _pools)
+        foreach (var (placement, pool) in _pools)
         {
-            pool.Refusal = RefusalOf(level);
+            pool.Refusal = RefusalOf(placement);
             if (pool.Refusal is { } refusal)
                 pool.DenyAll(refusal);
             else
@@ -44,12 +42,12 @@ internal sealed class LevelPools(Isolation isolation, Func<IsolationLevel, Worke
             pool.DenyAll(reason);
     }
 
-    /// <summary>Ends the workers that nobody has taken. False: of some level there are claims or starts, and its pool stays.</summary>
+    /// <summary>Ends the workers that nobody has taken. False: somewhere there are claims or starts, and its pool stays.</summary>
     public bool TryClose()
     {
-        foreach (var (level, pool) in _pools.ToArray())
+        foreach (var (placement, pool) in _pools.ToArray())
         {
-            if (pool.TryClose() && _pools.Remove(level))
+            if (pool.TryClose() && _pools.Remove(placement))
                 pool.Dispose();
         }
 
@@ -62,5 +60,5 @@ internal sealed class LevelPools(Isolation isolation, Func<IsolationLevel, Worke
             pool.Dispose();
     }
 
-    private string? RefusalOf(IsolationLevel level) => isolation.Refusal(level) ?? Refusal;
+    private string? RefusalOf(Placement placement) => isolation.Refusal(placement) ?? Refusal;
 }

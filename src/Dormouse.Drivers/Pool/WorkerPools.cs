@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Drivers.Pool;
 
 /// <summary>
-/// A pool for each kind of worker and each level of isolation. That of ONNX workers at the default level is always kept full; any other from the moment on that a revision needs it, and one of Python workers, of which
+/// A pool for each kind of worker and each level of isolation, with a way to the network and without. That of ONNX workers at the default level is always kept full; any other from the moment on that a revision needs it, and one of Python workers, of which
 /// there is a kind for each environment, until no revision with traffic does. Used from the driver's inbox only.
 /// </summary>
 internal sealed class WorkerPools : IDisposable
@@ -30,8 +30,8 @@ internal sealed class WorkerPools : IDisposable
         _find = find;
         Isolation = new(options.Isolation);
         ModelKind = WorkerKind.Onnx(options);
-        _make = kind => new(Isolation, level => new(
-            options, (owner, limits) => kind() is { } known ? spawn(owner, limits, Isolation.Place(known, level, options)) : null, kill, post, time, logger)
+        _make = kind => new(Isolation, placement => new(
+            options, (owner, limits) => kind() is { } known ? spawn(owner, limits, Isolation.Place(known, placement, options)) : null, kill, post, time, logger)
         { Size = 0 });
         _models = _make(() => ModelKind);
     }
@@ -50,7 +50,7 @@ internal sealed class WorkerPools : IDisposable
     /// <summary>The pool that a revision's instances are taken from.</summary>
     public WorkerPool Of(RevisionSpec spec)
     {
-        var pool = PoolsOf(spec).Of(Isolation.Of(spec));
+        var pool = PoolsOf(spec).Of(Isolation.PlacementOf(spec));
         pool.Size = _options.PoolSize;
         return pool;
     }
@@ -89,7 +89,7 @@ internal sealed class WorkerPools : IDisposable
     public void Open(SandboxReport sandbox)
     {
         Isolation.Report = sandbox;
-        _models.Of(Isolation.Default).Size = _options.PoolSize;
+        _models.Of(new(Isolation.Default, HasNetwork: false)).Size = _options.PoolSize;
         _models.Open();
         foreach (var pool in _python.Values)
             pool.Workers.Open();

@@ -19,6 +19,9 @@ internal static class PythonKinds
     public static WorkerKind Runner(ProcessDriverOptions options, PythonPlace place, PythonInterpreter.Found found) => new("python", Command(found.Path), Environment(options), HasModelEngine: false)
     {
         Reach = new([.. Reads(options, found.Path), .. found.Folders, .. place.Environment is { } id && options.EnvironmentsFolder is { } folder ? (string[])[Path.Combine(folder, id.Value)] : []], [], Network: false),
+        Forks = true,
+        // What an environment has installed may run when its interpreter starts: the door is made before.
+        SandboxedCommand = place.Environment is null ? [] : [found.Path, "-I", "-S", Path.Combine(options.PythonPackagePath ?? "", "dormouse", "runner", "door.py"), .. Command(found.Path)],
     };
 
     /// <summary>Builds an environment of the interpreter at this path.</summary>

@@ -84,6 +84,15 @@ internal static unsafe class Descriptors
         }
     }
 
+    /// <summary>As <see cref="Receive"/> for a whole packet, with the one descriptor that came with it; -1 = none did. More than one are not taken.</summary>
+    public static int ReceiveWith(int socket, Span<byte> buffer, out int descriptor)
+    {
+        const int ControlBytes = 24; // One header and one descriptor.
+        var count = ReceiveMessage(socket, buffer, ControlBytes, Rights, out var taken, none: -1);
+        descriptor = taken;
+        return count;
+    }
+
     /// <summary>From now on the kernel says with each packet which process sent it.</summary>
     public static void AskForSender(int socket)
     {
@@ -96,18 +105,24 @@ internal static unsafe class Descriptors
     public static int ReceiveFrom(int socket, Span<byte> buffer, out int sender)
     {
         const int ControlBytes = 32; // One header and struct ucred: process, user, group. No room for descriptors that the sender adds.
-        var control = stackalloc byte[ControlBytes];
+        return ReceiveMessage(socket, buffer, ControlBytes, Credentials, out sender, none: 0);
+    }
+
+    /// <summary>A packet and the first number of what came with it of this kind.</summary>
+    private static int ReceiveMessage(int socket, Span<byte> buffer, int controlBytes, int kind, out int number, int none)
+    {
+        var control = stackalloc byte[controlBytes];
         fixed (byte* start = buffer)
         {
             var vector = stackalloc nint[2] { (nint)start, buffer.Length };
             var message = stackalloc nint[7];
             while (true)
             {
-                new Span<byte>(control, ControlBytes).Clear();
+                new Span<byte>(control, controlBytes).Clear();
                 new Span<nint>(message, 7).Clear();
-                (message[2], message[3], message[4], message[5]) = ((nint)vector, 1, (nint)control, ControlBytes);
+                (message[2], message[3], message[4], message[5]) = ((nint)vector, 1, (nint)control, controlBytes);
                 var count = Libc.ReceiveMessage(socket, (byte*)message, Libc.ReceiveTruncated | Libc.ReceiveCloseOnExec);
-                sender = count > 0 && *(int*)(control + 8) == SocketLevel && *(int*)(control + 12) == Credentials ? *(int*)(control + ControlHeader) : 0;
+                number = count > 0 && *(int*)(control + 8) == SocketLevel && *(int*)(control + 12) == kind ? *(int*)(control + ControlHeader) : none;
                 if (count >= 0)
                     return (int)count;
                 var error = Marshal.GetLastPInvokeError();
@@ -195,6 +210,13 @@ internal static unsafe class Descriptors
         return moved;
     }
 
+    /// <summary>From now on a call that would wait says so instead.</summary>
+    public static void SetNonBlocking(int descriptor)
+    {
+        const int GetFlags = 3, SetFlags = 4;
+        Check(Libc.Control(descriptor, SetFlags, Libc.Control(descriptor, GetFlags, 0) | Libc.NonBlocking), "fcntl");
+    }
+
     /// <summary>The process of a descriptor (<c>pidfd_open</c>) has ended.</summary>
     public static bool HasEnded(int process)
     {
@@ -210,12 +232,6 @@ internal static unsafe class Descriptors
 
     /// <summary>The error number in the kernel's words.</summary>
     public static string Words(int error) => Marshal.GetPInvokeErrorMessage(error);
-
-    private static void SetNonBlocking(int descriptor)
-    {
-        const int GetFlags = 3, SetFlags = 4;
-        Check(Libc.Control(descriptor, SetFlags, Libc.Control(descriptor, GetFlags, 0) | Libc.NonBlocking), "fcntl");
-    }
 
     private static int Check(int result, string call) =>
         result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError(), $"{call}: {Words(Marshal.GetLastPInvokeError())}");

@@ -19,7 +19,7 @@ internal static unsafe partial class Libc
     public const int LimitFileSize = 1, LimitData = 2, LimitCore = 4, LimitFiles = 7;
     public const int SetChildSubreaper = 36, SetNoNewPrivileges = 38;
     public const int WaitNoHang = 1, WaitExited = 4, WaitLeave = 0x1000000;
-    public const int CallPidfdSignal = 424, CallOpenTree = 428, CallMoveMount = 429, CallPidfdOpen = 434, CallCloseRange = 436, CallMountSetAttributes = 442;
+    public const int CallPidfdSignal = 424, CallOpenTree = 428, CallMoveMount = 429, CallFileSystemOpen = 430, CallFileSystemSet = 431, CallFileSystemMount = 432, CallPidfdOpen = 434, CallCloseRange = 436, CallMountSetAttributes = 442;
     public const int CurrentFolder = -100;
     public const int CloneFileSystem = 0x200, NewMounts = 0x20000;
 
@@ -105,6 +105,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     public static partial long SystemCall(nint number, nint a, byte* b, nint c, void* d, nint e);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int DeviceControl(int descriptor, nuint request, byte* argument);
 
     [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
     public static partial int JoinNamespace(int descriptor, int kind);

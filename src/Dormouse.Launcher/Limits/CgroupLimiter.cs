@@ -80,6 +80,7 @@ internal abstract class CgroupLimiter(ImmutableArray<string> bases) : WorkerLimi
     {
         if (Libc.RemoveFolder(folder) == 0 || Marshal.GetLastPInvokeError() == Libc.NoEntry)
             return true;
+        Freezer.Release(folder);
         if (Descriptors.WriteText($"{folder}/cgroup.kill", "1") != 0)
         {
             foreach (var line in ReadLines($"{folder}/cgroup.procs"))

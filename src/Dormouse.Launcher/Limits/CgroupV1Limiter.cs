@@ -6,8 +6,12 @@ namespace Dormouse.Launcher.Limits;
 
 /// <summary>cgroup v1: a hierarchy for each controller.</summary>
 /// <param name="controllers">Our base folder by controller ("memory" always; "cpu", "cpuacct", "pids" where they work).</param>
-internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> controllers) : CgroupLimiter([.. controllers.Values.Distinct()])
+/// <param name="freezer">Our base folder of the freezer, or null and why there is none.</param>
+internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> controllers, (string? Folder, string Reason) freezer)
+    : CgroupLimiter([.. controllers.Values.Append(freezer.Folder).OfType<string>().Distinct()])
 {
+    public const string FreezerController = "freezer";
+
     public static readonly ImmutableArray<string> Wanted = ["memory", "cpu", "cpuacct", "pids"];
 
     public override string Word => "v1";
@@ -33,6 +37,10 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
             error = Descriptors.WriteText($"{pids}/{name}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
+
+    public override (Freezer? Freezer, string Reason) FindFreezer() => (freezer.Folder is { } folder ? Freezer.V1(folder) : null, freezer.Reason);
+
+    public override void PushOut(string name) => _ = Descriptors.WriteText($"{controllers["memory"]}/{name}/memory.force_empty", "0");
 
     public override ImmutableArray<(string Here, string Inside)> Views(string name) => [.. controllers.Select(pair => ($"{pair.Value}/{name}", $"/sys/fs/cgroup/{pair.Key}"))];
 

@@ -27,6 +27,17 @@ internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }
 
+    public override (Freezer? Freezer, string Reason) FindFreezer() => (Freezer.V2(folder), "");
+
+    /// <summary>It may use swap for what is pushed out only: afterwards no more goes there, and what is there comes back as it is used.</summary>
+    public override void PushOut(string name)
+    {
+        var own = $"{folder}/{name}";
+        _ = Descriptors.WriteText($"{own}/memory.swap.max", "max");
+        _ = Descriptors.WriteText($"{own}/memory.reclaim", Text(ReadNumber($"{own}/memory.current")));
+        _ = Descriptors.WriteText($"{own}/memory.swap.max", "0");
+    }
+
     public override ImmutableArray<(string Here, string Inside)> Views(string name) => [($"{folder}/{name}", "/sys/fs/cgroup")];
 
     public override WorkerUsage Usage(string name) => new(

@@ -46,11 +46,18 @@ internal sealed class LimiterProbe(CgroupFolders folders, string name, Spawner s
 
         if (!working.ContainsKey("memory"))
             return (null, $"the cgroup {folders.Controllers["memory"]} cannot be written");
-        var limiter = new CgroupV1Limiter(working.ToImmutable())
+        var limiter = new CgroupV1Limiter(working.ToImmutable(), FindFreezer())
         {
             Notes = failed.Count == 0 ? [] : [$"These cgroup controllers cannot be written, what they bound or count is unbounded or estimated: {string.Join(", ", failed)}."],
         };
         return Try(limiter) is { } problem ? (null, problem) : (limiter, "");
+    }
+
+    private (string? Folder, string Reason) FindFreezer()
+    {
+        if (!folders.Controllers.TryGetValue(CgroupV1Limiter.FreezerController, out var own))
+            return (null, "no cgroup file system with the freezer is mounted");
+        return MakeFolder($"{own}/{name}") == 0 ? ($"{own}/{name}", "") : (null, $"the cgroup {own} cannot be written");
     }
 
     private (WorkerLimiter? Limiter, string Reason) TryV2(string own)

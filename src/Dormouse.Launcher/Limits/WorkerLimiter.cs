@@ -12,6 +12,17 @@ internal abstract class WorkerLimiter
     /// <summary>Sentences for people: what does not work here and how to mend it.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 
+    /// <summary>Freezes what is in a place; null where that does not work, or it has not been tried.</summary>
+    public Freezer? Freezer { get; set; }
+
+    /// <summary>A freezer that may work, or null and why there is none.</summary>
+    public virtual (Freezer? Freezer, string Reason) FindFreezer() => (null, "workers have no cgroups of their own here");
+
+    /// <summary>Pushes the memory of a frozen worker out to swap; blocks until it is.</summary>
+    public virtual void PushOut(string name)
+    {
+    }
+
     /// <summary>Limits are set on the process, since it has no place that could carry them.</summary>
     public virtual bool LimitsProcess => false;
 

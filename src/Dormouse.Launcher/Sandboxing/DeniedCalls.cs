@@ -37,6 +37,9 @@ internal static class DeniedCalls
     /// <summary>Flags of <c>clone</c> that make namespaces: mount, cgroup, uts, ipc, user, pid, network.</summary>
     public static readonly ImmutableArray<uint> CloneFlags = [0x20000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000];
 
+    /// <summary>Flags of the one <c>unshare</c> that a fork of a template may be allowed: mount, ipc and user namespace. The same stand in python/dormouse/runner/door.py.</summary>
+    public const uint PartingFlags = 0x20000 | 0x08000000 | 0x10000000;
+
     /// <summary>Requests of <c>ioctl</c> that put words into a terminal's mouth: TIOCSTI, TIOCLINUX.</summary>
     public static readonly ImmutableArray<uint> TerminalRequests = [0x5412, 0x541C];
 

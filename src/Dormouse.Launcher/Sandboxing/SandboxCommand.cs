@@ -11,10 +11,10 @@ namespace Dormouse.Launcher.Sandboxing;
 internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, ImmutableArray<string> system)
 {
     // Descriptors that bubblewrap reads and closes; the worker gets none of them.
-    public const int FilterDescriptor = SandboxRequest.ListenerDescriptor + 1, UsersDescriptor = FilterDescriptor + 1, GroupsDescriptor = UsersDescriptor + 1, HostsDescriptor = GroupsDescriptor + 1;
+    public const int FilterDescriptor = SandboxRequest.ListenerDescriptor + 1, UsersDescriptor = FilterDescriptor + 1, GroupsDescriptor = UsersDescriptor + 1, HostsDescriptor = GroupsDescriptor + 1, ResolverDescriptor = HostsDescriptor + 1;
 
     private const string SetLimit = "/usr/bin/prlimit";
-    private const string Open = "1777", Readable = "0644";
+    private const string Open = "1777", Readable = "0644", SecretsBytes = "1048576";
 
     /// <param name="views">Its own cgroups: folder here, and where it sees it.</param>
     /// <param name="socketPath">Socket on which it serves; null = none (a probe).</param>
@@ -36,10 +36,13 @@ internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, Im
         arguments.AddRange(system);
         arguments.AddRange("--proc", "/proc", "--dev", "/dev");
         arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
-        arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp", "--dir", "/run", "--dir", SandboxRequest.PackagePath);
+        arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp", "--dir", "/run",
+            "--perms", Open, "--size", SecretsBytes, "--tmpfs", SandboxRequest.SecretsPath, "--dir", SandboxRequest.PackagePath);
         var made = new HashSet<string> { "/etc", "/run", "/tmp", "/proc", "/dev" };
         arguments.AddRange("--dir", "/etc", "--perms", Readable, "--file", Text(UsersDescriptor), "/etc/passwd");
         arguments.AddRange("--perms", Readable, "--file", Text(GroupsDescriptor), "/etc/group", "--perms", Readable, "--file", Text(HostsDescriptor), "/etc/hosts");
+        if (request.Network is not null)
+            arguments.AddRange("--perms", Readable, "--file", Text(ResolverDescriptor), "/etc/resolv.conf");
         foreach (var (here, inside) in views)
             Show(here, inside);
         foreach (var folder in request.ReadOnlyFolders)

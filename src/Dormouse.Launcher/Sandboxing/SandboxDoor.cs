@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Protocol.Launching;
@@ -16,6 +17,9 @@ internal sealed unsafe class SandboxDoor
 
     /// <summary>Said instead of a descriptor when the process has ended, or is just ending.</summary>
     public const int Gone = -2;
+
+    /// <summary>The runner knows the numbers of the system calls that it needs to be listened to.</summary>
+    public static bool CanListen => RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64;
 
     private readonly int _home;
 
@@ -36,13 +40,32 @@ internal sealed unsafe class SandboxDoor
     /// <param name="alive">The same as a descriptor: while it lives its number is not another's. -1 = it is known to live.</param>
     public int ShowPackage(int process, int alive, string folder, out string problem)
     {
-        var tree = -1;
+        var tree = ReadOnlyTree(folder, out problem);
+        if (tree < 0)
+            return -1;
+        var descriptor = Inside(process, alive, [(tree, SandboxRequest.PackagePath)], opens: true, out problem);
+        Descriptors.Close(tree);
+        return descriptor;
+    }
+
+    /// <summary>Attaches folders for temporary files of its own to a fork that has mounts of its own. False and why when that does not work.</summary>
+    /// <param name="bytes">Size of each.</param>
+    public bool ShowScratch(int process, int alive, long bytes, out string problem)
+    {
+        var folders = ScratchFolders.Make(bytes, out problem);
+        if (folders.IsEmpty)
+            return false;
+        var result = Inside(process, alive, folders, opens: false, out problem);
+        ScratchFolders.Close(folders);
+        return result >= 0;
+    }
+
+    /// <summary>Attaches trees inside; the descriptor of the last one opened there, or 0; -1 or <see cref="Gone"/>.</summary>
+    private int Inside(int process, int alive, ImmutableArray<(int Tree, string Place)> trees, bool opens, out string problem)
+    {
         var mounts = -1;
         try
         {
-            tree = ReadOnlyTree(folder, out problem);
-            if (tree < 0)
-                return -1;
             mounts = Libc.Open($"/proc/{process}/ns/mnt", Libc.OpenRead | Libc.OpenCloseOnExec, 0);
             // One that is ending has no namespaces any more before it counts as ended.
             if (mounts < 0 || (alive >= 0 && Descriptors.HasEnded(alive)))
@@ -51,21 +74,21 @@ internal sealed unsafe class SandboxDoor
                 return Gone;
             }
 
-            if (Libc.JoinNamespace(mounts, Libc.NewMounts) != 0)
+            // Whatever thread this one has made meanwhile (the runtime makes some) shares its root and working folder again.
+            if (Libc.Unshare(Libc.CloneFileSystem) != 0 || Libc.JoinNamespace(mounts, Libc.NewMounts) != 0)
             {
                 problem = $"its sandbox could not be entered ({LastWords()})";
                 return -1;
             }
 
             // Nothing between here and the way back may fail without coming to the way back.
-            var descriptor = Attach(tree, out problem);
+            var descriptor = Attach(trees, opens, out problem);
             if (Libc.JoinNamespace(_home, Libc.NewMounts) != 0)
                 Environment.FailFast("The launcher could not leave a sandbox.");
             return descriptor;
         }
         finally
         {
-            Descriptors.Close(tree);
             Descriptors.Close(mounts);
         }
     }
@@ -83,22 +106,26 @@ internal sealed unsafe class SandboxDoor
         return descriptor;
     }
 
-    private static int Attach(int tree, out string problem)
+    private static int Attach(ImmutableArray<(int Tree, string Place)> trees, bool opens, out string problem)
     {
         problem = "";
-        fixed (byte* here = "\0"u8)
-        fixed (byte* place = "/package\0"u8)
+        var descriptor = 0;
+        foreach (var (tree, place) in trees)
         {
-            if (Libc.SystemCall(Libc.CallMoveMount, tree, here, Libc.CurrentFolder, place, MoveEmptyPath) != 0)
+            fixed (byte* here = "\0"u8, there = System.Text.Encoding.UTF8.GetBytes(place + '\0'))
             {
-                problem = $"its package could not be shown ({LastWords()})";
-                return -1;
+                if (Libc.SystemCall(Libc.CallMoveMount, tree, here, Libc.CurrentFolder, there, MoveEmptyPath) != 0)
+                {
+                    problem = $"{place} could not be shown to it ({LastWords()})";
+                    return -1;
+                }
             }
+
+            descriptor = opens ? Libc.Open(place, Libc.OpenRead | Libc.OpenCloseOnExec, 0) : 0;
+            if (descriptor < 0)
+                problem = $"{place} could not be opened for it ({LastWords()})";
         }
 
-        var descriptor = Libc.Open(SandboxRequest.PackagePath, Libc.OpenRead | Libc.OpenCloseOnExec, 0);
-        if (descriptor < 0)
-            problem = $"its package could not be opened ({LastWords()})";
         return descriptor;
     }
 

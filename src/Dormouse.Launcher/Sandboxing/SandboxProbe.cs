@@ -43,9 +43,10 @@ internal sealed unsafe class SandboxProbe(WorkerLimiter limiter, Spawner spawner
         var (sandbox, problem) = Try();
         report = sandbox is null
             ? new(Works: false, problem, [])
-            : new(Works: true, null, Libc.EffectiveUser() == 0
-                ? []
-                : ["Every sandboxed instance is the same user, the server's own: only a server that root runs can give each one of its own."]);
+            : new(Works: true, null, [.. Libc.EffectiveUser() == 0
+                ? Array.Empty<string>()
+                : ["Every sandboxed instance is the same user, the server's own: only a server that root runs can give each one of its own."],
+                .. ForkNamespaces.Missing(path => File.Exists(path) ? File.ReadAllText(path) : null) is { } missing ? (string[])[missing] : []]);
         return sandbox;
     }
 

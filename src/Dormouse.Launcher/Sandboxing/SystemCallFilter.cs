@@ -6,10 +6,11 @@ namespace Dormouse.Launcher.Sandboxing;
 /// <summary>Makes the filter of <see cref="DeniedCalls"/> with libseccomp: it knows every architecture's numbers and what a filter must do about the wrong architecture.</summary>
 internal static unsafe partial class SystemCallFilter
 {
-    private const uint Allow = 0x7FFF0000, KillProcess = 0x80000000, Refuse = 0x00050000;
+    private const string Leave = "unshare";
+    private const uint Allow = 0x7FFF0000, Ask = 0x7FC00000, KillProcess = 0x80000000, Refuse = 0x00050000;
     private const int NotPermitted = 1, NoSuchCall = 38;
     private const int WrongArchitecture = 2, Optimise = 8, BinaryTree = 2;
-    private const int NotEqual = 1, MaskedEqual = 7;
+    private const int NotEqual = 1, Equal = 4, MaskedEqual = 7;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Comparison
@@ -21,7 +22,8 @@ internal static unsafe partial class SystemCallFilter
     }
 
     /// <summary>The filter as a program of the kernel, in a file in memory; -1 and why when there is none.</summary>
-    public static int Make(out string problem)
+    /// <param name="asks">Who leaves its siblings (<see cref="DeniedCalls.PartingFlags"/>) is not refused at once but asked about, if somebody listens.</param>
+    public static int Make(out string problem, bool asks = false)
     {
         problem = "";
         try
@@ -35,7 +37,7 @@ internal static unsafe partial class SystemCallFilter
 
             try
             {
-                return Write(filter, out problem);
+                return Write(filter, asks, out problem);
             }
             finally
             {
@@ -49,12 +51,12 @@ internal static unsafe partial class SystemCallFilter
         }
     }
 
-    private static int Write(nint filter, out string problem)
+    private static int Write(nint filter, bool asks, out string problem)
     {
         // What is made for another architecture (32-bit, x32) would pass by numbers: it ends the process.
         _ = SetAttribute(filter, WrongArchitecture, KillProcess);
         _ = SetAttribute(filter, Optimise, BinaryTree);
-        problem = AddAll(filter) is { } call ? $"libseccomp refused the rule for {call}" : "";
+        problem = AddAll(filter, asks) is { } call ? $"libseccomp refused the rule for {call}" : "";
         if (problem.Length > 0)
             return -1;
         var file = Descriptors.FileOf("system-calls", []);
@@ -66,11 +68,11 @@ internal static unsafe partial class SystemCallFilter
     }
 
     /// <summary>Null, or the call whose rule was refused.</summary>
-    private static string? AddAll(nint filter)
+    private static string? AddAll(nint filter, bool asks)
     {
         foreach (var call in DeniedCalls.Always)
         {
-            if (!Add(filter, call, NotPermitted))
+            if (asks && call == Leave ? !AddAsked(filter) : !Add(filter, call, NotPermitted))
                 return call;
         }
 
@@ -102,6 +104,14 @@ internal static unsafe partial class SystemCallFilter
         }
 
         return null;
+    }
+
+    /// <summary>All 64 bits are looked at: what the kernel would not, is refused.</summary>
+    private static bool AddAsked(nint filter)
+    {
+        var isOther = new Comparison { Argument = 0, Operation = NotEqual, First = DeniedCalls.PartingFlags };
+        var isParting = isOther with { Operation = Equal };
+        return Add(filter, Leave, NotPermitted, isOther) && AddRule(filter, Ask, Resolve(Leave), 1, &isParting) == 0;
     }
 
     private static Comparison Has(uint argument, uint mask, uint value) => new() { Argument = argument, Operation = MaskedEqual, First = mask, Second = value };

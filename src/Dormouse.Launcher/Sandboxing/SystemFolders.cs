@@ -18,25 +18,33 @@ internal static class SystemFolders
     /// <summary>Libraries count the cores here.</summary>
     private static readonly ImmutableArray<string> Devices = ["/sys/devices/system/cpu"];
 
+    /// <summary>Links at the root, as they are on this machine now.</summary>
+    public static IEnumerable<(string Path, string Target)> Links() =>
+        Programs.Select(path => new DirectoryInfo(path)).Where(found => found is { Exists: true, LinkTarget: not null }).Select(found => (found.FullName, found.LinkTarget!));
+
+    /// <summary>Folders and files that are shown at their own paths, as they are on this machine now.</summary>
+    public static IEnumerable<(string Here, string Inside)> Shown() =>
+        Programs.Where(path => new DirectoryInfo(path) is { Exists: true, LinkTarget: null }).Concat(Settings).Concat(Devices).Where(Path.Exists).Select(path => (path, path));
+
+    /// <summary>Files that are not shown but made up, each with its text.</summary>
+    /// <param name="resolver">Whom to ask for names; null = nobody.</param>
+    public static ImmutableArray<(string Path, string Text)> MadeUp(uint user, string? resolver) =>
+    [
+        ("/etc/passwd", $"root:x:0:0::/:/usr/sbin/nologin\ndormouse:x:{user}:{user}::/tmp:/usr/sbin/nologin\n"),
+        ("/etc/group", $"root:x:0:\ndormouse:x:{user}:\n"),
+        ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        .. resolver is null ? Array.Empty<(string, string)>() : [("/etc/resolv.conf", $"nameserver {resolver}\n")],
+    ];
+
     /// <summary>Arguments for bwrap that show it, as it is on this machine now.</summary>
     public static ImmutableArray<string> Arguments()
     {
         var arguments = ImmutableArray.CreateBuilder<string>();
-        foreach (var folder in Programs)
-        {
-            if (new DirectoryInfo(folder) is not { Exists: true } found)
-                continue;
-            if (found.LinkTarget is { } target)
-                arguments.AddRange("--symlink", target, folder);
-            else
-                arguments.AddRange("--ro-bind", folder, folder);
-        }
-
+        foreach (var (path, target) in Links())
+            arguments.AddRange("--symlink", target, path);
         var made = new HashSet<string>();
-        foreach (var path in (IEnumerable<string>)[.. Settings, .. Devices])
+        foreach (var (path, _) in Shown())
         {
-            if (!Path.Exists(path))
-                continue;
             AddParents(arguments, path, made);
             arguments.AddRange("--ro-bind", path, path);
         }

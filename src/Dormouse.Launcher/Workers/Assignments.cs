@@ -18,7 +18,7 @@ internal static unsafe class Assignments
 
     /// <summary>Null when the worker has its assignment or is ending, else why not.</summary>
     /// <param name="sandbox">The sandbox that the worker is in; null = none.</param>
-    public static string? Pass(WorkerProcess worker, AssignWorker assign, Sandbox? sandbox)
+    public static string? Pass(WorkerProcess worker, AssignWorker assign, IEnclosure? sandbox)
     {
         if (worker.Control < 0)
             return null; // It ended, or was ended, before this came: how is seen when it is reaped.
@@ -61,7 +61,7 @@ internal static unsafe class Assignments
     }
 
     /// <summary>Opens it so that a sandboxed worker can do with it what it is for and nothing else.</summary>
-    private static int OpenFor(WorkerProcess worker, DescriptorSource source, Sandbox sandbox, WorkerLimits limits, out string problem)
+    private static int OpenFor(WorkerProcess worker, DescriptorSource source, IEnclosure sandbox, WorkerLimits limits, out string problem)
     {
         var user = sandbox.UserOf(worker.Number).Number;
         if (source.Write)

@@ -29,17 +29,23 @@ internal sealed unsafe class Spawner
     private static readonly string[] SetPrivilegesPaths = ["/usr/bin/setpriv", "/bin/setpriv"];
     private readonly int _nothing = Libc.Open("/dev/null", Libc.OpenRead | Libc.OpenCloseOnExec, 0);
     private readonly ImmutableArray<string> _prefix;
+    private readonly ImmutableArray<string> _keepingPrefix;
 
     public Spawner()
     {
         _prefix = [];
+        _keepingPrefix = [];
         SetPrivileges = Array.Find(SetPrivilegesPaths, File.Exists);
         if (SetPrivileges is { } path)
         {
             // What a launcher may do in its own namespaces is not for its children.
             ImmutableArray<string> dropped = OwnNamespaces.IsInside ? ["--ambient-caps", "-all", "--inh-caps", "-all"] : [];
             ImmutableArray<string> prefix = [path, "--pdeathsig", "KILL", .. dropped, "--"];
-            _prefix = Run([], [.. prefix, Shell, "-c", ":"]) == 0 ? prefix : [];
+            if (Run([], [.. prefix, Shell, "-c", ":"]) == 0)
+            {
+                _prefix = prefix;
+                _keepingPrefix = [path, "--pdeathsig", "KILL", "--"];
+            }
         }
     }
 
@@ -54,7 +60,7 @@ internal sealed unsafe class Spawner
     public int Start(WorkerStart start, ReadOnlySpan<int> inherited, out int process)
     {
         using var arguments = new NativeStrings(
-            [Shell, "-c", Shim, "dormouse-worker", start.Places.Length.ToString(CultureInfo.InvariantCulture), .. start.Places, .. _prefix, .. start.Command]);
+            [Shell, "-c", Shim, "dormouse-worker", start.Places.Length.ToString(CultureInfo.InvariantCulture), .. start.Places, .. start.OutlivesLauncher ? [] : start.KeepsPowers ? _keepingPrefix : _prefix, .. start.Command]);
         using var variables = new NativeStrings([.. start.Environment.Select(entry => $"{entry.Key}={entry.Value}")]);
         var actions = stackalloc byte[AttributeBytes];
         var attributes = stackalloc byte[AttributeBytes];

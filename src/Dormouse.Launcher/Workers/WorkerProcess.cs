@@ -1,4 +1,8 @@
+using System.Collections.Immutable;
 using Dormouse.Launcher.Kernel;
+using Dormouse.Launcher.Networking;
+using Dormouse.Launcher.Sandboxing;
+using Dormouse.Launcher.Snapshots;
 using Dormouse.Protocol.Launching;
 
 namespace Dormouse.Launcher.Workers;
@@ -24,7 +28,34 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
     /// <summary>What was started: the worker, or the outer process of its sandbox, with which everything in the sandbox ends. 0 until it runs, of a fork until it has said so.</summary>
     public int ProcessId { get; set; }
 
-    public bool IsSandboxed { get; init; }
+    /// <summary>What it is shut into; null = nothing, or its template's.</summary>
+    public IEnclosure? Enclosure { get; init; }
+
+    public bool IsSandboxed => Enclosure is not null;
+
+    /// <summary>Its forks can be kept apart from each other.</summary>
+    public bool Forks { get; init; }
+
+    /// <summary>Size of each of its folders for temporary files, bytes; 0 = it has none of its own.</summary>
+    public long ScratchBytes { get; init; }
+
+    /// <summary>Listener on which its forks ask to leave their siblings; -1 = none.</summary>
+    public int Door { get; set; } = -1;
+
+    /// <summary>Of a fork.</summary>
+    public Parting Parting { get; set; }
+
+    /// <summary>The way to the network that its sandbox is to have; null = none.</summary>
+    public SandboxNetwork? Network { get; init; }
+
+    /// <summary>That way, once it is being made.</summary>
+    public Uplink? Uplink { get; set; }
+
+    /// <summary>Its first word, kept until it has its way to the network: who hears of it may give it work at once.</summary>
+    public byte[]? HeldWord { get; set; }
+
+    /// <summary>Files of its place that a process writes itself into to be bounded with it.</summary>
+    public ImmutableArray<string> Places { get; set; } = [];
 
     /// <summary>The worker's own process in its sandbox, as this machine numbers it; 0 until it is known, and of one that is not sandboxed.</summary>
     public int InsideId { get; set; }
@@ -40,6 +71,12 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
 
     /// <summary>Its standard output and error; -1 = closed.</summary>
     public int Output { get; set; } = -1;
+
+    /// <summary>What is being done about a snapshot of it, or about making it of one; null = nothing.</summary>
+    public SnapshotWork? Snapshot { get; set; }
+
+    /// <summary>It stands still until it is thawed.</summary>
+    public bool IsFrozen { get; set; }
 
     /// <summary>What it is limited to now; null before any limit was set.</summary>
     public WorkerLimits? Limits { get; set; }
@@ -72,6 +109,15 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
         EndDescriptor = -1;
         Descriptors.Close(InsideDescriptor);
         InsideDescriptor = -1;
+        CloseDoor();
+        Uplink?.End();
+        Snapshot?.End();
+    }
+
+    public void CloseDoor()
+    {
+        Descriptors.Close(Door);
+        Door = -1;
     }
 
     public void CloseControl()

@@ -56,7 +56,7 @@ internal sealed unsafe partial class WorkerTable
                 theirs.Add(file);
             }
 
-            var order = JsonSerializer.SerializeToUtf8Bytes(new ForkOrder(worker.Number), WorkerJson.Default.ForkOrder);
+            var order = JsonSerializer.SerializeToUtf8Bytes(new ForkOrder(worker.Number, fork.Waits, template.Door >= 0), WorkerJson.Default.ForkOrder);
             var error = Descriptors.SendPacket(template.Control, order, CollectionsMarshal.AsSpan(theirs));
             return error == 0 ? null : $"its template does not take orders ({Descriptors.Words(error)})";
         }
@@ -77,8 +77,15 @@ internal sealed unsafe partial class WorkerTable
     {
         if (message is ForkEnded ended)
             return ForkHasEnded(worker, ended);
+        if (message is SnapshotWaits or SnapshotRefused)
+            return SnapshotSaid(worker, message);
+        if (message is WorkerApart apart)
+            return Settle(worker, apart);
         if (message is not WorkerForked)
         {
+            // One that is refused ends.
+            if (message is not WorkerRefused && !HasParted(worker))
+                return false;
             if (worker.ProcessId != 0)
                 tell(new WorkerSaid(worker.Number, message));
             return worker.ProcessId != 0;
@@ -108,6 +115,7 @@ internal sealed unsafe partial class WorkerTable
         foreach (var fork in _workers.Values.Where(worker => worker.Template == template && worker.End is null).ToArray())
         {
             KillFork(fork);
+            Release(fork);
             if (fork.End is null)
                 End(fork, new(null, Libc.SignalKill, 0, 0));
         }
@@ -127,9 +135,9 @@ internal sealed unsafe partial class WorkerTable
         }
         else if (fork.ProcessId == 0)
         {
-            // Its process is not known yet, or never came to be: it ends by itself when it finds its control socket closed.
-            fork.CloseAll();
-            SetEnd(fork, new(null, Libc.SignalKill, 0, 0));
+            // Its process is not known yet: it ends by itself when it finds its control socket closed, and its template says so.
+            fork.CloseControl();
+            IsClearing = true;
         }
     }
 
@@ -145,7 +153,7 @@ internal sealed unsafe partial class WorkerTable
         Kill(template);
     }
 
-    /// <summary>Sessions of workers that run: every worker leads one of its own.</summary>
+    /// <summary>Sessions of workers that run, and of their ways to the network: every one leads a session of its own.</summary>
     private ImmutableHashSet<int> LivingSessions() =>
-        [.. _workers.Values.Where(worker => worker is { End: null, ProcessId: > 0 }).Select(worker => worker.ProcessId)];
+        [.. _workers.Values.Where(worker => worker is { End: null, ProcessId: > 0 }).SelectMany(worker => (int[])[worker.ProcessId, worker.Uplink?.ProcessId ?? 0])];
 }

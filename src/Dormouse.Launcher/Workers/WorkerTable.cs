@@ -1,7 +1,8 @@
-using System.Collections.Immutable;
 using System.Text.Json;
+using Dormouse.Launcher.Containers;
 using Dormouse.Launcher.Kernel;
 using Dormouse.Launcher.Limits;
+using Dormouse.Launcher.Networking;
 using Dormouse.Launcher.Sandboxing;
 using Dormouse.Protocol.Launching;
 
@@ -9,15 +10,16 @@ namespace Dormouse.Launcher.Workers;
 
 /// <summary>All workers of this launcher: starts them, makes them instances, passes on what they say, reaps them, and clears away what they leave.</summary>
 /// <param name="sandbox">Null where there is none: a worker that is to be sandboxed does not start.</param>
+/// <param name="containers">Null where there are none, likewise.</param>
+/// <param name="uplinks">Null where no sandbox can have a way to the network: a worker that is to have one does not start.</param>
 /// <param name="tell">Takes events for the server.</param>
 /// <param name="isCongested">The server reads slowly: lines are dropped.</param>
 internal sealed unsafe partial class WorkerTable(
-    WorkerLimiter limiter, Spawner spawner, Sandbox? sandbox, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
+    WorkerLimiter limiter, Spawner spawner, Sandbox? sandbox, ContainerHouse? containers, UplinkPrograms? uplinks, TimeProvider time, Action<LauncherEvent> tell, Func<bool> isCongested)
 {
     /// <summary>How long an ended worker's place may stay occupied before the server is told so and need not wait any more.</summary>
     public static readonly TimeSpan ClearTimeMax = TimeSpan.FromSeconds(10);
 
-    private const int FilesMax = 4096;
     private const int ReadBytes = 64 * 1024;
     private const int PipeBytesMax = 1024 * 1024;
 
@@ -53,22 +55,32 @@ internal sealed unsafe partial class WorkerTable(
         while (worker.Control >= 0)
         {
             var sender = 0;
-            var count = worker is { Template: not null, ProcessId: 0 }
-                ? Descriptors.ReceiveFrom(worker.Control, _buffer, out sender)
+            var door = -1;
+            var count = worker is { Template: not null, ProcessId: 0 } ? Descriptors.ReceiveFrom(worker.Control, _buffer, out sender)
+                : worker is { Forks: true, Messages: 0 } ? Descriptors.ReceiveWith(worker.Control, _buffer, out door)
                 : Descriptors.Receive(worker.Control, _buffer, whole: true);
+            TakeDoor(worker, door);
             if (count < 0)
                 return;
             if (count == 0)
             {
                 // It is ending, or it is out of reach from now on: the same.
                 worker.CloseControl();
-                if (!KillInside(worker))
+                if (KillInside(worker))
+                    Release(worker);
+                else
                     Kill(worker);
                 return;
             }
 
             FindInside(worker);
-            if (++worker.Messages > worker.MessagesMax || count > _buffer.Length || Parse(count) is not { } message || !Take(worker, message, sender))
+            if (worker is { Network: not null, Uplink: null })
+            {
+                Connect(worker, count);
+                return;
+            }
+
+            if (worker.HeldWord is not null || ++worker.Messages > worker.MessagesMax || count > _buffer.Length || Parse(count) is not { } message || !Take(worker, message, sender))
             {
                 worker.Error ??= "the worker broke the control protocol";
                 worker.CloseControl();
@@ -115,7 +127,14 @@ internal sealed unsafe partial class WorkerTable(
 
     private void Spawn(SpawnWorker spawn)
     {
-        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time)) { IsSandboxed = spawn.Sandbox is not null };
+        IEnclosure? enclosure = spawn.Sandbox is null ? null : spawn.Sandbox.Container ? containers : sandbox;
+        var worker = new WorkerProcess(spawn.Worker, $"{Environment.ProcessId}-{spawn.Worker}", spawn.SocketPath, new LineCutter(time))
+        {
+            Enclosure = enclosure,
+            Network = spawn.Sandbox?.Network,
+            Forks = spawn.Sandbox is { Forks: true } && enclosure is { KeepsForksApart: true },
+            ScratchBytes = spawn.Sandbox?.ScratchBytes ?? 0,
+        };
         if (!_workers.TryAdd(spawn.Worker, worker))
             return;
         if (Start(worker, spawn) is { } problem)
@@ -161,13 +180,14 @@ internal sealed unsafe partial class WorkerTable(
         {
             if (Place(worker, spawn.Limits, out var places) is { } failure)
                 return failure;
+            worker.Places = places;
             (worker.Control, theirControl) = Descriptors.PacketPair();
             (worker.Output, theirOutput) = Descriptors.Pipe();
-            var start = new WorkerStart { Number = spawn.Worker, Places = places, Command = spawn.Command, Environment = spawn.Environment, Control = theirControl, Output = theirOutput };
+            var start = new WorkerStart { Number = spawn.Worker, Name = worker.Place, Places = places, Command = spawn.Command, Environment = spawn.Environment, Control = theirControl, Output = theirOutput };
             int process;
             var error = spawn.Sandbox is not { } request ? spawner.Start(start, [], out process)
-                : sandbox is null ? throw new IOException("there is no sandbox on this machine")
-                : sandbox.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), limiter.LimitsProcess ? spawn.Limits.ProcessesMax : 0, out process);
+                : worker.Enclosure is null ? throw new IOException(request.Container ? "there are no containers on this machine" : "there is no sandbox on this machine")
+                : worker.Enclosure.Start(start with { SocketPath = spawn.SocketPath }, request, limiter.Views(worker.Place), limiter.LimitsProcess ? spawn.Limits.ProcessesMax : 0, out process);
             if (error != 0)
                 return Descriptors.Words(error);
             worker.ProcessId = process;
@@ -185,61 +205,43 @@ internal sealed unsafe partial class WorkerTable(
         }
     }
 
-    /// <summary>Makes its place under its limits. Null when that worked, else why not.</summary>
-    /// <exception cref="IOException">The place cannot be made.</exception>
-    private string? Place(WorkerProcess worker, WorkerLimits wanted, out ImmutableArray<string> files)
-    {
-        files = limiter.Create(worker.Place);
-        var limits = Effective(wanted);
-        if (limiter.Apply(worker.Place, 0, limits) is { } failure)
-            return failure.Reason;
-        if (!limiter.LimitsProcess)
-            worker.Limits = limits;
-        return null;
-    }
-
     private void Change(WorkerProcess worker, LauncherCommand command)
     {
         if (command is KillWorker)
         {
             Kill(worker);
         }
-        else if (command is AssignWorker assign && ApplyLimits(worker, assign.Limits) && Assignments.Pass(worker, assign, worker.IsSandboxed ? sandbox : null) is { } problem)
+        else if (command is FreezeWorker)
         {
-            worker.Error ??= problem;
-            Kill(worker);
+            Freeze(worker);
+        }
+        else if (command is ThawWorker)
+        {
+            Thaw(worker);
+        }
+        else if (command is TakeSnapshot take)
+        {
+            Take(worker, take);
+        }
+        else if (command is RestoreSnapshot restore)
+        {
+            Restore(worker, restore);
+        }
+        else if (command is AssignWorker assign)
+        {
+            Assign(worker, assign);
         }
     }
 
-    private bool ApplyLimits(WorkerProcess worker, WorkerLimits limits)
+    private void Assign(WorkerProcess worker, AssignWorker assign)
     {
-        limits = Effective(limits);
-        // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
-        if (limits == worker.Limits)
-            return true;
-        if (limiter.Apply(worker.Place, worker.InsideId > 0 ? worker.InsideId : worker.ProcessId, limits) is not { } failure)
-        {
-            worker.Limits = limits;
-            return true;
-        }
-
-        worker.Error ??= failure.Reason;
-        worker.ExceededMemory |= failure.OutOfMemory;
-        Kill(worker);
-        return false;
-    }
-
-    /// <summary>All cores of the machine, or more, are no limit.</summary>
-    private static WorkerLimits Effective(WorkerLimits limits) => limits.Cpu >= Environment.ProcessorCount ? limits with { Cpu = 0 } : limits;
-
-    private static void LimitProcess(WorkerProcess worker)
-    {
-        var pair = stackalloc ulong[2];
-        if (Libc.ProcessLimit(worker.ProcessId, Libc.LimitFiles, null, pair) != 0 || pair[1] <= FilesMax)
+        // Only a template has forks that ask.
+        if (assign.Assignment is not TemplatePythonAssignment)
+            worker.CloseDoor();
+        if (!ApplyLimits(worker, assign.Limits) || Assignments.Pass(worker, assign, worker.Enclosure) is not { } problem)
             return;
-        pair[0] = FilesMax;
-        pair[1] = FilesMax;
-        _ = Libc.ProcessLimit(worker.ProcessId, Libc.LimitFiles, pair, null);
+        worker.Error ??= problem;
+        Kill(worker);
     }
 
     /// <summary>The first word of a sandboxed worker is the time when its process is there to be found.</summary>
@@ -251,124 +253,8 @@ internal sealed unsafe partial class WorkerTable(
         if (worker.InsideId == 0)
             return;
         worker.InsideDescriptor = (int)Libc.SystemCall(Libc.CallPidfdOpen, (nuint)worker.InsideId, 0, 0);
+        worker.Enclosure?.Found(worker);
         tell(new WorkerSpawned(worker.Number, worker.InsideId));
-    }
-
-    /// <summary>Kills the worker in its sandbox, and leaves it to the sandbox to end and to say how the worker had ended. False: it is not sandboxed, or not known.</summary>
-    private static bool KillInside(WorkerProcess worker)
-    {
-        if (worker.InsideDescriptor < 0)
-            return false;
-        _ = Libc.SystemCall(Libc.CallPidfdSignal, worker.InsideDescriptor, (byte*)Libc.SignalKill, 0, null, 0);
-        return true;
-    }
-
-    /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's. Of a fork, which its template reaps, the process alone.</summary>
-    private void Kill(WorkerProcess worker)
-    {
-        if (worker.End is not null)
-            return;
-        if (worker.Template is not null)
-        {
-            KillFork(worker);
-            return;
-        }
-
-        if (worker.ProcessId == 0)
-            return;
-        // Before the new session exists (some microseconds after the start) the group has no such number.
-        if (Libc.Kill(-worker.ProcessId, Libc.SignalKill) != 0)
-            _ = Libc.Kill(worker.ProcessId, Libc.SignalKill);
-    }
-
-    private void Reap()
-    {
-        const int All = 0, ProcessIdOffset = 16;
-        var info = stackalloc byte[128];
-        var usage = stackalloc long[18];
-        while (true)
-        {
-            new Span<byte>(info, 128).Clear();
-            if (Libc.WaitId(All, 0, info, Libc.WaitExited | Libc.WaitNoHang | Libc.WaitLeave) != 0)
-                return;
-            var process = *(int*)(info + ProcessIdOffset);
-            if (process == 0)
-                return;
-            var worker = _running.GetValueOrDefault(process);
-            if (worker is not null)
-            {
-                Kill(worker); // The rest of its group, while the number is still held by the one that ended.
-                ReadLast(worker);
-            }
-
-            int status;
-            if (Libc.Wait(process, &status, 0, usage) != process || worker is null)
-                continue; // An orphan that a worker left.
-            _running.Remove(process);
-            SetEnd(worker, Ended(worker, status, usage));
-            EndForks(worker);
-        }
-    }
-
-    /// <summary>What it said and wrote last comes before its end: at most what a pipe can hold, for someone else may still write to it.</summary>
-    private void ReadLast(WorkerProcess worker)
-    {
-        ReadControl(worker);
-        for (var bytes = 0; bytes < PipeBytesMax && worker.Output >= 0 && Descriptors.Receive(worker.Output, _buffer.AsSpan(0, ReadBytes)) is > 0 and var count; bytes += count)
-            worker.Lines.Take(_buffer.AsSpan(0, count), _lines);
-        worker.Lines.End(_lines);
-        TellLines(worker);
-        worker.CloseAll();
-    }
-
-    private static WorkerEnd Ended(WorkerProcess worker, int status, long* usage)
-    {
-        var endingSignal = status & 0x7F;
-        int? code = endingSignal == 0 ? (status >> 8) & 0xFF : null;
-        var (exitCode, signal) = worker.IsSandboxed ? Sandbox.EndOf(code, endingSignal == 0 ? null : endingSignal) : (code, endingSignal == 0 ? null : endingSignal);
-        const int UserSeconds = 0, UserMicroseconds = 1, SystemSeconds = 2, SystemMicroseconds = 3, PeakKib = 4;
-        return new(
-            exitCode,
-            signal,
-            usage[PeakKib] * 1024,
-            (usage[UserSeconds] + usage[SystemSeconds]) * 1_000_000 + usage[UserMicroseconds] + usage[SystemMicroseconds]);
-    }
-
-    private void Clear(WorkerProcess worker, WorkerEnd end)
-    {
-        var used = limiter.Usage(worker.Place);
-        worker.ProcessesRefused = Math.Max(worker.ProcessesRefused, used.ProcessesRefused);
-        if (!limiter.TryClear(worker.Place, worker.ProcessId, LivingSessions()))
-        {
-            if (time.GetElapsedTime(worker.EndedAt) < ClearTimeMax)
-            {
-                // The counters go with the group: keep what was read while it was there.
-                worker.End = end with
-                {
-                    PeakMemoryBytes = Math.Max(end.PeakMemoryBytes, used.PeakMemoryBytes),
-                    CpuMicroseconds = Math.Max(end.CpuMicroseconds, used.CpuMicroseconds),
-                };
-                worker.ExceededMemory |= used.OutOfMemoryKills > 0 && end.Signal == Libc.SignalKill;
-                IsClearing = true;
-                return;
-            }
-
-            worker.Error ??= $"something of the worker could not be removed within {ClearTimeMax.TotalSeconds} s";
-        }
-
-        _ = Libc.Unlink(worker.SocketPath);
-        _workers.Remove(worker.Number);
-        tell(new WorkerExited(
-            worker.Number,
-            end.ExitCode,
-            end.Signal,
-            worker.ExceededMemory || (used.OutOfMemoryKills > 0 && end.Signal == Libc.SignalKill),
-            used.PeakMemoryBytes > 0 ? used.PeakMemoryBytes : end.PeakMemoryBytes,
-            used.CpuMicroseconds > 0 ? used.CpuMicroseconds : end.CpuMicroseconds)
-        {
-            Error = worker.Error,
-            ProcessesRefused = worker.ProcessesRefused,
-        });
     }
 
     private WorkerMessage? Parse(int count)

@@ -33,7 +33,7 @@ public sealed record PackageFileInfo(string Path, string Sha256, long SizeBytes)
 /// <summary>What a user may set; null = the default (or, for <see cref="Public"/>, what the endpoint has).</summary>
 public sealed record RevisionSettings
 {
-    /// <summary>"onnx" or "python".</summary>
+    /// <summary>"onnx", "python" or "pipeline".</summary>
     public string? Runtime { get; init; }
 
     /// <summary>Function that answers, such as "app.py::classify"; python only, null = the package's only one.</summary>
@@ -51,15 +51,18 @@ public sealed record RevisionSettings
     /// <summary>The system's packages are seen; null = when nothing is installed.</summary>
     public bool? SystemPackages { get; init; }
 
-    /// <summary>"process" or "sandbox"; null = the server's default.</summary>
+    /// <summary>"process", "sandbox" or "container"; null = the server's default.</summary>
     public string? Isolation { get; init; }
 
-    /// <summary>"none" (in a sandbox) or "outbound" (as a process); null = as its isolation has it.</summary>
+    /// <summary>"none" (in a sandbox) or "outbound"; null = as its isolation has it: a sandbox has none.</summary>
     public string? Network { get; init; }
 
     public string? Memory { get; init; }
 
     public double? Cpu { get; init; }
+
+    /// <summary>Cores reserved for an instance as long as it is there, 0 to <see cref="Cpu"/>.</summary>
+    public double? ReserveCpu { get; init; }
 
     public ConcurrencySetting? Concurrency { get; init; }
 
@@ -87,6 +90,9 @@ public sealed record RevisionSettings
 
     /// <summary>Such as "60s", 6 s to 1 h.</summary>
     public string? StableWindow { get; init; }
+
+    /// <summary>Invocations that an instance shall have at once on average, 0.01 to 1,000; null = all of its concurrency, or 100 where that is unlimited.</summary>
+    public double? TargetConcurrency { get; init; }
 
     /// <summary>Such as "6s", 1 s to the stable window; left out = a tenth of that.</summary>
     public string? PanicWindow { get; init; }
@@ -116,6 +122,9 @@ public sealed record RevisionSettings
 
     public string? IdleTimeout { get; init; }
 
+    /// <summary>How long an instance stays frozen once its keep-alive is over.</summary>
+    public string? FrozenFor { get; init; }
+
     /// <summary>"learned" or "fixed".</summary>
     public string? KeepAlive { get; init; }
 
@@ -136,6 +145,12 @@ public sealed record RevisionSettings
     public double? AsyncRate { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
+
+    /// <summary>Secrets that instances get as variables: variable → name of the secret.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets { get; init; }
+
+    /// <summary>Secrets that instances get as files: name of the file → name of the secret.</summary>
+    public ImmutableSortedDictionary<string, string>? SecretFiles { get; init; }
 
     public ImmutableSortedDictionary<string, string>? Engine { get; init; }
 
@@ -170,7 +185,7 @@ public sealed record EndpointInfo
 
     public required string Tenant { get; init; }
 
-    /// <summary>"ready" (an instance runs), "idle" (none runs, the next call starts one), "starting", "verifying", "failed", "unloaded".</summary>
+    /// <summary>"ready" (an instance runs), "idle" (none runs, the next call starts one), "starting", "waiting" (the machine has no room for an instance yet), "verifying", "failed", "unloaded".</summary>
     public required string Status { get; init; }
 
     /// <summary>Address of the inference route.</summary>
@@ -233,7 +248,7 @@ public sealed record RevisionInfo
     /// <summary>Settings in force, defaults applied.</summary>
     public required RevisionSettings Settings { get; init; }
 
-    /// <summary>How its instances are isolated on this server: "process" or "sandbox"; the setting of that name when there is one.</summary>
+    /// <summary>How its instances are isolated on this server: "process", "sandbox" or "container"; the setting of that name when there is one.</summary>
     public string? Isolation { get; init; }
 
     public required ImmutableArray<PackageFileInfo> Files { get; init; }
@@ -246,6 +261,9 @@ public sealed record RevisionInfo
     /// <summary>Model load time as last measured, at verifying or at a first start without it, ms; null while nothing has loaded it.</summary>
     public double? LoadMs { get; init; }
 
+    /// <summary>The definition of a pipeline as JSON text; null = it is none.</summary>
+    public string? Pipeline { get; init; }
+
     /// <summary>Id of the Python environment that it runs in; null = the interpreter itself, or no Python.</summary>
     public string? PythonEnvironment { get; init; }
 
@@ -255,6 +273,9 @@ public sealed record RevisionInfo
     /// <summary>The process that its instances are forked from; null = nothing is known of one.</summary>
     public TemplateInfo? Template { get; init; }
 
+    /// <summary>What that process is restored from after a restart of the server; null = nothing is known of one.</summary>
+    public SnapshotInfo? Snapshot { get; init; }
+
     /// <summary>Per cent of invocations.</summary>
     public int Weight { get; init; }
 
@@ -263,16 +284,32 @@ public sealed record RevisionInfo
 
 /// <param name="State">"starting", "ready", "refused".</param>
 /// <param name="Reason">Why it was refused; null otherwise.</param>
-/// <param name="MemoryBytes">Its private memory when it was ready; null before.</param>
+/// <param name="MemoryBytes">Its private memory when it was ready, and that of its spare forks; null before.</param>
 /// <param name="Forks">Instances forked from it so far.</param>
-public sealed record TemplateInfo(string State, string? Reason, long? MemoryBytes, long Forks);
+/// <param name="Spares">Forks of it that wait to become instances.</param>
+public sealed record TemplateInfo(string State, string? Reason, long? MemoryBytes, long Forks, int Spares = 0);
+
+/// <param name="State">"none", "waiting" (until its template idles), "kept", "refused".</param>
+/// <param name="Reason">Why there is none; null otherwise.</param>
+/// <param name="SizeBytes">On disk; null while there is none.</param>
+/// <param name="Compared">What was compared when it was verified: "answer" of a call that was recorded, "status" where answers are never the same, "none" where no call could be repeated; null before.</param>
+/// <param name="Restored">Times that the template was restored from it, since the server started.</param>
+/// <param name="Failed">Times that it was to be and was not.</param>
+public sealed record SnapshotInfo(string State, string? Reason, long? SizeBytes, string? Compared, long Restored, long Failed);
 
 /// <param name="Provisioned">It counts as provisioned now.</param>
 /// <param name="ProcessId">Its process on the server's machine; null where an instance has none of its own.</param>
 /// <param name="ConcurrencyLimit">Runs that it may have at once now, where concurrency is "auto"; null where it is a number.</param>
 public sealed record InstanceInfo(
     string Id, string Revision, string State, int Running, DateTimeOffset StartedAt, DateTimeOffset? IdleSince, long? MemoryBytes, int? ProcessId = null,
-    bool Provisioned = false, int? ConcurrencyLimit = null);
+    bool Provisioned = false, int? ConcurrencyLimit = null)
+{
+    /// <summary>Secrets of which it has the value before, because they were set after it was started; null = none.</summary>
+    public ImmutableArray<string>? OlderSecrets { get; init; }
+
+    /// <summary>What one that is "waiting" was held for when it was asked for: "memory", "cpu", "starts_at_once" or "starts_per_second"; null = it does not wait.</summary>
+    public string? WaitsFor { get; init; }
+}
 
 public sealed record ScalingInfo(DateTimeOffset At, string Revision, int From, int To, string Reason);
 

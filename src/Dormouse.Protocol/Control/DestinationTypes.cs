@@ -8,7 +8,7 @@ public sealed record CreateDestinationRequest
     /// <summary>1 to 63 of a-z, 0-9 and '-'.</summary>
     public required string Name { get; init; }
 
-    /// <summary>http:// or https://.</summary>
+    /// <summary>http:// or https://, or the address of a broker that the operator allows.</summary>
     public required string Url { get; init; }
 
     /// <summary>"webhook" or "cloudevents"; null = webhook.</summary>

@@ -15,6 +15,18 @@ public sealed record FunctionsRequest
     /// <summary>Set before the file is imported.</summary>
     public ImmutableSortedDictionary<string, string>? Environment { get; init; }
 
+    /// <summary>Secrets that the file gets while it is imported, besides those that its decorators name: variable → name.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets { get; init; }
+
+    /// <summary>As <see cref="Secrets"/>, as files.</summary>
+    public ImmutableSortedDictionary<string, string>? SecretFiles { get; init; }
+
+    /// <summary>How the file is isolated while it is imported, as its instances are; see <see cref="RevisionSettings"/>. Null = as its decorators say, else the server's default.</summary>
+    public string? Isolation { get; init; }
+
+    /// <summary>"none" or "outbound"; null = as its decorators say.</summary>
+    public string? Network { get; init; }
+
     /// <summary>What whoever deploys says of the environment; it counts over decorators. See <see cref="RevisionSettings"/>.</summary>
     public string? Python { get; init; }
 

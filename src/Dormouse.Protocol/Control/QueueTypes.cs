@@ -34,6 +34,9 @@ public sealed record QueueInfo
     /// <summary>Where its answer is; null while there is none.</summary>
     public string? Result { get; init; }
 
+    /// <summary>Who changed its request after an end without success, the first first; null = nobody.</summary>
+    public ImmutableArray<QueueEditInfo>? Edits { get; init; }
+
     /// <summary>To whom its end was or is being reported; null = to nobody.</summary>
     public ImmutableArray<DeliveryInfo>? Deliveries { get; init; }
 
@@ -41,6 +44,29 @@ public sealed record QueueInfo
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsLive => State is "queued" or "running";
 }
+
+/// <summary>The request of an invocation was changed; what it was before can be asked for.</summary>
+/// <param name="Number">1, 2, 3 of the invocation: <c>?before=1</c> shows it as it was accepted.</param>
+/// <param name="By">Public id of the key, or "admin".</param>
+/// <param name="Changed">"body", "headers", "query".</param>
+/// <param name="BodyBytesBefore">Length of the body before it.</param>
+public sealed record QueueEditInfo(int Number, string By, DateTimeOffset At, ImmutableArray<string> Changed, long BodyBytesBefore);
+
+/// <summary><c>PATCH /api/v1/invocations/{id}/request</c>: what is to change of it; what is left out stays.</summary>
+public sealed record RequestPatch
+{
+    /// <summary>By name: they replace those of the same name, or are added; null as a value removes one.</summary>
+    public ImmutableDictionary<string, string?>? Headers { get; init; }
+
+    /// <summary>What stands behind the path, without its question mark; "" = nothing.</summary>
+    public string? Query { get; init; }
+}
+
+/// <summary><c>GET /api/v1/invocations/{id}/request</c>: what its endpoint gets, without the body.</summary>
+/// <param name="Target">Path and query; null = the inference route.</param>
+/// <param name="Version">Revision number or tag that the caller named.</param>
+/// <param name="Headers">Name and value, in their order.</param>
+public sealed record QueuedRequestInfo(string Method, string? Target, string? Version, ImmutableArray<ImmutableArray<string>> Headers, long BodyBytes);
 
 /// <summary>One row of <c>GET /api/v1/queue</c>.</summary>
 public sealed record QueueEntry(string Id, string Endpoint, string EndpointId, string Method, string? Target, long BodyBytes, QueueInfo Queue);

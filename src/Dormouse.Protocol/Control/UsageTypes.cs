@@ -29,7 +29,7 @@ public sealed record ReceiptInfo
 
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>"warm", "queued", "cold", or "overflow": another server ran it.</summary>
+    /// <summary>"warm", "queued", "cold", "overflow": another server ran it, or "pipeline": see its parts.</summary>
     public required string Start { get; init; }
 
     public string? Cause { get; init; }
@@ -43,7 +43,13 @@ public sealed record ReceiptInfo
     /// <summary>Of an asynchronous invocation: where it stands. Null in lists and of all others.</summary>
     public QueueInfo? Queue { get; init; }
 
+    /// <summary>Of a pipeline's run: the invocations that it consists of, in the order in which they ended; metered time, billed time and price above are their sums. Null in lists and of all others.</summary>
+    public ImmutableArray<ReceiptPartInfo>? Parts { get; init; }
+
     public string? Rung { get; init; }
+
+    /// <summary>Why its instance's start took no better rung: "pool_empty", "no_template", "template_starting", "template_refused", "fork_failed", "templates_off", "freeze_refused", "thaw_failed", "restore_failed", "snapshot_refused"; null when it took the best.</summary>
+    public string? RungReason { get; init; }
 
     public double QueueMs { get; init; }
 
@@ -69,6 +75,14 @@ public sealed record ReceiptInfo
 
     public required string Currency { get; init; }
 }
+
+/// <summary>One attempt of one call of a pipeline's run. Its id leads to its own receipt.</summary>
+/// <param name="Step">The step, such as "split", "each[2]" of an item, "outer/inner" in a pipeline within.</param>
+/// <param name="Attempt">From 1.</param>
+/// <param name="Status">What was answered, or what stands for it; 0 = it was given up.</param>
+/// <param name="Detail">Why it failed.</param>
+/// <param name="PricePico">10⁻¹² of the currency unit.</param>
+public sealed record ReceiptPartInfo(string Step, string Endpoint, string Id, int Attempt, int Status, string? Detail, long MeteredMicroseconds, long BilledMs, long PricePico, string Price);
 
 public sealed record ReceiptList(ImmutableArray<ReceiptInfo> Invocations);
 

@@ -13,7 +13,9 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(InspectAssignment), "inspect")]
 [JsonDerivedType(typeof(ServePythonAssignment), "serve_python")]
 [JsonDerivedType(typeof(TemplatePythonAssignment), "template_python")]
+[JsonDerivedType(typeof(RestorePythonAssignment), "restore_python")]
 [JsonDerivedType(typeof(InspectPythonAssignment), "inspect_python")]
+[JsonDerivedType(typeof(ServeForkAssignment), "serve_fork")]
 [JsonDerivedType(typeof(ScanPythonAssignment), "scan_python")]
 [JsonDerivedType(typeof(BuildEnvironmentAssignment), "build_environment")]
 public abstract record WorkerAssignment
@@ -40,6 +42,9 @@ public sealed record ServeAssignment : ModelAssignment
 {
     /// <summary>Runs at once; the worker itself refuses more (503) as a guard.</summary>
     public int Concurrency { get; set; } = 1;
+
+    /// <summary>Most invocations that may be inside, running or waiting for a run to end; 0 = twice as many as may run or share runs at once.</summary>
+    public int InsideMax { get; set; }
 
     /// <summary>Rows of a run that invocations may share; 1 = none is shared. The worker takes <see cref="Concurrency"/> × this many invocations at once.</summary>
     public int BatchMax { get; set; } = 1;
@@ -89,7 +94,13 @@ public sealed record InspectAssignment : ModelAssignment
 [JsonDerivedType(typeof(PythonReady), "python_ready")]
 [JsonDerivedType(typeof(PythonInspected), "python_inspected")]
 [JsonDerivedType(typeof(PythonTemplate), "python_template")]
+[JsonDerivedType(typeof(FirstCall), "first_call")]
+[JsonDerivedType(typeof(SnapshotWaits), "snapshot_waits")]
+[JsonDerivedType(typeof(SnapshotRefused), "snapshot_refused")]
+[JsonDerivedType(typeof(SnapshotVerified), "snapshot_verified")]
 [JsonDerivedType(typeof(WorkerForked), "forked")]
+[JsonDerivedType(typeof(WorkerApart), "apart")]
+[JsonDerivedType(typeof(ForkWaits), "fork_waits")]
 [JsonDerivedType(typeof(ForkEnded), "fork_ended")]
 [JsonDerivedType(typeof(PythonScanned), "python_scanned")]
 [JsonDerivedType(typeof(EnvironmentBuilt), "environment_built")]
@@ -119,6 +130,8 @@ public sealed record WorkerInspected(ModelInterface Interface, long LoadMicrosec
 [JsonSerializable(typeof(WorkerMessage))]
 [JsonSerializable(typeof(PythonInspected))]
 [JsonSerializable(typeof(ForkOrder))]
+[JsonSerializable(typeof(SnapshotOrder))]
+[JsonSerializable(typeof(ForkSettled))]
 [JsonSerializable(typeof(PythonScanned))]
 [JsonSerializable(typeof(ModelInterface))]
 public sealed partial class WorkerJson : JsonSerializerContext;

@@ -16,10 +16,14 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode RevisionNotFound = new("revision_not_found", 404, false, "No such revision", "caller");
     public static readonly ProblemCode InvocationNotFound = new("invocation_not_found", 404, false, "No such invocation", "caller");
     public static readonly ProblemCode KeyNotFound = new("key_not_found", 404, false, "No such key", "caller");
+    public static readonly ProblemCode SecretNotFound = new("secret_not_found", 404, false, "No such secret", "caller");
+    public static readonly ProblemCode SecretInUse = new("secret_in_use", 409, false, "The secret is in use", "caller");
+    public static readonly ProblemCode SecretUnreadable = new("secret_unreadable", 503, false, "The secret cannot be opened", "operator");
     public static readonly ProblemCode DestinationNotFound = new("destination_not_found", 404, false, "No such destination", "caller");
     public static readonly ProblemCode DeliveryNotFound = new("delivery_not_found", 404, false, "No such delivery", "caller");
     public static readonly ProblemCode TriggerNotFound = new("trigger_not_found", 404, false, "No such trigger", "caller");
     public static readonly ProblemCode TriggerPaused = new("trigger_paused", 409, true, "The trigger is paused", "owner");
+    public static readonly ProblemCode BatchNotFound = new("batch_not_found", 404, false, "No such batch job", "caller");
     public static readonly ProblemCode BlobNotFound = new("blob_not_found", 404, false, "No such uploaded file", "caller");
     public static readonly ProblemCode EnvironmentNotFound = new("environment_not_found", 404, false, "No such environment", "caller");
     public static readonly ProblemCode RouteNotFound = new("route_not_found", 404, false, "No such address", "caller");
@@ -60,10 +64,13 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     public static readonly ProblemCode DeadlineExceeded = new("deadline_exceeded", 504, true, "The run exceeded its time limit", "owner");
     public static readonly ProblemCode OverflowFailed = new("overflow_failed", 502, true, "The overflow address gave no answer", "owner");
     public static readonly ProblemCode OverflowLoop = new("overflow_loop", 508, false, "The overflow addresses form a loop", "owner");
+    public static readonly ProblemCode StepRejected = new("step_rejected", 422, false, "A step of the pipeline cannot be run", "caller");
+    public static readonly ProblemCode StepFailed = new("step_failed", 502, true, "A step of the pipeline failed", "owner");
     public static readonly ProblemCode RunFailed = new("run_failed", 500, false, "The model failed to run", "owner");
     public static readonly ProblemCode LedgerUnavailable = new("ledger_unavailable", 503, true, "Receipts cannot be written", "operator");
     public static readonly ProblemCode QueueFull = new("queue_full", 429, true, "The endpoint's queue is full", "nobody");
     public static readonly ProblemCode StoreUnavailable = new("store_unavailable", 503, true, "The database does not answer", "operator");
+    public static readonly ProblemCode BlobsUnavailable = new("blobs_unavailable", 503, true, "The place for files cannot be used", "operator");
     public static readonly ProblemCode QueueUnavailable = new("queue_unavailable", 503, true, "Nothing can be queued now", "operator");
     public static readonly ProblemCode IdempotencyKeyReused = new("idempotency_key_reused", 422, false, "The idempotency key belongs to another invocation", "caller");
     public static readonly ProblemCode ResultNotReady = new("result_not_ready", 409, true, "The invocation has not ended", "nobody");
@@ -74,11 +81,13 @@ public sealed record ProblemCode(string Code, int Status, bool Retryable, string
     /// <summary>Every row, by code.</summary>
     public static readonly FrozenDictionary<string, ProblemCode> All = new[]
     {
-        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, DestinationNotFound, DeliveryNotFound, TriggerNotFound, TriggerPaused, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
+        EndpointNotFound, RevisionNotFound, InvocationNotFound, KeyNotFound, DestinationNotFound, DeliveryNotFound, TriggerNotFound, TriggerPaused, BatchNotFound, BlobNotFound, EnvironmentNotFound, RouteNotFound, MethodNotAllowed, KeyMissing, KeyInvalid, ScopeMissing,
         RequestInvalid, InputInvalid, NameInvalid, SpecInvalid, PackageInvalid, ModelInvalid, CodeInvalid, EnvironmentFailed, PictureInvalid, MediaTypeUnsupported, BodyTooLarge, BodyTooSlow, BodyIncomplete,
         Conflict, UploadOffsetWrong, UploadHashWrong, StorageFull, NotSupported, OutputNotJson, ConcurrencyLimitReached, QueueTimeout, DeadlineUnreachable, ColdStartTimeout,
-        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, StoreUnavailable, QueueFull,
+        StartFailed, CapacityExhausted, EndpointUnloaded, EndpointNotReady, ServerStopping, WorkerCrashed, MemoryExceeded, DeadlineExceeded, OverflowFailed, OverflowLoop, RunFailed, LedgerUnavailable, StoreUnavailable, BlobsUnavailable, QueueFull,
         QueueUnavailable, IdempotencyKeyReused, ResultNotReady, ResultMissing, AnswerTooLarge, Internal,
+        SecretNotFound, SecretInUse, SecretUnreadable,
+        StepRejected, StepFailed,
     }.ToFrozenDictionary(p => p.Code, StringComparer.Ordinal);
 
     /// <summary>Stable <c>type</c> URI of the problem document.</summary>

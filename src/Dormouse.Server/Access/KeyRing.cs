@@ -41,6 +41,13 @@ internal sealed class KeyRing(IAccessKeys store, AdminKey admin)
         _kept.TryRemove(id, out _);
     }
 
+    /// <summary>Any key may be gone.</summary>
+    public void ForgetAll()
+    {
+        Interlocked.Increment(ref _revocations);
+        _kept.Clear();
+    }
+
     private async ValueTask<Caller?> LoadAsync(string id, string key, CancellationToken cancellationToken)
     {
         var before = Volatile.Read(ref _revocations);

@@ -4,6 +4,7 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Access;
+using Dormouse.Server.Batches;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
 using Dormouse.Server.Environments;
@@ -11,6 +12,7 @@ using Dormouse.Server.Errors;
 using Dormouse.Server.Logs;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
+using Dormouse.Server.Secrets;
 using Dormouse.Server.Triggers;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
@@ -70,8 +72,11 @@ internal static class ControlRoutes
         .. Keys(services.GetRequiredService<KeysApi>()),
         .. Usage(services.GetRequiredService<UsageApi>(), services.GetRequiredService<ReceiptsApi>(), services.GetRequiredService<ArrivalsApi>()),
         .. Queue(services.GetRequiredService<QueueApi>()),
+        .. QueueEditRoutes.All(services),
+        .. SecretRoutes.All(services.GetRequiredService<SecretsApi>()),
         .. DestinationRoutes.All(services.GetRequiredService<DestinationsApi>(), services.GetRequiredService<DeliveriesApi>()),
         .. TriggerRoutes.All(services.GetRequiredService<TriggersApi>()),
+        .. BatchRoutes.All(services.GetRequiredService<BatchesApi>()),
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
@@ -100,7 +105,7 @@ internal static class ControlRoutes
         Get("/endpoints/{name}/logs", "readLogs", "What its instances wrote, as JSON lines", typeof(LogLine), logs.GetAsync) with
         {
             AnswerType = "application/x-ndjson",
-            Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 1,000. Default 100."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false."), new QueryParameter("invocation", "string", "Only lines of this invocation. Default: all.")],
+            Query = [new QueryParameter("tail", "integer", "Lines from the end, 0 to 10,000. Default 100, with since 10,000."), new QueryParameter("since", "string", "Only lines of so long ago or later, such as 10m, or since an RFC 3339 time. Default: of any time."), new QueryParameter("follow", "boolean", "Stay and send new lines. Default false."), new QueryParameter("invocation", "string", "Only lines of this invocation. Default: all.")],
         },
     ];
 

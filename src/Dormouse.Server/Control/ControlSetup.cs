@@ -9,9 +9,12 @@ using Dormouse.Server.Logs;
 using Dormouse.Server.Overflow;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
+using Dormouse.Server.Secrets;
+using Dormouse.Server.Sharing;
 using Dormouse.Server.Uploads;
 using Dormouse.Server.Usage;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Control;
 
@@ -24,6 +27,9 @@ internal static class ControlSetup
         .AddSingleton(settings.Uploads)
         .AddSingleton(settings.Prices.Book)
         .AddSingleton<RoutingTable>()
+        .AddSingleton(settings.Logs)
+        .AddSingleton(services => new LogWriter(
+            Path.Combine(settings.Server.DataFolder, "logs"), settings.Logs, services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<LogWriter>>()))
         .AddSingleton<LogStore>()
         .AddSingleton<EndpointChanges>()
         .AddSingleton<EndpointViews>()
@@ -50,7 +56,8 @@ internal static class ControlSetup
         .AddSingleton<FunctionsApi>()
         .AddSingleton(services => new DeployCheck(
             services.GetRequiredService<PackageCheck>(), services.GetRequiredService<IBlobStore>(), services.GetRequiredService<ICatalogue>(), services.GetRequiredService<ProvisionedRoom>(), services.GetRequiredService<OverflowCheck>(),
-            services.GetRequiredService<EnvironmentPlanner>(), services.GetRequiredService<IInstanceDriver>(), Machine(settings)))
+            services.GetRequiredService<EnvironmentPlanner>(), services.GetRequiredService<SecretsOfRevisions>(), services.GetRequiredService<IInstanceDriver>(), services.GetRequiredService<PipelineDeploy>(), Machine(settings)))
+        .AddSingleton<PipelineDeploy>()
         .AddSingleton<Deployer>()
         .AddSingleton<Verifier>()
         .AddSingleton<OptimiseQueue>()
@@ -58,7 +65,8 @@ internal static class ControlSetup
         .AddSingleton<CanaryLoop>()
         .AddSingleton<HandoverWatches>()
         .AddSingleton<HandoverLoop>()
-        .AddSingleton<UploadSweeper>();
+        .AddSingleton<UploadSweeper>()
+        .AddSingleton<SharedChanges>();
 
-    private static MachineFacts Machine(ServerSettings settings) => new(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib);
+    private static MachineFacts Machine(ServerSettings settings) => new(Math.Max(1, Environment.ProcessorCount), settings.Machine.MemoryMib) { ReservableCores = settings.Machine.Cpu };
 }

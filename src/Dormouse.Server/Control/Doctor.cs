@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Deploying;
@@ -15,7 +16,7 @@ internal sealed record StoreInUse(Func<CancellationToken, Task<string>> Describe
 
 /// <summary>Examines what the server stands on. Each check is a real try, not a look at a setting.</summary>
 internal sealed class Doctor(
-    ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, StoreInUse store, OptimisedModels optimised, ListeningAt listening, IEnvironmentBuilder environments)
+    ServerSettings settings, WorkFolder work, IInstanceDriver driver, ILedger ledger, StoreInUse store, OptimisedModels optimised, ListeningAt listening, IEnvironmentBuilder environments, IBlobStore blobs)
 {
     /// <summary>Free space under which deploys and receipts are in danger.</summary>
     private const long FreeBytesLow = 1L << 30;
@@ -32,7 +33,11 @@ internal sealed class Doctor(
             await DataFolderAsync(cancellationToken),
             FreeSpace(),
             await StorageAsync(cancellationToken),
+            .. await BlobsAsync(cancellationToken),
             .. driver.Probes.Select(p => new DoctorCheck(p.Name, p.Works ? Ok : Warning, p.Detail, null)),
+            .. await NetworkAsync(cancellationToken),
+            .. await SnapshotsAsync(cancellationToken),
+            .. await ContainerAsync(cancellationToken),
             Pythons(),
             Engine(),
             Listening(),
@@ -77,6 +82,31 @@ internal sealed class Doctor(
             return new DoctorCheck("storage", Failed, e.Message, "Start the database, or see why it cannot be reached from here; nothing that was accepted is lost meanwhile.");
         }
     }
+
+    /// <summary>None where files are in the data folder alone.</summary>
+    private async Task<ImmutableArray<DoctorCheck>> BlobsAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await blobs.ProbeAsync(cancellationToken) is { } name ? [new DoctorCheck("blobs", Ok, $"{name} can be written, read and removed from.", null)] : [];
+        }
+        catch (BlobsAwayException e)
+        {
+            return [new DoctorCheck("blobs", Failed, e.Message, "Nothing can be deployed meanwhile; what this server has copies of goes on.")];
+        }
+    }
+
+    /// <summary>None where there is no sandbox, which another check says.</summary>
+    private async Task<ImmutableArray<DoctorCheck>> NetworkAsync(CancellationToken cancellationToken) =>
+        await driver.TryNetworkAsync(cancellationToken) is { } network ? [new DoctorCheck(network.Name, network.Works ? Ok : Warning, network.Detail, null)] : [];
+
+    /// <summary>None where settings say that there are none.</summary>
+    private async Task<ImmutableArray<DoctorCheck>> SnapshotsAsync(CancellationToken cancellationToken) =>
+        await driver.TrySnapshotAsync(cancellationToken) is { } snapshots ? [new DoctorCheck(snapshots.Name, snapshots.Works ? Ok : Warning, snapshots.Detail, null)] : [];
+
+    /// <summary>None while nothing is known.</summary>
+    private async Task<ImmutableArray<DoctorCheck>> ContainerAsync(CancellationToken cancellationToken) =>
+        await driver.TryContainerAsync(cancellationToken) is { } container ? [new DoctorCheck(container.Name, container.Works ? Ok : Warning, container.Detail, null)] : [];
 
     private DoctorCheck Engine() => optimised.EngineKey is { } key
         ? new DoctorCheck("engine", Ok, $"Loads; optimised models are made for {key}.", null)

@@ -55,6 +55,17 @@ internal sealed partial class EndpointChanges(
             token => catalogue.CompleteRevisionAsync(revision.Id, state, load, failure, giveTraffic, time.GetUtcNow(), token),
             cancellationToken);
 
+    /// <summary>As <see cref="CompleteAsync"/> for a revision that was verified, unless another server that shares the store was first: then nothing is changed any more.</summary>
+    public Task<CatalogueEntry?> VerifiedAsync(
+        Revision revision, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            revision.Id.Endpoint,
+            $"r{revision.Id.Number} is {(state == RevisionState.Ready ? "ready" : "refused: " + failure)}",
+            async token => await catalogue.FindRevisionAsync(revision.Id, token) is { State: not RevisionState.Verifying }
+                ? await catalogue.FindEntryAsync(revision.Id.Endpoint, revision.Id.Number, token)
+                : await catalogue.CompleteRevisionAsync(revision.Id, state, load, failure, giveTraffic, time.GetUtcNow(), token),
+            cancellationToken);
+
     /// <summary>A ready model was loaded: what that showed is kept.</summary>
     public Task<CatalogueEntry?> KeepLoadAsync(Revision revision, ModelLoad load, CancellationToken cancellationToken) =>
         ChangeAsync(
@@ -106,15 +117,25 @@ internal sealed partial class EndpointChanges(
             async token => WithRoute(await catalogue.SetPublicAsync(endpoint, isPublic, token)),
             cancellationToken);
 
+    /// <summary>The endpoint was changed in the store by another server, or by this one without its hearing of it: from now on it is here as it is there.</summary>
+    /// <returns>Null when it is gone; then it is to be forgotten.</returns>
+    public Task<CatalogueEntry?> ReloadAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        ChangeAsync(endpoint, null, token => catalogue.FindEntryAsync(endpoint, 0, token), cancellationToken);
+
+    /// <summary>Another server has deleted the endpoint. Ends when nothing of it runs here any more.</summary>
+    public Task ForgetAsync(Endpoint endpoint, CancellationToken cancellationToken) => RemoveAsync(endpoint, _ => Task.FromResult(true), cancellationToken);
+
     /// <summary>False when it was gone already. Ends when nothing of the endpoint runs any more, or with the token; then the rest ends by itself.</summary>
-    public async Task<bool> DeleteAsync(Endpoint endpoint, CancellationToken cancellationToken)
+    public Task<bool> DeleteAsync(Endpoint endpoint, CancellationToken cancellationToken) => RemoveAsync(endpoint, token => catalogue.DeleteAsync(endpoint.Id, token), cancellationToken);
+
+    private async Task<bool> RemoveAsync(Endpoint endpoint, Func<CancellationToken, Task<bool>> delete, CancellationToken cancellationToken)
     {
         var stripe = Stripe(endpoint.Id);
         await stripe.WaitAsync(cancellationToken);
         bool isDeleted;
         try
         {
-            isDeleted = await catalogue.DeleteAsync(endpoint.Id, cancellationToken);
+            isDeleted = await delete(cancellationToken);
             routing.Remove(endpoint);
             canaries.Forget(endpoint.Id);
             handovers.Forget(endpoint.Id);

@@ -16,7 +16,7 @@ namespace Dormouse.Server.Control;
 /// <summary>An endpoint as people see it: what is stored, and what of it runs now.</summary>
 internal sealed class EndpointViews(
     ICatalogue catalogue, DispatchService dispatch, CanaryWatches canaries, MirrorCopies mirrors, OverflowLanes overflow, QueueViews queues, IInstanceDriver driver, OptimisedModels optimised,
-    Routing.RoutingTable routing)
+    Secrets.SecretViews secrets, Routing.RoutingTable routing)
 {
     /// <summary>With revisions, instances and the scaling log.</summary>
     public async Task<EndpointInfo> DetailAsync(Endpoint endpoint, HttpRequest request, CancellationToken cancellationToken)
@@ -27,7 +27,8 @@ internal sealed class EndpointViews(
         return Head(endpoint, revisions.IsEmpty ? null : revisions[0], samples, request) with
         {
             Revisions = await RevisionsAsync(endpoint, revisions, cancellationToken),
-            Instances = [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i, s.Sample.Concurrency?.Slots)))],
+            Instances = await secrets.WithOlderAsync(
+                endpoint.Tenant, revisions, [.. samples.SelectMany(s => s.Sample.Instances.Select(i => Instance(s.Revision, i, s.Sample.Concurrency?.Slots)))], cancellationToken),
             Overflow = overflow.Infos(revisions),
             Mirror = mirrors.Info(endpoint),
             Queue = await queues.InfoAsync(endpoint.Id, cancellationToken),
@@ -75,6 +76,7 @@ internal sealed class EndpointViews(
         {
             Isolation = IsolationLevels.NameOf(driver.IsolationOf(revision.Spec)),
             Template = RevisionViews.Template(driver.Template(revision.Id)),
+            Snapshot = RevisionViews.Snapshot(driver.Snapshot(revision.Id)),
         };
 
     /// <summary>The words of <see cref="EndpointInfo.Status"/>.</summary>
@@ -94,6 +96,11 @@ internal sealed class EndpointViews(
         if (states.Contains(InstanceState.Starting))
         {
             return "starting";
+        }
+
+        if (states.Contains(InstanceState.Waiting))
+        {
+            return "waiting";
         }
 
         return (endpoint.Traffic.IsEmpty, newest?.State) switch
@@ -140,5 +147,8 @@ internal sealed class EndpointViews(
         driver.MemoryBytes(sample.Instance),
         driver.ProcessId(sample.Instance),
         sample.IsProvisioned,
-        concurrencyLimit);
+        concurrencyLimit)
+    {
+        WaitsFor = sample.HeldFor is { } reason ? Words.Of(reason) : null,
+    };
 }

@@ -245,9 +245,9 @@ internal sealed class EndpointsApi(ICatalogue catalogue, EndpointChanges changes
         }
     }
 
-    private static string? Excess(HandoverPolicy handover, ImmutableArray<TrafficShare> shares, ImmutableArray<Revision> revisions) => shares
-        .Select(s => HandoverRules.Excess(handover, RevisionViews.Name(s.Revision), revisions.First(r => r.Id.Number == s.Revision).Spec.MaxInstances))
-        .FirstOrDefault(e => e is not null);
+    private static string? Excess(HandoverPolicy handover, ImmutableArray<TrafficShare> shares, ImmutableArray<Revision> revisions) => revisions.Any(r => !r.Spec.Kind.HasInstances)
+        ? "handover is set, but a pipeline has no instances to warm. Leave it out: the traffic changes at once."
+        : shares.Select(s => HandoverRules.Excess(handover, RevisionViews.Name(s.Revision), revisions.First(r => r.Id.Number == s.Revision).Spec.MaxInstances)).FirstOrDefault(e => e is not null);
 
     private async Task SetTrafficAsync(ControlCall call, Endpoint endpoint, ImmutableArray<TrafficShare> shares, HandoverPolicy? handover)
     {

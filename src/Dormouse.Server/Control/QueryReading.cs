@@ -58,5 +58,43 @@ internal static class QueryReading
         return null;
     }
 
+    /// <summary>One of an enumeration's words. False: it is none of them, and the answer is written.</summary>
+    public static async Task<(bool IsRead, T? Value)> WordAsync<T>(this ControlCall call, string name, Func<T, string> word)
+        where T : struct, Enum
+    {
+        if (call.Query(name) is not { } text)
+        {
+            return (true, null);
+        }
+
+        foreach (var value in Enum.GetValues<T>())
+        {
+            if (word(value) == text)
+            {
+                return (true, value);
+            }
+        }
+
+        await RefuseAsync(call, $"'{name}' must be one of {string.Join(", ", Enum.GetValues<T>().Select(word))}.");
+        return (false, null);
+    }
+
+    /// <summary>The position behind which a page begins; null = at the first. False: it is none, and the answer is written.</summary>
+    public static async Task<(bool IsRead, long? Value)> PositionAsync(this ControlCall call)
+    {
+        if (call.Query("page_token") is not { } token)
+        {
+            return (true, null);
+        }
+
+        if (long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var position))
+        {
+            return (true, position);
+        }
+
+        await RefuseAsync(call, "'page_token' must be the next_page_token of the page before.");
+        return (false, null);
+    }
+
     public static Task RefuseAsync(this ControlCall call, string detail) => Problems.WriteAsync(call.Http, ProblemCode.RequestInvalid, detail);
 }

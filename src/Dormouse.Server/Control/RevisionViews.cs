@@ -17,8 +17,19 @@ internal static class RevisionViews
             report.State switch { TemplateState.Ready => "ready", TemplateState.Refused => "refused", _ => "starting" },
             report.State == TemplateState.Refused ? report.Reason : null,
             report.MemoryBytes > 0 ? report.MemoryBytes : null,
-            report.Forks)
+            report.Forks,
+            report.Spares)
         : null;
+
+    public static SnapshotInfo? Snapshot(SnapshotReport? report) => report is null
+        ? null
+        : new(
+            report.State switch { SnapshotState.Kept => "kept", SnapshotState.Refused => "refused", SnapshotState.Waiting => "waiting", _ => "none" },
+            report.Reason.Length > 0 ? report.Reason : null,
+            report.SizeBytes > 0 ? report.SizeBytes : null,
+            report.Compared.Length > 0 ? report.Compared : null,
+            report.Restored,
+            report.Failed);
 
     public static RevisionInfo Info(Revision revision, Endpoint endpoint, bool isOptimised) => new()
     {
@@ -31,6 +42,7 @@ internal static class RevisionViews
         SizeBytes = revision.Package.SizeBytes,
         Interface = revision.Interface is null ? null : JsonSerializer.Deserialize(revision.Interface, ModelInterfaceJson.Default.ModelInterface),
         LoadMs = revision.LoadTime?.TotalMilliseconds,
+        Pipeline = revision.Spec.Pipeline?.Text,
         PythonEnvironment = revision.Spec.PythonEnvironment?.Value,
         Optimised = isOptimised,
         Weight = endpoint.Traffic.FirstOrDefault(t => t.Revision == revision.Id.Number).Weight,

@@ -13,7 +13,7 @@ internal static class DecoratorSettings
 {
     /// <summary>Members that a revision has under the same name.</summary>
     private static readonly string[] Plain =
-        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "environment", "python", "pip", "requirements", "system_packages", "isolation", "network"];
+        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "frozen_for", "environment", "secrets", "secret_files", "python", "pip", "requirements", "system_packages", "isolation", "network"];
 
     /// <param name="module">File of the function.</param>
     public static FunctionInfo Read(PythonFunction function, string module)

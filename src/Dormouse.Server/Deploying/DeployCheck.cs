@@ -10,6 +10,7 @@ using Dormouse.Server.Control;
 using Dormouse.Server.Environments;
 using Dormouse.Server.Floors;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Secrets;
 
 namespace Dormouse.Server.Deploying;
 
@@ -28,7 +29,8 @@ internal abstract record DeployVerdict
 
 /// <summary>Everything about a deploy that can be judged without loading the model.</summary>
 internal sealed class DeployCheck(
-    PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, EnvironmentPlanner environments, IInstanceDriver driver, MachineFacts machine)
+    PackageCheck packages, IBlobStore blobs, ICatalogue catalogue, ProvisionedRoom room, OverflowCheck overflow, EnvironmentPlanner environments, SecretsOfRevisions secrets, IInstanceDriver driver,
+    PipelineDeploy pipelines, MachineFacts machine)
 {
     public const string SignatureFile = "signature.yaml";
 
@@ -44,9 +46,19 @@ internal sealed class DeployCheck(
             return new DeployVerdict.Refused(ProblemCode.RequestInvalid, incomplete);
         }
 
+        if (pipelines.KindRefusal(tenant, name, request) is { } otherKind)
+        {
+            return otherKind;
+        }
+
         if (await DebutRefusalAsync(tenant, name, request, cancellationToken) is { } debut)
         {
             return debut;
+        }
+
+        if (PipelineDeploy.IsPipeline(request))
+        {
+            return await pipelines.CheckAsync(tenant, name, request, machine, cancellationToken);
         }
 
         var (canary, canaryRefusal) = await CanaryAsync(tenant, name, request.Canary, cancellationToken);
@@ -64,7 +76,7 @@ internal sealed class DeployCheck(
         var (package, refused) = await packages.CheckAsync(tenant, request.Files, cancellationToken);
         return package is null ? refused!
             : Contents(request.Settings, package) is { } fault ? new DeployVerdict.Refused(ProblemCode.PackageInvalid, fault)
-            : WithHandover(await WithEnvironmentAsync(await SpecAsync(tenant, name, request, package, canary, cancellationToken), cancellationToken), handover);
+            : WithHandover(await WithEnvironmentAsync(await WithSecretsAsync(tenant, await SpecAsync(tenant, name, request, package, canary, cancellationToken), cancellationToken), cancellationToken), handover);
     }
 
     /// <summary>What JSON allows and the types do not: null where a value must be.</summary>
@@ -85,8 +97,8 @@ internal sealed class DeployCheck(
             return "'settings.floors' must be a list of texts; null is not one.";
         }
 
-        return HasNull(request.Settings.Environment) || HasNull(request.Settings.Engine)
-            ? "'settings.environment' and 'settings.engine' must hold texts; null is not one."
+        return HasNull(request.Settings.Environment) || HasNull(request.Settings.Engine) || HasNull(request.Settings.Secrets) || HasNull(request.Settings.SecretFiles)
+            ? "'settings.environment', 'settings.engine', 'settings.secrets' and 'settings.secret_files' must hold texts; null is not one."
             : null;
     }
 
@@ -127,6 +139,11 @@ internal sealed class DeployCheck(
             _ => throw new InvalidOperationException("A spec is accepted or refused."),
         };
     }
+
+    private async Task<DeployVerdict> WithSecretsAsync(TenantId tenant, DeployVerdict verdict, CancellationToken cancellationToken) =>
+        verdict is DeployVerdict.Fine fine && await secrets.OpenAsync(tenant, fine.Spec, cancellationToken) is SecretsOutcome.Refused refused
+            ? new DeployVerdict.Refused(refused.IsMissing ? ProblemCode.SecretNotFound : ProblemCode.SpecInvalid, refused.Reason)
+            : verdict;
 
     private async Task<DeployVerdict> WithEnvironmentAsync(DeployVerdict verdict, CancellationToken cancellationToken)
     {
@@ -230,7 +247,7 @@ internal sealed class DeployCheck(
             return settings.Signature;
         }
 
-        if (package.Files.FirstOrDefault(f => f.Path == SignatureFile) is not { } file || blobs.Materialise(file.Hash) is not { } path)
+        if (package.Files.FirstOrDefault(f => f.Path == SignatureFile) is not { } file || await blobs.FetchAsync(file.Hash, cancellationToken) is not { } path)
         {
             return null;
         }

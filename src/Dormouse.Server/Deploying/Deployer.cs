@@ -37,6 +37,10 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
             case DeployVerdict.Refused refused:
                 return new Deployment.Refused(refused.Code, refused.Detail);
 
+            // There is nothing to load.
+            case DeployVerdict.Fine { Spec.Kind.HasInstances: false } pipeline:
+                return await AddAsync(tenant, name, request with { Verify = false }, pipeline, wait, cancellationToken);
+
             case DeployVerdict.Fine when request.Verify && verifier.IsFull:
                 return TooMany();
 
@@ -92,7 +96,11 @@ internal sealed class Deployer(DeployCheck check, EndpointChanges changes, Verif
             return Gone(added);
         }
 
-        optimise.Enqueue(added.Revision);
+        if (added.Revision.Spec.Kind.HasInstances)
+        {
+            optimise.Enqueue(added.Revision);
+        }
+
         return new Deployment.Live(entry, added.Revision);
     }
 

@@ -37,7 +37,7 @@ internal sealed class FunctionNeeds(PackageCheck packages, ModelInspections insp
     private const int LookedAtBytesMax = 1 << 20;
 
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(10);
-    private static readonly ImmutableArray<string> Words = ["pip", "requirements", "python", "system_packages"];
+    private static readonly ImmutableArray<string> Words = ["pip", "requirements", "python", "system_packages", "secrets", "secret_files", IsolationLevels.Outbound];
 
     /// <summary>Reads and judges the request; null after it was refused.</summary>
     public async Task<PackageNeeds?> ReadAsync(ControlCall call)
@@ -65,6 +65,10 @@ internal sealed class FunctionNeeds(PackageCheck packages, ModelInspections insp
             Runtime = RuntimeKind.Python.Name,
             Handler = request.Handler,
             Environment = request.Environment,
+            Secrets = request.Secrets,
+            SecretFiles = request.SecretFiles,
+            Isolation = request.Isolation,
+            Network = request.Network,
             Python = request.Python,
             Pip = request.Pip,
             Requirements = request.Requirements,
@@ -92,12 +96,14 @@ internal sealed class FunctionNeeds(PackageCheck packages, ModelInspections insp
     {
         var said = PythonNeeds.Of(spec);
         ImmutableArray<(ImmutableHashSet<string>? Names, PythonNeeds Needs)> groups = [(null, said)];
-        if (MaySay(package))
+        if (await MaySayAsync(package, call.Cancellation))
         {
             switch (await inspections.ScanAsync(package, spec, call.Cancellation))
             {
                 case Inspection.Listed listed:
-                    groups = Grouped(listed, spec, said);
+                    var scanned = Scanned(listed, spec);
+                    groups = Grouped(scanned, said);
+                    spec = WithNetwork(WithSecrets(spec, scanned), scanned);
                     break;
 
                 case Inspection.Refused refused:
@@ -139,13 +145,9 @@ internal sealed class FunctionNeeds(PackageCheck packages, ModelInspections insp
     }
 
     /// <summary>Functions by what they need; where all need the same, or one was chosen, there is one group of all.</summary>
-    private static ImmutableArray<(ImmutableHashSet<string>? Names, PythonNeeds Needs)> Grouped(Inspection.Listed listed, RevisionSpec spec, PythonNeeds said)
+    private static ImmutableArray<(ImmutableHashSet<string>? Names, PythonNeeds Needs)> Grouped(ImmutableArray<ScannedFunction> functions, PythonNeeds said)
     {
-        // Not null: the driver has just written it.
-        var scanned = JsonSerializer.Deserialize(listed.Contents, WorkerJson.Default.PythonScanned)!;
-        var all = scanned.Functions.IsDefault ? [] : scanned.Functions;
-        var wanted = PythonHandler.TryParse(spec.Handler, out var handler) ? handler.Function?.Split('.')[0] : null;
-        var groups = all.Where(f => wanted is null || f.Name == wanted).GroupBy(f => said.Over(Read(f.Settings))).ToArray();
+        var groups = functions.GroupBy(f => said.Over(Read(f.Settings))).ToArray();
         return groups.Length switch
         {
             0 => [(null, said)],
@@ -154,20 +156,60 @@ internal sealed class FunctionNeeds(PackageCheck packages, ModelInspections insp
         };
     }
 
+    /// <summary>The functions that are to be deployed.</summary>
+    private static ImmutableArray<ScannedFunction> Scanned(Inspection.Listed listed, RevisionSpec spec)
+    {
+        // Not null: the driver has just written it.
+        var scanned = JsonSerializer.Deserialize(listed.Contents, WorkerJson.Default.PythonScanned)!;
+        var wanted = PythonHandler.TryParse(spec.Handler, out var handler) ? handler.Function?.Split('.')[0] : null;
+        return scanned.Functions.IsDefault ? [] : [.. scanned.Functions.Where(f => wanted is null || f.Name == wanted)];
+    }
+
+    /// <summary>The file is imported with all secrets that its functions name; what whoever deploys said counts over that.</summary>
+    private static RevisionSpec WithSecrets(RevisionSpec spec, ImmutableArray<ScannedFunction> functions) => spec with
+    {
+        Secrets = Named(functions, "secrets").SetItems(spec.Secrets),
+        SecretFiles = Named(functions, "secret_files").SetItems(spec.SecretFiles),
+    };
+
+    /// <summary>The file is imported with a network when one of its functions has one, and is isolated as that is; what whoever deploys said counts over that.</summary>
+    private static RevisionSpec WithNetwork(RevisionSpec spec, ImmutableArray<ScannedFunction> functions) =>
+        spec.Network is null && functions.FirstOrDefault(f => Text(f.Settings, "network") == IsolationLevels.Outbound) is { } caller
+            ? spec with { Network = NetworkAccess.Outbound, Isolation = spec.Isolation ?? (Text(caller.Settings, "isolation") is { } level ? IsolationLevels.Find(level) : null) }
+            : spec;
+
+    private static string? Text(JsonElement settings, string name) => settings.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static ImmutableSortedDictionary<string, string> Named(ImmutableArray<ScannedFunction> functions, string setting)
+    {
+        var named = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var settings in functions.Select(f => f.Settings))
+        {
+            if (settings.TryGetProperty(setting, out var entries) && entries.ValueKind == JsonValueKind.Object)
+            {
+                foreach (var entry in entries.EnumerateObject().Where(e => e.Value.ValueKind == JsonValueKind.String))
+                {
+                    named[entry.Name] = entry.Value.GetString() ?? "";
+                }
+            }
+        }
+
+        return named.ToImmutable();
+    }
+
     private static PythonNeeds Read(JsonElement settings)
     {
-        string? Text(string name) => settings.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         var system = settings.TryGetProperty("system_packages", out var seen) && seen.ValueKind is JsonValueKind.True or JsonValueKind.False ? seen.GetBoolean() : (bool?)null;
         ImmutableArray<string> pip = settings.TryGetProperty("pip", out var list) && list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray().Select(e => e.GetString() ?? "")] : [];
-        return new PythonNeeds(Text("python"), pip, Text("requirements"), system);
+        return new PythonNeeds(Text(settings, "python"), pip, Text(settings, "requirements"), system);
     }
 
     /// <summary>A file of the package holds one of the words that could name an environment.</summary>
-    private bool MaySay(Package package)
+    private async Task<bool> MaySayAsync(Package package, CancellationToken cancellationToken)
     {
         foreach (var file in package.Files.Where(f => f.Path.EndsWith(".py", StringComparison.Ordinal) || f.Path.EndsWith("cog.yaml", StringComparison.Ordinal)))
         {
-            if (file.SizeBytes > LookedAtBytesMax || (blobs.Materialise(file.Hash) is { } path && File.ReadAllText(path) is var text && Words.Any(w => text.Contains(w, StringComparison.Ordinal))))
+            if (file.SizeBytes > LookedAtBytesMax || (await blobs.FetchAsync(file.Hash, cancellationToken) is { } path && await File.ReadAllTextAsync(path, cancellationToken) is var text && Words.Any(w => text.Contains(w, StringComparison.Ordinal))))
             {
                 return true;
             }

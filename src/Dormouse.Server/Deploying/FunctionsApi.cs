@@ -33,7 +33,7 @@ internal sealed class FunctionsApi(FunctionNeeds needs, EnvironmentBuilds enviro
             }
 
             var spec = wanted.Spec with { Python = group.Needs.Python, PythonEnvironment = group.Plan?.Id };
-            switch (await inspections.ListAsync(wanted.Package, spec, call.Cancellation))
+            switch (await inspections.ListAsync(call.Tenant, wanted.Package, spec, call.Cancellation))
             {
                 case Inspection.Listed listed:
                     answer = Joined(answer, List(listed, group));

@@ -1,13 +1,14 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Secrets;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Deploying;
 
 /// <summary>Loads models in throw-away workers, one at a time so that the memory of one inspection bounds them all, and keeps the optimised file that comes of it.</summary>
 internal sealed partial class ModelInspections(
-    IModelInspector inspector, IBlobStore blobs, OptimisedModels optimised, WorkFolder work, VerifySettings limits, ILogger<ModelInspections> logger) : IDisposable
+    IModelInspector inspector, IBlobStore blobs, OptimisedModels optimised, SecretsOfRevisions secrets, WorkFolder work, VerifySettings limits, ILogger<ModelInspections> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
@@ -35,7 +36,12 @@ internal sealed partial class ModelInspections(
 
     /// <summary>Imports a package's code and says which functions it has.</summary>
     /// <param name="spec">Handler, if its file is known, and environment.</param>
-    public Task<Inspection> ListAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken) => LookAsync(package, spec, request => request with { Lists = true }, cancellationToken);
+    public async Task<Inspection> ListAsync(TenantId tenant, Package package, RevisionSpec spec, CancellationToken cancellationToken) => await secrets.OpenAsync(tenant, spec, cancellationToken) switch
+    {
+        SecretsOutcome.Opened opened => await LookAsync(package, spec, request => request with { Lists = true, Secrets = opened.Secrets }, cancellationToken),
+        SecretsOutcome.Refused refused => new Inspection.Refused(refused.Reason),
+        _ => throw new InvalidOperationException("Secrets are opened or refused."),
+    };
 
     /// <summary>Reads a package's code without importing it and says which environments its functions ask for.</summary>
     public Task<Inspection> ScanAsync(Package package, RevisionSpec spec, CancellationToken cancellationToken) => LookAsync(package, spec, request => request with { Scans = true }, cancellationToken);
@@ -72,7 +78,17 @@ internal sealed partial class ModelInspections(
 
     private async Task<Inspection> InspectAsync(Revision revision, string path, CancellationToken cancellationToken)
     {
-        var request = await RequestAsync(revision.Spec, revision.Package, cancellationToken) with { OptimisedPath = revision.Spec.Kind.RunsModels ? path : null };
+        var outcome = await secrets.OpenAsync(revision.Tenant, revision.Spec, cancellationToken);
+        if (outcome is SecretsOutcome.Refused refused)
+        {
+            return new Inspection.Refused(refused.Reason);
+        }
+
+        var request = await RequestAsync(revision.Spec, revision.Package, cancellationToken) with
+        {
+            OptimisedPath = revision.Spec.Kind.RunsModels ? path : null,
+            Secrets = ((SecretsOutcome.Opened)outcome).Secrets,
+        };
         var inspection = await inspector.InspectAsync(request, cancellationToken);
         switch (inspection)
         {

@@ -109,7 +109,7 @@ internal sealed partial class Verifier(ModelInspections inspections, Environment
         {
             // When the server stops it stays "verifying", and is built and verified at the next start.
             _stopping.Token.ThrowIfCancellationRequested();
-            return await changes.CompleteAsync(job.Revision, RevisionState.Failed, null, $"The environment could not be built: {failed.Reason}", giveTraffic: false, _stopping.Token) is null
+            return await changes.VerifiedAsync(job.Revision, RevisionState.Failed, null, $"The environment could not be built: {failed.Reason}", giveTraffic: false, _stopping.Token) is null
                 ? new Verification.Gone()
                 : new Verification.NotBuilt(failed);
         }
@@ -122,17 +122,17 @@ internal sealed partial class Verifier(ModelInspections inspections, Environment
         switch (await inspections.InspectAsync(revision, cancellationToken))
         {
             case Inspection.Accepted accepted:
-                var entry = await changes.CompleteAsync(revision, RevisionState.Ready, new ModelLoad(accepted.Interface, accepted.LoadTime), null, giveTraffic: true, cancellationToken);
+                var entry = await changes.VerifiedAsync(revision, RevisionState.Ready, new ModelLoad(accepted.Interface, accepted.LoadTime), null, giveTraffic: true, cancellationToken);
                 return entry is null ? new Verification.Gone() : new Verification.Ready(entry);
 
             case Inspection.Refused refused:
-                return await changes.CompleteAsync(revision, RevisionState.Failed, null, refused.Reason, giveTraffic: false, cancellationToken) is null
+                return await changes.VerifiedAsync(revision, RevisionState.Failed, null, refused.Reason, giveTraffic: false, cancellationToken) is null
                     ? new Verification.Gone()
                     : new Verification.Refused(refused.Reason);
 
             case Inspection.Unavailable unavailable:
                 var failure = "Verifying could not run: " + unavailable.Reason;
-                return await changes.CompleteAsync(revision, RevisionState.Failed, null, failure, giveTraffic: false, cancellationToken) is null
+                return await changes.VerifiedAsync(revision, RevisionState.Failed, null, failure, giveTraffic: false, cancellationToken) is null
                     ? new Verification.Gone()
                     : new Verification.Unavailable(unavailable.Reason);
 

@@ -23,23 +23,9 @@ internal sealed class DeliveriesApi(IDestinationStore store, DeliveryLoop loop, 
             return;
         }
 
-        var state = call.Query("state") is { } word ? Enum.GetValues<DeliveryState>().Select(s => (DeliveryState?)s).FirstOrDefault(s => Words.Of(s!.Value) == word) : null;
-        if (state is null && call.Query("state") is not null)
+        if (await call.WordAsync<DeliveryState>("state", Words.Of) is not (true, var state) || await call.PositionAsync() is not (true, var before))
         {
-            await call.RefuseAsync($"'state' must be one of {string.Join(", ", Enum.GetValues<DeliveryState>().Select(Words.Of))}.");
             return;
-        }
-
-        long? before = null;
-        if (call.Query("page_token") is { } token)
-        {
-            if (!long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var position))
-            {
-                await call.RefuseAsync("'page_token' must be the next_page_token of the page before.");
-                return;
-            }
-
-            before = position;
         }
 
         var found = await store.ListAsync(new DeliveryFilter(call.Tenant, call.Query("to"), state, before, limit + 1), call.Cancellation);

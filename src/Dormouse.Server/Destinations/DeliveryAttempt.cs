@@ -1,13 +1,12 @@
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Queues;
 using Dormouse.Server.Queues;
-using Dormouse.Server.Routing;
 using Dormouse.Server.Usage;
 
 namespace Dormouse.Server.Destinations;
 
-/// <summary>One attempt of one delivery: to an address outside, or into the queue of another endpoint.</summary>
-internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStore queue, QueueFeed feed, WebhookSender webhooks, RoutingTable routes, EndpointNames names)
+/// <summary>One attempt of one delivery: to an address outside, to a broker, or into the queue of another endpoint.</summary>
+internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStore queue, QueueFeed feed, WebhookSender webhooks, BrokerSender brokers, EndpointNames names)
 {
     /// <summary>A full queue is asked again so much later at the earliest.</summary>
     private static readonly TimeSpan FullPause = TimeSpan.FromSeconds(30);
@@ -26,7 +25,7 @@ internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStor
         }
 
         var answer = await queue.AnswerAsync(delivery.Tenant, delivery.Invocation, stopping);
-        var endpoint = routes.NameOf(delivery.Endpoint) ?? await names.FindAsync(delivery.Endpoint, stopping);
+        var endpoint = await names.FindAsync(delivery.Endpoint, stopping);
         var document = OutcomeDocument.Write(delivery, item, answer, endpoint, QueueViews.Address(item) + "/result");
         if (Destination.EndpointOf(delivery.To) is { } next)
         {
@@ -37,7 +36,9 @@ internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStor
         {
             null => new DeliveryResult.Impossible($"there is no destination '{delivery.To}' any more"),
             { DisabledReason: { } reason } => new DeliveryResult.Impossible($"the destination is disabled: {reason}"),
-            var destination => await webhooks.SendAsync(delivery, destination, answer, endpoint, document, stopping),
+            { SecretFault: { } fault } => new DeliveryResult.Unanswered(fault),
+            { IsSigned: true } web => await webhooks.SendAsync(delivery, web, OutcomeMessage.Of(delivery, web, answer, endpoint, document), stopping),
+            var broker => await brokers.SendAsync(delivery, broker, OutcomeMessage.Of(delivery, broker, answer, endpoint, document), endpoint, stopping),
         };
     }
 

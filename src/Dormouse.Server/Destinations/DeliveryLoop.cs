@@ -12,7 +12,7 @@ namespace Dormouse.Server.Destinations;
 /// that was killed had begun is due again when its time is over.
 /// </summary>
 internal sealed partial class DeliveryLoop(
-    IDestinationStore store, DeliveryAttempt attempts, QueueSignals queue, RevisionResolver random, DeliveryMetrics metrics, TimeProvider time, ILogger<DeliveryLoop> logger) : IAsyncDisposable
+    IDestinationStore store, DeliveryAttempt attempts, QueueSignals queue, RevisionResolver random, DeliveryMetrics metrics, PinnedSteps steps, TimeProvider time, ILogger<DeliveryLoop> logger) : IAsyncDisposable
 {
     /// <summary>Deliveries of one tenant to one destination that are under way at once.</summary>
     private const int PerLaneMax = 4;
@@ -182,6 +182,7 @@ internal sealed partial class DeliveryLoop(
                 result = new DeliveryResult.Unanswered("the server failed while it sent it");
             }
 
+            await steps.ReachedAsync(QueueStep.Sent);
             var now = time.GetUtcNow();
             var verdict = DeliveryRule.Judge(delivery.Attempts, result, now, random.DrawFraction());
             metrics.Ended(verdict);

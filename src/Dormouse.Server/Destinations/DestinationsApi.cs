@@ -5,6 +5,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
+using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
 using Microsoft.AspNetCore.Http;
 
@@ -12,7 +13,7 @@ namespace Dormouse.Server.Destinations;
 
 /// <summary><c>/api/v1/destinations</c>, and which of them an endpoint uses.</summary>
 internal sealed class DestinationsApi(
-    IDestinationStore store, AddressGuard guard, DestinationReferences references, EndpointsApi endpoints, EndpointViews views, RoutingTable routes, TimeProvider time)
+    IDestinationStore store, AddressGuard guard, BrokerSender brokers, DestinationReferences references, EndpointsApi endpoints, EndpointViews views, RoutingTable routes, TimeProvider time)
 {
     private static readonly TimeSpan OverlapDefault = TimeSpan.FromHours(24);
 
@@ -53,7 +54,14 @@ internal sealed class DestinationsApi(
             return;
         }
 
-        if (guard.Refusal(request.Url) is { } allowed)
+        var isBroker = Uri.TryCreate(request.Url, UriKind.Absolute, out var url) && BrokerAddress.Of(url) is not null;
+        if (isBroker && request.Secret is not null)
+        {
+            await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, "'secret' is for what is sent over HTTP: messages to a broker are not signed.");
+            return;
+        }
+
+        if ((isBroker ? brokers.Refusal(request.Url) : guard.Refusal(request.Url)) is { } allowed)
         {
             await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'url' is '{UrlText.Shown(request.Url)}'; allowed is {allowed}.");
             return;
@@ -87,6 +95,12 @@ internal sealed class DestinationsApi(
         if (request.Overlap is not null && (!Durations.TryParse(request.Overlap, out overlap) || overlap > OverlapMax))
         {
             await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, $"'overlap' is '{UrlText.Shown(request.Overlap)}'; allowed is {Durations.Forms}, at most {Durations.Format(OverlapMax)}.");
+            return;
+        }
+
+        if (await store.FindAsync(call.Tenant, call.Route("name"), call.Cancellation) is { IsSigned: false })
+        {
+            await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, "Messages to a broker are not signed: this destination has no secret.");
             return;
         }
 
@@ -172,7 +186,7 @@ internal sealed class DestinationsApi(
     {
         call.Http.Response.Headers.CacheControl = "no-store";
         var info = await InfoAsync(destination, call.Cancellation);
-        await JsonBody.WriteAsync(call.Http, info with { Secret = WebhookSecret.Text(destination.Secret) }, ControlJson.Default.DestinationInfo, status);
+        await JsonBody.WriteAsync(call.Http, destination.IsSigned ? info with { Secret = WebhookSecret.Text(destination.Secret) } : info, ControlJson.Default.DestinationInfo, status);
     }
 
     private async Task<DestinationInfo> InfoAsync(Destination destination, CancellationToken cancellationToken)

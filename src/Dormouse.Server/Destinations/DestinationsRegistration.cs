@@ -15,6 +15,7 @@ internal static class DestinationsRegistration
             .AddSingleton(settings)
             .AddSingleton<AddressGuard>()
             .AddSingleton<WebhookSender>()
+            .AddSingleton<BrokerSender>()
             .AddSingleton<DeliveryAttempt>()
             .AddSingleton<DeliveryLoop>()
             .AddSingleton<DestinationReferences>()

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Dormouse.Core.Destinations;
-using Dormouse.Core.Queues;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 
@@ -32,11 +31,9 @@ internal sealed class WebhookSender(AddressGuard guard, DestinationsSettings set
     /// <summary>How long one attempt lasts at most.</summary>
     public TimeSpan Limit => settings.Timeout;
 
-    /// <param name="endpoint">Name of the endpoint whose outcome it is.</param>
-    /// <param name="document">The outcome as JSON; where an event carries the answer itself, that is sent instead.</param>
-    public async Task<DeliveryResult> SendAsync(Delivery delivery, Destination destination, StoredAnswer? answer, string endpoint, byte[] document, CancellationToken stopping)
+    public async Task<DeliveryResult> SendAsync(Delivery delivery, Destination destination, OutcomeMessage outcome, CancellationToken stopping)
     {
-        using var message = Compose(delivery, destination, answer, endpoint, document);
+        using var message = Compose(delivery, destination, outcome);
         using var limit = new CancellationTokenSource(settings.Timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
         try
@@ -66,33 +63,24 @@ internal sealed class WebhookSender(AddressGuard guard, DestinationsSettings set
         }
     }
 
-    private HttpRequestMessage Compose(Delivery delivery, Destination destination, StoredAnswer? answer, string endpoint, byte[] document)
+    private HttpRequestMessage Compose(Delivery delivery, Destination destination, OutcomeMessage outcome)
     {
         var now = time.GetUtcNow();
-        var isEvent = destination.Form == DestinationForm.CloudEvents;
-        var carriesAnswer = isEvent && delivery.Outcome == QueueState.Succeeded && answer is not null;
-        var body = carriesAnswer ? answer!.Body : document; // carriesAnswer says that it is there.
         var message = new HttpRequestMessage(HttpMethod.Post, destination.Url)
         {
             Version = HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrHigher,
-            Content = new ReadOnlyMemoryContent(body),
+            Content = new ReadOnlyMemoryContent(outcome.Body),
         };
-        var type = carriesAnswer ? OutcomeDocument.ContentType(answer) ?? "application/octet-stream" : "application/json";
-        message.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+        message.Content.Headers.TryAddWithoutValidation("Content-Type", outcome.ContentType);
         message.Headers.UserAgent.Add(new ProductInfoHeaderValue("dormouse", ServerVersion.Text));
         var seconds = now.ToUnixTimeSeconds();
         message.Headers.TryAddWithoutValidation("webhook-id", delivery.Id);
         message.Headers.TryAddWithoutValidation("webhook-timestamp", seconds.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        message.Headers.TryAddWithoutValidation("webhook-signature", WebhookSecret.Sign(destination.Secrets(now), delivery.Id, seconds, body.Span));
-        if (isEvent)
+        message.Headers.TryAddWithoutValidation("webhook-signature", WebhookSecret.Sign(destination.Secrets(now), delivery.Id, seconds, outcome.Body.Span));
+        foreach (var (name, value) in outcome.Attributes)
         {
-            message.Headers.TryAddWithoutValidation("ce-specversion", "1.0");
-            message.Headers.TryAddWithoutValidation("ce-id", delivery.Id);
-            message.Headers.TryAddWithoutValidation("ce-source", $"/t/{delivery.Tenant}/endpoints/{endpoint}");
-            message.Headers.TryAddWithoutValidation("ce-type", "dormouse." + OutcomeDocument.Type(delivery));
-            message.Headers.TryAddWithoutValidation("ce-subject", delivery.Invocation.ToString());
-            message.Headers.TryAddWithoutValidation("ce-time", delivery.CreatedAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", System.Globalization.CultureInfo.InvariantCulture));
+            message.Headers.TryAddWithoutValidation("ce-" + name, value);
         }
 
         return message;

@@ -13,6 +13,9 @@ internal sealed class Aftermath
     /// <summary>To be taken back; of any revision.</summary>
     public List<InstanceId> Evicted { get; } = [];
 
+    /// <summary>Busy, and to make room when they have finished; of any revision.</summary>
+    public List<InstanceId> GivingWay { get; } = [];
+
     /// <summary>Will never fit the machine; of any revision.</summary>
     public List<InstanceId> Impossible { get; } = [];
 
@@ -28,7 +31,21 @@ internal sealed class Aftermath
     /// <summary>Of <see cref="Stops"/>: those that the driver never heard of. They are gone already.</summary>
     public List<InstanceId> NeverStarted { get; } = [];
 
+    /// <summary>Idle instances to freeze.</summary>
+    public List<InstanceToFreeze> Freezes { get; } = [];
+
+    /// <summary>Frozen instances to thaw.</summary>
+    public List<InstanceToThaw> Thaws { get; } = [];
+
     public List<ScalingChange> Changes { get; } = [];
+
+    /// <summary>Takes over what the engine decided beside starts and stops.</summary>
+    public void Take(RevisionEffects effects)
+    {
+        Changes.AddRange(effects.Changes);
+        Freezes.AddRange(effects.Freezes);
+        Thaws.AddRange(effects.Thaws);
+    }
 
     /// <summary>Nothing is left of the revision: its engine goes.</summary>
     public bool IsDropped { get; set; }

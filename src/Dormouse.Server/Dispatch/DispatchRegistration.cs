@@ -18,7 +18,7 @@ internal static class DispatchRegistration
         services.AddSingleton(provider =>
         {
             var settings = provider.GetRequiredService<GatewaySettings>();
-            return new MachineBudget(settings.BudgetMib, settings.StartsAtOnceMax);
+            return new MachineBudget(settings.Limits, provider.GetRequiredService<MonotonicClock>(), provider.GetRequiredService<TimerWheel>());
         });
         services.AddSingleton<DispatchMachine>();
         services.AddSingleton<OptimisedFiles>();
@@ -29,6 +29,7 @@ internal static class DispatchRegistration
         {
             var dispatch = ActivatorUtilities.CreateInstance<DispatchService>(provider);
             provider.GetRequiredService<FloorClock>().Changed += dispatch.FloorChanged;
+            provider.GetRequiredService<MachineBudget>().Opened += dispatch.MachineOpened;
             return dispatch;
         });
         services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());

@@ -201,6 +201,9 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
     /// <summary>Wall time of a point on the clock that samples use.</summary>
     public DateTimeOffset WallTime(Core.MonotonicTime time) => machine.Clock.Time.GetUtcNow() - (machine.Clock.Now - time);
 
+    /// <summary>What the machine's budget wants of revisions.</summary>
+    public void MachineOpened(Aftermath aftermath) => new MachineOrders(_drivers, starter, machine.Budget.Limits).CarryOut(aftermath, this);
+
     /// <summary>False when the instance is gone, before anybody hears of it, or was never here.</summary>
     public bool IsThere(InstanceId instance) => _drivers.TryGetValue(instance.Revision, out var driver) && driver.Look(instance).IsThere;
 
@@ -217,7 +220,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
 
         events.RaiseReady(driver.Revision, instance, ready);
-        if (driver.Revision.Interface is null || !ready.UsedOptimised)
+        if (ready.Rung != Rung.Thaw && (driver.Revision.Interface is null || !ready.UsedOptimised))
         {
             Loaded?.Invoke(driver.Revision, ready);
         }
@@ -247,6 +250,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         events.RaiseGone(instance);
     }
 
+    void IInstanceObserver.FreezeRefused(InstanceId instance, string reason) => _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.FreezeRefused(instance));
     void IInstanceObserver.Wrote(InstanceId instance, string line) => events.RaiseWrote(instance, line);
 
     private bool HasRun(Revision revision)
@@ -288,7 +292,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             if (!_drivers.TryGetValue(revision.Id, out var driver))
             {
                 var past = _history.Recall(revision.Id);
-                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned)
+                var engine = new RevisionEngine(revision.Id, revision.Spec, _nextInstanceNumber, past.Next, past.Learned, revision.Id.GetHashCode() + _nextInstanceNumber)
                 {
                     Idle = past.Idle ?? new IdleMemory(),
                     Floor = floors.Now(revision),
@@ -304,6 +308,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     private void CarryOut(RevisionDriver driver, Aftermath aftermath)
     {
+        FreezerOrders.CarryOut(starter.Instances, aftermath);
         foreach (var change in aftermath.Changes)
         {
             scaling.Add(driver.Revision.Id.Endpoint, change);
@@ -337,24 +342,7 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
             driver.Gone(instance);
         }
 
-        foreach (var instance in aftermath.Admitted)
-        {
-            if (_drivers.TryGetValue(instance.Revision, out var owner) && owner.TryPrepare(instance))
-            {
-                starter.Begin(owner, instance, this);
-            }
-        }
-
-        foreach (var instance in aftermath.Evicted)
-        {
-            _drivers.GetValueOrDefault(instance.Revision)?.Apply(RevisionEvent.Evict(instance));
-        }
-
-        foreach (var instance in aftermath.Impossible)
-        {
-            RefuseImpossible(instance);
-        }
-
+        MachineOpened(aftermath);
         if (aftermath.IsDropped)
         {
             Forget(driver);
@@ -366,16 +354,6 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         lock (_creating)
         {
             _history.Ended(instance.Revision, cause);
-        }
-    }
-
-    private void RefuseImpossible(InstanceId instance)
-    {
-        if (_drivers.TryGetValue(instance.Revision, out var owner))
-        {
-            var reason = $"An instance needs {owner.Revision.Spec.MemoryMib} MiB; all instances of this machine together may use {machine.Budget.BudgetMib} MiB. Lower the revision's memory or raise machine.memory.";
-            owner.Report(instance, RevisionEvent.InstanceFailed(instance, new StartFailure(StartFailureKind.Memory, reason)));
-            owner.Gone(instance);
         }
     }
 

@@ -1,14 +1,17 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Secrets;
 using Dormouse.Server.Environments;
+using Dormouse.Server.Secrets;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Dispatch;
 
 /// <summary>Brings an admitted instance to the driver: lays the package out as a folder, finds its optimised file, starts it.</summary>
 internal sealed partial class InstanceStarter(
-    IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, EnvironmentsOfRevisions environments, TimeProvider time, ILogger<InstanceStarter> logger) : IAsyncDisposable
+    IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, EnvironmentsOfRevisions environments, SecretsOfRevisions secrets, InstanceMasks masks, TimeProvider time,
+    ILogger<InstanceStarter> logger) : IAsyncDisposable
 {
     public static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(1);
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
@@ -46,6 +49,11 @@ internal sealed partial class InstanceStarter(
     /// <summary>Looks up what a start of this revision will need.</summary>
     public void Prefetch(Revision revision)
     {
+        if (!revision.Spec.Kind.HasInstances)
+        {
+            return;
+        }
+
         instances.Expect(revision.Spec);
         _tasks.Add(PrefetchAsync(revision));
     }
@@ -56,6 +64,7 @@ internal sealed partial class InstanceStarter(
     {
         var revision = driver.Revision;
         string folder;
+        InstanceSecrets values;
         try
         {
             folder = await blobs.MaterialiseAsync(revision.Package, CancellationToken.None);
@@ -65,10 +74,27 @@ internal sealed partial class InstanceStarter(
                 Refuse(observer, instance, $"The environment is gone and could not be built again: {failed.Reason}");
                 return;
             }
+
+            var outcome = await secrets.OpenAsync(revision.Tenant, revision.Spec, _stopping.Token);
+            if (outcome is SecretsOutcome.Refused refused)
+            {
+                // Trying again gives the same, as long as nobody sets it.
+                observer.Failed(instance, new StartFailure(StartFailureKind.Model, refused.Reason));
+                observer.Gone(instance);
+                return;
+            }
+
+            values = ((SecretsOutcome.Opened)outcome).Secrets;
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             Refuse(observer, instance, "The server is stopping.");
+            return;
+        }
+        catch (Exception fault) when (fault is FileNotFoundException or BlobsAwayException)
+        {
+            LogLayoutFailed(fault, instance);
+            Refuse(observer, instance, $"A file of the revision is missing. {fault.Message}");
             return;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or InvalidOperationException or System.Data.Common.DbException)
@@ -96,6 +122,7 @@ internal sealed partial class InstanceStarter(
             return;
         }
 
+        masks.Begin(instance, values);
         var model = ModelFiles.Of(revision)?.Model;
         instances.Start(new InstanceStart
         {
@@ -104,6 +131,7 @@ internal sealed partial class InstanceStarter(
             Spec = revision.Spec,
             Package = revision.Package,
             Folder = folder,
+            Secrets = values,
             OptimisedPath = key => model is null ? null : optimised.PathFor(revision.Tenant, model, key),
         });
         if (driver.ConfirmStarted(instance) is { } reason)

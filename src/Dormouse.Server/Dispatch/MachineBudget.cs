@@ -1,4 +1,6 @@
+using Dormouse.Core;
 using Dormouse.Core.Dispatch;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Dispatch;
@@ -12,51 +14,72 @@ internal sealed class MachineBudget
     private readonly Lock _arbiterLock = new();
     private readonly MachineArbiter _arbiter;
     private readonly ArbiterEffects _effects = new();
+    private readonly MonotonicClock _clock;
+    private readonly TimerWheel _wheel;
+    private MonotonicTime _looksAt = MonotonicTime.Never;
 
-    public MachineBudget(long budgetMib, int startsAtOnceMax) => _arbiter = new MachineArbiter(budgetMib, startsAtOnceMax);
+    public MachineBudget(MachineLimits limits, MonotonicClock clock, TimerWheel wheel)
+    {
+        Limits = limits;
+        _arbiter = new MachineArbiter(limits);
+        _clock = clock;
+        _wheel = wheel;
+    }
 
-    public long BudgetMib => _arbiter.BudgetMib;
+    /// <summary>The turn in time of starts that waited has come: to be carried out without a lock.</summary>
+    public event Action<Aftermath>? Opened;
 
-    public void Request(InstanceId instance, int memoryMib, ref Aftermath? aftermath)
+    public MachineLimits Limits { get; }
+
+    public void Request(InstanceId instance, TenantId tenant, InstanceNeed need, MonotonicTime now, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Request(instance, memoryMib, _effects);
+            _arbiter.Request(instance, tenant, need, now, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
     /// <summary>A start that nobody waits for: false when there is no room to spare.</summary>
-    public bool TryRequestSpare(InstanceId instance, int memoryMib)
+    public bool TryRequestSpare(InstanceId instance, TenantId tenant, InstanceNeed need, MonotonicTime now)
     {
         lock (_arbiterLock)
         {
-            return _arbiter.TryRequestSpare(instance, memoryMib);
+            return _arbiter.TryRequestSpare(instance, tenant, need, now);
         }
     }
 
-    public void StartEnded(InstanceId instance, ref Aftermath? aftermath)
+    /// <summary>What starts wait for that were not admitted.</summary>
+    public HoldReason Hold(MonotonicTime now)
     {
         lock (_arbiterLock)
         {
-            _arbiter.StartEnded(instance, _effects);
+            return _arbiter.Hold(now) ?? HoldReason.Memory;
+        }
+    }
+
+    public void StartEnded(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
+    {
+        lock (_arbiterLock)
+        {
+            _arbiter.StartEnded(instance, now, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
-    public void Released(InstanceId instance, ref Aftermath? aftermath)
+    public void Released(InstanceId instance, MonotonicTime now, ref Aftermath? aftermath)
     {
         lock (_arbiterLock)
         {
-            _arbiter.Released(instance, _effects);
+            _arbiter.Released(instance, now, _effects);
             TakeLocked(ref aftermath);
         }
     }
 
-    /// <summary>Which instances of a revision may be taken back from now on, and which no longer.</summary>
-    public void Offer(RevisionEffects offered, ref Aftermath? aftermath)
+    /// <summary>Which instances of a revision may be taken back from now on, and which no longer; and whether it has waited too long.</summary>
+    public void Offer(RevisionEffects offered, MonotonicTime now, ref Aftermath? aftermath)
     {
-        if (offered.BecameBusy.Count + offered.BecameIdle.Count == 0)
+        if (offered.BecameBusy.Count + offered.BecameIdle.Count == 0 && offered.Pressing is null)
         {
             return;
         }
@@ -65,29 +88,65 @@ internal sealed class MachineBudget
         {
             foreach (var instance in offered.BecameBusy)
             {
-                _arbiter.Busy(instance, _effects);
+                _arbiter.Busy(instance, now, _effects);
             }
 
             foreach (var instance in offered.BecameIdle)
             {
-                _arbiter.Idle(instance, offered.IdleWorth, _effects);
+                _arbiter.Idle(instance, offered.IdleWorth, now, _effects);
+            }
+
+            if (offered.Pressing is { } pressing)
+            {
+                _arbiter.Press(pressing, now, _effects);
             }
 
             TakeLocked(ref aftermath);
         }
     }
 
-    private void TakeLocked(ref Aftermath? aftermath)
+    private void Look(MonotonicTime wish)
     {
-        if (_effects.Admitted.Count + _effects.Evicted.Count + _effects.Impossible.Count == 0)
+        Aftermath? aftermath = null;
+        lock (_arbiterLock)
         {
-            return;
+            if (wish != _looksAt)
+            {
+                // An earlier wish took its place.
+                return;
+            }
+
+            _looksAt = MonotonicTime.Never;
+            _arbiter.Look(_clock.Now, _effects);
+            TakeLocked(ref aftermath);
         }
 
-        aftermath ??= new Aftermath();
-        aftermath.Admitted.AddRange(_effects.Admitted);
-        aftermath.Evicted.AddRange(_effects.Evicted);
-        aftermath.Impossible.AddRange(_effects.Impossible);
-        _effects.Clear();
+        if (aftermath is not null)
+        {
+            Opened?.Invoke(aftermath);
+        }
+    }
+
+    private void TakeLocked(ref Aftermath? aftermath)
+    {
+        if (_effects.LookAgainAt < _looksAt)
+        {
+            _looksAt = _effects.LookAgainAt;
+            _wheel.Schedule(_looksAt, Look);
+        }
+
+        if (!_effects.IsEmpty)
+        {
+            aftermath ??= new Aftermath();
+            aftermath.Admitted.AddRange(_effects.Admitted);
+            aftermath.Evicted.AddRange(_effects.Evicted);
+            aftermath.GivingWay.AddRange(_effects.GivingWay);
+            aftermath.Impossible.AddRange(_effects.Impossible);
+        }
+
+        if (!_effects.IsEmpty || _effects.LookAgainAt != MonotonicTime.Never)
+        {
+            _effects.Clear();
+        }
     }
 }

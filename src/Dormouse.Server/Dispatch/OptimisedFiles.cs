@@ -41,10 +41,33 @@ internal sealed class OptimisedFiles(IDerivedFiles derived, IBlobStore blobs)
         var tenant = revision.Tenant;
         foreach (var key in _keys.Keys)
         {
-            if (!_known.ContainsKey((tenant, model.Hash, key)) && await derived.FindAsync(tenant, model.Hash, key, cancellationToken) is { } found)
+            if (!_known.TryGetValue((tenant, model.Hash, key), out var hash))
             {
-                Remember(tenant, model.Hash, key, found);
+                if (await derived.FindAsync(tenant, model.Hash, key, cancellationToken) is not { } found)
+                {
+                    continue;
+                }
+
+                hash = Remember(tenant, model.Hash, key, found);
             }
+
+            if (blobs.Materialise(hash) is null)
+            {
+                await FetchAsync(hash, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>From where servers share files. Without it the model is loaded as it was sent.</summary>
+    private async Task FetchAsync(BlobHash hash, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await blobs.FetchAsync(hash, cancellationToken);
+        }
+        catch (IOException)
+        {
+            // That place is away, or the disk is full: what matters of it shows where the model itself is fetched.
         }
     }
 

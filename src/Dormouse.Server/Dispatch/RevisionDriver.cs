@@ -212,7 +212,7 @@ internal sealed class RevisionDriver
             }
 
             var now = _clock.Now;
-            _budget.StartEnded(instance, ref aftermath);
+            _budget.StartEnded(instance, now, ref aftermath);
             ApplyLocked(@event, now, ref aftermath);
         }
 
@@ -229,7 +229,7 @@ internal sealed class RevisionDriver
             {
                 _stops.Gone(instance);
                 var now = _clock.Now;
-                _budget.Released(instance, ref aftermath);
+                _budget.Released(instance, now, ref aftermath);
                 ApplyLocked(RevisionEvent.InstanceGone(instance), now, ref aftermath);
             }
         }
@@ -313,12 +313,12 @@ internal sealed class RevisionDriver
 
         if (_effects.Starts.Count + _effects.Stops.Count + _effects.Changes.Count > 0)
         {
-            aftermath ??= new Aftermath();
-            aftermath.Changes.AddRange(_effects.Changes);
+            // Each freeze and thaw is a change too.
+            (aftermath ??= new Aftermath()).Take(_effects);
             StopLocked(aftermath);
         }
 
-        _budget.Offer(_effects, ref aftermath);
+        _budget.Offer(_effects, now, ref aftermath);
         if (_effects.Starts.Count > 0)
         {
             answer = RequestLocked(now, ref aftermath, ticket) ?? answer;
@@ -349,12 +349,12 @@ internal sealed class RevisionDriver
     /// <summary>Asks the machine for the starts; tells the engine of those that must wait for room, which may be the answer to <paramref name="ticket"/>.</summary>
     private SlotResult? RequestLocked(MonotonicTime now, ref Aftermath? aftermath, long ticket)
     {
-        var starts = _effects.Starts.ToArray();
+        var (starts, need) = (_effects.Starts.ToArray(), InstanceNeed.Of(Revision.Spec));
         aftermath ??= new Aftermath();
         SlotResult? answer = null;
         foreach (var start in starts)
         {
-            if (start.IsExpecting && !_budget.TryRequestSpare(start.Instance, Revision.Spec.MemoryMib))
+            if (start.IsExpecting && !_budget.TryRequestSpare(start.Instance, Revision.Tenant, need, now))
             {
                 answer = ApplyLocked(RevisionEvent.InstanceDeclined(start.Instance), now, ref aftermath, ticket) ?? answer;
                 continue;
@@ -369,7 +369,7 @@ internal sealed class RevisionDriver
                 continue;
             }
 
-            _budget.Request(start.Instance, Revision.Spec.MemoryMib, ref aftermath);
+            _budget.Request(start.Instance, Revision.Tenant, need, now, ref aftermath);
             entry.IsHeld = !aftermath!.Admitted.Contains(start.Instance) && !aftermath.Impossible.Contains(start.Instance);
         }
 
@@ -377,7 +377,7 @@ internal sealed class RevisionDriver
         {
             if (_instances.TryGetValue(start.Instance, out var entry) && entry.IsHeld)
             {
-                answer = ApplyLocked(RevisionEvent.InstanceHeld(start.Instance), now, ref aftermath, ticket) ?? answer;
+                answer = ApplyLocked(RevisionEvent.InstanceHeld(start.Instance, _budget.Hold(now)), now, ref aftermath, ticket) ?? answer;
             }
         }
 

@@ -17,6 +17,12 @@ internal sealed class EnvironmentPlanner(IBlobStore blobs, IEnvironmentBuilder b
     {
         var files = package.Files.ToDictionary(f => f.Path, StringComparer.Ordinal);
         var file = needs.File(files.Keys);
+        foreach (var read in package.Files.Where(f => f.SizeBytes <= FileBytesMax && (f.Path == file || f.Path.EndsWith(".txt", StringComparison.Ordinal))))
+        {
+            // They may be only where servers share them.
+            await blobs.FetchAsync(read.Hash, cancellationToken);
+        }
+
         switch (RequirementsReader.Read(needs.Pip, file, files.Keys, path => Text(files[path])))
         {
             case RequirementsOutcome.Refused refused:

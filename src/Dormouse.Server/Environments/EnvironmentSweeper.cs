@@ -1,4 +1,5 @@
 using Dormouse.Core.Environments;
+using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
 using Microsoft.Extensions.Logging;
@@ -8,72 +9,59 @@ namespace Dormouse.Server.Environments;
 /// <summary>
 /// Every few minutes gives up the ready workers of environments that no revision with traffic uses; every hour removes environments that no revision has used for a while, and what broken-off builds left.
 /// </summary>
-internal sealed partial class EnvironmentSweeper(
-    EnvironmentFolders folders, EnvironmentBuilds builds, EnvironmentsOfRevisions revisions, IEnvironmentBuilder builder, RoutingTable routing, EnvironmentsSettings settings, TimeProvider time,
-    ILogger<EnvironmentSweeper> logger) : IAsyncDisposable
+internal sealed partial class EnvironmentSweeper : IAsyncDisposable
 {
     public static readonly TimeSpan Interval = TimeSpan.FromMinutes(5);
 
     private const int IntervalsToSweep = 12;
 
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Lock _life = new();
-    private Task _running = Task.CompletedTask;
-    private bool _isStopped;
+    private readonly EnvironmentFolders _folders;
+    private readonly EnvironmentBuilds _builds;
+    private readonly EnvironmentsOfRevisions _revisions;
+    private readonly IEnvironmentBuilder _builder;
+    private readonly RoutingTable _routing;
+    private readonly EnvironmentsSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ILogger<EnvironmentSweeper> _logger;
+    private readonly PeriodicWork _work;
+    private int _rounds;
 
-    /// <summary>Does nothing once it was disposed: a server may be stopped while it still comes up.</summary>
-    public void Start()
+    public EnvironmentSweeper(
+        EnvironmentFolders folders, EnvironmentBuilds builds, EnvironmentsOfRevisions revisions, IEnvironmentBuilder builder, RoutingTable routing, EnvironmentsSettings settings, TimeProvider time,
+        ILogger<EnvironmentSweeper> logger)
     {
-        lock (_life)
-        {
-            if (!_isStopped)
-            {
-                _running = RunAsync(_stopping.Token);
-            }
-        }
+        (_folders, _builds, _revisions, _builder, _routing, _settings, _time, _logger) = (folders, builds, revisions, builder, routing, settings, time, logger);
+        _work = new PeriodicWork(Interval, isDoneAtStart: false, RoundAsync, time);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        lock (_life)
-        {
-            if (_isStopped)
-            {
-                return;
-            }
+    public void Start() => _work.Start();
 
-            _isStopped = true;
-        }
-
-        await _stopping.CancelAsync();
-        await _running;
-        _stopping.Dispose();
-    }
+    public ValueTask DisposeAsync() => _work.DisposeAsync();
 
     /// <summary>Workers of environments that carry no traffic are not kept ready.</summary>
-    public void KeepReady() => builder.KeepReady([
-        .. routing.Routes().Where(r => !r.Endpoint.IsUnloaded).SelectMany(r => r.Revisions).Select(r => r.Spec.PythonEnvironment).OfType<EnvironmentId>(),
+    public void KeepReady() => _builder.KeepReady([
+        .. _routing.Routes().Where(r => !r.Endpoint.IsUnloaded).SelectMany(r => r.Revisions).Select(r => r.Spec.PythonEnvironment).OfType<EnvironmentId>(),
     ]);
 
     /// <summary>Removes what nobody has used for the time that settings say; returns how many.</summary>
     public async Task<int> SweepAsync(CancellationToken cancellationToken)
     {
-        var all = folders.All();
+        var all = _folders.All();
         if (all.IsEmpty)
         {
             return 0;
         }
 
-        folders.Clean();
-        var used = (await revisions.UsersAsync(cancellationToken)).Select(u => u.Environment).ToHashSet();
+        _folders.Clean();
+        var used = (await _revisions.UsersAsync(cancellationToken)).Select(u => u.Environment).ToHashSet();
         var removed = 0;
         foreach (var id in all)
         {
             if (used.Contains(id))
             {
-                folders.Touch(id);
+                _folders.Touch(id);
             }
-            else if (folders.LastUsed(id) is var last && (last is null || time.GetUtcNow() - last > settings.Keep) && builds.TryDelete(id))
+            else if (_folders.LastUsed(id) is var last && (last is null || _time.GetUtcNow() - last > _settings.Keep) && _builds.TryDelete(id))
             {
                 removed++;
                 LogRemoved(id);
@@ -83,30 +71,12 @@ internal sealed partial class EnvironmentSweeper(
         return removed;
     }
 
-    private async Task RunAsync(CancellationToken cancellationToken)
-    {
-        // Off the caller's thread, who holds the lock.
-        await Task.Yield();
-        using var timer = new PeriodicTimer(Interval, time);
-        try
-        {
-            for (var rounds = 1; await timer.WaitForNextTickAsync(cancellationToken); rounds++)
-            {
-                await RoundAsync(isSweep: rounds % IntervalsToSweep == 0, cancellationToken);
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The server stops.
-        }
-    }
-
-    private async Task RoundAsync(bool isSweep, CancellationToken cancellationToken)
+    private async Task RoundAsync(CancellationToken cancellationToken)
     {
         try
         {
             KeepReady();
-            if (isSweep)
+            if (++_rounds % IntervalsToSweep == 0)
             {
                 await SweepAsync(cancellationToken);
             }

@@ -1,3 +1,4 @@
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Problems;
 using Dormouse.Storage;
 using Microsoft.AspNetCore.Connections;
@@ -44,6 +45,11 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
             LogFull(e);
             await RefuseAsync(context, ProblemCode.StorageFull, "The disk of the server's data folder is full. Nothing was changed; try again when the operator has made room.");
         }
+        catch (BlobsAwayException e)
+        {
+            LogBlobsAway(e);
+            await RefuseAsync(context, ProblemCode.BlobsUnavailable, e.Message);
+        }
         catch (StoreUnavailableException e)
         {
             LogAway(e);
@@ -87,6 +93,9 @@ internal sealed partial class ProblemBoundary(RequestDelegate next, ILogger<Prob
 
     [LoggerMessage(EventId = 1003, EventName = "StoreAway", Level = LogLevel.Warning, Message = "The database does not answer; requests that need it are refused until it does")]
     private partial void LogAway(Exception exception);
+
+    [LoggerMessage(EventId = 1004, EventName = "BlobsAway", Level = LogLevel.Warning, Message = "The place that servers share for files cannot be used; uploads and deploys are refused until it can")]
+    private partial void LogBlobsAway(Exception exception);
 
     [LoggerMessage(EventId = 1001, EventName = "RequestFailed", Level = LogLevel.Error,
         Message = "Request {Method} {Path} failed in the server; its caller got 'internal'")]

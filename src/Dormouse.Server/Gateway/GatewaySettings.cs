@@ -1,3 +1,4 @@
+using Dormouse.Core.Instances;
 using Dormouse.Server.Hosting.Settings;
 
 namespace Dormouse.Server.Gateway;
@@ -14,18 +15,14 @@ internal sealed record GatewaySettings
     /// <summary>How long a stopping server lets running invocations finish.</summary>
     public TimeSpan ShutdownLimit { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Memory that all instances together may claim, MiB.</summary>
-    public required long BudgetMib { get; init; }
-
-    /// <summary>Instances that may start at the same time.</summary>
-    public required int StartsAtOnceMax { get; init; }
+    /// <summary>What all instances together may use.</summary>
+    public required MachineLimits Limits { get; init; }
 
     public static GatewaySettings From(ServerSettings settings) => new()
     {
         BodyLimitBytes = settings.Server.BodyLimitBytes,
         SpoolFolder = settings.Server.SpoolFolder,
         ShutdownLimit = settings.Server.ShutdownTimeout,
-        BudgetMib = settings.Machine.MemoryMib,
-        StartsAtOnceMax = settings.Machine.StartsAtOnce,
+        Limits = settings.Machine.Limits,
     };
 }

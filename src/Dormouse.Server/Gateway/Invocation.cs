@@ -68,7 +68,7 @@ internal sealed class Invocation(InvocationId id, Endpoint endpoint, Revision re
         if (isRetry && earlier.Kind > grant.Kind)
         {
             // It did wait for a start, whatever the second slot took.
-            Grant = Grant with { Kind = earlier.Kind, Cause = earlier.Cause, Rung = earlier.Rung };
+            Grant = Grant with { Kind = earlier.Kind, Cause = earlier.Cause, Rung = earlier.Rung, RungReason = earlier.RungReason };
         }
 
         RunTimestamp = timestamp;

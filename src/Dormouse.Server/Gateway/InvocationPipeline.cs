@@ -6,6 +6,7 @@ using Dormouse.Protocol;
 using Dormouse.Server.Access;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Pipelines;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
@@ -18,13 +19,13 @@ namespace Dormouse.Server.Gateway;
 internal readonly record struct InvocationAddress(TenantId Tenant, string Endpoint, string? Version, InstanceTarget Target);
 
 /// <summary>What the pipeline needs to turn a request into an invocation.</summary>
-internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, ServerIdentity Server, TimeProvider Time);
+internal sealed record InvocationParts(RoutingTable Routes, AccessGate Gate, RevisionResolver Resolver, IIdSource Ids, ServerIdentity Server, PinnedSteps Steps, TimeProvider Time);
 
 /// <param name="Id">Of the data folder: other servers know this one by it.</param>
 internal sealed record ServerIdentity(Guid Id);
 
 /// <summary>An HTTP invocation from its request to its answer: who calls, which revision, the body, the run, and what to say when there is no answer.</summary>
-internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, QueueIntake queue, HttpExchangeParts exchangeParts)
+internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, QueueIntake queue, Lazy<PipelineGateway> pipelines, HttpExchangeParts exchangeParts)
 {
     public bool IsStopping => runner.IsStopping;
 
@@ -80,6 +81,12 @@ internal sealed class InvocationPipeline(InvocationParts parts, InvocationRunner
         if (revision is null)
         {
             await WriteAsync(context, refusal ?? throw new InvalidOperationException("A resolution is a revision or a problem."));
+            return;
+        }
+
+        if (revision.Spec.Pipeline is not null)
+        {
+            await (runner.IsStopping ? WriteAsync(context, Problem.ServerStopping) : pipelines.Value.AnswerAsync(context, new PipelineRequest(id, route, revision, terms, address.Target)));
             return;
         }
 

@@ -7,12 +7,12 @@ namespace Dormouse.Server.Gateway;
 /// <summary>The texts of <c>Dormouse-Start</c> and <c>Server-Timing</c>.</summary>
 internal static class StartText
 {
-    private static readonly string[,] Cold = BuildCold();
+    private static readonly string[,,] Cold = BuildCold();
 
-    /// <summary><c>warm</c>, <c>queued</c>, or <c>cold; cause=…; rung=…</c>.</summary>
+    /// <summary><c>warm</c>, <c>queued</c>, or <c>cold; cause=…; rung=…</c>, with <c>; why=…</c> when no better rung could be taken.</summary>
     public static string Of(in SlotGrant grant) => grant.Kind switch
     {
-        StartKind.Cold => Cold[(int)(grant.Cause ?? StartCause.First), (int)grant.Rung],
+        StartKind.Cold => Cold[(int)(grant.Cause ?? StartCause.First), (int)grant.Rung, grant.RungReason is { } reason ? (int)reason + 1 : 0],
         _ => Words.Of(grant.Kind),
     };
 
@@ -30,16 +30,22 @@ internal static class StartText
         return run is { } known ? string.Create(CultureInfo.InvariantCulture, $"{waited}, run;dur={known.TotalMilliseconds:0.###}") : waited;
     }
 
-    private static string[,] BuildCold()
+    private static string[,,] BuildCold()
     {
         var causes = Enum.GetValues<StartCause>();
         var rungs = Enum.GetValues<Rung>();
-        var texts = new string[causes.Length, rungs.Length];
+        var reasons = Enum.GetValues<RungReason>();
+        var texts = new string[causes.Length, rungs.Length, reasons.Length + 1];
         foreach (var cause in causes)
         {
             foreach (var rung in rungs)
             {
-                texts[(int)cause, (int)rung] = $"{Words.Of(StartKind.Cold)}; cause={Words.Of(cause)}; rung={Words.Of(rung)}";
+                var text = $"{Words.Of(StartKind.Cold)}; cause={Words.Of(cause)}; rung={Words.Of(rung)}";
+                texts[(int)cause, (int)rung, 0] = text;
+                foreach (var reason in reasons)
+                {
+                    texts[(int)cause, (int)rung, (int)reason + 1] = $"{text}; why={Words.Of(reason)}";
+                }
             }
         }
 

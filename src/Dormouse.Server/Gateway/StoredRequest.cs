@@ -45,7 +45,7 @@ internal sealed record StoredRequest(HttpMethod Method, string? Target, IReadOnl
     }
 
     /// <summary>Never the caller's key, nor what belongs to the caller's connection.</summary>
-    private static bool Keeps(string header, InstanceTarget target) => target.IsInference
+    public static bool Keeps(string header, InstanceTarget target) => target.IsInference
         ? Is(header, HeaderNames.ContentType) || Is(header, HeaderNames.ContentEncoding) || Is(header, DormouseHeaders.InferenceHeaderContentLength)
         : !InstanceHeaders.IsOwn(header) && !Is(header, HeaderNames.Host) && !Is(header, HeaderNames.Connection) && !Is(header, HeaderNames.TransferEncoding)
             && !Is(header, HeaderNames.ContentLength) && !Is(header, HeaderNames.Expect) && !Is(header, HeaderNames.KeepAlive) && !Is(header, HeaderNames.TE);

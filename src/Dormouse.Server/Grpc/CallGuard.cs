@@ -24,11 +24,11 @@ internal sealed class CallGuard(AccessGate gate, RoutingTable routes, MessageMem
     /// <summary>A message has a few bytes of framing before it.</summary>
     private const long PrefixBytes = 5;
 
-    public void Watch(IEndpointConventionBuilder calls) => calls.Add(builder =>
+    public void Watch(EndpointBuilder call)
     {
-        var next = builder.RequestDelegate;
-        builder.RequestDelegate = next is null ? null : context => InvokeAsync(context, next);
-    });
+        var next = call.RequestDelegate;
+        call.RequestDelegate = next is null ? null : context => InvokeAsync(context, next);
+    }
 
     private async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {

@@ -4,8 +4,10 @@ using Dormouse.Core.Endpoints;
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Dormouse.Protocol.Inference;
+using Dormouse.Protocol.Problems;
 using Dormouse.Server.Access;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
 using Grpc.Core;
@@ -17,12 +19,18 @@ namespace Dormouse.Server.Grpc;
 /// <param name="Invocation">Null when it was refused before it became one.</param>
 internal readonly record struct GrpcOutcome(GrpcMessage? Answer, Problem? Problem, Invocation? Invocation, bool HasCallerLeft = false)
 {
+    /// <summary>The message was queued, as this invocation, and its answer says so.</summary>
+    public InvocationId? Queued { get; init; }
+
+    /// <summary>It was queued before, under the same idempotency key.</summary>
+    public bool IsKnown { get; init; }
+
     /// <summary>To be called once, when the caller has the answer; null = nothing is to be done then.</summary>
     public Action? Afterwards { get; init; }
 }
 
 /// <summary>Inference messages as invocations: the same steps as over HTTP, with the credential and the model taken from metadata and message.</summary>
-internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors)
+internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner runner, MirrorCopies mirrors, QueuedMessages queue)
 {
     /// <summary>Metadata entry that names the tenant; without it the default one is meant.</summary>
     public const string TenantHeader = "dormouse-tenant";
@@ -54,7 +62,10 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
         }
 
         var route = parts.Routes.Find(TenantOf(context), model.Name);
-        if (await CheckAsync(context, KeyScopes.Invoke, route) is { } refused)
+        var headers = context.GetHttpContext().Request.Headers;
+        var isQueued = QueueTerms.IsAsked(headers, out var wrongMode);
+        // What is queued is asked for later, and that needs a key.
+        if (await CheckAsync(context, KeyScopes.Invoke, isQueued ? null : route) is { } refused)
         {
             return new GrpcOutcome(null, refused, null);
         }
@@ -64,28 +75,38 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             return new GrpcOutcome(null, Problem.EndpointNotFound(model.Name), null);
         }
 
-        var (revision, problem) = await parts.Resolver.ResolveAsync(route, model.Version, context.GetHttpContext().Request.Headers, context.CancellationToken);
-        if (revision is null)
+        if (wrongMode is not null)
+        {
+            return new GrpcOutcome(null, wrongMode, null);
+        }
+
+        var (revision, problem) = await parts.Resolver.ResolveAsync(route, model.Version, headers, context.CancellationToken);
+        if (revision is null && !(isQueued && problem?.Code == ProblemCode.EndpointNotReady))
         {
             return new GrpcOutcome(null, problem, null);
         }
 
-        if (TensorAddress.Refusal(route.Endpoint, revision, default) is { } noModel)
+        if (revision is not null && TensorAddress.Refusal(route.Endpoint, revision, default) is { } noModel)
         {
             return new GrpcOutcome(null, noModel, null);
         }
 
-        if (!CallerTerms.TryRead(context.GetHttpContext().Request.Headers, parts.Time.GetUtcNow(), out var terms, out var wrong))
+        if (!CallerTerms.TryRead(headers, parts.Time.GetUtcNow(), out var terms, out var wrong))
         {
             return new GrpcOutcome(null, wrong, null);
         }
 
-        var headers = context.GetHttpContext().Request.Headers;
-        var invocation = new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived)
-        {
-            Terms = terms,
-            IsPinned = model.Version.Length > 0 || headers.ContainsKey(DormouseHeaders.Revision),
-        };
+        return isQueued || revision is null
+            ? runner.IsStopping ? new GrpcOutcome(null, Problem.ServerStopping, null) : await queue.AcceptAsync(request, model, route, terms, context)
+            : await RunAsync(request, context, new Invocation(new InvocationId(parts.Ids.NewId()), route.Endpoint, revision, arrived)
+            {
+                Terms = terms,
+                IsPinned = model.Version.Length > 0 || headers.ContainsKey(DormouseHeaders.Revision),
+            });
+    }
+
+    private async ValueTask<GrpcOutcome> RunAsync(GrpcMessage request, ServerCallContext context, Invocation invocation)
+    {
         var mirrored = mirrors.Choose(invocation, request.Length);
         var exchange = new GrpcExchange(request, mirrored);
         RunEnd? end = null;
@@ -118,6 +139,18 @@ internal sealed class GrpcInvocations(InvocationParts parts, InvocationRunner ru
             mirrors.Offer(mirrored, invocation, body);
         }
     };
+
+    /// <summary>The same of a message that was queued.</summary>
+    public static Metadata Headers(InvocationId queued, bool isKnown)
+    {
+        var headers = new Metadata { { GrpcProblems.InvocationHeader, queued.ToString() } };
+        if (isKnown)
+        {
+            headers.Add(DormouseHeaders.Replayed.ToLowerInvariant(), "true");
+        }
+
+        return headers;
+    }
 
     /// <summary>What HTTP says in headers.</summary>
     public static Metadata Headers(Invocation invocation, Receipt? receipt)

@@ -26,6 +26,7 @@ internal static class GrpcRegistration
         // Every refusal would be a line at Information.
         services.AddLogging(logging => logging.AddFilter("Grpc", LogLevel.Warning));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IServiceMethodProvider<InferenceService>, InferenceMethods>());
+        services.AddSingleton<QueuedMessages>();
         services.AddSingleton<GrpcInvocations>();
         services.AddSingleton<InferenceService>();
         services.AddSingleton<HealthServiceImpl>();
@@ -35,22 +36,26 @@ internal static class GrpcRegistration
         return services;
     }
 
-    /// <summary><c>inference.GRPCInferenceService</c> and <c>grpc.health.v1.Health</c>.</summary>
+    /// <summary><c>inference.GRPCInferenceService</c> and <c>grpc.health.v1.Health</c>. Asks for no store: they may still be opening.</summary>
     public static void MapGrpcGateway(this IEndpointRouteBuilder app)
     {
-        var settings = app.ServiceProvider.GetRequiredService<GatewaySettings>();
-        var health = app.ServiceProvider.GetRequiredService<HealthServiceImpl>();
-        health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
-        health.SetStatus(InferenceMethods.ServiceName, HealthCheckResponse.Types.ServingStatus.Serving);
-        app.ServiceProvider.GetRequiredService<InvocationRunner>().Stopping += () =>
-        {
-            health.SetStatus("", HealthCheckResponse.Types.ServingStatus.NotServing);
-            health.SetStatus(InferenceMethods.ServiceName, HealthCheckResponse.Types.ServingStatus.NotServing);
-        };
-
-        var guard = app.ServiceProvider.GetRequiredService<CallGuard>();
+        var services = app.ServiceProvider;
         // A message has a few bytes of framing beside it.
-        guard.Watch(app.MapGrpcService<InferenceService>().WithMetadata(new BodyLimit(settings.BodyLimitBytes + 1024)));
-        guard.Watch(app.MapGrpcService<HealthServiceImpl>());
+        app.MapGrpcService<InferenceService>().WithMetadata(new BodyLimit(services.GetRequiredService<GatewaySettings>().BodyLimitBytes + 1024)).Add(Guarded);
+        app.MapGrpcService<HealthServiceImpl>().Add(Guarded);
+        void Guarded(EndpointBuilder call) => services.GetRequiredService<CallGuard>().Watch(call);
+    }
+
+    /// <summary>The health service says what the gateway is.</summary>
+    public static void ConnectGrpcHealth(this IServiceProvider services)
+    {
+        var health = services.GetRequiredService<HealthServiceImpl>();
+        Set(HealthCheckResponse.Types.ServingStatus.Serving);
+        services.GetRequiredService<InvocationRunner>().Stopping += () => Set(HealthCheckResponse.Types.ServingStatus.NotServing);
+        void Set(HealthCheckResponse.Types.ServingStatus status)
+        {
+            health.SetStatus("", status);
+            health.SetStatus(InferenceMethods.ServiceName, status);
+        }
     }
 }

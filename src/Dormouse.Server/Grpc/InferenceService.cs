@@ -84,6 +84,11 @@ internal sealed class InferenceService(GrpcInvocations invocations, InvocationRu
                 await context.WriteResponseHeadersAsync(GrpcInvocations.Headers(invocation, invocation.Receipt));
             }
 
+            if (outcome.Queued is { } queued)
+            {
+                await context.WriteResponseHeadersAsync(GrpcInvocations.Headers(queued, outcome.IsKnown));
+            }
+
             return outcome.Answer ?? throw GrpcProblems.Exception(Failure(outcome), outcome.Invocation?.Id);
         }
     }

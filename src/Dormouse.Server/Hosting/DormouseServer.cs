@@ -2,7 +2,9 @@ using System.Collections;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Control;
+using Dormouse.Server.Batches;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
 using Dormouse.Server.Dispatch;
@@ -11,6 +13,7 @@ using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
+using Dormouse.Server.Sharing;
 using Dormouse.Server.Telemetry;
 using Dormouse.Server.Triggers;
 using Dormouse.Server.Uploads;
@@ -54,10 +57,35 @@ public sealed partial class DormouseServer : IAsyncDisposable
         EventThreads.RunInline();
         var environment = options.Environment ?? ProcessEnvironment();
         var settings = ServerSettings.Load(options, environment);
-        var stores = await ServerStores.OpenAsync(settings, cancellationToken);
+        // Two halves of the same length: the stores open while the application is put together.
+        var parts = new ComingParts(TimeProvider.System);
+        var opening = Task.Run(() => ServerStores.OpenAsync(settings, parts.Time, cancellationToken), cancellationToken);
+        WebApplication app;
         try
         {
-            return await StartAsync(settings, stores, cancellationToken);
+            app = ServerComposition.Build(settings, parts, host => KestrelListening.Use(host, settings.Server));
+        }
+        catch
+        {
+            await (await opening).DisposeAsync();
+            throw;
+        }
+
+        ServerStores stores;
+        try
+        {
+            stores = await opening;
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+
+        parts.Came(stores.Parts);
+        try
+        {
+            return await StartAsync(app, settings, stores, cancellationToken);
         }
         catch
         {
@@ -99,13 +127,11 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await _stopped;
     }
 
-    private static async Task<DormouseServer> StartAsync(ServerSettings settings, ServerStores stores, CancellationToken cancellationToken)
+    private static async Task<DormouseServer> StartAsync(WebApplication app, ServerSettings settings, ServerStores stores, CancellationToken cancellationToken)
     {
-        var app = ServerComposition.Build(settings, stores.Parts, host => KestrelListening.Use(host, settings.Server));
         try
         {
-            app.Services.GetRequiredService<WorkFolder>().Clean();
-            var warm = await CatalogueLoad.ReadAsync(stores.Parts.Catalogue, app.Services.GetRequiredService<RoutingTable>(), cancellationToken);
+            var warm = await MapAsync(app, stores.Parts.Catalogue, cancellationToken);
             ServerTelemetry.Connect(app.Services);
             await app.StartAsync(cancellationToken);
             var server = new DormouseServer(app, stores, KestrelListening.Addresses(app.Services, settings.Server));
@@ -120,6 +146,25 @@ public sealed partial class DormouseServer : IAsyncDisposable
         }
     }
 
+    /// <summary>The routes of the server, and beside it those of its endpoints.</summary>
+    private static async Task<ImmutableArray<EndpointRoute>> MapAsync(WebApplication app, ICatalogue catalogue, CancellationToken cancellationToken)
+    {
+        var routing = app.Services.GetRequiredService<RoutingTable>();
+        var reading = Task.Run(() => CatalogueLoad.ReadAsync(catalogue, routing, cancellationToken), cancellationToken);
+        try
+        {
+            ServerComposition.Map(app);
+            app.Services.GetRequiredService<WorkFolder>().Clean();
+        }
+        finally
+        {
+            // Whatever happened, nobody reads on when the stores are closed.
+            await reading;
+        }
+
+        return await reading;
+    }
+
     /// <summary>Everything that need not be there before the first request.</summary>
     private void Open(ImmutableArray<EndpointRoute> warm)
     {
@@ -132,7 +177,9 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<QueueLoop>().Start();
         services.GetRequiredService<DeliveryLoop>().Start();
         services.GetRequiredService<TriggerLoop>().Start();
+        services.GetRequiredService<BatchLoop>().Start();
         services.GetRequiredService<HandoverLoop>().Start();
+        services.GetRequiredService<SharedChanges>().Start();
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -155,12 +202,28 @@ public sealed partial class DormouseServer : IAsyncDisposable
             }
 
             services.GetRequiredService<UploadSweeper>().Start();
+            await ProbeAsync(services, cancellationToken);
             services.GetRequiredService<EnvironmentSweeper>().Start();
             services.GetRequiredService<MetricsExport>().Begin();
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             LogOpenFailed(e);
+        }
+    }
+
+    /// <summary>Says at once when nothing could be deployed.</summary>
+    private async Task ProbeAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var blobs = services.GetRequiredService<IBlobStore>();
+        blobs.Keep(() => services.GetRequiredService<DispatchService>().CountInstances().Select(c => c.Revision.Package));
+        try
+        {
+            await blobs.ProbeAsync(cancellationToken);
+        }
+        catch (BlobsAwayException e)
+        {
+            LogBlobsAway(e.Message);
         }
     }
 
@@ -173,6 +236,8 @@ public sealed partial class DormouseServer : IAsyncDisposable
         var services = _app.Services;
         await _app.StopAsync();
         await services.GetRequiredService<TriggerLoop>().DisposeAsync();
+        await services.GetRequiredService<BatchLoop>().DisposeAsync();
+        await services.GetRequiredService<SharedChanges>().DisposeAsync();
         await services.GetRequiredService<QueueLoop>().DisposeAsync();
         await services.GetRequiredService<DeliveryLoop>().DisposeAsync();
         await services.GetRequiredService<CanaryLoop>().DisposeAsync();
@@ -216,6 +281,10 @@ public sealed partial class DormouseServer : IAsyncDisposable
 
     [LoggerMessage(EventId = 1103, EventName = "VerifiedAgain", Level = LogLevel.Information, Message = "Revision {Revision} was being verified when the server ended; it is verified again")]
     private partial void LogVerifiedAgain(RevisionId revision);
+
+    [LoggerMessage(EventId = 1014, EventName = "BlobsAwayAtStart", Level = LogLevel.Error,
+        Message = "{Reason} Nothing can be deployed until it can be used; what this server has copies of is served. 'dormouse doctor' tries it again")]
+    private partial void LogBlobsAway(string reason);
 
     [LoggerMessage(EventId = 1104, EventName = "OpeningFailed", Level = LogLevel.Error, Message = "A part of the server that comes up after listening failed")]
     private partial void LogOpenFailed(Exception exception);

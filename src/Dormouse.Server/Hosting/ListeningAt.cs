@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Dormouse.Protocol.Control;
 
@@ -17,9 +18,26 @@ internal sealed class ListeningAt(string dataFolder)
     {
         // Written aside and moved: a reader never sees half a file.
         var draft = Path.Combine(dataFolder, FileName + ".new");
-        File.WriteAllBytes(draft, JsonSerializer.SerializeToUtf8Bytes(addresses, ControlJson.Default.ServerAddresses));
+        File.WriteAllBytes(draft, Text(addresses));
         File.Move(draft, Path.Combine(dataFolder, FileName), overwrite: true);
         _addresses = addresses;
+    }
+
+    /// <summary>What a serialiser would write, without the 30 ms that its first use takes while somebody waits for the port.</summary>
+    internal static byte[] Text(ServerAddresses addresses)
+    {
+        var text = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(text))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("http", addresses.Http);
+            writer.WriteString("grpc", addresses.Grpc);
+            writer.WriteNumber("process_id", addresses.ProcessId);
+            writer.WriteString("version", addresses.Version);
+            writer.WriteEndObject();
+        }
+
+        return text.WrittenSpan.ToArray();
     }
 
     public void Remove() => File.Delete(Path.Combine(dataFolder, FileName));

@@ -1,4 +1,5 @@
 using Dormouse.Server.Access;
+using Dormouse.Server.Batches;
 using Dormouse.Server.Control;
 using Dormouse.Server.Deploying;
 using Dormouse.Server.Destinations;
@@ -8,7 +9,9 @@ using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Pipelines;
 using Dormouse.Server.Queues;
+using Dormouse.Server.Secrets;
 using Dormouse.Server.Telemetry;
 using Dormouse.Server.Triggers;
 using Microsoft.AspNetCore.Builder;
@@ -20,11 +23,15 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Dormouse.Server.Hosting;
 
-/// <summary>Puts the server together: an empty application, each feature by its own list of services, the pipeline in order.</summary>
+/// <summary>
+/// Puts the server together in two steps: an empty application with each feature's list of services and the pipeline in order, while the stores open; then the
+/// routes, whose handlers hold the stores.
+/// </summary>
 internal static class ServerComposition
 {
+    /// <param name="parts">Nothing asks for one before <see cref="Map"/>.</param>
     /// <param name="host">Chooses the HTTP server: Kestrel, or one in memory.</param>
-    public static WebApplication Build(ServerSettings settings, ServerParts parts, Action<IWebHostBuilder> host)
+    public static WebApplication Build(ServerSettings settings, ComingParts parts, Action<IWebHostBuilder> host)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "dormouse", ContentRootPath = AppContext.BaseDirectory });
         host(builder.WebHost);
@@ -34,49 +41,62 @@ internal static class ServerComposition
             .AddSingleton<IHostLifetime, NoSignals>()
             .Configure<HostOptions>(options => options.ShutdownTimeout = settings.Server.ShutdownTimeout)
             .AddRoutingCore()
-            .AddSingleton(new WorkFolder(Path.Combine(settings.Server.DataFolder, "work"), parts.Ids))
+            .AddSingleton(_ => new WorkFolder(Path.Combine(settings.Server.DataFolder, "work"), parts.Value.Ids))
             .AddSingleton(new ListeningAt(settings.Server.DataFolder))
             .AddSingleton(settings.Telemetry)
-            .AddAccess(new AdminKey(parts.AdminKey))
+            .AddAccess(_ => new AdminKey(parts.Value.AdminKey))
             .AddTelemetry()
             .AddSingleton(GatewaySettings.From(settings))
             .AddDispatch()
             .AddGateway()
             .AddGrpcGateway()
             .AddQueues(settings.Queues)
+            .AddPipelines()
+            .AddSecrets()
             .AddDestinations(settings.Destinations)
             .AddTriggers(settings.Triggers)
+            .AddBatches(settings)
             .AddEnvironments(settings)
             .AddControl(settings);
         var app = builder.Build();
         app.UseMiddleware<ProblemBoundary>();
         app.UseRouting();
         app.UseMiddleware<UnmatchedRoutes>();
-        app.MapGateway();
         app.MapGrpcGateway();
-        app.MapControl();
-        app.Services.GetRequiredService<EventsRoute>().Map(app);
-        app.MapOperations();
         return app;
     }
 
-    private static void AddParts(IServiceCollection services, ServerParts parts) => services
+    /// <summary>The routes. The parts have come.</summary>
+    public static void Map(WebApplication app)
+    {
+        app.Services.ConnectGrpcHealth();
+        app.MapGateway();
+        app.MapControl();
+        app.Services.GetRequiredService<EventsRoute>().Map(app);
+        app.MapOperations();
+    }
+
+    private static void AddParts(IServiceCollection services, ComingParts parts) => services
         .AddSingleton(parts.Time)
-        .AddSingleton(parts.Ids)
-        .AddSingleton(parts.Random)
-        .AddSingleton(parts.Catalogue)
-        .AddSingleton(parts.Blobs)
-        .AddSingleton(parts.Derived)
-        .AddSingleton(parts.Keys)
-        .AddSingleton(parts.Ledger)
-        .AddSingleton(parts.Queue)
-        .AddSingleton(parts.Destinations)
-        .AddSingleton(parts.Triggers)
-        .AddSingleton(parts.Journal)
-        .AddSingleton(new StoreInUse(parts.DescribeStore))
-        .AddSingleton(parts.Driver)
-        .AddSingleton(parts.Inspector)
-        .AddSingleton(parts.Environments);
+        .AddSingleton(_ => parts.Value.Ids)
+        .AddSingleton(_ => parts.Value.Random)
+        .AddSingleton(_ => parts.Value.Catalogue)
+        .AddSingleton(_ => parts.Value.Blobs)
+        .AddSingleton(_ => parts.Value.Derived)
+        .AddSingleton(_ => parts.Value.Keys)
+        .AddSingleton(_ => parts.Value.Ledger)
+        .AddSingleton(_ => parts.Value.Queue)
+        .AddSingleton(_ => parts.Value.Destinations)
+        .AddSingleton(_ => parts.Value.Secrets)
+        .AddSingleton(_ => parts.Value.Triggers)
+        .AddSingleton(_ => parts.Value.Batches)
+        .AddSingleton(_ => parts.Value.Pipelines)
+        .AddSingleton(_ => parts.Value.Sharing)
+        .AddSingleton(_ => parts.Value.Journal)
+        .AddSingleton(_ => new StoreInUse(parts.Value.DescribeStore))
+        .AddSingleton(services => parts.Value.Driver(services))
+        .AddSingleton(services => parts.Value.Inspector(services))
+        .AddSingleton(services => parts.Value.Environments(services));
 
     private static void AddLogging(ILoggingBuilder logging, LoggingSettings settings)
     {

@@ -1,12 +1,16 @@
 using Dormouse.Core;
 using Dormouse.Core.Access;
+using Dormouse.Core.Batches;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
 using Dormouse.Core.Environments;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Pipelines;
 using Dormouse.Core.Queues;
+using Dormouse.Core.Secrets;
+using Dormouse.Core.Sharing;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Hosting;
@@ -35,7 +39,15 @@ internal sealed record ServerParts
 
     public required IDestinationStore Destinations { get; init; }
 
+    public required ISecretStore Secrets { get; init; }
+
     public required ITriggerStore Triggers { get; init; }
+
+    public required IBatchStore Batches { get; init; }
+
+    public required IPipelineStore Pipelines { get; init; }
+
+    public IServerSharing Sharing { get; init; } = new SoleServer();
 
     public required IInvocationJournal Journal { get; init; }
 
@@ -50,4 +62,21 @@ internal sealed record ServerParts
 
     /// <summary>The administrator's key.</summary>
     public required string AdminKey { get; init; }
+}
+
+/// <summary>The parts of a server that may still be opening: the application is put together meanwhile.</summary>
+/// <param name="time">The clock: the one part that listening asks for, and that nobody waits for.</param>
+internal sealed class ComingParts(TimeProvider time)
+{
+    private volatile ServerParts? _parts;
+
+    public ComingParts(ServerParts parts)
+        : this(parts.Time) => _parts = parts;
+
+    public TimeProvider Time { get; } = time;
+
+    /// <exception cref="InvalidOperationException">They have not come yet.</exception>
+    public ServerParts Value => _parts ?? throw new InvalidOperationException("A part of the server was asked for before its stores were open.");
+
+    public void Came(ServerParts parts) => _parts = parts;
 }

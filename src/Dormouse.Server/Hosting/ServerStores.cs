@@ -25,9 +25,8 @@ internal sealed class ServerStores : IAsyncDisposable
     public ServerParts Parts { get; }
 
     /// <exception cref="ServerStartException">The data folder cannot be used, or a program is missing.</exception>
-    public static async Task<ServerStores> OpenAsync(ServerSettings settings, CancellationToken cancellationToken)
+    public static async Task<ServerStores> OpenAsync(ServerSettings settings, TimeProvider time, CancellationToken cancellationToken)
     {
-        var time = TimeProvider.System;
         var ids = new Uuid7Source(time);
         var faults = new StoreFaults();
         var driver = Driver(settings);
@@ -49,7 +48,11 @@ internal sealed class ServerStores : IAsyncDisposable
                 Ledger = storage.Ledger,
                 Queue = storage.Queue,
                 Destinations = storage.Destinations,
+                Secrets = storage.Secrets,
                 Triggers = storage.Triggers,
+                Batches = storage.Batches,
+                Pipelines = storage.Pipelines,
+                Sharing = storage.Sharing,
                 Journal = storage.Journal,
                 Driver = services =>
                 {
@@ -92,10 +95,16 @@ internal sealed class ServerStores : IAsyncDisposable
                 PoolSize = workers.PoolSize,
                 TemplatesMemoryBytes = workers.TemplatesMemoryBytes,
                 TemplateIdleTime = workers.TemplateIdleTime,
+                SpareForks = workers.SpareForks,
+                SnapshotsFolder = settings.SnapshotsFolder,
+                SnapshotBytesMax = workers.SnapshotsDiskBytes,
+                SnapshotDelay = workers.SnapshotAfter,
+                Criu = workers.Criu,
                 PythonCommand = workers.Python,
                 PythonPackagePath = PythonPackage.Find(AppContext.BaseDirectory),
                 Isolation = workers.Isolation,
                 ScratchBytes = (long)workers.ScratchMib << 20,
+                AllowNetworks = workers.AllowNetworks,
                 InspectionsAtOnceMax = 1,
                 PythonInterpreters = settings.Environments.Interpreters,
                 EnvironmentsFolder = settings.EnvironmentsFolder,
@@ -113,7 +122,7 @@ internal sealed class ServerStores : IAsyncDisposable
     {
         try
         {
-            return await StorageSet.OpenAsync(new StorageOptions { FolderPath = settings.Server.DataFolder, Postgres = settings.Storage.Postgres }, time, ids, faults.Report, cancellationToken);
+            return await StorageSet.OpenAsync(settings.StorageOptions, time, ids, faults.Report, cancellationToken);
         }
         catch (Exception e) when (e is DataFolderException or StorageFullException)
         {

@@ -1,4 +1,5 @@
 using System.Collections;
+using Dormouse.Core.Packages;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Storage;
 using Dormouse.Storage.Backup;
@@ -10,8 +11,9 @@ namespace Dormouse.Server.Hosting;
 /// <param name="Files">Files of packages.</param>
 /// <param name="FileBytes">What they take together.</param>
 /// <param name="Rows">Rows that were copied from one database to another; null when none had to be.</param>
+/// <param name="KeyFile">Where the file is, or belongs, without which the secrets in the database cannot be read; null = there are none.</param>
 /// <param name="Faults">What is not as it should be, as sentences.</param>
-public sealed record StorageReport(string Store, int Files = 0, long FileBytes = 0, long? Rows = null, IReadOnlyList<string>? Faults = null);
+public sealed record StorageReport(string Store, int Files = 0, long FileBytes = 0, long? Rows = null, IReadOnlyList<string>? Faults = null, string? KeyFile = null);
 
 /// <summary>What can be done with a server's data without the server: it is found by the same settings that a server would start with.</summary>
 /// <remarks>Each throws <see cref="ServerStartException"/> with a sentence for whoever asked.</remarks>
@@ -21,14 +23,14 @@ public static class StorageTool
     public static Task<StorageReport> BackupAsync(ServerOptions options, string target, CancellationToken cancellationToken) => RunAsync(options, async storage =>
     {
         var made = await StoreBackup.MakeAsync(storage, target, TimeProvider.System, cancellationToken);
-        return new StorageReport(made.Store, made.Files, made.FileBytes);
+        return new StorageReport(made.Store, made.Files, made.FileBytes, KeyFile: made.IsSealed ? storage.KeyFilePath : null);
     });
 
     /// <summary>Makes a new data folder from a backup, and with PostgreSQL fills an empty database.</summary>
     public static Task<StorageReport> RestoreAsync(ServerOptions options, string backup, CancellationToken cancellationToken) => RunAsync(options, async storage =>
     {
         var made = await StoreRestore.FromAsync(backup, storage, cancellationToken);
-        return new StorageReport(made.Store, made.Files, made.FileBytes);
+        return new StorageReport(made.Store, made.Files, made.FileBytes, KeyFile: made.IsSealed ? storage.KeyFilePath : null);
     });
 
     /// <summary>Looks whether everything is whole, also while the server serves.</summary>
@@ -79,9 +81,9 @@ public static class StorageTool
         var settings = ServerSettings.Load(options, environment);
         try
         {
-            return await work(new StorageOptions { FolderPath = settings.Server.DataFolder, Postgres = settings.Storage.Postgres });
+            return await work(settings.StorageOptions);
         }
-        catch (Exception e) when (e is DataFolderException or StorageFullException or StoreUnavailableException)
+        catch (Exception e) when (e is DataFolderException or StorageFullException or StoreUnavailableException or BlobsAwayException)
         {
             throw new ServerStartException(ServerStartFailure.DataFolder, e.Message, e);
         }

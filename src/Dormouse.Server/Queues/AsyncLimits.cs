@@ -1,25 +1,42 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
+using Dormouse.Server.Dispatch;
 using Dormouse.Server.Routing;
 
 namespace Dormouse.Server.Queues;
 
-/// <summary>How many items of each endpoint this server may take: what its instances could run, and what its settings allow. Used by the queue's loop alone.</summary>
-internal sealed class AsyncLimits(RoutingTable routes, TimeProvider time)
+/// <param name="Capacity">Items that may run or wait for a slot at once.</param>
+/// <param name="TakenMax">Items that may be taken at once, those whose outcome is being stored included.</param>
+/// <param name="Rate">Items a second; null = any.</param>
+internal readonly record struct TakingBounds(int Capacity, int TakenMax, double? Rate);
+
+/// <summary>How many items of each endpoint this server may take: what its instances could run, and what its settings allow. Used by the queue's loop alone, but for <see cref="Bounds"/>.</summary>
+internal sealed class AsyncLimits(RoutingTable routes, DispatchService dispatch, TimeProvider time)
 {
     private readonly Dictionary<EndpointId, (AsyncAllowance Allowance, long At)> _rates = [];
 
+    public LeaseDemand Demand(TenantId tenant, EndpointId endpoint, long queued, HeldCount held)
+    {
+        var bounds = Bounds(tenant, endpoint);
+        var capacity = Math.Min(bounds.Capacity, Math.Max(0, bounds.TakenMax - held.Storing));
+        return new LeaseDemand(endpoint, queued, held.Running, capacity, bounds.Rate is { } rate ? Allowance(endpoint, rate).Whole : int.MaxValue, PaidIdle(Route(tenant, endpoint)));
+    }
+
     /// <summary>
     /// Runs at once of all its instances, and one instance's more that wait for the next free slot, so that none is idle while the store is asked; none while it is unloaded or no
-    /// revision carries traffic. The newest revision with traffic says what is allowed.
+    /// revision carries traffic. The newest revision with traffic says what is allowed. For any thread.
     /// </summary>
-    public LeaseDemand Demand(QueueDepth depth, int inFlight)
+    public TakingBounds Bounds(TenantId tenant, EndpointId endpoint)
     {
-        var route = Route(depth.Tenant, depth.Endpoint);
-        var capacity = route is null || route.Endpoint.IsUnloaded ? 0 : route.Revisions.Sum(r => r.Spec.Slots * (r.Spec.MaxInstances + 1));
+        var route = Route(tenant, endpoint);
+        var capacity = route is null || route.Endpoint.IsUnloaded ? 0 : route.Revisions.Sum(r => r.Spec.Kind.HasInstances ? r.Spec.SoftSlots * (r.Spec.MaxInstances + 1) : r.Spec.Concurrency);
         var spec = Spec(route);
-        return new LeaseDemand(depth.Endpoint, depth.Queued, inFlight, Math.Min(capacity, spec?.AsyncConcurrency ?? int.MaxValue), spec?.AsyncRate is { } rate ? Allowance(depth.Endpoint, rate).Whole : int.MaxValue);
+        return new TakingBounds(capacity, spec?.AsyncConcurrency ?? int.MaxValue, spec?.AsyncRate);
     }
+
+    /// <summary>Free slots of its provisioned instances, without those that somebody waits for already.</summary>
+    private int PaidIdle(EndpointRoute? route) => route is null || !route.Revisions.Any(r => r.Spec.Provisioned > 0) ? 0
+        : dispatch.Samples(route.Endpoint.Id).Sum(s => Math.Max(0, s.Sample.Instances.Where(i => i.IsProvisioned).Sum(i => Math.Max(0, s.Sample.Slots - i.Running)) - s.Sample.Queued));
 
     /// <summary>An item of it was taken.</summary>
     public void Taken(EndpointId endpoint)
@@ -31,13 +48,13 @@ internal sealed class AsyncLimits(RoutingTable routes, TimeProvider time)
     }
 
     /// <summary>How long until one of these may be taken that may not now for its rate; null = none waits for that.</summary>
-    public TimeSpan? Wait(IEnumerable<QueueDepth> depths)
+    public TimeSpan? Wait(IEnumerable<(TenantId Tenant, EndpointId Endpoint)> waiting)
     {
         TimeSpan? least = null;
-        foreach (var depth in depths)
+        foreach (var (tenant, endpoint) in waiting)
         {
-            if (_rates.ContainsKey(depth.Endpoint) && Spec(Route(depth.Tenant, depth.Endpoint))?.AsyncRate is { } rate
-                && Allowance(depth.Endpoint, rate).Wait(rate) is var wait && wait > TimeSpan.Zero && (least is null || wait < least))
+            if (_rates.ContainsKey(endpoint) && Spec(Route(tenant, endpoint))?.AsyncRate is { } rate
+                && Allowance(endpoint, rate).Wait(rate) is var wait && wait > TimeSpan.Zero && (least is null || wait < least))
             {
                 least = wait;
             }

@@ -8,6 +8,7 @@ using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Pipelines;
 using Dormouse.Server.Usage;
 using Microsoft.AspNetCore.Http;
 
@@ -15,7 +16,7 @@ namespace Dormouse.Server.Queues;
 
 /// <summary>Where an asynchronous invocation stands, its answer, and what can be done with it.</summary>
 internal sealed class QueueApi(
-    IQueueStore store, QueueLoop loop, QueueSignals signals, QueueViews views, QueueProgress progress, ReceiptsApi receipts, ReceiptReader reader, EndpointNames names, QueuesSettings settings, TimeProvider time)
+    IQueueStore store, QueueLoop loop, HeldItems held, QueueSignals signals, QueueViews views, QueueProgress progress, ReceiptsApi receipts, ReceiptReader reader, EndpointNames names, Lazy<PipelineReceipts> pipelines, QueuesSettings settings, TimeProvider time)
 {
     private const int ListMax = 1_000;
 
@@ -29,7 +30,7 @@ internal sealed class QueueApi(
 
     public async Task GetAsync(ControlCall call)
     {
-        if (QueueProgress.IsAsked(call.Http.Request) && await FindAsync(call, TimeSpan.Zero) is { } watched)
+        if (QueueProgress.IsAsked(call.Http.Request) && (await FindAsync(call, TimeSpan.Zero))?.Item is { } watched)
         {
             await progress.WriteAsync(call, watched);
             return;
@@ -40,9 +41,9 @@ internal sealed class QueueApi(
             return;
         }
 
-        if (await FindAsync(call, wait) is { } item)
+        if (await FindAsync(call, wait) is { } found)
         {
-            await AnswerAsync(call, item);
+            await AnswerAsync(call, found.Item);
             return;
         }
 
@@ -56,7 +57,7 @@ internal sealed class QueueApi(
             return;
         }
 
-        if (await FindAsync(call, wait) is not { } item)
+        if (await FindAsync(call, wait) is not { Item: var item } found)
         {
             await NotFoundAsync(call);
             return;
@@ -70,7 +71,7 @@ internal sealed class QueueApi(
             return;
         }
 
-        if (await store.AnswerAsync(call.Tenant, item.Id, call.Cancellation) is not { } answer)
+        if ((found.Answer ?? await store.AnswerAsync(call.Tenant, item.Id, call.Cancellation)) is not { } answer)
         {
             await Problems.WriteAsync(
                 call.Http, ProblemCode.ResultMissing, $"The invocation is {Words.Of(item.State)}: {item.Reason?.TrimEnd('.') ?? "it was not answered"}. There is no answer to give.");
@@ -160,23 +161,9 @@ internal sealed class QueueApi(
             return;
         }
 
-        var state = call.Query("state") is { } word ? Enum.GetValues<QueueState>().Select(s => (QueueState?)s).FirstOrDefault(s => Words.Of(s!.Value) == word) : null;
-        if (state is null && call.Query("state") is not null)
+        if (await call.WordAsync<QueueState>("state", Words.Of) is not (true, var state) || await call.PositionAsync() is not (true, var before))
         {
-            await call.RefuseAsync($"'state' must be one of {string.Join(", ", Enum.GetValues<QueueState>().Select(Words.Of))}.");
             return;
-        }
-
-        long? before = null;
-        if (call.Query("page_token") is { } token)
-        {
-            if (!long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var position))
-            {
-                await call.RefuseAsync("'page_token' must be the next_page_token of the page before.");
-                return;
-            }
-
-            before = position;
         }
 
         var found = await store.ListAsync(new QueueFilter(call.Tenant, filter.Endpoint, state, before, limit + 1), call.Cancellation);
@@ -191,8 +178,8 @@ internal sealed class QueueApi(
     private static QueueEntry Entry(QueueItem item, string endpoint) => new(
         item.Id.ToString(), endpoint, item.Endpoint.ToString(), item.Request.Method, item.Request.Target, item.BodyBytes, QueueViews.Info(item));
 
-    /// <summary>The item, when it has ended or the time is over. Null when the tenant has none with the id of the address.</summary>
-    private async Task<QueueItem?> FindAsync(ControlCall call, TimeSpan wait)
+    /// <summary>The item, when it has ended or the time is over; with its answer when that is at hand. Null when the tenant has none with the id of the address.</summary>
+    private async Task<EndedInvocation?> FindAsync(ControlCall call, TimeSpan wait)
     {
         if (IdOf(call) is not { } id)
         {
@@ -201,33 +188,45 @@ internal sealed class QueueApi(
 
         if (wait == TimeSpan.Zero)
         {
-            return await store.FindAsync(call.Tenant, id, call.Cancellation);
+            return await ReadAsync(call, id);
         }
 
         var ending = signals.Ending(id);
-        var item = await store.FindAsync(call.Tenant, id, call.Cancellation);
-        if (item is null || !item.State.IsLive())
+        if (!held.Has(call.Tenant, id))
         {
-            signals.Forget(id);
-            return item;
+            var found = await ReadAsync(call, id);
+            if (found is null || !found.Item.State.IsLive())
+            {
+                signals.Forget(id);
+                return found;
+            }
         }
 
         try
         {
-            await ending.WaitAsync(wait, time, call.Cancellation);
+            if (await ending.WaitAsync(wait, time, call.Cancellation) is { } ended)
+            {
+                return ended;
+            }
         }
         catch (TimeoutException)
         {
             // It is told as it is.
         }
 
-        return await store.FindAsync(call.Tenant, id, call.Cancellation);
+        return await ReadAsync(call, id);
     }
 
-    private async Task AnswerAsync(ControlCall call, QueueItem item) => await JsonBody.WriteAsync(
-        call.Http, await views.InfoAsync(item, await reader.FindAsync(call.Tenant, item.Id, call.Cancellation), call.Cancellation), ControlJson.Default.ReceiptInfo);
+    private async Task<EndedInvocation?> ReadAsync(ControlCall call, InvocationId id) => await store.FindAsync(call.Tenant, id, call.Cancellation) is { } item ? new EndedInvocation(item, null) : null;
 
-    private static InvocationId? IdOf(ControlCall call) => Guid.TryParseExact(call.Route("id"), "D", out var id) ? new InvocationId(id) : null;
+    private async Task AnswerAsync(ControlCall call, QueueItem item)
+    {
+        var entry = await reader.FindAsync(call.Tenant, item.Id, call.Cancellation);
+        var info = await views.InfoAsync(item, entry, call.Cancellation);
+        await JsonBody.WriteAsync(call.Http, entry is null ? await pipelines.Value.WithPartsAsync(info, item, call.Cancellation) : info, ControlJson.Default.ReceiptInfo);
+    }
+
+    internal static InvocationId? IdOf(ControlCall call) => Guid.TryParseExact(call.Route("id"), "D", out var id) ? new InvocationId(id) : null;
 
     private static async Task<TimeSpan?> WaitOfAsync(ControlCall call)
     {
@@ -241,7 +240,7 @@ internal sealed class QueueApi(
         return wait;
     }
 
-    private static Task NotFoundAsync(ControlCall call) => Problems.WriteAsync(
+    internal static Task NotFoundAsync(ControlCall call) => Problems.WriteAsync(
         call.Http, ProblemCode.InvocationNotFound,
         "There is no asynchronous invocation with this id: it was not sent with 'Dormouse-Mode: async', or it ended longer ago than results are kept (queues.keep).");
 }

@@ -84,6 +84,7 @@ internal sealed class QueueFeed(IQueueStore store, QueueSignals signals, Invocat
         switch (acceptance)
         {
             case Acceptance.Accepted:
+                await parts.Steps.ReachedAsync(QueueStep.Accepted);
                 metrics.Accepted(item);
                 signals.Work();
                 return new FeedOutcome.Queued(item.Id, IsNew: true);
@@ -120,6 +121,6 @@ internal sealed class QueueFeed(IQueueStore store, QueueSignals signals, Invocat
     }
 
     /// <summary>A model takes tensors on the inference route and pictures and text on its own address; a program takes everything there.</summary>
-    private static string? Target(EndpointRoute route, string? contentType) =>
+    public static string? Target(EndpointRoute route, string? contentType) =>
         route.Revisions[0].Spec.Kind.RunsModels && (contentType is null || !contentType.StartsWith("image/", StringComparison.OrdinalIgnoreCase)) ? null : "/";
 }

@@ -1,67 +1,58 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Telemetry;
-using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Queues;
 
 /// <summary>
-/// Takes items that are due from the store, as many as could run, gives each to a <see cref="QueueAttempt"/>, holds their leases, and stores what became of them. What to take and
-/// what follows from an attempt is decided in Core.
+/// Takes items that are due from the store, as many as could run, and ends those that nobody may begin any more. What to take is decided in Core. It looks at all endpoints each second while there
+/// is work; between, it takes only of those that are known to have some, without a look.
 /// </summary>
-internal sealed partial class QueueLoop(
-    IQueueStore store, QueueAttempt attempts, QueueSignals signals, AsyncLimits limits, InvocationParts parts, InvocationRunner runner, QueuesSettings settings, QueueMetrics metrics,
-    ILogger<QueueLoop> logger) : IAsyncDisposable
+internal sealed class QueueLoop(
+    IQueueStore store, HeldItems held, QueueShortcut shortcut, QueueSignals signals, AsyncLimits limits, StoreHealth health, InvocationParts parts, InvocationRunner runner, QueuesSettings settings,
+    QueueMetrics metrics) : IAsyncDisposable
 {
-    /// <summary>How long a lease lasts; it is held anew after a third of that.</summary>
-    public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(60);
-
     /// <summary>Looks at the queue this often without being told: for what falls due unforeseen, and after a fault of the store.</summary>
-    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>The same while something waits or runs.</summary>
+    private static readonly TimeSpan BusyLookInterval = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan ExpiryInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Pause before an outcome that could not be stored is stored again.</summary>
-    private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(1);
-
     /// <summary>Most items that one transaction ends or removes.</summary>
     private const int AtOnceMax = 500;
 
-    private readonly ConcurrentDictionary<InvocationId, InFlight> _inFlight = new();
+    /// <summary>Endpoints that may have something which can be taken, and at most how much.</summary>
+    private readonly Dictionary<EndpointId, Waiting> _waiting = [];
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly Guid _owner = parts.Server.Id;
     private Task _running = Task.CompletedTask;
-    private Task _holding = Task.CompletedTask;
     private DateTimeOffset _nextExpiry;
     private DateTimeOffset _nextSweep;
-    private int _hasFailed;
-    private int _failures;
+    private DateTimeOffset _nextLook;
     private uint _turn;
 
     public void Start()
     {
         _running = RunAsync(_stopping.Token);
-        _holding = HoldAsync(_stopping.Token);
+        held.Start();
     }
 
     /// <summary>Items of an endpoint that this server has taken.</summary>
-    public int Running(EndpointId endpoint) => _inFlight.Values.Count(i => i.Endpoint == endpoint);
+    public int Running(EndpointId endpoint) => held.Counts.Of(endpoint).All;
 
     /// <summary>The item was cancelled: what waits of it gives up, what runs is not kept.</summary>
     public void Cancelled(InvocationId item)
     {
-        if (_inFlight.TryGetValue(item, out var running))
-        {
-            running.Cancel();
-        }
-
-        signals.Ended(item);
+        held.Cancel(item);
+        signals.Ended(item, null);
         signals.Work();
     }
 
@@ -73,8 +64,7 @@ internal sealed partial class QueueLoop(
         }
 
         await _running;
-        await _holding;
-        await Task.WhenAll(_inFlight.Values.Select(i => i.Task));
+        await held.DisposeAsync();
         _stopping.Dispose();
     }
 
@@ -101,14 +91,16 @@ internal sealed partial class QueueLoop(
                     isMine = true;
                 }
 
-                var failures = Volatile.Read(ref _failures);
+                var failures = health.Failures;
                 pause = await PassAsync(cancellationToken);
-                Succeeded(failures);
+                health.Succeeded(failures);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
-                // The top of the loop: the store may be back a little later.
-                Failed(e);
+                // The top of the loop: the store may be back a little later. What it had told is asked for again.
+                shortcut.IsOpen = false;
+                _nextLook = default;
+                health.Failed(e);
             }
             catch (OperationCanceledException)
             {
@@ -126,38 +118,109 @@ internal sealed partial class QueueLoop(
     private async Task<TimeSpan> PassAsync(CancellationToken cancellationToken)
     {
         var now = Now;
-        await ClearAsync(now, cancellationToken);
         if (runner.IsStopping)
         {
+            shortcut.IsOpen = false;
+            await ClearAsync(now, cancellationToken);
             return LookInterval;
         }
 
+        await held.GiveBackAsync(cancellationToken);
+        var (isAnywhere, noted) = signals.Take();
+        noted.ForEach(n => _waiting[n.Endpoint] = new Waiting(n.Tenant, long.MaxValue));
+        if (isAnywhere || now >= _nextLook)
+        {
+            await LookAsync(now, cancellationToken);
+        }
+
+        await TakeAsync(now, cancellationToken);
+        shortcut.IsOpen = _waiting.Count == 0;
+        await ClearAsync(now, cancellationToken);
+        return Sooner(_nextLook - now, limits.Wait(_waiting.Select(w => (w.Value.Tenant, w.Key))));
+    }
+
+    /// <summary>Sees what waits, of whatever endpoint.</summary>
+    private async Task LookAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
         var all = await store.DepthsAsync(now, cancellationToken);
         metrics.Saw(all);
-        var depths = all.Where(d => d.Queued > 0).ToList();
-        foreach (var gone in depths.Where(d => parts.Routes.NameOf(d.Endpoint) is null))
+        _waiting.Clear();
+        foreach (var depth in all.Where(d => d.Queued > 0))
         {
-            await EndAllAsync(() => store.CancelAllAsync(gone.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
+            if (parts.Routes.NameOf(depth.Endpoint) is null)
+            {
+                await EndAllAsync(() => store.CancelAllAsync(depth.Endpoint, "its endpoint was deleted", now, AtOnceMax, cancellationToken));
+            }
+            else
+            {
+                _waiting[depth.Endpoint] = new Waiting(depth.Tenant, depth.Queued);
+            }
         }
 
-        var wishes = LeaseShares.Divide(settings.InFlight - _inFlight.Count, [.. InTurn(depths).Select(d => limits.Demand(d, Running(d.Endpoint)))]);
+        _nextLook = now + (_waiting.Count > 0 || held.Counts.All.All > 0 ? BusyLookInterval : LookInterval);
+    }
+
+    /// <summary>Takes what could run of what may wait.</summary>
+    private async Task TakeAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (_waiting.Count == 0)
+        {
+            return;
+        }
+
+        var counts = held.Counts.All;
+        var room = Math.Max(0, Math.Min(settings.InFlight - counts.Running, (2 * settings.InFlight) - counts.All));
+        var wishes = LeaseShares.Divide(room, [.. InTurn().Select(w => limits.Demand(w.Value.Tenant, w.Key, w.Value.Queued, held.Counts.Of(w.Key)))]);
         if (wishes.IsEmpty)
         {
-            return Sooner(limits.Wait(depths));
+            return;
         }
 
-        var taken = await store.LeaseAsync(_owner, wishes, now, now + LeaseTime, cancellationToken);
+        var taken = await store.LeaseAsync(_owner, wishes, now, now + HeldItems.LeaseTime, cancellationToken);
+        if (!taken.Items.IsEmpty)
+        {
+            await parts.Steps.ReachedAsync(QueueStep.Leased);
+        }
+
         foreach (var item in taken.Items)
         {
-            Begin(item);
+            held.Begin(item, isCounted: false);
             limits.Taken(item.Item.Endpoint);
         }
 
-        var untilDue = Sooner(taken.NextDue - now);
-        return limits.Wait(depths) is { } untilAllowed && untilAllowed < untilDue ? untilAllowed : untilDue;
+        if (taken.NextDue < _nextLook)
+        {
+            _nextLook = taken.NextDue.Value;
+        }
+
+        var hasLess = false;
+        foreach (var wish in wishes)
+        {
+            var count = taken.Items.Count(i => i.Item.Endpoint == wish.Endpoint);
+            var left = _waiting[wish.Endpoint].Queued - count;
+            if (count < wish.Count || left == 0)
+            {
+                _waiting.Remove(wish.Endpoint);
+                hasLess |= count < wish.Count;
+            }
+            else
+            {
+                _waiting[wish.Endpoint] = _waiting[wish.Endpoint] with { Queued = left };
+            }
+        }
+
+        if (hasLess && _waiting.Count > 0)
+        {
+            // There was room for others.
+            signals.Freed();
+        }
     }
 
-    private static TimeSpan Sooner(TimeSpan? wait) => wait < LookInterval ? wait.Value : LookInterval;
+    private static TimeSpan Sooner(TimeSpan look, TimeSpan? wait)
+    {
+        var pause = wait < look ? wait.Value : look;
+        return pause > LookInterval ? LookInterval : pause < TimeSpan.Zero ? TimeSpan.Zero : pause;
+    }
 
     /// <summary>Ends what nobody may begin any more, and removes what was kept long enough.</summary>
     private async Task ClearAsync(DateTimeOffset now, CancellationToken cancellationToken)
@@ -187,119 +250,10 @@ internal sealed partial class QueueLoop(
     }
 
     /// <summary>The same in another order each time, so that of many endpoints none is always first.</summary>
-    private IEnumerable<QueueDepth> InTurn(List<QueueDepth> depths)
+    private IEnumerable<KeyValuePair<EndpointId, Waiting>> InTurn()
     {
-        var first = depths.Count == 0 ? 0 : (int)(_turn++ % (uint)depths.Count);
-        return depths.Skip(first).Concat(depths.Take(first));
-    }
-
-    private void Begin(LeasedItem leased)
-    {
-        var flight = new InFlight(leased.Item);
-        _inFlight[leased.Item.Id] = flight;
-        flight.Task = Task.Run(() => RunAsync(leased, flight));
-    }
-
-    private async Task RunAsync(LeasedItem leased, InFlight flight)
-    {
-        var item = leased.Item;
-        try
-        {
-            AttemptEnding ending;
-            try
-            {
-                ending = await attempts.RunAsync(leased, flight.Cancelled);
-            }
-            catch (Exception e)
-            {
-                // The top of its own task. Whatever it was, the item must not stay leased for ever.
-                LogAttemptFailed(item.Id, e);
-                ending = new AttemptEnding(QueueAttempt.Faulted(item), null);
-            }
-
-            var now = Now;
-            var verdict = ending.Result is { } result ? AttemptRule.Judge(item, result, now, parts.Resolver.DrawFraction()) : new QueueVerdict.Again(now, Counts: true, "cancelled");
-            await StoreAsync(item, verdict, ending, now);
-            if (ending.Result is not null)
-            {
-                metrics.Ended(item, verdict);
-            }
-
-            if (verdict is QueueVerdict.Finished)
-            {
-                signals.Ended(item.Id);
-            }
-        }
-        finally
-        {
-            _inFlight.TryRemove(item.Id, out _);
-            flight.Dispose();
-            signals.Work();
-        }
-    }
-
-    /// <summary>Until it is stored: the lease is held meanwhile, and an item whose outcome never is stored runs again.</summary>
-    private async Task StoreAsync(QueueItem item, QueueVerdict verdict, AttemptEnding ending, DateTimeOffset now)
-    {
-        while (true)
-        {
-            var failures = Volatile.Read(ref _failures);
-            try
-            {
-                if (!await store.EndAsync(item.Lease, verdict, ending.Receipt, now, CancellationToken.None) && ending.Result is not null)
-                {
-                    LogLost(item.Id);
-                }
-
-                Succeeded(failures);
-                return;
-            }
-            catch (Exception e) when (e is not ObjectDisposedException)
-            {
-                Failed(e);
-                try
-                {
-                    await Task.Delay(StoreAgainAfter, parts.Time, _stopping.Token);
-                }
-                catch (OperationCanceledException)
-                {
-                    LogNotStored(item.Id);
-                    return;
-                }
-            }
-        }
-    }
-
-    private async Task HoldAsync(CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(LeaseTime / 3, parts.Time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(cancellationToken))
-            {
-                ImmutableArray<QueueLease> held = [.. _inFlight.Values.Select(i => i.Lease)];
-                if (held.IsEmpty)
-                {
-                    continue;
-                }
-
-                try
-                {
-                    foreach (var lost in await store.ExtendAsync(held, Now + LeaseTime, cancellationToken))
-                    {
-                        Cancelled(lost.Id);
-                    }
-                }
-                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-                {
-                    Failed(e);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The server stops.
-        }
+        var first = (int)(_turn++ % (uint)_waiting.Count);
+        return _waiting.Skip(first).Concat(_waiting.Take(first));
     }
 
     /// <summary>However many they are, in transactions that hold up nobody.</summary>
@@ -318,69 +272,10 @@ internal sealed partial class QueueLoop(
     {
         foreach (var item in items)
         {
-            signals.Ended(item);
+            signals.Ended(item, null);
         }
     }
 
-    /// <summary>Said once while it goes on.</summary>
-    private void Failed(Exception fault)
-    {
-        Interlocked.Increment(ref _failures);
-        if (Interlocked.Exchange(ref _hasFailed, 1) == 0)
-        {
-            LogStoreFailed(fault);
-        }
-    }
-
-    /// <summary>The store answers again, unless it failed since <paramref name="failures"/> were counted: what began before says nothing of now.</summary>
-    private void Succeeded(int failures)
-    {
-        if (Volatile.Read(ref _failures) == failures)
-        {
-            Volatile.Write(ref _hasFailed, 0);
-        }
-    }
-
-    [LoggerMessage(EventId = 6001, EventName = "QueueStoreFailed", Level = LogLevel.Error,
-        Message = "The queue's store does not answer; nothing is accepted or run from it until it does, and nothing of it is lost. Is the disk full, or the database away?")]
-    private partial void LogStoreFailed(Exception fault);
-
-    [LoggerMessage(EventId = 6002, EventName = "QueueLeaseLost", Level = LogLevel.Warning,
-        Message = "Queued invocation {Invocation} was cancelled or taken by another server while it ran here; its answer is dropped, its receipt kept")]
-    private partial void LogLost(InvocationId invocation);
-
-    [LoggerMessage(EventId = 6003, EventName = "QueueOutcomeNotStored", Level = LogLevel.Warning,
-        Message = "The outcome of queued invocation {Invocation} could not be stored before the server stopped; it runs again at the next start")]
-    private partial void LogNotStored(InvocationId invocation);
-
-    [LoggerMessage(EventId = 6004, EventName = "QueueAttemptFailed", Level = LogLevel.Error, Message = "An attempt of queued invocation {Invocation} failed in the server")]
-    private partial void LogAttemptFailed(InvocationId invocation, Exception fault);
-
-    /// <summary>An item that this server has.</summary>
-    private sealed class InFlight(QueueItem item) : IDisposable
-    {
-        private readonly CancellationTokenSource _cancelled = new();
-
-        public QueueLease Lease => item.Lease;
-
-        public EndpointId Endpoint => item.Endpoint;
-
-        public CancellationToken Cancelled => _cancelled.Token;
-
-        public Task Task { get; set; } = Task.CompletedTask;
-
-        public void Cancel()
-        {
-            try
-            {
-                _cancelled.Cancel();
-            }
-            catch (ObjectDisposedException)
-            {
-                // It ended by itself meanwhile.
-            }
-        }
-
-        public void Dispose() => _cancelled.Dispose();
-    }
+    /// <param name="Queued">At most so many.</param>
+    private readonly record struct Waiting(TenantId Tenant, long Queued);
 }

@@ -27,7 +27,15 @@ internal sealed class QueueViews(IQueueStore store, IDestinationStore destinatio
             null => ReceiptViews.NotBegun(item, name, prices.Currency),
         };
         var deliveries = item.State.IsLive() ? [] : await destinations.OfAsync(item.Tenant, item.Id, cancellationToken);
-        return info with { Queue = Info(item) with { Deliveries = deliveries.IsEmpty ? null : [.. deliveries.Select(DestinationViews.Info)] } };
+        var edits = entry is null && item.State.IsLive() ? [] : await store.EditsAsync(item.Tenant, item.Id, cancellationToken);
+        return info with
+        {
+            Queue = Info(item) with
+            {
+                Deliveries = deliveries.IsEmpty ? null : [.. deliveries.Select(DestinationViews.Info)],
+                Edits = edits.IsEmpty ? null : [.. edits.Select(e => new QueueEditInfo(e.Number, e.By, e.At, e.Changes, e.BodyBytesBefore))],
+            },
+        };
     }
 
     public static QueueInfo Info(QueueItem item) => new()

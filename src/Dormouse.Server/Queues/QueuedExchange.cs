@@ -9,7 +9,8 @@ namespace Dormouse.Server.Queues;
 
 /// <summary>A queued invocation and the answer of its instance, which is taken down whole: nobody is there to read it.</summary>
 /// <param name="answerBytesMax">A longer answer is not kept.</param>
-internal sealed class QueuedExchange(LeasedItem leased, int answerBytesMax) : Exchange
+/// <param name="givenUp">Nobody wants the answer any more: a run that can be asked to end is asked to.</param>
+internal sealed class QueuedExchange(LeasedItem leased, int answerBytesMax, PinnedSteps steps, CancellationToken givenUp) : Exchange
 {
     private static readonly string[] Dropped =
     [
@@ -28,11 +29,13 @@ internal sealed class QueuedExchange(LeasedItem leased, int answerBytesMax) : Ex
 
     public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
     {
+        await steps.ReachedAsync(QueueStep.Started);
         var request = leased.Item.Request;
         using var message = new StoredRequest(new HttpMethod(request.Method), request.Target, request.Headers).Compose(run.Invocation, leased.Body.Length, new ReadOnlyMemoryContent(leased.Body));
         // A program that must not do a thing twice knows by these whether it did it.
         message.Headers.TryAddWithoutValidation(DormouseHeaders.InvocationId, leased.Item.Id.ToString());
         message.Headers.TryAddWithoutValidation(DormouseHeaders.Attempt, leased.Item.Attempts.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await using var cancellation = RunCancellation.For(run, givenUp, deadline);
         HttpResponseMessage response;
         try
         {

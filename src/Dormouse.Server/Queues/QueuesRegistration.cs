@@ -8,6 +8,7 @@ internal static class QueuesRegistration
     /// <summary>Asynchronous invocations. Needs the gateway, the queue's store and the names of endpoints.</summary>
     public static IServiceCollection AddQueues(this IServiceCollection services, QueuesSettings settings) => services
         .AddSingleton(settings)
+        .AddSingleton<PinnedSteps>()
         .AddSingleton<QueueSignals>()
         .AddSingleton<QueueViews>()
         .AddSingleton<QueueFeed>()
@@ -15,6 +16,10 @@ internal static class QueuesRegistration
         .AddSingleton<QueueAttempt>()
         .AddSingleton<AsyncLimits>()
         .AddSingleton<QueueProgress>()
+        .AddSingleton<StoreHealth>()
+        .AddSingleton<HeldItems>()
+        .AddSingleton<QueueShortcut>()
         .AddSingleton<QueueLoop>()
-        .AddSingleton<QueueApi>();
+        .AddSingleton<QueueApi>()
+        .AddSingleton<QueueEditsApi>();
 }

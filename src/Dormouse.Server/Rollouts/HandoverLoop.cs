@@ -1,4 +1,5 @@
 using Dormouse.Core.Rollouts;
+using Dormouse.Core.Sharing;
 using Dormouse.Server.Control;
 using Dormouse.Server.Routing;
 using Microsoft.Extensions.Logging;
@@ -6,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Rollouts;
 
 /// <summary>Asks <see cref="HandoverRule"/> about every handover, when an instance came or failed and every second for the time limits, and carries its decisions out.</summary>
-internal sealed partial class HandoverLoop(HandoverWatches watches, EndpointChanges changes, RoutingTable routing, TimeProvider time, ILogger<HandoverLoop> logger) : IAsyncDisposable
+internal sealed partial class HandoverLoop(HandoverWatches watches, EndpointChanges changes, RoutingTable routing, IServerSharing sharing, TimeProvider time, ILogger<HandoverLoop> logger) : IAsyncDisposable
 {
     private readonly WatchLoop _loop = new(time);
 
@@ -28,6 +29,12 @@ internal sealed partial class HandoverLoop(HandoverWatches watches, EndpointChan
 
     private async Task LookAsync(CancellationToken cancellationToken)
     {
+        // Of servers that share the store one says when; the others warm and keep their own instances.
+        if (!sharing.IsOwner)
+        {
+            return;
+        }
+
         foreach (var watch in watches.All)
         {
             await DecideAsync(watch, cancellationToken);

@@ -60,6 +60,9 @@ public sealed class RoutingTable
     public EndpointRoute? Find(TenantId tenant, string name) =>
         Volatile.Read(ref _routes).GetValueOrDefault((tenant, name));
 
+    /// <summary>By id, looking at all of them; null when it is gone.</summary>
+    public Endpoint? Find(EndpointId endpoint) => _names.ContainsKey(endpoint) ? Endpoints().FirstOrDefault(e => e.Id == endpoint) : null;
+
     /// <summary>Some endpoint of this tenant needs no key.</summary>
     public bool HasPublic(TenantId tenant) => _publicCounts.GetValueOrDefault(tenant) > 0;
 
@@ -108,6 +111,12 @@ public sealed class RoutingTable
             if (_routes.TryGetValue(key, out var before))
             {
                 CountPublicLocked(before.Endpoint, -1);
+                if (before.Endpoint.Id != route.Endpoint.Id)
+                {
+                    // Deleted and made anew by another server, which is heard of in one.
+                    _names.TryRemove(before.Endpoint.Id, out _);
+                    Volatile.Write(ref _removals, _removals + 1);
+                }
             }
 
             CountPublicLocked(route.Endpoint, 1);

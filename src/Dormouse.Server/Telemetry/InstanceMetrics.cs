@@ -15,6 +15,8 @@ internal sealed class InstanceMetrics
     private readonly EndpointLabels _labels;
     private readonly Meter _meter;
     private readonly Histogram<double> _coldStart;
+    private readonly Histogram<double> _thaw;
+    private readonly Counter<long> _restores;
     private readonly Counter<long> _failures;
     private readonly Counter<long> _losses;
 
@@ -24,6 +26,9 @@ internal sealed class InstanceMetrics
         _meter = meters.Create(MetricNames.Meter);
         _coldStart = _meter.CreateHistogram("dormouse.instance.cold_start.duration", "s", "Start of an instance by phase.",
             advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = Bounds });
+        _thaw = _meter.CreateHistogram("dormouse.instance.thaw.duration", "s", "Thaw of a frozen instance.",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = Bounds });
+        _restores = _meter.CreateCounter<long>("dormouse.instance.restores", "{instance}", "Starts from a snapshot, restored or failed.");
         _failures = _meter.CreateCounter<long>("dormouse.instance.start_failures", "{instance}", "Instances that did not become ready.");
         _losses = _meter.CreateCounter<long>("dormouse.instance.losses", "{instance}", "Ready instances that ended by themselves.");
     }
@@ -37,6 +42,13 @@ internal sealed class InstanceMetrics
             _coldStart.Record(load.TotalSeconds, Endpoint(endpoint), new("phase", "load"));
         }
     }
+
+    /// <summary>A frozen instance serves again.</summary>
+    public void Thawed(string endpoint, TimeSpan thaw) => _thaw.Record(thaw.TotalSeconds, Endpoint(endpoint));
+
+    /// <summary>An instance started that was to be a fork of a template restored from disk.</summary>
+    /// <param name="isRestored">False: it was started in another way after that had failed.</param>
+    public void Restored(string endpoint, bool isRestored) => _restores.Add(1, Endpoint(endpoint), new("result", isRestored ? "restored" : "failed"));
 
     public void StartFailed(string endpoint, StartFailureKind kind) => _failures.Add(1, Endpoint(endpoint), new("reason", Words.Of(kind)));
 

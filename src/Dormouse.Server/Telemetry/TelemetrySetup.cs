@@ -16,6 +16,7 @@ internal static class TelemetrySetup
         .AddSingleton<QueueMetrics>()
         .AddSingleton<DeliveryMetrics>()
         .AddSingleton<TriggerMetrics>()
+        .AddSingleton<BatchMetrics>()
         .AddSingleton<ConnectionMetrics>()
         .AddSingleton<MetricsExport>();
 }

@@ -43,11 +43,12 @@ internal sealed class EventInput
     {
         var first = events[0];
         var isOne = _trigger.BatchSize == 1;
-        var isPlain = isOne && _template is null;
+        var isPlain = isOne && _template is null && first.Envelope is null;
         return new FedItem(_trigger.Tenant, _trigger.Endpoint, isPlain ? first.Data : Write(events, isOne), isPlain ? first.ContentType : Json, Key(events))
         {
             Headers = [KeyValuePair.Create(DormouseHeaders.Trigger, _trigger.Name), .. isOne ? Attributes(first) : []],
-            Group = isOne ? first.Group : null,
+            // A batch may have events of several groups: then batches run one after the other.
+            Group = isOne ? first.Group : events.Any(e => e.Group is not null) ? $"trigger:{_trigger.Id}" : null,
             Trigger = new TriggerProgress(_trigger.Id, events[^1].Mark, now),
         };
     }
@@ -57,7 +58,14 @@ internal sealed class EventInput
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(buffer))
         {
-            if (!isOne)
+            var envelope = events[0].Envelope;
+            if (envelope is not null)
+            {
+                json.WriteStartObject();
+                json.WritePropertyName(envelope);
+            }
+
+            if (!isOne || envelope is not null)
             {
                 json.WriteStartArray();
             }
@@ -75,9 +83,14 @@ internal sealed class EventInput
                 }
             }
 
-            if (!isOne)
+            if (!isOne || envelope is not null)
             {
                 json.WriteEndArray();
+            }
+
+            if (envelope is not null)
+            {
+                json.WriteEndObject();
             }
         }
 

@@ -44,56 +44,6 @@ internal static class EventRecord
     }
 
     /// <summary>The data as a JSON value: as it is when it is JSON, as text, or in base64.</summary>
-    public static void WriteData(Utf8JsonWriter json, SourceEvent from, string? name = null, string? nameOfBytes = null)
-    {
-        var isJson = IsJson(from);
-        if (!isJson && !System.Text.Unicode.Utf8.IsValid(from.Data.Span))
-        {
-            if (nameOfBytes is not null)
-            {
-                json.WritePropertyName(nameOfBytes);
-            }
-
-            json.WriteBase64StringValue(from.Data.Span);
-            return;
-        }
-
-        if (name is not null)
-        {
-            json.WritePropertyName(name);
-        }
-
-        if (from.Data.Length == 0)
-        {
-            json.WriteNullValue();
-        }
-        else if (isJson)
-        {
-            json.WriteRawValue(from.Data.Span);
-        }
-        else
-        {
-            json.WriteStringValue(from.Data.Span);
-        }
-    }
-
-    /// <summary>Data without a type is JSON when it reads as such.</summary>
-    private static bool IsJson(SourceEvent from)
-    {
-        var media = from.ContentType?.Split(';')[0].Trim();
-        if (from.Data.Length == 0 || (media is not null && !media.Equals("application/json", StringComparison.OrdinalIgnoreCase) && !media.EndsWith("+json", StringComparison.OrdinalIgnoreCase)))
-        {
-            return false;
-        }
-
-        try
-        {
-            using var document = JsonDocument.Parse(from.Data);
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
-    }
+    public static void WriteData(Utf8JsonWriter json, SourceEvent from, string? name = null, string? nameOfBytes = null) =>
+        DataJson.Write(json, from.Data, from.ContentType, name, nameOfBytes);
 }

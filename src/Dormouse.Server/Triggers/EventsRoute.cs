@@ -55,7 +55,7 @@ internal sealed class EventsRoute(AccessGate gate, TriggerParts parts)
             return;
         }
 
-        if (CloudEventsReader.Read(context.Request, body.Kept, out var fault) is not { } events)
+        if (HttpKind.Read(trigger, context.Request, body.Kept, out var fault) is not { } events)
         {
             await Problems.WriteAsync(context, ProblemCode.RequestInvalid, fault ?? "It is no CloudEvent.");
             return;

@@ -1,10 +1,14 @@
 using Dormouse.Core.Events;
+using Dormouse.Core.Sharing;
+using Dormouse.Server.Queues;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Triggers;
 
-/// <summary>Has one runner for each trigger that pulls and is not paused. Without triggers it asks the store now and then.</summary>
-internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> kinds, TriggerParts parts, ILogger<TriggerLoop> logger) : IAsyncDisposable
+/// <summary>
+/// Has one runner for each trigger that pulls and is not paused; of servers that share the store one has all of them. Without triggers it asks the store now and then.
+/// </summary>
+internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> kinds, IServerSharing sharing, TriggerParts parts, ILogger<TriggerLoop> logger) : IAsyncDisposable
 {
     private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(5);
 
@@ -15,9 +19,13 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
     private readonly SemaphoreSlim _changing = new(1, 1);
     private readonly Dictionary<TriggerId, TriggerRunner> _runners = [];
     private readonly CancellationTokenSource _stopping = new();
+    private readonly SignalledWait _changed = new();
     private Task _starting = Task.CompletedTask;
 
     public void Start() => _starting = StartAsync(_stopping.Token);
+
+    /// <summary>Triggers were changed by another server, or this one is to run them from now on, or no longer.</summary>
+    public void LookSoon() => _changed.Signal();
 
     /// <summary>It was made or changed: what ran of it ends first.</summary>
     public async Task ChangedAsync(Trigger trigger)
@@ -89,11 +97,7 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
                 (hasFailed, pause) = (true, StoreAgainAfter);
             }
 
-            try
-            {
-                await Task.Delay(pause, parts.Time, cancellationToken);
-            }
-            catch (OperationCanceledException)
+            if (!await _changed.WaitAsync(pause, parts.Time, cancellationToken))
             {
                 return;
             }
@@ -106,7 +110,7 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
         await _changing.WaitAsync(cancellationToken);
         try
         {
-            var all = await store.AllAsync(cancellationToken);
+            var all = sharing.IsOwner ? await store.AllAsync(cancellationToken) : [];
             foreach (var gone in _runners.Keys.Except(all.Select(t => t.Id)).ToList())
             {
                 await ReplaceAsync(gone, null);
@@ -138,7 +142,7 @@ internal sealed partial class TriggerLoop(ITriggerStore store, Lazy<EventKinds> 
             await before.DisposeAsync();
         }
 
-        if (trigger is { IsPaused: false } && kinds.Value.Find(trigger.Kind) is { IsPulled: true } kind)
+        if (trigger is { IsPaused: false } && sharing.IsOwner && kinds.Value.Find(trigger.Kind) is { IsPulled: true } kind)
         {
             _runners[id] = TriggerRunner.Start(trigger, kind, parts);
         }

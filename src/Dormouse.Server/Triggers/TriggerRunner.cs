@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Triggers;
 
 /// <summary>What every runner needs.</summary>
-internal sealed record TriggerParts(ITriggerStore Store, QueueFeed Feed, TriggerMetrics Metrics, TimeProvider Time, ILogger<TriggerRunner> Logger);
+internal sealed record TriggerParts(ITriggerStore Store, QueueFeed Feed, TriggerMetrics Metrics, PinnedSteps Steps, TimeProvider Time, ILogger<TriggerRunner> Logger);
 
 /// <summary>
 /// Pulls the events of one trigger: receives, queues durably, acknowledges. While the endpoint's queue is full, or does not answer, it holds what it has and pulls nothing more. When
@@ -116,6 +116,12 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
             await FireAsync(source, batch, cancellationToken);
         }
 
+        if (source.Mark is { } mark && mark != _trigger.Mark)
+        {
+            await _parts.Store.MarkAsync(_trigger.Id, mark, cancellationToken);
+            _trigger = _trigger with { Mark = mark };
+        }
+
         if (_parts.Time.GetUtcNow() is var now && now - _lagLookedAt >= LagInterval)
         {
             _lagLookedAt = now;
@@ -137,6 +143,12 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
                 break;
             }
 
+            foreach (var bad in received.Where(e => e.Fault is not null))
+            {
+                await PutAsideAsync(source, bad, bad.Fault!, cancellationToken); // Just looked at.
+            }
+
+            received = received.RemoveAll(e => e.Fault is not null);
             var passed = received.RemoveAll(_input.Takes);
             batch.AddRange(received.Where(e => !passed.Contains(e)));
             if (!passed.IsEmpty)
@@ -161,6 +173,7 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
                 case FeedOutcome.Queued queued:
                     batch.ForEach(e => source.Queued(e, queued.Invocation));
                     await source.AcknowledgeAsync(batch, cancellationToken);
+                    await _parts.Steps.ReachedAsync(QueueStep.Acknowledged);
                     _parts.Metrics.Fired(_trigger, batch.Count);
                     return;
                 case FeedOutcome.Refused refused:
@@ -188,10 +201,15 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
             return;
         }
 
-        LogRejected(_parts.Logger, _trigger.Name, batch[0].Id, reason);
+        await PutAsideAsync(source, batch[0], reason, cancellationToken);
+    }
+
+    private async Task PutAsideAsync(IEventSource source, SourceEvent rejected, string reason, CancellationToken cancellationToken)
+    {
+        LogRejected(_parts.Logger, _trigger.Name, rejected.Id, reason);
         _parts.Metrics.Rejected(_trigger);
-        await source.RejectAsync(batch[0], reason, cancellationToken);
-        await FailedAsync($"event {batch[0].Id} was put aside: {reason}");
+        await source.RejectAsync(rejected, reason, cancellationToken);
+        await FailedAsync($"event {rejected.Id} was put aside: {reason}");
     }
 
     /// <summary>Shown with the trigger; written to the log once while it goes on.</summary>

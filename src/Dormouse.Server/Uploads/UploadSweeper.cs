@@ -1,72 +1,36 @@
 using Dormouse.Core.Packages;
+using Dormouse.Server.Hosting;
 using Dormouse.Server.Hosting.Settings;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Uploads;
 
 /// <summary>Removes half-written uploads and files that nothing refers to: once at start, then every hour.</summary>
-internal sealed partial class UploadSweeper(IBlobStore blobs, UploadsSettings settings, TimeProvider time, ILogger<UploadSweeper> logger) : IAsyncDisposable
+internal sealed partial class UploadSweeper : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Lock _life = new();
-    private Task _running = Task.CompletedTask;
-    private bool _isStopped;
+    private readonly IBlobStore _blobs;
+    private readonly UploadsSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ILogger<UploadSweeper> _logger;
+    private readonly PeriodicWork _work;
 
-    /// <summary>Does nothing once it was disposed: a server may be stopped while it still comes up.</summary>
-    public void Start()
+    public UploadSweeper(IBlobStore blobs, UploadsSettings settings, TimeProvider time, ILogger<UploadSweeper> logger)
     {
-        lock (_life)
-        {
-            if (!_isStopped)
-            {
-                _running = RunAsync(_stopping.Token);
-            }
-        }
+        (_blobs, _settings, _time, _logger) = (blobs, settings, time, logger);
+        _work = new PeriodicWork(Interval, isDoneAtStart: true, SweepAsync, time);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        lock (_life)
-        {
-            if (_isStopped)
-            {
-                return;
-            }
+    public void Start() => _work.Start();
 
-            _isStopped = true;
-        }
-
-        await _stopping.CancelAsync();
-        await _running;
-        _stopping.Dispose();
-    }
-
-    private async Task RunAsync(CancellationToken cancellationToken)
-    {
-        // Off the caller's thread, who holds the lock.
-        await Task.Yield();
-        using var timer = new PeriodicTimer(Interval, time);
-        try
-        {
-            do
-            {
-                await SweepAsync(cancellationToken);
-            }
-            while (await timer.WaitForNextTickAsync(cancellationToken));
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The server stops.
-        }
-    }
+    public ValueTask DisposeAsync() => _work.DisposeAsync();
 
     private async Task SweepAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var freed = await blobs.SweepAsync(time.GetUtcNow() - settings.Keep, cancellationToken);
+            var freed = await _blobs.SweepAsync(_time.GetUtcNow() - _settings.Keep, cancellationToken);
             if (freed > 0)
             {
                 LogSwept(freed);

@@ -3,6 +3,7 @@ using Dormouse.Core.Usage;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
+using Dormouse.Server.Routing;
 
 namespace Dormouse.Server.Usage;
 
@@ -10,7 +11,7 @@ namespace Dormouse.Server.Usage;
 internal sealed record EndpointFilter(EndpointId? Endpoint);
 
 /// <summary>Between the names that people use and the ids that receipts follow. A name means the endpoint that has it now; a deleted one is asked for by its id.</summary>
-internal sealed class EndpointNames(ICatalogue catalogue, ILedger ledger)
+internal sealed class EndpointNames(ICatalogue catalogue, ILedger ledger, RoutingTable routes)
 {
     /// <summary>Shown for an endpoint that left no trace but receipts.</summary>
     private const string Unknown = "(unknown)";
@@ -38,8 +39,9 @@ internal sealed class EndpointNames(ICatalogue catalogue, ILedger ledger)
         return null;
     }
 
-    public async Task<string> FindAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
-        await ledger.EndpointNameAsync(endpoint, cancellationToken) ?? Unknown;
+    /// <summary>Of an endpoint that is there now without asking the store.</summary>
+    public async ValueTask<string> FindAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        routes.NameOf(endpoint) ?? await ledger.EndpointNameAsync(endpoint, cancellationToken) ?? Unknown;
 
     public async Task<Dictionary<EndpointId, string>> FindAsync(IEnumerable<EndpointId> endpoints, CancellationToken cancellationToken)
     {

@@ -34,6 +34,7 @@ internal static class ReceiptViews
         Start = Words.Of(receipt.Start),
         Cause = receipt.Cause is { } cause ? Words.Of(cause) : null,
         Rung = receipt.Rung is { } rung ? Words.Of(rung) : null,
+        RungReason = receipt.RungReason is { } reason ? Words.Of(reason) : null,
         QueueMs = Milliseconds(receipt.Times.QueueMicroseconds),
         StartMs = Milliseconds(receipt.Times.StartMicroseconds),
         LoadMs = Milliseconds(receipt.Times.LoadMicroseconds),

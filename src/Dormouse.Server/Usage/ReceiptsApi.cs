@@ -7,18 +7,26 @@ using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Overflow;
+using Dormouse.Server.Pipelines;
 
 namespace Dormouse.Server.Usage;
 
 /// <summary>Receipts, one and many. Lists wait until every invocation that has been answered is in the ledger.</summary>
-internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journal, ILedger ledger, EndpointNames names, OverflowHosts hosts, PriceBook prices)
+internal sealed class ReceiptsApi(ReceiptReader reader, IInvocationJournal journal, ILedger ledger, EndpointNames names, OverflowHosts hosts, Lazy<PipelineReceipts> pipelines, PriceBook prices)
 {
     private const int ReceiptsMax = 1000;
 
     /// <summary>Of an invocation that was not queued.</summary>
     public async Task GetAsync(ControlCall call)
     {
-        if (!Guid.TryParseExact(call.Route("id"), "D", out var id)
+        var isId = Guid.TryParseExact(call.Route("id"), "D", out var id);
+        if (isId && await pipelines.Value.FindAsync(call.Tenant, new InvocationId(id), call.Cancellation) is { } run)
+        {
+            await JsonBody.WriteAsync(call.Http, run, ControlJson.Default.ReceiptInfo);
+            return;
+        }
+
+        if (!isId
             || await reader.FindAsync(call.Tenant, new InvocationId(id), call.Cancellation) is not { } entry)
         {
             await Problems.WriteAsync(

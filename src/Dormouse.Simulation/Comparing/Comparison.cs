@@ -38,7 +38,7 @@ public static class Comparison
     /// <exception cref="PolicyException">A setting is not allowed.</exception>
     public static ImmutableArray<RevisionSpec> Specs(LoadPlan load, Policy policy, Grounds grounds)
     {
-        var facts = new MachineFacts(grounds.Cores, (int)Math.Min(int.MaxValue, grounds.Machine.BudgetMib));
+        var facts = new MachineFacts(grounds.Cores, (int)Math.Min(int.MaxValue, grounds.Machine.BudgetMib)) { ReservableCores = grounds.Machine.ReservableCores ?? grounds.Cores };
         var byMemory = new Dictionary<int, RevisionSpec>();
         var specs = ImmutableArray.CreateBuilder<RevisionSpec>(load.Endpoints.Length);
         foreach (var endpoint in load.Endpoints)

@@ -12,8 +12,23 @@ public sealed record Policy(string Name, RevisionWishes Wishes)
     /// <summary>What the large clouds are known for.</summary>
     public static readonly Policy FixedTenMinutes = new("fixed 10-minute keep-alive", new RevisionWishes { IdleTimeout = "10m" });
 
+    /// <summary>Knative's autoscaler as it is installed: windows of 60 and 6 s, 70 % of the concurrency, 30 s of grace before zero.</summary>
+    /// <remarks>Configuration `config-autoscaler` of Knative Serving. Its soft target of 100 requests an instance is the product's own limit here, so that the policies differ in when instances go, not in how many calls share one.</remarks>
+    public static readonly Policy Knative = new("knative", new RevisionWishes
+    {
+        KeepAlive = "fixed",
+        IdleTimeout = "30s",
+        TargetUtilization = 0.7,
+        StableWindow = "60s",
+        PanicWindow = "6s",
+        PanicThreshold = 2,
+        MaxScaleUpRate = 1_000,
+        MaxScaleDownRate = 2,
+        ScaleToZeroGrace = "30s",
+    });
+
     /// <summary>Compared when none is given.</summary>
-    public static readonly ImmutableArray<Policy> BuiltIn = [Default, FixedTenMinutes];
+    public static readonly ImmutableArray<Policy> BuiltIn = [Default, FixedTenMinutes, Knative];
 }
 
 /// <summary>A policy whose settings are not allowed.</summary>

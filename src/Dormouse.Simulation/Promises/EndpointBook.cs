@@ -8,7 +8,8 @@ namespace Dormouse.Simulation.Promises;
 /// <summary>
 /// A plain account of one endpoint, kept from what its engine is told and what it answers, and compared after every event. It shares no code with the engine.
 /// </summary>
-internal sealed class EndpointBook(RevisionSpec spec)
+/// <param name="floorMax">Most instances that a schedule asks for at any time.</param>
+internal sealed class EndpointBook(RevisionSpec spec, int floorMax)
 {
     private readonly List<Waiter> _waiting = [];
     private readonly Dictionary<long, Run> _runs = [];
@@ -41,8 +42,9 @@ internal sealed class EndpointBook(RevisionSpec spec)
         _provisionedTime += (now - _last) * _provisioned;
         _last = now;
         var ended = Hear(@event, now);
+        var gaveWay = GaveWay(@event, effects);
         CountProvisioned(effects);
-        var broken = Provisioned(@event, effects) ?? Metered(ended, now, effects) ?? Refusals(now, effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? Starts(effects)
+        var broken = gaveWay ?? Provisioned(@event, effects) ?? Metered(ended, now, effects) ?? Refusals(now, effects) ?? Grants(now, effects) ?? Stops(now, effects) ?? FrozenBook.Apply(_instances, spec, now, effects) ?? Starts(effects)
             ?? Gone(@event) ?? Rest(now, effects);
         _provisioned = CountProvisioned(effects);
         return broken;
@@ -83,6 +85,20 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         return null;
+    }
+
+    /// <summary>One that is asked to give way to another endpoint takes no more, unless its engine says that it stays.</summary>
+    private string? GaveWay(in RevisionEvent @event, RevisionEffects effects)
+    {
+        var number = @event.Instance.Number;
+        if (@event.Kind != RevisionEventKind.GiveWay || _instances.GetValueOrDefault(number) is not { State: BookedState.Ready } instance
+            || effects.BecameBusy.Exists(i => i.Number == number) || effects.Stops.Exists(s => s.Instance.Number == number))
+        {
+            return null;
+        }
+
+        instance.State = BookedState.Draining;
+        return instance.IsProvisioned ? $"instance {number} gives way and is provisioned" : null;
     }
 
     private static void End(Run run, SlotEnd end, MonotonicTime now)
@@ -219,6 +235,11 @@ internal sealed class EndpointBook(RevisionSpec spec)
                 return $"a slot on instance {instance.Number} was given as {(instance.IsProvisioned ? "on-demand" : "provisioned")}, which it is not";
             }
 
+            if (spec.IsConcurrencyUnlimited && IsMostLoaded(instance, effects))
+            {
+                return $"a slot was given on instance {instance.Number}, which runs {instance.Running}, more than every other: of two that are drawn the one with less is to be taken";
+            }
+
             instance.Change(1, now);
             instance.OpenLeases++;
             if (instance.Running > effects.SlotsPerInstance || effects.SlotsPerInstance > spec.Slots)
@@ -233,6 +254,15 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         return null;
+    }
+
+    /// <summary>All others that could take an invocation run fewer. While a provisioned one has less than its share only those count.</summary>
+    private bool IsMostLoaded(InstanceBook instance, RevisionEffects effects)
+    {
+        var free = _instances.Values.Where(i => i.State == BookedState.Ready && i.Running < effects.SlotsPerInstance && !effects.Stops.Exists(s => s.Instance.Number == i.Number)).ToList();
+        var paid = free.Where(i => i.IsProvisioned && i.Running < spec.SoftSlots).ToList();
+        var others = (paid.Count > 0 ? paid : free).Where(i => i != instance).ToList();
+        return others.Count > 0 && others.TrueForAll(i => i.Running < instance.Running);
     }
 
     /// <summary>Place of the one whose turn it is: the first, but while deferred ones wait every tenth is the first of those.</summary>
@@ -290,8 +320,26 @@ internal sealed class EndpointBook(RevisionSpec spec)
         }
 
         var count = _instances.Values.Count(i => i.CountsForMax);
-        return count > spec.MaxInstances ? $"{count} instances start, serve or drain; max-instances is {spec.MaxInstances}" : null;
+        return count > spec.MaxInstances ? $"{count} instances start, serve or drain; max-instances is {spec.MaxInstances}" : Deferred(effects);
     }
+
+    /// <summary>While fewer are ready than are paid for, none is started beyond those that are kept for work that nobody waits for.</summary>
+    private string? Deferred(RevisionEffects effects)
+    {
+        var isForThem = _waiting.Count > 0 && _waiting.TrueForAll(w => w.IsDeferred);
+        var isForSpare = spec.SpareInstances > 0 || spec.HasLoadTarget;
+        if (effects.Starts.Count == 0 || !isForThem || isForSpare || _standby is not null || _instances.Values.Count(i => i.State == BookedState.Ready) >= spec.Provisioned)
+        {
+            return null;
+        }
+
+        var kept = new[] { spec.Provisioned, spec.MinInstances, spec.InitialInstances, spec.ActivationInstances, floorMax }.Max();
+        var live = _instances.Values.Count(i => i.State is BookedState.Starting or BookedState.Ready);
+        return live > kept ? $"{live} instances serve or start for asynchronous invocations alone; {kept} are kept, and of {spec.Provisioned} provisioned not all are ready" : null;
+    }
+
+    /// <summary>Callers for whom instances are started or thawed: not those that nobody waits for while fewer are ready than are paid for.</summary>
+    private int WhoMatter => _instances.Values.Count(i => i.State == BookedState.Ready) < spec.Provisioned ? _waiting.Count(w => !w.IsDeferred) : _waiting.Count;
 
     /// <summary>When nothing more can be metered on an instance, all its busy time must have been.</summary>
     private string? Gone(in RevisionEvent @event)
@@ -335,7 +383,8 @@ internal sealed class EndpointBook(RevisionSpec spec)
         return first <= now ? "a caller waits longer than the queue time-out or his own deadline"
             : effects.WakeAt > first ? "the engine sleeps longer than a caller may wait"
             : _instances.Values.Any(i => i.State == BookedState.Ready && i.Running < effects.SlotsPerInstance) ? "a caller waits though a slot is free"
-            : _instances.Values.Any(i => i.CountsForMax) ? null
+            : FrozenBook.CouldThaw(_instances, WhoMatter, effects) ? "a caller waits for a start, or for another's end, though a frozen instance is there"
+            : _instances.Values.Any(i => i.CountsForMax && i.State != BookedState.Frozen) ? null
             : "a caller waits and no instance is there, starts or drains";
     }
 

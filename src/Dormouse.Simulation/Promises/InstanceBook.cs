@@ -8,6 +8,9 @@ internal enum BookedState
     Ready,
     Draining,
 
+    /// <summary>It stands still with its memory.</summary>
+    Frozen,
+
     /// <summary>Stopped, failed or lost: what ran on it is void.</summary>
     Over,
 }
@@ -35,6 +38,9 @@ internal sealed class InstanceBook(long number)
     public TimeSpan Busy { get; private set; }
 
     public bool IsProvisioned { get; set; }
+
+    /// <summary>Meaningful while it is frozen.</summary>
+    public MonotonicTime FrozenUntil { get; set; }
 
     public bool IsGone { get; set; }
 

@@ -8,7 +8,7 @@ namespace Dormouse.Simulation.Promises;
 
 /// <summary>
 /// Checks after every event of a world that the product keeps its promises: bounds kept, nobody lost or answered twice, no time metered twice or missed, no
-/// slot on an instance that drains, is full or is over, budget never exceeded, waiting bounded, starts admitted in order of arrival.
+/// slot on an instance that drains, is frozen, is full or is over, budget never exceeded, waiting bounded, starts admitted in turn.
 /// </summary>
 public sealed class PromiseWatch : WorldWatch
 {
@@ -29,9 +29,11 @@ public sealed class PromiseWatch : WorldWatch
     {
         _plan = plan;
         _isDown = new bool[plan.Machines];
-        _endpoints = [.. plan.Endpoints.Select(e => new EndpointBook(e.Spec))];
-        _machines = [.. Enumerable.Range(0, plan.Machines).Select(_ => new MachineBook(plan.Machine.BudgetMib, plan.Machine.StartsAtOnceMax))];
+        _endpoints = [.. plan.Endpoints.Select(NewBook)];
+        _machines = [.. Enumerable.Range(0, plan.Machines).Select(_ => new MachineBook(plan.Machine.Limits))];
     }
+
+    private static EndpointBook NewBook(EndpointPlan endpoint) => new(endpoint.Spec, endpoint.Floors.Select(f => f.Instances).DefaultIfEmpty().Max());
 
     public override void Came(long serial, int endpoint, MonotonicTime now)
     {
@@ -70,18 +72,21 @@ public sealed class PromiseWatch : WorldWatch
         var left = _open.Where(o => MachineOf(o.Value) == machine).Select(o => o.Key).Take(5).ToList();
         Check(left.Count == 0 ? null : $"machine {machine} is lost and nobody told {string.Join(", ", left)}", now);
         _isDown[machine] = true;
-        _machines[machine] = new MachineBook(_plan.Machine.BudgetMib, _plan.Machine.StartsAtOnceMax);
+        _machines[machine] = new MachineBook(_plan.Machine.Limits);
         for (var i = machine; i < _endpoints.Length; i += _plan.Machines)
         {
-            _endpoints[i] = new EndpointBook(_plan.Endpoints[i].Spec);
+            _endpoints[i] = NewBook(_plan.Endpoints[i]);
         }
     }
 
     public override void MachineBack(int machine, MonotonicTime now) => _isDown[machine] = false;
 
-    public override void Requested(int machine, InstanceId instance, MonotonicTime now) => Check(_machines[machine].Requested(instance), now);
+    public override void Requested(int machine, InstanceId instance, MonotonicTime now) =>
+        Check(_machines[machine].Requested(instance, _plan.Endpoints[SimulatedEndpoint.IndexOf(instance)].Tenant), now);
 
-    public override void Admitted(int machine, InstanceId instance, int memoryMib, MonotonicTime now) => Check(_machines[machine].Admitted(instance, memoryMib), now);
+    public override void Pressed(int machine, InstanceId instance, MonotonicTime now) => _machines[machine].Pressed(instance);
+
+    public override void Admitted(int machine, InstanceId instance, InstanceNeed need, MonotonicTime now) => Check(_machines[machine].Admitted(instance, need, now), now);
 
     public override void StartEnded(int machine, InstanceId instance) => _machines[machine].StartEnded(instance);
 

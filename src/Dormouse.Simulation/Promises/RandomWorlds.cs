@@ -18,6 +18,9 @@ public static class RandomWorlds
     /// <summary>Streams of their own: what else a seed's world is stays as it was.</summary>
     private const ulong DeferringStream = 34;
     private const ulong LoadStream = 1_000;
+    private const ulong CrowdStream = 1_001;
+    private const ulong LimitStream = 1_002;
+    private const ulong UnlimitedStream = 1_003;
 
     /// <summary>Longer than every time-out.</summary>
     private static readonly TimeSpan Afterwards = TimeSpan.FromMinutes(10);
@@ -54,7 +57,7 @@ public static class RandomWorlds
         }
         catch (BrokenPromiseException e)
         {
-            throw new BrokenPromiseException($"Seed {seed}: {e.Message}");
+            throw new BrokenPromiseException($"Seed {seed}: {e.Message}\nAgain: ./test --seed {seed}");
         }
     }
 
@@ -67,6 +70,9 @@ public static class RandomWorlds
         var random = SeededRandom.For(seed, 0);
         var deferring = SeededRandom.For(seed, DeferringStream);
         var load = SeededRandom.For(seed, LoadStream);
+        var crowd = SeededRandom.For(seed, CrowdStream);
+        var unlimited = SeededRandom.For(seed, UnlimitedStream);
+        var isCrowded = crowd.Happens(0.15);
         var isQuiet = random.Happens(0.2);
         var duration = isQuiet ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(1 + random.Below(20));
         var count = 1 + random.Below(5);
@@ -75,6 +81,7 @@ public static class RandomWorlds
         {
             var spec = Spec(ref random);
             spec = load.Happens(0.3) ? Loaded(spec, ref load) : spec;
+            spec = unlimited.Happens(0.2) ? Unlimited(spec, ref unlimited) : spec;
             var arrivals = new RecordedArrivals(isQuiet ? Regular(duration, ref random) : Arrivals(duration, ref random));
             endpoints.Add(new EndpointPlan($"e{i}", spec, arrivals)
             {
@@ -82,10 +89,11 @@ public static class RandomWorlds
                 // Part of a microsecond that is not accounted yet ends with an engine, and one without traffic may end: the books of provisioned time would be off by one.
                 Shifts = spec.Provisioned == 0 && random.Happens(0.4) ? Shifts(duration, spec, ref random) : [],
                 DeferredEvery = deferring.Happens(0.4) ? 1 + deferring.Below(4) : 0,
+                Tenant = new TenantId($"t{crowd.Below(3)}"),
             });
         }
 
-        return new WorldPlan
+        var plan = new WorldPlan
         {
             Seed = seed,
             Endpoints = endpoints.DrainToImmutable(),
@@ -97,6 +105,56 @@ public static class RandomWorlds
             Callers = random.Happens(0.4) ? Callers(ref random) : CallerPlan.Silent,
             Runs = new RunPlan { Knee = random.Happens(0.5) ? 1 + random.Below(4) : 0, BatchGrowth = random.Unit() },
         };
+        var limit = SeededRandom.For(seed, LimitStream);
+        return Limited(isCrowded ? Crowded(plan, ref crowd) : plan, ref limit);
+    }
+
+    /// <summary>More endpoints that never pause than the machine has room for: they only get on when those that are busy give way.</summary>
+    private static WorldPlan Crowded(WorldPlan plan, ref SeededRandom random)
+    {
+        var duration = TimeSpan.FromSeconds(25 + random.Below(50));
+        var endpoints = ImmutableArray.CreateBuilder<EndpointPlan>();
+        for (var i = 0; i < 2 + random.Below(4); i++)
+        {
+            var old = plan.Endpoints[i % plan.Endpoints.Length];
+            var spec = old.Spec with { MemoryMib = 64 * (2 + random.Below(3)), QueueTimeout = TimeSpan.FromMinutes(1), Timeout = TimeSpan.FromMinutes(1), BatchDelay = TimeSpan.Zero };
+            var (arrivals, run) = (new List<Arrival>(), TimeSpan.FromMilliseconds(50 + random.Below(500)));
+            for (var at = run * random.Unit(); at < duration; at += run * (0.5 + (0.6 * random.Unit())))
+            {
+                arrivals.Add(new Arrival(new MonotonicTime(at.Ticks), run));
+            }
+
+            endpoints.Add(new EndpointPlan($"e{i}", spec, new RecordedArrivals(arrivals)) { Tenant = new TenantId($"t{random.Below(3)}"), DeferredEvery = old.DeferredEvery });
+        }
+
+        return plan with
+        {
+            Duration = duration,
+            Endpoints = endpoints.ToImmutable(),
+            Machines = 1,
+            Machine = plan.Machine with { BudgetMib = 256 + (64 * random.Below(4)) },
+        };
+    }
+
+    /// <summary>With cores that are reserved and few that may be, and with few starts in a time.</summary>
+    private static WorldPlan Limited(WorldPlan plan, ref SeededRandom random)
+    {
+        if (random.Happens(0.35))
+        {
+            var cores = 1 + random.Below(4);
+            var endpoints = ImmutableArray.CreateBuilder<EndpointPlan>(plan.Endpoints.Length);
+            foreach (var endpoint in plan.Endpoints)
+            {
+                // One in eight can never start.
+                var reserved = random.Happens(0.7) ? cores * Math.Round(random.Unit() * (random.Happens(0.12) ? 1.5 : 1), 3) : 0;
+                endpoints.Add(endpoint with { Spec = endpoint.Spec with { ReserveCpu = reserved } });
+            }
+
+            plan = plan with { Endpoints = endpoints.MoveToImmutable(), Machine = plan.Machine with { ReservableCores = cores } };
+        }
+
+        var rate = random.Happens(0.5) ? 0.2 + random.Unit() : 1 + random.Below(40);
+        return random.Happens(0.35) ? plan with { Machine = plan.Machine with { StartsPerSecond = rate } } : plan;
     }
 
     /// <summary>Calls of a timer, nearly: what keep-alive learns from.</summary>
@@ -127,6 +185,7 @@ public static class RandomWorlds
             ScaleDownDelay = random.Happens(0.1) ? TimeSpan.FromSeconds(1 + random.Below(60)) : TimeSpan.Zero,
             Provisioned = random.Happens(0.2) ? random.Below(max + 1) : 0,
             IdleTimeout = Pick(IdleMs, ref random),
+            FrozenFor = random.Happens(0.4) ? TimeSpan.FromMilliseconds(1 + random.Below(60_000)) : TimeSpan.Zero,
             KeepAlive = random.Happens(0.5) ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
             Timeout = Pick(TimeoutMs, ref random),
             StartTimeout = Pick(WaitMs, ref random),
@@ -142,6 +201,18 @@ public static class RandomWorlds
             _ => spec,
         };
     }
+
+    /// <summary>Without a limit but the one that no instance may exceed, which is low here.</summary>
+    private static RevisionSpec Unlimited(RevisionSpec spec, ref SeededRandom random) => spec with
+    {
+        IsConcurrencyUnlimited = true,
+        IsConcurrencyAuto = false,
+        Concurrency = 2 + random.Below(40),
+        BatchMax = 1,
+        BatchDelay = TimeSpan.Zero,
+        TargetConcurrency = random.Happens(0.7) ? 0.5 + (8 * random.Unit()) : null,
+        TargetRps = null,
+    };
 
     /// <summary>With odd settings of the load.</summary>
     private static RevisionSpec Loaded(RevisionSpec spec, ref SeededRandom random) => spec with
@@ -217,6 +288,7 @@ public static class RandomWorlds
         StartsAtOnceMax = 1 + random.Below(4),
         StartTime = new Spread.Lognormal(TimeSpan.FromMilliseconds(1 + random.Below(60)), 0.6),
         LoadTime = new Spread.Lognormal(TimeSpan.FromMilliseconds(1 + random.Below(10)), 0.6),
+        ThawTime = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(2)),
         StopTime = new Spread.Even(TimeSpan.Zero, TimeSpan.FromMilliseconds(1 + random.Below(30))),
         AnswerTime = random.Happens(0.5) ? new Spread.Even(TimeSpan.FromMilliseconds(0.1), TimeSpan.FromMilliseconds(20)) : new Spread.Always(TimeSpan.Zero),
     };
@@ -226,6 +298,8 @@ public static class RandomWorlds
         CrashEvery = random.Happens(0.6) ? TimeSpan.FromMilliseconds(50 + random.Below(5_000)) : TimeSpan.Zero,
         FailedStarts = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
         SlowStarts = random.Happens(0.5) ? random.Unit() * 0.5 : 0,
+        RefusedFreezes = random.Happens(0.2) ? random.Unit() * 0.5 : 0,
+        FailedThaws = random.Happens(0.4) ? random.Unit() * 0.5 : 0,
         LostReadiness = random.Happens(0.4) ? random.Unit() * 0.3 : 0,
         ClockJumpEvery = random.Happens(0.4) ? TimeSpan.FromMilliseconds(200 + random.Below(5_000)) : TimeSpan.Zero,
         ClockJump = new Spread.Even(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(10)),

@@ -16,7 +16,13 @@ public sealed record FaultPlan
 
     public double SlowStartFactor { get; init; } = 20;
 
-    /// <summary>Share of starts whose readiness is never heard of: only the start time-out ends them.</summary>
+    /// <summary>Share of freezes that the machine refuses.</summary>
+    public double RefusedFreezes { get; init; }
+
+    /// <summary>Share of thaws that end with a failure.</summary>
+    public double FailedThaws { get; init; }
+
+    /// <summary>Share of starts, and of thaws, whose readiness is never heard of: only the start time-out ends them.</summary>
     public double LostReadiness { get; init; }
 
     /// <summary>

@@ -50,8 +50,14 @@ public sealed class WorldTotals(TimeSpan duration)
     /// <summary>Slots given, also for another try.</summary>
     public long Grants { get; private set; }
 
-    /// <summary>Of <see cref="Grants"/>: those that waited for a start.</summary>
+    /// <summary>Of <see cref="Grants"/>: those that waited for a start; a thaw is none.</summary>
     public long ColdGrants { get; private set; }
+
+    /// <summary>Of <see cref="Grants"/>: those that waited for a frozen instance to be thawed.</summary>
+    public long ThawedGrants { get; private set; }
+
+    /// <summary>Instances that were frozen.</summary>
+    public long Freezes { get; set; }
 
     /// <summary>Of <see cref="Grants"/>: those that waited for a slot of an instance that was there.</summary>
     public long QueuedGrants { get; private set; }
@@ -104,11 +110,14 @@ public sealed class WorldTotals(TimeSpan duration)
         Timeline.Arrived(at);
     }
 
-    public void Granted(StartKind kind, MonotonicTime at)
+    public void Granted(StartKind kind, Rung rung, MonotonicTime at)
     {
         Grants++;
         switch (kind)
         {
+            case StartKind.Cold when rung == Rung.Thaw:
+                ThawedGrants++;
+                break;
             case StartKind.Cold:
                 ColdGrants++;
                 Timeline.StartedCold(at);

@@ -57,7 +57,7 @@ internal sealed class Callers(WorldState world, Dispatch dispatch)
         invocation.Instance = instance;
         invocation.Lease = grant.Lease;
         instance.Runs.Add(place);
-        world.Totals.Granted(grant.Kind, world.Now);
+        world.Totals.Granted(grant.Kind, grant.Rung, world.Now);
         if (instance is { Phase: InstancePhase.Ready, Work: { } work })
         {
             world.Events.Add(world.Now + endpoint.Spec.Timeout, new WorldEvent(EventKind.RunLimit, place, invocation.Generation));

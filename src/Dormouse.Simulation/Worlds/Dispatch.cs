@@ -98,8 +98,8 @@ internal sealed class Dispatch(WorldState world)
     public void StartEnded(SimulatedInstance instance)
     {
         world.Watch?.StartEnded(instance.Endpoint.Machine.Index, instance.Id);
-        instance.Endpoint.Machine.Arbiter.StartEnded(instance.Id, _wanted);
-        CarryOutWanted();
+        instance.Endpoint.Machine.Arbiter.StartEnded(instance.Id, world.Now, _wanted);
+        CarryOutWanted(instance.Endpoint.Machine);
     }
 
     /// <summary>Nothing of it is left, or it was never admitted.</summary>
@@ -108,9 +108,9 @@ internal sealed class Dispatch(WorldState world)
         var endpoint = instance.Endpoint;
         endpoint.Remove(instance);
         world.Watch?.Gone(endpoint.Machine.Index, instance.Id, world.Now);
-        endpoint.Machine.Arbiter.Released(instance.Id, _wanted);
+        endpoint.Machine.Arbiter.Released(instance.Id, world.Now, _wanted);
         Follow(endpoint, RevisionEvent.InstanceGone(instance.Id));
-        CarryOutWanted();
+        CarryOutWanted(endpoint.Machine);
     }
 
     private static RevisionEvent Shift(int? standby) => standby is { } instances
@@ -152,9 +152,10 @@ internal sealed class Dispatch(WorldState world)
         Meter(endpoint, @event);
         Answer(endpoint);
         Stop(endpoint);
-        Offer(endpoint.Machine.Arbiter);
+        Freeze(endpoint);
+        Offer(endpoint.Machine);
         Request(endpoint);
-        CarryOutWanted();
+        CarryOutWanted(endpoint.Machine);
         Schedule(endpoint);
     }
 
@@ -205,16 +206,42 @@ internal sealed class Dispatch(WorldState world)
         }
     }
 
-    private void Offer(MachineArbiter arbiter)
+    private void Freeze(SimulatedEndpoint endpoint)
     {
+        foreach (var (id, turn) in _effects.Freezes)
+        {
+            if (endpoint.Find(id) is { } instance)
+            {
+                _instances.Freeze(instance, turn);
+            }
+        }
+
+        foreach (var (id, turn, _) in _effects.Thaws)
+        {
+            if (endpoint.Find(id) is { } instance)
+            {
+                _instances.Thaw(instance, turn);
+            }
+        }
+    }
+
+    private void Offer(SimulatedMachine machine)
+    {
+        var arbiter = machine.Arbiter;
         foreach (var instance in _effects.BecameBusy)
         {
-            arbiter.Busy(instance, _wanted);
+            arbiter.Busy(instance, world.Now, _wanted);
         }
 
         foreach (var instance in _effects.BecameIdle)
         {
-            arbiter.Idle(instance, _effects.IdleWorth, _wanted);
+            arbiter.Idle(instance, _effects.IdleWorth, world.Now, _wanted);
+        }
+
+        if (_effects.Pressing is { } pressing)
+        {
+            world.Watch?.Pressed(machine.Index, pressing, world.Now);
+            arbiter.Press(pressing, world.Now, _wanted);
         }
     }
 
@@ -226,10 +253,10 @@ internal sealed class Dispatch(WorldState world)
             return;
         }
 
-        var machine = endpoint.Machine;
+        var (machine, need) = (endpoint.Machine, InstanceNeed.Of(endpoint.Spec));
         foreach (var start in _effects.Starts)
         {
-            if (start.IsExpecting && !machine.Arbiter.TryRequestSpare(start.Instance, endpoint.Spec.MemoryMib))
+            if (start.IsExpecting && !machine.Arbiter.TryRequestSpare(start.Instance, endpoint.Plan.Tenant, need, world.Now))
             {
                 Follow(endpoint, RevisionEvent.InstanceDeclined(start.Instance));
                 continue;
@@ -245,7 +272,7 @@ internal sealed class Dispatch(WorldState world)
             }
 
             _requested.Add(instance);
-            machine.Arbiter.Request(start.Instance, endpoint.Spec.MemoryMib, _wanted);
+            machine.Arbiter.Request(start.Instance, endpoint.Plan.Tenant, need, world.Now, _wanted);
         }
 
         foreach (var instance in _requested)
@@ -253,16 +280,35 @@ internal sealed class Dispatch(WorldState world)
             instance.IsHeld = !_wanted.Admitted.Contains(instance.Id) && !_wanted.Impossible.Contains(instance.Id);
             if (instance.IsHeld)
             {
-                Follow(endpoint, RevisionEvent.InstanceHeld(instance.Id));
+                Follow(endpoint, RevisionEvent.InstanceHeld(instance.Id, machine.Arbiter.Hold(world.Now) ?? HoldReason.Memory));
             }
         }
 
         _requested.Clear();
     }
 
-    private void CarryOutWanted()
+    /// <summary>A start's turn in time has come, if it was not wished for anew since.</summary>
+    public void Look(SimulatedMachine machine, MonotonicTime wish)
     {
-        if (_wanted.Admitted.Count + _wanted.Evicted.Count + _wanted.Impossible.Count == 0)
+        if (machine.LooksAt == wish)
+        {
+            machine.LooksAt = MonotonicTime.Never;
+            machine.Arbiter.Look(world.Now, _wanted);
+            CarryOutWanted(machine);
+            CarryOnFollowing();
+        }
+    }
+
+    private void CarryOutWanted(SimulatedMachine machine)
+    {
+        if (_wanted.LookAgainAt < machine.LooksAt)
+        {
+            machine.LooksAt = _wanted.LookAgainAt;
+            world.Events.Add(machine.LooksAt, new WorldEvent(EventKind.MachineLooks, machine.Index, machine.LooksAt.Ticks));
+        }
+
+        _wanted.LookAgainAt = MonotonicTime.Never;
+        if (_wanted.IsEmpty)
         {
             return;
         }
@@ -286,10 +332,15 @@ internal sealed class Dispatch(WorldState world)
             Follow(Owner(id), RevisionEvent.Evict(id));
         }
 
+        foreach (var id in _wanted.GivingWay)
+        {
+            Follow(Owner(id), RevisionEvent.GiveWay(id));
+        }
+
         foreach (var id in _wanted.Impossible)
         {
             var owner = Owner(id);
-            var reason = $"An instance needs {owner.Spec.MemoryMib} MiB; all instances of this machine together may use {owner.Machine.Arbiter.BudgetMib} MiB.";
+            var reason = $"An instance needs {InstanceNeed.Of(owner.Spec)}; all instances of this machine together may use {owner.Machine.Plan.Limits}.";
             Follow(owner, RevisionEvent.InstanceFailed(id, new StartFailure(StartFailureKind.Memory, reason)));
             Follow(owner, RevisionEvent.InstanceGone(id));
             if (owner.Find(id) is { } instance)

@@ -24,6 +24,9 @@ internal enum EventKind : byte
     /// <summary>An engine asked to be woken.</summary>
     Wake,
     StartEnds,
+
+    /// <summary>A frozen instance goes on.</summary>
+    ThawEnds,
     Crash,
 
     /// <summary>The driver finds out that an instance ended.</summary>
@@ -32,6 +35,9 @@ internal enum EventKind : byte
     ClockJump,
     MachineLost,
     MachineBack,
+
+    /// <summary>A start waited for its turn in time.</summary>
+    MachineLooks,
 
     /// <summary>The accounts of an endpoint's provisioned time are closed up to now.</summary>
     MeterProvisioned,

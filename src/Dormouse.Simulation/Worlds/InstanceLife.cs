@@ -21,7 +21,7 @@ internal sealed class InstanceLife(WorldState world, Dispatch dispatch)
         instance.Phase = InstancePhase.Starting;
         instance.AdmittedAt = world.Now;
         world.Totals.Starts++;
-        world.Watch?.Admitted(machine.Index, instance.Id, instance.Endpoint.Spec.MemoryMib, world.Now);
+        world.Watch?.Admitted(machine.Index, instance.Id, InstanceNeed.Of(instance.Endpoint.Spec), world.Now);
         var factor = random.Happens(faults.SlowStarts) ? faults.SlowStartFactor : 1;
         instance.StartTime = machine.Plan.StartTime.Draw(ref random) * factor;
         instance.LoadTime = machine.Plan.LoadTime.Draw(ref random) * factor;
@@ -58,6 +58,55 @@ internal sealed class InstanceLife(WorldState world, Dispatch dispatch)
 
         dispatch.StartEnded(instance);
         var ready = new InstanceReady("", Rung.Pool, instance.StartTime, instance.LoadTime, "", UsedOptimised: true);
+        dispatch.Feed(instance.Endpoint, RevisionEvent.InstanceReady(instance.Id, ready));
+    }
+
+    /// <summary>The engine wants it frozen.</summary>
+    public void Freeze(SimulatedInstance instance, long turn)
+    {
+        instance.FreezerTurn = turn;
+        if (instance.Phase != InstancePhase.Ready)
+        {
+            // It crashed, and nobody has found out.
+            return;
+        }
+
+        if (!world.IsLoadOver && instance.Endpoint.Machine.Random.Happens(world.Plan.Faults.RefusedFreezes))
+        {
+            dispatch.Follow(instance.Endpoint, RevisionEvent.FreezeRefused(instance.Id));
+            return;
+        }
+
+        world.Totals.Freezes++;
+        instance.IsFrozen = true;
+    }
+
+    public void Thaw(SimulatedInstance instance, long turn)
+    {
+        instance.FreezerTurn = turn;
+        if (instance.Phase == InstancePhase.Ready && (world.IsLoadOver || !instance.Endpoint.Machine.Random.Happens(world.Plan.Faults.LostReadiness)))
+        {
+            instance.ThawTime = instance.Endpoint.Machine.Plan.ThawTime.Draw(ref instance.Endpoint.Machine.Random);
+            world.Events.Add(world.Now + instance.ThawTime, new WorldEvent(EventKind.ThawEnds, instance.Endpoint.Index, turn, instance));
+        }
+    }
+
+    public void ThawEnds(SimulatedInstance instance, long turn)
+    {
+        if (instance.Phase != InstancePhase.Ready || instance.FreezerTurn != turn)
+        {
+            return;
+        }
+
+        instance.IsFrozen = false;
+        if (!world.IsLoadOver && instance.Endpoint.Machine.Random.Happens(world.Plan.Faults.FailedThaws))
+        {
+            End(instance);
+            dispatch.Feed(instance.Endpoint, RevisionEvent.InstanceFailed(instance.Id, Failure));
+            return;
+        }
+
+        var ready = new InstanceReady("", Rung.Thaw, instance.ThawTime, TimeSpan.Zero, "", UsedOptimised: true);
         dispatch.Feed(instance.Endpoint, RevisionEvent.InstanceReady(instance.Id, ready));
     }
 

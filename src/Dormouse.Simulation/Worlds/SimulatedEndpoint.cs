@@ -57,11 +57,14 @@ internal sealed class SimulatedEndpoint(int index, EndpointPlan plan, SimulatedM
     /// <summary>Its overflow address has room for one more.</summary>
     public bool MayOverflow => Spec.Overflow is { } overflow && Overflowing < overflow.Max;
 
+    /// <summary>From which its choices among instances follow.</summary>
+    public long ChoiceSeed { get; init; }
+
     public RevisionEngine OpenEngine()
     {
         if (Engine is null)
         {
-            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned)
+            Engine = new RevisionEngine(RevisionOf(index), plan.Spec, _nextInstance, NextCause, _learned, ChoiceSeed + _nextInstance)
             {
                 Idle = _idle ?? new IdleMemory(),
                 Floor = Floor,

@@ -41,6 +41,15 @@ internal sealed class SimulatedInstance(InstanceId id, SimulatedEndpoint endpoin
 
     public bool WillFail { get; set; }
 
+    /// <summary>It is ready and stands still.</summary>
+    public bool IsFrozen { get; set; }
+
+    /// <summary>How long the thaw takes that goes on.</summary>
+    public TimeSpan ThawTime { get; set; }
+
+    /// <summary>The last order to freeze or thaw it.</summary>
+    public long FreezerTurn { get; set; }
+
     /// <summary>Where its invocations share runs or cores; null elsewhere.</summary>
     public InstanceWork? Work { get; set; }
 

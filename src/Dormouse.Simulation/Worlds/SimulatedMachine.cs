@@ -17,7 +17,10 @@ internal sealed class SimulatedMachine(int index, MachinePlan plan, ulong seed)
 
     public MachinePlan Plan => plan;
 
-    public MachineArbiter Arbiter { get; private set; } = new(plan.BudgetMib, plan.StartsAtOnceMax);
+    public MachineArbiter Arbiter { get; private set; } = new(plan.Limits);
+
+    /// <summary>When the arbiter is to look again; Never = not at all.</summary>
+    public MonotonicTime LooksAt { get; set; } = MonotonicTime.Never;
 
     /// <summary>Nobody is there to take an invocation.</summary>
     public bool IsDown { get; set; }
@@ -28,5 +31,9 @@ internal sealed class SimulatedMachine(int index, MachinePlan plan, ulong seed)
     public MonotonicTime FrozenUntil { get; set; }
 
     /// <summary>All that it held is gone.</summary>
-    public void Clear() => Arbiter = new MachineArbiter(plan.BudgetMib, plan.StartsAtOnceMax);
+    public void Clear()
+    {
+        Arbiter = new MachineArbiter(plan.Limits);
+        LooksAt = MonotonicTime.Never;
+    }
 }

@@ -33,7 +33,7 @@ public sealed class World
         _dispatch.Connect(_instances, _callers);
         _machineLife = new MachineLife(_state, _dispatch, _callers);
         _machines = [.. Enumerable.Range(0, plan.Machines).Select(i => new SimulatedMachine(i, plan.Machine, plan.Seed))];
-        _state.Endpoints = [.. plan.Endpoints.Select((e, i) => new SimulatedEndpoint(i, e, _machines[i % _machines.Length]))];
+        _state.Endpoints = [.. plan.Endpoints.Select((e, i) => new SimulatedEndpoint(i, e, _machines[i % _machines.Length]) { ChoiceSeed = (long)(plan.Seed * 1_000_003) + i })];
         Open();
     }
 
@@ -121,6 +121,9 @@ public sealed class World
             case EventKind.MachineBack:
                 _machineLife.Return(_machines[what.Index]);
                 break;
+            case EventKind.MachineLooks:
+                _dispatch.Look(_machines[what.Index], new MonotonicTime(what.Value));
+                break;
             case EventKind.FloorChanges:
                 _dispatch.ChangeFloor(_state.Endpoints[what.Index], (int)what.Value);
                 break;
@@ -152,6 +155,9 @@ public sealed class World
                 break;
             case EventKind.StartEnds:
                 _instances.StartEnds(instance);
+                break;
+            case EventKind.ThawEnds:
+                _instances.ThawEnds(instance, what.Value);
                 break;
             case EventKind.Crash:
                 _instances.Crash(instance);
@@ -213,7 +219,7 @@ public sealed class World
 
     private SimulatedMachine MachineOf(in WorldEvent what) => what.Kind switch
     {
-        EventKind.ClockJump or EventKind.MachineLost or EventKind.MachineBack => _machines[what.Index],
+        EventKind.ClockJump or EventKind.MachineLost or EventKind.MachineBack or EventKind.MachineLooks => _machines[what.Index],
         EventKind.RunEnds or EventKind.RunLimit or EventKind.CallerLeaves => _state.Endpoints[_state.Invocations[what.Index].Endpoint].Machine,
         _ => _state.Endpoints[what.Index].Machine,
     };

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Dormouse.Core;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Simulation.Load;
 using Dormouse.Simulation.Randomness;
@@ -40,6 +41,9 @@ public sealed record WorldPlan
 /// <param name="Arrivals">A fresh stream: a world reads it once.</param>
 public sealed record EndpointPlan(string Name, RevisionSpec Spec, ArrivalStream Arrivals)
 {
+    /// <summary>Whose turn its starts take where room is short.</summary>
+    public TenantId Tenant { get; init; } = TenantId.Default;
+
     /// <summary>From when on a schedule asks for how many instances, in order of time; at the beginning for none.</summary>
     public ImmutableArray<PlannedFloor> Floors { get; init; } = [];
 
@@ -64,10 +68,26 @@ public sealed record MachinePlan
     /// <summary>Starts under way at once.</summary>
     public int StartsAtOnceMax { get; init; } = 8;
 
+    /// <summary>Starts that may begin in a second; null = no bound.</summary>
+    public double? StartsPerSecond { get; init; }
+
+    /// <summary>Cores that may be reserved for all instances together; null = no bound.</summary>
+    public double? ReservableCores { get; init; }
+
+    /// <summary>These bounds as the arbiter takes them.</summary>
+    internal MachineLimits Limits => new(BudgetMib, StartsAtOnceMax)
+    {
+        StartsPerSecond = StartsPerSecond,
+        CpuMillis = ReservableCores is { } cores ? (long)Math.Round(cores * 1000) : long.MaxValue,
+    };
+
     /// <summary>From the machine's admission until the model begins to load.</summary>
     public Spread StartTime { get; init; } = new Spread.Lognormal(TimeSpan.FromMilliseconds(25), 0.4);
 
     public Spread LoadTime { get; init; } = new Spread.Lognormal(TimeSpan.FromMilliseconds(5), 0.4);
+
+    /// <summary>From the order to thaw a frozen instance until it serves.</summary>
+    public Spread ThawTime { get; init; } = new Spread.Lognormal(TimeSpan.FromMilliseconds(0.4), 0.4);
 
     /// <summary>From the order to stop, or a crash, until nothing is left.</summary>
     public Spread StopTime { get; init; } = new Spread.Always(TimeSpan.FromMilliseconds(2));

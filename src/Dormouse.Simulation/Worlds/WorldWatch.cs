@@ -74,8 +74,13 @@ public abstract class WorldWatch
     {
     }
 
-    /// <summary>The machine admitted a start: its memory is taken from now on.</summary>
-    public virtual void Admitted(int machine, InstanceId instance, int memoryMib, MonotonicTime now)
+    /// <summary>A start presses for room: its endpoint has waited long enough with nothing that serves.</summary>
+    public virtual void Pressed(int machine, InstanceId instance, MonotonicTime now)
+    {
+    }
+
+    /// <summary>The machine admitted a start: its memory and reserved cores are taken from now on.</summary>
+    public virtual void Admitted(int machine, InstanceId instance, InstanceNeed need, MonotonicTime now)
     {
     }
 

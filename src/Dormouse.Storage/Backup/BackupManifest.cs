@@ -25,6 +25,9 @@ public sealed class BackupManifest
 
     public long FileBytes { get; set; }
 
+    /// <summary>Its database holds sealed values, which cannot be read without the key file. That is not in the backup.</summary>
+    public bool IsSealed { get; set; }
+
     internal void Write(string folder) =>
         File.WriteAllText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, BackupManifestJson.Default.BackupManifest) + "\n");
 

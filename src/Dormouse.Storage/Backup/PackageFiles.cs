@@ -12,7 +12,12 @@ internal static class PackageFiles
     public static ImmutableArray<(BlobHash Hash, long SizeBytes)> Referenced(SqlSession session) =>
     [
         .. session.All(
-            "SELECT hash, MAX(size_bytes) FROM (SELECT hash, size_bytes FROM revision_files UNION ALL SELECT hash, size_bytes FROM derived_files) AS files GROUP BY hash ORDER BY hash",
+            """
+            SELECT hash, MAX(size_bytes) FROM (
+                SELECT hash, size_bytes FROM revision_files UNION ALL SELECT hash, size_bytes FROM derived_files
+                UNION ALL SELECT location AS hash, input_bytes AS size_bytes FROM batches WHERE place = 'uploaded') AS files
+            GROUP BY hash ORDER BY hash
+            """,
             r => (new BlobHash(r.GetString(0)), r.GetInt64(1))),
     ];
 
@@ -58,6 +63,33 @@ internal static class PackageFiles
                 Flush(target + ".copy");
                 File.Move(target + ".copy", target);
             }
+        }
+    }
+
+    /// <summary>Brings those that are not there yet from the place that servers share.</summary>
+    public static void Fetch(StorageOptions options, string to, IEnumerable<(BlobHash Hash, long SizeBytes)> files, CancellationToken cancellationToken)
+    {
+        var missing = files.Where(f => !File.Exists(PathOf(to, f.Hash))).ToList();
+        if (missing.Count == 0 || options.Bucket?.Invoke() is not { } bucket)
+        {
+            return;
+        }
+
+        foreach (var (hash, _) in missing)
+        {
+            var target = PathOf(to, hash);
+            DataFolder.MakeFolder(Path.GetDirectoryName(target)!);
+            using (var file = new FileStream(target + ".copy", FileMode.Create))
+            {
+                if (!bucket.GetAsync(hash, file, cancellationToken).GetAwaiter().GetResult())
+                {
+                    continue;
+                }
+
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(target + ".copy", target);
         }
     }
 

@@ -40,15 +40,26 @@ public static class StoreBackup
         var store = options.Postgres is { } address ? CopyPostgres(options, address, database, time, cancellationToken) : CopySqlite(options, database);
         ImmutableArray<(BlobHash Hash, long SizeBytes)> files;
         Guid serverId;
+        bool isSealed;
         using (var session = SqliteSession.OpenUntouched(database))
         {
             files = PackageFiles.Referenced(session);
             serverId = session.First("SELECT server_id FROM server", r => r.Id(0));
+            // A database that no server of this version has opened yet lacks the table.
+            isSealed = session.Has("SELECT 1 FROM sqlite_master WHERE name = 'sealing_keys'") && session.Has("SELECT 1 FROM sealing_keys LIMIT 1");
         }
 
-        CopyFiles(Path.Combine(options.FolderPath, BlobsName), Path.Combine(target, BlobsName), files, cancellationToken);
+        var blobs = Path.Combine(options.FolderPath, BlobsName);
+        var here = options.Bucket is null ? files : [.. files.Where(f => File.Exists(PackageFiles.PathOf(blobs, f.Hash)))];
+        CopyFiles(blobs, Path.Combine(target, BlobsName), here, cancellationToken);
+        PackageFiles.Fetch(options, Path.Combine(target, BlobsName), files, cancellationToken);
+        if (files.FirstOrDefault(f => !File.Exists(PackageFiles.PathOf(Path.Combine(target, BlobsName), f.Hash))) is { Hash.Value: { } lost })
+        {
+            throw new DataFolderException($"File {lost}, which an endpoint needs, is neither in '{blobs}' nor where servers share files. 'dormouse storage check' lists all that are missing.");
+        }
+
         CopyKept(Path.GetFullPath(options.FolderPath), Path.Combine(target, FolderName));
-        var manifest = new BackupManifest { MadeAt = time.GetUtcNow(), Store = store, ServerId = serverId, Files = files.Length, FileBytes = files.Sum(f => f.SizeBytes) };
+        var manifest = new BackupManifest { MadeAt = time.GetUtcNow(), Store = store, ServerId = serverId, Files = files.Length, FileBytes = files.Sum(f => f.SizeBytes), IsSealed = isSealed };
         manifest.Write(target);
         return manifest;
     }

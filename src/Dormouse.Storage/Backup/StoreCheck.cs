@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
+using Dormouse.Core.Packages;
 using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Sql;
 using Dormouse.Storage.Sqlite;
@@ -31,8 +33,26 @@ public static class StoreCheck
         });
         var files = PackageFiles.Referenced(session);
         var blobs = Path.Combine(Path.GetFullPath(options.FolderPath), StoreBackup.BlobsName);
-        faults.AddRange(files.Select(f => PackageFiles.Fault(blobs, f.Hash, f.SizeBytes, cancellationToken)).OfType<string>());
+        faults.AddRange((options.Bucket?.Invoke() is { } bucket ? BucketFaults(bucket, files, cancellationToken) : files.Select(f => PackageFiles.Fault(blobs, f.Hash, f.SizeBytes, cancellationToken))).OfType<string>());
         return new CheckReport(session.Describe(), files.Length, faults.ToImmutable());
+    }
+
+    /// <summary>Every file is read: a bucket's own checks are not ours.</summary>
+    private static IEnumerable<string?> BucketFaults(IBlobBucket bucket, ImmutableArray<(BlobHash Hash, long SizeBytes)> files, CancellationToken cancellationToken)
+    {
+        foreach (var (hash, size) in files)
+        {
+            using var sum = SHA256.Create();
+            using var into = new CryptoStream(Stream.Null, sum, CryptoStreamMode.Write);
+            if (!bucket.GetAsync(hash, into, cancellationToken).GetAwaiter().GetResult())
+            {
+                yield return $"File {hash} ({size} bytes) is missing in {bucket.Name}.";
+                continue;
+            }
+
+            into.FlushFinalBlock();
+            yield return Convert.ToHexStringLower(sum.Hash!) == hash.Value ? null : $"File {hash} in {bucket.Name} has another content than was stored.";
+        }
     }
 
     private static SqlSession Open(StorageOptions options)

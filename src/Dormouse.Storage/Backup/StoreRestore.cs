@@ -62,6 +62,15 @@ public static class StoreRestore
 
         // Files first: what refers to them comes last, in one step.
         CopyFiles(backup, folder, cancellationToken);
+        if (options.Bucket?.Invoke() is { } bucket)
+        {
+            using var session = SqliteSession.OpenUntouched(copy);
+            foreach (var (hash, _) in PackageFiles.Referenced(session))
+            {
+                bucket.PutAsync(hash, PackageFiles.PathOf(folder.BlobsPath, hash), cancellationToken).GetAwaiter().GetResult();
+            }
+        }
+
         var restored = Path.Combine(folder.FolderPath, "restored.db");
         File.Copy(copy, restored, overwrite: true);
         try

@@ -8,33 +8,46 @@ namespace Dormouse.Storage.Blobs;
 /// Adds, renews and removes blobs, one caller a blob at a time. A blob that a caller was just told to be here must not be swept before the caller can
 /// refer to it, so telling renews its age, and the sweep looks at the age under the same gate.
 /// </summary>
-internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, TimeProvider time)
+/// <param name="bucket">Where the files are for all servers; null = the data folder alone has them.</param>
+internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBucket? bucket, TimeProvider time)
 {
+    /// <summary>A file that is sent again is written to the bucket anew when it is older there: a sweep may be about to remove it.</summary>
+    private static readonly TimeSpan FreshTime = TimeSpan.FromHours(1);
+
     private readonly KeyedGate<BlobHash> _gate = new();
 
     /// <summary>Moves a sealed file in, durably, unless the same content is here already; then enters it for the tenant.</summary>
     public async Task AddAsync(TenantId tenant, BlobHash hash, long sizeBytes, string path, CancellationToken cancellationToken)
     {
         using var turn = await _gate.EnterAsync(hash, cancellationToken);
-        var blob = folders.Blob(hash);
-        if (File.Exists(blob))
+        if (bucket is not null && !(await bucket.FindAsync(hash, cancellationToken) is { } there && there.SizeBytes == sizeBytes && there.WrittenAt > time.GetUtcNow() - FreshTime))
         {
-            File.Delete(path);
-        }
-        else
-        {
-            MoveIn(hash, path, blob);
+            await bucket.PutAsync(hash, path, cancellationToken);
+            await PoolThread.Go();
         }
 
-        Touch(blob);
+        Keep(hash, path);
         await index.AddAsync(tenant, hash, sizeBytes, cancellationToken);
     }
 
-    /// <summary>False when the blob is not here.</summary>
-    public async Task<bool> TryRenewAsync(BlobHash hash, CancellationToken cancellationToken)
+    /// <summary>Moves a file in that came from the bucket; nothing is entered.</summary>
+    public async Task KeepAsync(BlobHash hash, string path, CancellationToken cancellationToken)
+    {
+        using var turn = await _gate.EnterAsync(hash, cancellationToken);
+        Keep(hash, path);
+    }
+
+    /// <summary>False when the blob is not here, or not in the bucket.</summary>
+    public async Task<bool> TryRenewAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken)
     {
         using var turn = await _gate.EnterAsync(hash, cancellationToken);
         var blob = folders.Blob(hash);
+        if (bucket is not null)
+        {
+            // The sweep of another server goes by the database's dates: renewed first, looked at afterwards.
+            return await index.RenewAsync(tenant, hash, cancellationToken) && await bucket.FindAsync(hash, cancellationToken) is not null;
+        }
+
         if (!File.Exists(blob))
         {
             return false;
@@ -49,7 +62,7 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, TimeProvi
     {
         using var turn = await _gate.EnterAsync(hash, cancellationToken);
         var file = new FileInfo(folders.Blob(hash));
-        if (!file.Exists || file.LastWriteTimeUtc >= olderThan.UtcDateTime || !await index.RemoveUnreferencedAsync(hash, cancellationToken))
+        if (!file.Exists || file.LastWriteTimeUtc >= olderThan.UtcDateTime || (bucket is null && !await index.RemoveUnreferencedAsync(hash, null, cancellationToken)))
         {
             return 0;
         }
@@ -70,6 +83,21 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, TimeProvi
 
     /// <summary>Ages are of the injected clock, like the times that a sweep compares them with.</summary>
     public void Touch(string path) => File.SetLastWriteTimeUtc(path, time.GetUtcNow().UtcDateTime);
+
+    private void Keep(BlobHash hash, string path)
+    {
+        var blob = folders.Blob(hash);
+        if (File.Exists(blob))
+        {
+            File.Delete(path);
+        }
+        else
+        {
+            MoveIn(hash, path, blob);
+        }
+
+        Touch(blob);
+    }
 
     private void MoveIn(BlobHash hash, string path, string blob)
     {

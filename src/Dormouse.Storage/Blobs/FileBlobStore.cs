@@ -1,5 +1,7 @@
+using System.Collections.Frozen;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Sharing;
 using Dormouse.Storage.Posix;
 
 namespace Dormouse.Storage.Blobs;
@@ -15,17 +17,25 @@ internal sealed class FileBlobStore : IBlobStore
     private readonly IBlobIndex _index;
     private readonly BlobGuard _guard;
     private readonly PackageFolders _packages;
+    private readonly IBlobBucket? _bucket;
+    private readonly BlobCache? _cache;
+    private readonly IServerSharing _sharing;
     private readonly long _bytesMax;
     private readonly KeyedGate<(TenantId, BlobHash)> _uploads = new();
 
-    public FileBlobStore(DataFolder folder, IBlobIndex index, long bytesMax, TimeProvider time)
+    /// <param name="sharing">One of the servers that share a bucket sweeps it.</param>
+    public FileBlobStore(DataFolder folder, IBlobIndex index, IServerSharing sharing, StorageOptions options, TimeProvider time)
     {
         _folders = new BlobFolders(folder);
         _folders.Make();
         _index = index;
-        _bytesMax = bytesMax;
-        _guard = new BlobGuard(_folders, index, time);
-        _packages = new PackageFolders(_folders, time);
+        _sharing = sharing;
+        _bytesMax = options.BlobBytesMax;
+        _bucket = options.Bucket?.Invoke();
+        _guard = new BlobGuard(_folders, index, _bucket, time);
+        _packages = new PackageFolders(
+            _folders, sharing.IsShared ? "It was sent to another server: give all of them one place for files with the setting 'blobs' (a folder that they share, or s3://BUCKET), or deploy again on this one." : "Deploy again.", time);
+        _cache = _bucket is null ? null : new BlobCache(_folders, _guard, _packages, index, _bucket, options.CacheBytesMax, time);
     }
 
     public async Task<BlobStatus> StatusAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken)
@@ -112,14 +122,38 @@ internal sealed class FileBlobStore : IBlobStore
         return File.Exists(path) ? path : null;
     }
 
-    public Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken) => _packages.MaterialiseAsync(package, cancellationToken);
+    public async Task<string?> FetchAsync(BlobHash hash, CancellationToken cancellationToken) =>
+        Materialise(hash) ?? (_cache is null ? null : await _cache.FetchAsync(hash, cancellationToken));
+
+    public Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken) => _cache is null
+        ? _packages.MaterialiseAsync(package, cancellationToken)
+        : _cache.HoldAsync(package, () => _packages.MaterialiseAsync(package, cancellationToken), cancellationToken);
+
+    public void Keep(Func<IEnumerable<Package>> inUse)
+    {
+        if (_cache is not null)
+        {
+            _cache.InUse = inUse;
+        }
+    }
+
+    public async Task<string?> ProbeAsync(CancellationToken cancellationToken)
+    {
+        if (_bucket is null)
+        {
+            return null;
+        }
+
+        await _bucket.ProbeAsync(cancellationToken);
+        return _bucket.Name;
+    }
 
     /// <inheritdoc/>
     /// <remarks>Folders of packages that no revision has are removed with them. The age of a blob counts from its last sending or asking for.</remarks>
     public async Task<long> SweepAsync(DateTimeOffset olderThan, CancellationToken cancellationToken)
     {
         var freed = await SweepUploadsAsync(olderThan, cancellationToken);
-        await _packages.SweepAsync(await _index.PackageNamesAsync(cancellationToken), olderThan, cancellationToken);
+        await _packages.SweepAsync((await _index.PackageFilesAsync(cancellationToken)).Keys.ToHashSet(StringComparer.Ordinal), olderThan, cancellationToken);
         await _index.RemoveStaleDerivedAsync(olderThan, cancellationToken);
         var referenced = await _index.ReferencedAsync(cancellationToken);
         foreach (var file in new DirectoryInfo(_folders.Blobs).EnumerateFiles("*", SearchOption.AllDirectories))
@@ -132,6 +166,22 @@ internal sealed class FileBlobStore : IBlobStore
             else if (!referenced.Contains(file.Name))
             {
                 freed += await _guard.RemoveAsync(new BlobHash(file.Name), olderThan, cancellationToken);
+            }
+        }
+
+        return _bucket is not null && _sharing.IsOwner ? freed + await SweepBucketAsync(_bucket, referenced, olderThan, cancellationToken) : freed;
+    }
+
+    /// <summary>Who is dated as having sent or asked for it is looked at in the transaction that forgets it, so nobody was told meanwhile that it is there.</summary>
+    private async Task<long> SweepBucketAsync(IBlobBucket bucket, FrozenSet<string> referenced, DateTimeOffset olderThan, CancellationToken cancellationToken)
+    {
+        var freed = 0L;
+        await foreach (var file in bucket.ListAsync(cancellationToken))
+        {
+            if (file.WrittenAt < olderThan && !referenced.Contains(file.Hash.Value) && await _index.RemoveUnreferencedAsync(file.Hash, olderThan, cancellationToken))
+            {
+                await bucket.RemoveAsync(file.Hash, cancellationToken);
+                freed += file.SizeBytes;
             }
         }
 
@@ -167,7 +217,7 @@ internal sealed class FileBlobStore : IBlobStore
     }
 
     private async Task<long?> CompleteSizeAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken) =>
-        await _index.FindAsync(tenant, hash, cancellationToken) is { } size && await _guard.TryRenewAsync(hash, cancellationToken) ? size : null;
+        await _index.FindAsync(tenant, hash, cancellationToken) is { } size && await _guard.TryRenewAsync(tenant, hash, cancellationToken) ? size : null;
 
     private async Task<long> SweepUploadsAsync(DateTimeOffset olderThan, CancellationToken cancellationToken)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using Dormouse.Core.Packages;
 using Dormouse.Storage.Posix;
 
@@ -8,7 +7,8 @@ namespace Dormouse.Storage.Blobs;
 /// Folders in which a package's files have their own names: hard links, so they cost no space, and a blob that is swept away stays readable through a
 /// folder in use. A folder is put together elsewhere and renamed, so it is whole or absent. It can be made again at any time, so it is not flushed.
 /// </summary>
-internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
+/// <param name="missing">What to do about a file that is not here.</param>
+internal sealed class PackageFolders(BlobFolders folders, string missing, TimeProvider time)
 {
     private readonly KeyedGate<string> _gate = new();
 
@@ -36,7 +36,7 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
     }
 
     /// <summary>Removes folders of packages not in <paramref name="names"/> that were not asked for since <paramref name="olderThan"/>, and what a crash left half made.</summary>
-    public async Task SweepAsync(FrozenSet<string> names, DateTimeOffset olderThan, CancellationToken cancellationToken)
+    public async Task SweepAsync(IReadOnlySet<string> names, DateTimeOffset olderThan, CancellationToken cancellationToken)
     {
         var half = new DirectoryInfo(folders.Building).EnumerateDirectories();
         var unused = new DirectoryInfo(folders.Packages).EnumerateDirectories().Where(d => BlobHash.IsValid(d.Name) && !names.Contains(d.Name));
@@ -48,6 +48,16 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
             {
                 folder.Delete(recursive: true);
             }
+        }
+    }
+
+    /// <summary>Removes one, whatever its age. It is made again when it is asked for.</summary>
+    public async Task RemoveAsync(string name, CancellationToken cancellationToken)
+    {
+        using var turn = await _gate.EnterAsync(name, cancellationToken);
+        if (Directory.Exists(folders.Package(name)))
+        {
+            Directory.Delete(folders.Package(name), recursive: true);
         }
     }
 
@@ -90,7 +100,7 @@ internal sealed class PackageFolders(BlobFolders folders, TimeProvider time)
             var blob = folders.Blob(file.Hash);
             if (!File.Exists(blob))
             {
-                throw new FileNotFoundException($"The content of '{file.Path}' ({file.Hash}) is not in the store. Deploy again.", file.Path);
+                throw new FileNotFoundException($"The content of '{file.Path}' ({file.Hash}) is not in the data folder of this server. {missing}", file.Path);
             }
 
             var path = Path.Combine(half, file.Path);

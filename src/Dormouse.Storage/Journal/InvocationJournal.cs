@@ -104,6 +104,8 @@ public sealed class InvocationJournal : IInvocationJournal
         }
     }
 
+    public void Folded(Receipt receipt) => _slots.Folded(receipt);
+
     public JournalEntry? Find(InvocationId invocation) => _slots.Find(invocation);
 
     public Task FlushAsync(CancellationToken cancellationToken)
@@ -183,15 +185,19 @@ public sealed class InvocationJournal : IInvocationJournal
             while (true)
             {
                 _batch.Clear();
-                _slots.PeekClosed(_batch, BatchMax);
-                if (_batch.Count == 0)
+                var count = _slots.PeekClosed(_batch, BatchMax);
+                if (count == 0)
                 {
                     return true;
                 }
 
-                await _ledger.AppendAsync(_batch, CancellationToken.None);
-                _slots.Free(_batch.Count);
-                TellWaiters(_batch.Count);
+                if (_batch.Count > 0)
+                {
+                    await _ledger.AppendAsync(_batch, CancellationToken.None);
+                }
+
+                _slots.Free(count);
+                TellWaiters(count);
             }
         }
         catch (Exception e)

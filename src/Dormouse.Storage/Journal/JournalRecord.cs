@@ -15,7 +15,7 @@ namespace Dormouse.Storage.Journal;
 ///          64 revision i32 · 68 memory MiB i32 · 72 tenant length u8 · 73 tenant (UTF-8, 63) · 136 line u8 · 137 flags u8 (1 = mirror) · 138 zero (6)
 /// closing   0 checksum u32 · 4 zero · 8 sequence i64 · 16 instance i64 · 24 started i64 · 32 outcome u8 · 33 start u8 · 34 cause u8 · 35 rung u8
 ///          36 memory MiB i32 · 40 queue µs · 48 start µs · 56 load µs · 64 run µs · 72 CPU µs · 80 metered µs · 88 billed ms · 96 price (all i64)
-///         104 status i32 · 108 line u8 · 109 zero (3)
+///         104 status i32 · 108 line u8 · 109 rung reason u8 · 110 zero (2)
 /// </code>
 /// Sequences begin at 1, the checksum (CRC-32C over all after byte 8) begins at ~0: a slot of zeros is free. Codes of enumerations are those of <see cref="Codes"/>, 0 = none.
 /// </summary>
@@ -73,6 +73,7 @@ internal static class JournalRecord
         BinaryPrimitives.WriteInt64LittleEndian(half[96..], receipt.PricePico);
         BinaryPrimitives.WriteInt32LittleEndian(half[104..], receipt.Status);
         half[108] = Codes.Lines.Code(receipt.Line);
+        half[109] = receipt.RungReason is { } reason ? Codes.RungReasons.Code(reason) : (byte)0;
         Seal(half);
     }
 
@@ -127,6 +128,7 @@ internal static class JournalRecord
             Start = start,
             Cause = Codes.Causes.TryValue(half[34], out var cause) ? cause : null,
             Rung = Codes.Rungs.TryValue(half[35], out var rung) ? rung : null,
+            RungReason = Codes.RungReasons.TryValue(half[109], out var reason) ? reason : null,
             Times = new InvocationTimes(
                 BinaryPrimitives.ReadInt64LittleEndian(half[40..]),
                 BinaryPrimitives.ReadInt64LittleEndian(half[48..]),

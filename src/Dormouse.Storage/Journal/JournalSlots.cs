@@ -13,6 +13,9 @@ internal sealed class JournalSlots
     private readonly Guid _serverId;
     private readonly JournalIndex _index;
     private readonly Receipt?[] _receipts;
+
+    /// <summary>Slots whose receipts the ledger has.</summary>
+    private readonly bool[] _isFolded;
     private readonly SlotQueue _closed;
 
     /// <summary>A stack: the slot freed last is taken next, so a quiet server touches few pages.</summary>
@@ -30,6 +33,7 @@ internal sealed class JournalSlots
         _lastSequence = lastSequence;
         _index = new JournalIndex(file.SlotCount);
         _receipts = new Receipt?[file.SlotCount];
+        _isFolded = new bool[file.SlotCount];
         _closed = new SlotQueue(file.SlotCount);
         _free = new int[file.SlotCount];
         Recover();
@@ -84,16 +88,38 @@ internal sealed class JournalSlots
         }
     }
 
-    /// <summary>The oldest closed receipts, at most <paramref name="max"/>, put into <paramref name="receipts"/>; they stay in the journal until <see cref="Free"/>.</summary>
-    public void PeekClosed(List<Receipt> receipts, int max)
+    /// <summary>The ledger has it: <see cref="PeekClosed"/> leaves it out.</summary>
+    public void Folded(Receipt receipt)
     {
         lock (_slotsLock)
         {
-            for (var i = 0; i < Math.Min(max, _closed.Count); i++)
+            var slot = _isDisposed ? -1 : _index.Find(receipt.Invocation);
+            if (slot >= 0 && _receipts[slot] is { } closed && closed.Sequence == receipt.Sequence)
             {
-                // A closed slot has a receipt.
-                receipts.Add(_receipts[_closed[i]]!);
+                _isFolded[slot] = true;
             }
+        }
+    }
+
+    /// <summary>
+    /// The oldest closed receipts, at most <paramref name="max"/>, put into <paramref name="receipts"/> but for those that the ledger has; they stay in the journal until <see cref="Free"/>.
+    /// Returns how many they are, with those.
+    /// </summary>
+    public int PeekClosed(List<Receipt> receipts, int max)
+    {
+        lock (_slotsLock)
+        {
+            var count = Math.Min(max, _closed.Count);
+            for (var i = 0; i < count; i++)
+            {
+                if (!_isFolded[_closed[i]])
+                {
+                    // A closed slot has a receipt.
+                    receipts.Add(_receipts[_closed[i]]!);
+                }
+            }
+
+            return count;
         }
     }
 
@@ -107,6 +133,7 @@ internal sealed class JournalSlots
                 var slot = _closed[i];
                 _index.Remove(slot);
                 _receipts[slot] = null;
+                _isFolded[slot] = false;
                 JournalRecord.Clear(_file.Slot(slot));
                 _free[_freeCount++] = slot;
             }

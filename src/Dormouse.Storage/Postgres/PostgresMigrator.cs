@@ -14,7 +14,8 @@ internal static class PostgresMigrator
     public static int CurrentVersion => Migrations[^1].Version;
 
     /// <summary>The schema's version; null when there is none yet.</summary>
-    public static long? Version(SqlSession session) => session.Has("SELECT 1 WHERE to_regclass('dormouse_schema') IS NOT NULL")
+    /// <remarks>Read from the catalogue's table: <c>to_regclass</c> would remember within a transaction what was not there before its lock was waited for.</remarks>
+    public static long? Version(SqlSession session) => session.Has("SELECT 1 FROM pg_class WHERE relname = 'dormouse_schema' AND pg_table_is_visible(oid)")
         ? session.First("SELECT version FROM dormouse_schema", r => (long?)r.GetInt64(0))
         : null;
 

@@ -1,15 +1,18 @@
 using System.Collections.Immutable;
 using System.Data;
 using System.Data.Common;
-using System.Globalization;
-using System.Text;
+using Dormouse.Core.Sharing;
 using Dormouse.Storage.Sql;
 using Npgsql;
 
 namespace Dormouse.Storage.Postgres;
 
-/// <summary>A connection to PostgreSQL, made when it is first needed and made anew when it broke, except within a transaction.</summary>
-internal sealed class PostgresSession(PostgresAddress address) : SqlSession
+/// <summary>
+/// A connection to PostgreSQL, made when it is first needed and made anew when it broke, except within a transaction. Statements that nobody waits for, and a transaction's beginning and its end,
+/// go with the next one that is waited for: a transaction takes as many trips as it has questions, and one for its end.
+/// </summary>
+/// <param name="server">Identity of the server that changes things with it.</param>
+internal sealed class PostgresSession(PostgresAddress address, Guid server = default) : SqlSession
 {
     /// <summary>
     /// Whoever commits was told that it is durable, also where the database's default says otherwise. A server that stops in mid-transaction, with the lock that all others wait for, is thrown
@@ -21,10 +24,19 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
         """;
 
+    /// <summary>Statements that <see cref="Begin"/> leaves unsent.</summary>
+    private const int Beginning = 2;
+
     private readonly Dictionary<string, NpgsqlCommand> _commands = new(StringComparer.Ordinal);
     private NpgsqlConnection? _connection;
-    private NpgsqlBatch? _begin;
+    private readonly Dictionary<string, string> _texts = new(StringComparer.Ordinal);
+
+    /// <summary>What has not been sent yet of the transaction.</summary>
+    private readonly List<NpgsqlBatchCommand> _unsent = [];
     private bool _isInTransaction;
+
+    /// <summary>Nothing of the transaction has been sent: on another connection it would begin just the same.</summary>
+    private bool _isBeginUnsent;
     private bool _hasWorked;
     private bool _hasTimedOut;
 
@@ -32,6 +44,8 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
 
     /// <summary>A savepoint would cost each operation two round trips and the database a transaction within the transaction.</summary>
     public override bool HasParts => false;
+
+    public override bool TakesArrays => true;
 
     public override bool IsOutsideTransaction => !_isInTransaction;
 
@@ -51,23 +65,30 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
     /// </summary>
     public override void Begin()
     {
-        try
-        {
-            BeginOnce();
-        }
-        catch (Exception e) when (PostgresErrors.Translate(e) is StoreUnavailableException && IsBroken && _hasWorked && !_hasTimedOut)
-        {
-            // The connection broke while it was idle, and nothing has been done: a new one may work.
-            _isInTransaction = false;
-            BeginOnce();
-        }
+        _isInTransaction = _isBeginUnsent = true;
+        _unsent.Add(new NpgsqlBatchCommand("BEGIN"));
+        _unsent.Add(new NpgsqlBatchCommand("LOCK TABLE dormouse_writer IN EXCLUSIVE MODE"));
     }
 
+    /// <summary>Its end is sent alone when nothing was sent before: then the beginning can be sent again on another connection, and the end never is.</summary>
     public override void Commit()
     {
+        if (_isBeginUnsent)
+        {
+            if (_unsent.Count == Beginning)
+            {
+                Forget();
+                return;
+            }
+
+            Send(null);
+        }
+
         Execute("COMMIT");
         _isInTransaction = false;
     }
+
+    public override void Tell(SharedKind kind, string subject) => PostgresChanges.Add(this, kind, subject, server);
 
     public override void Undo()
     {
@@ -78,7 +99,8 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
 
         try
         {
-            if (!IsBroken)
+            _unsent.Clear();
+            if (!IsBroken && !_isBeginUnsent)
             {
                 Execute("ROLLBACK");
             }
@@ -90,7 +112,7 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         }
         finally
         {
-            _isInTransaction = false;
+            Forget();
         }
     }
 
@@ -142,83 +164,126 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
     }
 
     /// <summary>Writes many rows, within a transaction. Returns how many.</summary>
-    public long Import(string table, ImmutableArray<string> columns, IEnumerable<object?[]> rows) => PostgresImport.Import(Connect(), table, columns, rows);
+    public long Import(string table, ImmutableArray<string> columns, IEnumerable<object?[]> rows)
+    {
+        Send(null);
+        return PostgresImport.Import(Connect(), table, columns, rows);
+    }
 
     public override Exception Translate(Exception error) => PostgresErrors.Translate(error);
 
     public override void Script(string sql)
     {
+        Send(null);
         using var command = new NpgsqlCommand(sql, Connect());
         Guarded(command, static c => c.ExecuteNonQuery());
     }
 
-    public override int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Guarded(Bind(sql, values), static c => c.ExecuteNonQuery());
-
-    public override DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Guarded(Bind(sql, values), static c => c.ExecuteReader());
-
-    /// <summary>The statement with its values by number, as PostgreSQL wants them.</summary>
-    internal static string Numbered(string sql, ReadOnlySpan<(string Name, object? Value)> values)
+    public override int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values)
     {
-        if (values.IsEmpty)
+        if (_unsent.Count == 0)
         {
-            return sql;
+            return Guarded(Bind(sql, values), static c => c.ExecuteNonQuery());
         }
 
-        var text = new StringBuilder(sql.Length);
-        for (var i = 0; i < sql.Length; i++)
-        {
-            if (sql[i] != '$')
-            {
-                text.Append(sql[i]);
-                continue;
-            }
-
-            var end = i + 1;
-            while (end < sql.Length && (char.IsAsciiLetterOrDigit(sql[end]) || sql[end] == '_'))
-            {
-                end++;
-            }
-
-            text.Append(CultureInfo.InvariantCulture, $"${Number(sql.AsSpan(i, end - i), values)}");
-            i = end - 1;
-        }
-
-        return text.ToString();
+        return Send(Command(sql, values));
     }
+
+    public override void Later(string sql, params ReadOnlySpan<(string Name, object? Value)> values)
+    {
+        if (_isInTransaction)
+        {
+            _unsent.Add(Command(sql, values));
+        }
+        else
+        {
+            Execute(sql, values);
+        }
+    }
+
+    /// <summary>What was unsent returns no rows, so that the reader stands at this statement's.</summary>
+    public override DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values) =>
+        _unsent.Count == 0 ? Guarded(Bind(sql, values), static c => c.ExecuteReader()) : SendOnce(Command(sql, values), static b => (DbDataReader)b.ExecuteReader());
 
     protected override void Dispose(bool disposing) => Drop();
 
-    private static int Number(ReadOnlySpan<char> name, ReadOnlySpan<(string Name, object? Value)> values)
+    private void Forget()
     {
-        for (var i = 0; i < values.Length; i++)
-        {
-            if (name.SequenceEqual(values[i].Name))
-            {
-                return i + 1;
-            }
-        }
-
-        throw new ArgumentException($"The statement names {name}, and no value has that name.", nameof(values));
+        _unsent.Clear();
+        _isInTransaction = _isBeginUnsent = false;
     }
 
-    /// <summary>Texts may hold no NUL in PostgreSQL; what had one shows that something was there.</summary>
-    private static object Stored(object? value) => value switch
+    /// <summary>Sends what is unsent and <paramref name="last"/>, and waits until it is done. Returns the rows that the last one changed.</summary>
+    private int Send(NpgsqlBatchCommand? last) => _unsent.Count == 0 && last is null ? 0 : SendOnce(last, static b =>
     {
-        null => DBNull.Value,
-        int number => (long)number,
-        string text when text.Contains('\0', StringComparison.Ordinal) => text.Replace('\0', '\uFFFD'),
-        _ => value,
-    };
+        b.ExecuteNonQuery();
+        return b.BatchCommands[^1].RecordsAffected;
+    });
 
-    private void BeginOnce()
+    private T SendOnce<T>(NpgsqlBatchCommand? last, Func<NpgsqlBatch, T> run)
     {
-        var connection = Connect();
-        _begin ??= new NpgsqlBatch(connection)
+        if (last is not null)
         {
-            BatchCommands = { new NpgsqlBatchCommand("BEGIN"), new NpgsqlBatchCommand("LOCK TABLE dormouse_writer IN EXCLUSIVE MODE") },
-        };
-        _isInTransaction = true;
-        Guarded(_begin, static b => b.ExecuteNonQuery());
+            _unsent.Add(last);
+        }
+
+        try
+        {
+            return RunBatch(run);
+        }
+        catch (Exception e) when (_isBeginUnsent && PostgresErrors.Translate(e) is StoreUnavailableException && IsBroken && _hasWorked && !_hasTimedOut)
+        {
+            // The connection broke while it was idle, and nothing has been done: a new one may work. What was prepared on the old one is not on that.
+            for (var i = 0; i < _unsent.Count; i++)
+            {
+                _unsent[i] = Anew(_unsent[i]);
+            }
+
+            return RunBatch(run);
+        }
+        finally
+        {
+            _isBeginUnsent = false;
+            _unsent.Clear();
+        }
+    }
+
+    private static NpgsqlBatchCommand Anew(NpgsqlBatchCommand command)
+    {
+        var anew = new NpgsqlBatchCommand(command.CommandText);
+        foreach (NpgsqlParameter parameter in command.Parameters)
+        {
+            anew.Parameters.Add(new NpgsqlParameter { Value = parameter.Value });
+        }
+
+        return anew;
+    }
+
+    private T RunBatch<T>(Func<NpgsqlBatch, T> run)
+    {
+        var batch = new NpgsqlBatch(Connect());
+        foreach (var command in _unsent)
+        {
+            batch.BatchCommands.Add(command);
+        }
+
+        return Guarded(batch, run);
+    }
+
+    private NpgsqlBatchCommand Command(string sql, ReadOnlySpan<(string Name, object? Value)> values)
+    {
+        if (!_texts.TryGetValue(sql, out var text))
+        {
+            _texts.Add(sql, text = PostgresText.Numbered(sql, values));
+        }
+
+        var command = new NpgsqlBatchCommand(text);
+        foreach (var (_, value) in values)
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = PostgresText.Stored(value) });
+        }
+
+        return command;
     }
 
     private NpgsqlConnection Connect()
@@ -228,7 +293,7 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
             return open;
         }
 
-        if (_isInTransaction)
+        if (_isInTransaction && !_isBeginUnsent)
         {
             throw new StoreUnavailableException("The connection to the database broke within a transaction.");
         }
@@ -256,7 +321,7 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         var connection = Connect();
         if (!_commands.TryGetValue(sql, out var command))
         {
-            command = new NpgsqlCommand(Numbered(sql, values), connection);
+            command = new NpgsqlCommand(PostgresText.Numbered(sql, values), connection);
             foreach (var _ in values)
             {
                 command.Parameters.Add(new NpgsqlParameter());
@@ -267,7 +332,7 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
 
         for (var i = 0; i < values.Length; i++)
         {
-            command.Parameters[i].Value = Stored(values[i].Value);
+            command.Parameters[i].Value = PostgresText.Stored(values[i].Value);
         }
 
         return command;
@@ -296,8 +361,6 @@ internal sealed class PostgresSession(PostgresAddress address) : SqlSession
         }
 
         _commands.Clear();
-        _begin?.Dispose();
-        _begin = null;
         _connection?.Dispose();
         _connection = null;
     }

@@ -1,4 +1,5 @@
 using Dormouse.Core;
+using Dormouse.Storage.Sealing;
 using Dormouse.Storage.Sql;
 using Npgsql;
 
@@ -10,14 +11,16 @@ internal static class PostgresStore
     /// <summary>Opens the database, bringing it to this version's schema.</summary>
     /// <exception cref="DataFolderException">It cannot be reached, or a newer version or another program wrote it; nothing was changed.</exception>
     /// <exception cref="StorageFullException">The database's disk is full.</exception>
-    public static async Task<SqlStore> OpenAsync(DataFolder folder, PostgresAddress address, TimeProvider time, IIdSource ids, CancellationToken cancellationToken)
+    public static async Task<SqlStore> OpenAsync(DataFolder folder, PostgresAddress address, Sealer sealer, TimeProvider time, IIdSource ids, CancellationToken cancellationToken)
     {
         var serverId = ServerIdentity.Find(folder, ids);
-        var session = new PostgresSession(address);
+        var session = new PostgresSession(address, serverId);
         try
         {
             await Task.Run(() => PostgresMigrator.Migrate(session, address), cancellationToken);
-            return new SqlStore(session, () => new PostgresSession(address), serverId, time);
+            // Before anything is read: what is changed from here on is told.
+            var last = await Task.Run(() => PostgresChanges.Last(session), cancellationToken);
+            return new SqlStore(session, () => new PostgresSession(address), serverId, sealer, time) { Sharing = new PostgresSharing(address, serverId, last, time) };
         }
         catch (Exception e)
         {

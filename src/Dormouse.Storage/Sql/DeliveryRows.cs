@@ -31,15 +31,16 @@ internal static class DeliveryRows
         ("$number", next.Number));
 
     /// <summary>An item that has ended is reported; one that begins anew takes back what was not reported yet of its end before.</summary>
-    public static void ItemChanged(SqlSession session, long sequence, QueueItem next)
+    /// <param name="use">Where its endpoint reports outcomes; null = it has not been read.</param>
+    public static void ItemChanged(SqlSession session, long sequence, QueueItem next, DestinationUse? use)
     {
         if (next.State.IsLive())
         {
-            session.Execute("DELETE FROM deliveries WHERE item_sequence = $sequence AND state <> 'delivered'", ("$sequence", sequence));
+            session.Later("DELETE FROM deliveries WHERE item_sequence = $sequence AND state <> 'delivered'", ("$sequence", sequence));
         }
-        else if (next.EndedAt is { } ended && Delivery.TargetOf(next, Use(session, next.Endpoint)) is { } target)
+        else if (next.EndedAt is { } ended && Delivery.TargetOf(next, use ?? Use(session, next.Endpoint)) is { } target)
         {
-            session.Execute(
+            session.Later(
                 """
                 INSERT INTO deliveries (item_sequence, tenant_id, invocation_id, endpoint_id, target, outcome, created_at, next_at, state, attempts)
                 VALUES ($sequence, $tenant, $invocation, $endpoint, $target, $outcome, $ended, $ended, 'pending', 0)

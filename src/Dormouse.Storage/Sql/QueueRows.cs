@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 
@@ -6,6 +7,9 @@ namespace Dormouse.Storage.Sql;
 
 /// <param name="Sequence">Its order of acceptance.</param>
 internal readonly record struct QueueRow(long Sequence, QueueItem Item);
+
+/// <param name="Use">Where its endpoint reports outcomes; null = it has not been read.</param>
+internal readonly record struct QueueChange(QueueRow Row, QueueItem Next, DestinationUse? Use = null);
 
 /// <summary>
 /// Queue items as rows. Every change of state goes through <see cref="Change"/>, which keeps what hangs on it in step: the endpoint's counts, whose turn it is in the
@@ -53,19 +57,104 @@ internal static class QueueRows
     public static QueueRow? Find(SqlSession session, TenantId tenant, InvocationId id) =>
         Find(session, id) is { } row && row.Item.Tenant == tenant ? row : null;
 
-    public static void Insert(SqlSession session, NewQueueItem added)
+    public static void Insert(SqlSession session, NewQueueItem added) => InsertAll(session, [added]);
+
+    /// <summary>Items as they are, waiting or leased. Of several none has a group: whose turn it is hangs on those before.</summary>
+    public static void InsertAll(SqlSession session, IReadOnlyList<NewQueueItem> added)
+    {
+        if (added.Count > 1 && session.TakesArrays)
+        {
+            QueueRowSets.Insert(session, added);
+        }
+        else
+        {
+            foreach (var one in added)
+            {
+                Put(session, one);
+            }
+        }
+
+        Count(session, added.Select(a => (a.Item, One(a.Item, QueueState.Queued), One(a.Item, QueueState.Leased), 0)));
+    }
+
+    /// <summary>Writes an item's next state.</summary>
+    public static void Change(SqlSession session, in QueueRow row, QueueItem next) => ChangeAll(session, [new QueueChange(row, next)]);
+
+    /// <summary>Writes the next states of items, each of which is there once.</summary>
+    public static void ChangeAll(SqlSession session, IReadOnlyList<QueueChange> changes)
+    {
+        if (changes.Count > 1 && session.TakesArrays)
+        {
+            QueueRowSets.Update(session, changes);
+        }
+        else
+        {
+            foreach (var (row, next, _) in changes)
+            {
+                Update(session, row.Sequence, next);
+            }
+        }
+
+        Count(session, changes.Where(c => c.Row.Item.State != c.Next.State).Select(c => (
+            c.Next,
+            One(c.Next, QueueState.Queued) - One(c.Row.Item, QueueState.Queued),
+            One(c.Next, QueueState.Leased) - One(c.Row.Item, QueueState.Leased),
+            One(c.Next, QueueState.Dead) - One(c.Row.Item, QueueState.Dead))));
+        foreach (var (row, next, use) in changes)
+        {
+            if (row.Item.State.IsLive() != next.State.IsLive())
+            {
+                DeliveryRows.ItemChanged(session, row.Sequence, next, use);
+            }
+
+            if (next.Group is not null && row.Item.State != next.State && next.State != QueueState.Leased)
+            {
+                GiveTurn(session, next, row.Sequence);
+            }
+        }
+    }
+
+    /// <summary>Of an endpoint's items that wait.</summary>
+    public static long Queued(SqlSession session, EndpointId endpoint) =>
+        session.First("SELECT queued FROM queue_depths WHERE endpoint_id = $endpoint", r => r.GetInt64(0), ("$endpoint", endpoint.Value));
+
+    public static void Remove(SqlSession session, in QueueRow row)
+    {
+        session.Later("DELETE FROM queue_items WHERE sequence = $sequence", ("$sequence", row.Sequence));
+        if (row.Item.State == QueueState.Dead)
+        {
+            Count(session, [(row.Item, 0, 0, -1)]);
+        }
+    }
+
+    private static void Update(SqlSession session, long sequence, QueueItem next) => session.Later(
+        """
+        UPDATE queue_items SET not_before = $before, expires_at = $expires, attempts = $attempts, state = $state, fence = $fence, lease_owner = $owner, lease_until = $until,
+            reason = $reason, ended_at = $ended WHERE sequence = $sequence
+        """,
+        ("$before", StoredTime.ToMicroseconds(next.NotBefore)),
+        ("$expires", StoredTime.ToMicroseconds(next.ExpiresAt)),
+        ("$attempts", next.Attempts),
+        ("$state", Codes.QueueStates.Text(next.State)),
+        ("$fence", next.Fence),
+        ("$owner", next.Owner is { } owner ? owner : null),
+        ("$until", next.LeaseUntil is { } until ? StoredTime.ToMicroseconds(until) : null),
+        ("$reason", next.Reason),
+        ("$ended", next.EndedAt is { } ended ? StoredTime.ToMicroseconds(ended) : null),
+        ("$sequence", sequence));
+
+    private static void Put(SqlSession session, NewQueueItem added)
     {
         var (item, key) = (added.Item, added.Idempotency);
-        var sequence = session.Number(
+        session.Later(
             """
             INSERT INTO queue_items (
                 id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, group_key, accepted_at, not_before, expires_at,
-                attempts, attempts_max, state, is_blocked, fence, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops)
+                attempts, attempts_max, state, is_blocked, fence, lease_owner, lease_until, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops)
             VALUES (
-                $id, $tenant, $endpoint, $method, $target, $version, $headers, $bytes, $priority, $group, $accepted, $before, $expires, 0, $max, 'queued',
+                $id, $tenant, $endpoint, $method, $target, $version, $headers, $bytes, $priority, $group, $accepted, $before, $expires, $attempts, $max, $state,
                 CASE WHEN EXISTS (SELECT 1 FROM queue_items WHERE endpoint_id = $endpoint AND group_key = $group AND state IN ('queued', 'leased')) THEN 1 ELSE 0 END,
-                0, $key, $hash, $until, $on_success, $on_failure, $hops)
-            RETURNING sequence
+                $fence, $owner, $lease, $key, $hash, $until, $on_success, $on_failure, $hops)
             """,
             ("$id", item.Id.Value),
             ("$tenant", item.Tenant.Value),
@@ -80,67 +169,20 @@ internal static class QueueRows
             ("$accepted", StoredTime.ToMicroseconds(item.AcceptedAt)),
             ("$before", StoredTime.ToMicroseconds(item.NotBefore)),
             ("$expires", StoredTime.ToMicroseconds(item.ExpiresAt)),
+            ("$attempts", item.Attempts),
             ("$max", item.AttemptsMax),
+            ("$state", Codes.QueueStates.Text(item.State)),
+            ("$fence", item.Fence),
+            ("$owner", item.Owner is { } owner ? owner : null),
+            ("$lease", item.LeaseUntil is { } lease ? StoredTime.ToMicroseconds(lease) : null),
             ("$key", key?.Key),
             ("$hash", key?.Digest.ToArray()),
             ("$until", key is null ? null : StoredTime.ToMicroseconds(key.Until)),
             ("$on_success", item.OnSuccess),
             ("$on_failure", item.OnFailure),
             ("$hops", item.Hops));
-        session.Execute("INSERT INTO queue_bodies (sequence, body) VALUES ($sequence, $body)", ("$sequence", sequence), ("$body", added.Body.ToArray()));
-        Count(session, item, queued: 1, leased: 0, dead: 0);
-    }
-
-    /// <summary>Writes an item's next state.</summary>
-    public static void Change(SqlSession session, in QueueRow row, QueueItem next)
-    {
-        var (before, sequence) = (row.Item, row.Sequence);
-        session.Execute(
-            """
-            UPDATE queue_items SET not_before = $before, expires_at = $expires, attempts = $attempts, state = $state, fence = $fence, lease_owner = $owner, lease_until = $until,
-                reason = $reason, ended_at = $ended WHERE sequence = $sequence
-            """,
-            ("$before", StoredTime.ToMicroseconds(next.NotBefore)),
-            ("$expires", StoredTime.ToMicroseconds(next.ExpiresAt)),
-            ("$attempts", next.Attempts),
-            ("$state", Codes.QueueStates.Text(next.State)),
-            ("$fence", next.Fence),
-            ("$owner", next.Owner is { } owner ? owner : null),
-            ("$until", next.LeaseUntil is { } until ? StoredTime.ToMicroseconds(until) : null),
-            ("$reason", next.Reason),
-            ("$ended", next.EndedAt is { } ended ? StoredTime.ToMicroseconds(ended) : null),
-            ("$sequence", sequence));
-        if (before.State != next.State)
-        {
-            Count(
-                session, next,
-                One(next.State == QueueState.Queued) - One(before.State == QueueState.Queued),
-                One(next.State == QueueState.Leased) - One(before.State == QueueState.Leased),
-                One(next.State == QueueState.Dead) - One(before.State == QueueState.Dead));
-        }
-
-        if (before.State.IsLive() != next.State.IsLive())
-        {
-            DeliveryRows.ItemChanged(session, sequence, next);
-        }
-
-        if (next.Group is not null && before.State != next.State && next.State != QueueState.Leased)
-        {
-            GiveTurn(session, next, sequence);
-        }
-    }
-
-    /// <summary>Of an endpoint's items that wait.</summary>
-    public static long Queued(SqlSession session, EndpointId endpoint) =>
-        session.First("SELECT queued FROM queue_depths WHERE endpoint_id = $endpoint", r => r.GetInt64(0), ("$endpoint", endpoint.Value));
-
-    public static void Remove(SqlSession session, in QueueRow row)
-    {
-        session.Execute("DELETE FROM queue_items WHERE sequence = $sequence", ("$sequence", row.Sequence));
-        if (row.Item.State == QueueState.Dead)
-        {
-            Count(session, row.Item, 0, 0, -1);
-        }
+        session.Later(
+            "INSERT INTO queue_bodies (sequence, body) SELECT sequence, $body FROM queue_items WHERE id = $id", ("$body", added.Body.ToArray()), ("$id", item.Id.Value));
     }
 
     /// <summary>
@@ -161,26 +203,38 @@ internal static class QueueRows
             "SELECT 1 FROM queue_items WHERE endpoint_id = $endpoint AND group_key = $group AND state = 'leased' LIMIT 1", ("$endpoint", endpoint), ("$group", group));
         foreach (var place in (ReadOnlySpan<long>)[sequence, heads[^1], first])
         {
-            session.Execute(
+            session.Later(
                 "UPDATE queue_items SET is_blocked = $blocked WHERE sequence = $sequence", ("$blocked", One(place != first || isRunning)), ("$sequence", place));
         }
     }
 
-    private static void Count(SqlSession session, QueueItem item, int queued, int leased, int dead)
+    /// <summary>Adds to the counts of endpoints, once for each.</summary>
+    private static void Count(SqlSession session, IEnumerable<(QueueItem Item, int Queued, int Leased, int Dead)> changes)
     {
-        session.Execute(
-            """
-            INSERT INTO queue_depths (endpoint_id, tenant_id, queued, leased, dead) VALUES ($endpoint, $tenant, $queued, $leased, $dead)
-            ON CONFLICT (endpoint_id) DO UPDATE SET
-                queued = queue_depths.queued + $queued, leased = queue_depths.leased + $leased, dead = queue_depths.dead + $dead
-            """,
-            ("$endpoint", item.Endpoint.Value), ("$tenant", item.Tenant.Value), ("$queued", queued), ("$leased", leased), ("$dead", dead));
-        if (queued + leased + dead < 0)
+        var sums = new Dictionary<EndpointId, (TenantId Tenant, int Queued, int Leased, int Dead)>();
+        foreach (var (item, queued, leased, dead) in changes)
         {
-            session.Execute(
-                "DELETE FROM queue_depths WHERE endpoint_id = $endpoint AND queued = 0 AND leased = 0 AND dead = 0", ("$endpoint", item.Endpoint.Value));
+            var sum = sums.GetValueOrDefault(item.Endpoint);
+            sums[item.Endpoint] = (item.Tenant, sum.Queued + queued, sum.Leased + leased, sum.Dead + dead);
+        }
+
+        foreach (var (endpoint, (tenant, queued, leased, dead)) in sums)
+        {
+            session.Later(
+                """
+                INSERT INTO queue_depths (endpoint_id, tenant_id, queued, leased, dead) VALUES ($endpoint, $tenant, $queued, $leased, $dead)
+                ON CONFLICT (endpoint_id) DO UPDATE SET
+                    queued = queue_depths.queued + $queued, leased = queue_depths.leased + $leased, dead = queue_depths.dead + $dead
+                """,
+                ("$endpoint", endpoint.Value), ("$tenant", tenant.Value), ("$queued", queued), ("$leased", leased), ("$dead", dead));
+            if (queued + leased + dead < 0)
+            {
+                session.Later("DELETE FROM queue_depths WHERE endpoint_id = $endpoint AND queued = 0 AND leased = 0 AND dead = 0", ("$endpoint", endpoint.Value));
+            }
         }
     }
+
+    private static int One(QueueItem item, QueueState state) => One(item.State == state);
 
     private static int One(bool isTrue) => isTrue ? 1 : 0;
 }

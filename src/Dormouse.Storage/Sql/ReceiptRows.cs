@@ -10,19 +10,44 @@ internal static class ReceiptRows
     public const string Columns =
         """
         server_id, sequence, tenant_id, invocation_id, endpoint_id, revision, instance, started_at, outcome, status, start_kind, start_cause, rung,
-        queue_us, start_us, load_us, run_us, cpu_us, memory_mib, metered_us, billed_ms, price_pico, line, is_mirror
+        queue_us, start_us, load_us, run_us, cpu_us, memory_mib, metered_us, billed_ms, price_pico, line, is_mirror, rung_reason
         """;
 
     private const string InsertSql =
         $"""
         INSERT INTO receipts ({Columns})
         VALUES ($server, $sequence, $tenant, $invocation, $endpoint, $revision, $instance, $started, $outcome, $status, $start, $cause, $rung,
-        $queue_us, $start_us, $load_us, $run_us, $cpu_us, $memory, $metered, $billed, $price, $line, $mirror)
+        $queue_us, $start_us, $load_us, $run_us, $cpu_us, $memory, $metered, $billed, $price, $line, $mirror, $rung_reason)
         ON CONFLICT (server_id, sequence) DO NOTHING
         """;
 
+    private const string InsertSetSql =
+        $"""
+        INSERT INTO receipts ({Columns})
+        SELECT * FROM unnest($server, $sequence, $tenant, $invocation, $endpoint, $revision, $instance, $started, $outcome, $status, $start, $cause, $rung,
+        $queue_us, $start_us, $load_us, $run_us, $cpu_us, $memory, $metered, $billed, $price, $line, $mirror, $rung_reason)
+        ON CONFLICT (server_id, sequence) DO NOTHING RETURNING server_id, sequence
+        """;
+
+    /// <summary>Those that the ledger did not have.</summary>
+    public static IReadOnlyCollection<Receipt> Insert(SqlSession session, IReadOnlyList<Receipt> receipts)
+    {
+        if (receipts.Count < 2 || !session.TakesArrays)
+        {
+            return [.. receipts.Where(r => TryInsert(session, r))];
+        }
+
+        var given = new Dictionary<(Guid, long), Receipt>(receipts.Count);
+        foreach (var receipt in receipts)
+        {
+            given.TryAdd((receipt.ServerId, receipt.Sequence), receipt);
+        }
+
+        return session.All(InsertSetSql, r => given[(r.Id(0), r.GetInt64(1))], Sets([.. given.Values]));
+    }
+
     /// <summary>False when the ledger has it already.</summary>
-    public static bool TryInsert(SqlSession session, Receipt receipt) =>
+    private static bool TryInsert(SqlSession session, Receipt receipt) =>
         session.Execute(
             InsertSql,
             ("$server", receipt.ServerId),
@@ -48,7 +73,8 @@ internal static class ReceiptRows
             ("$billed", receipt.BilledMilliseconds),
             ("$price", receipt.PricePico),
             ("$line", Codes.Lines.Text(receipt.Line)),
-            ("$mirror", receipt.IsMirror ? 1 : 0)) > 0;
+            ("$mirror", receipt.IsMirror ? 1 : 0),
+            ("$rung_reason", receipt.RungReason is { } reason ? Codes.RungReasons.Text(reason) : null)) > 0;
 
     /// <summary>A row of <see cref="Columns"/>.</summary>
     public static Receipt Read(DbDataReader row) => new()
@@ -73,5 +99,37 @@ internal static class ReceiptRows
         PricePico = row.GetInt64(21),
         Line = Codes.Lines.Value(row.GetString(22)),
         IsMirror = row.Flag(23),
+        RungReason = row.Text(24) is { } reason ? Codes.RungReasons.Value(reason) : null,
     };
+
+    private static (string Name, object? Value)[] Sets(List<Receipt> receipts) =>
+    [
+        ("$server", Each(receipts, r => r.ServerId)),
+        ("$sequence", Each(receipts, r => r.Sequence)),
+        ("$tenant", Each(receipts, r => r.Tenant.Value)),
+        ("$invocation", Each(receipts, r => r.Invocation.Value)),
+        ("$endpoint", Each(receipts, r => r.Revision.Endpoint.Value)),
+        ("$revision", Each(receipts, r => (long)r.Revision.Number)),
+        ("$instance", Each(receipts, r => r.Instance)),
+        ("$started", Each(receipts, r => StoredTime.ToMicroseconds(r.StartedAt))),
+        ("$outcome", Each(receipts, r => Codes.Outcomes.Text(r.Outcome))),
+        ("$status", Each(receipts, r => (long)r.Status)),
+        ("$start", Each(receipts, r => Codes.Starts.Text(r.Start))),
+        ("$cause", Each(receipts, r => r.Cause is { } cause ? Codes.Causes.Text(cause) : null)),
+        ("$rung", Each(receipts, r => r.Rung is { } rung ? Codes.Rungs.Text(rung) : null)),
+        ("$queue_us", Each(receipts, r => r.Times.QueueMicroseconds)),
+        ("$start_us", Each(receipts, r => r.Times.StartMicroseconds)),
+        ("$load_us", Each(receipts, r => r.Times.LoadMicroseconds)),
+        ("$run_us", Each(receipts, r => r.Times.RunMicroseconds)),
+        ("$cpu_us", Each(receipts, r => r.CpuMicroseconds)),
+        ("$memory", Each(receipts, r => (long)r.MemoryMib)),
+        ("$metered", Each(receipts, r => r.MeteredMicroseconds)),
+        ("$billed", Each(receipts, r => r.BilledMilliseconds)),
+        ("$price", Each(receipts, r => r.PricePico)),
+        ("$line", Each(receipts, r => Codes.Lines.Text(r.Line))),
+        ("$mirror", Each(receipts, r => r.IsMirror ? 1L : 0L)),
+        ("$rung_reason", Each(receipts, r => r.RungReason is { } reason ? Codes.RungReasons.Text(reason) : null))
+    ];
+
+    private static T[] Each<T>(List<Receipt> receipts, Func<Receipt, T> value) => [.. receipts.Select(value)];
 }

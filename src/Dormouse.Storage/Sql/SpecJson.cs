@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Environments;
 using Dormouse.Core.Overflow;
+using Dormouse.Core.Pipelines;
 
 namespace Dormouse.Storage.Sql;
 
@@ -41,11 +42,17 @@ internal sealed class StoredSpec
 
     public double Cpu { get; set; } = Defaults.Cpu;
 
+    public double ReserveCpu { get; set; } = Defaults.ReserveCpu;
+
     public int Concurrency { get; set; } = Defaults.Concurrency;
 
     /// <summary>Absent = false, as for all specs stored before it was known.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsConcurrencyAuto { get; set; }
+
+    public bool IsConcurrencyUnlimited { get; set; }
+
+    public double? TargetConcurrency { get; set; }
 
     /// <summary>Null = 1, as for all specs stored before there were batches.</summary>
     public int? BatchMax { get; set; }
@@ -89,6 +96,8 @@ internal sealed class StoredSpec
 
     public TimeSpan IdleTimeout { get; set; } = Defaults.IdleTimeout;
 
+    public TimeSpan FrozenFor { get; set; } = Defaults.FrozenFor;
+
     /// <summary>Null = fixed, as for all specs stored before there was a choice.</summary>
     public string? KeepAlive { get; set; }
 
@@ -108,10 +117,19 @@ internal sealed class StoredSpec
 
     public ImmutableSortedDictionary<string, string>? Environment { get; set; }
 
+    /// <summary>Null = none, as for all specs stored before there were secrets.</summary>
+    public ImmutableSortedDictionary<string, string>? Secrets { get; set; }
+
+    /// <summary>As <see cref="Secrets"/>.</summary>
+    public ImmutableSortedDictionary<string, string>? SecretFiles { get; set; }
+
     public ImmutableSortedDictionary<string, string>? Engine { get; set; }
 
     /// <summary>Null = nobody, as for all specs stored before there was a choice.</summary>
     public StoredOverflow? Overflow { get; set; }
+
+    /// <summary>The definition's own text; null = it is no pipeline.</summary>
+    public string? Pipeline { get; set; }
 
     public string? Signature { get; set; }
 
@@ -129,8 +147,11 @@ internal sealed class StoredSpec
         Network = spec.Network is { } network ? IsolationLevels.NameOf(network) : null,
         MemoryMib = spec.MemoryMib,
         Cpu = spec.Cpu,
+        ReserveCpu = spec.ReserveCpu,
         Concurrency = spec.Concurrency,
         IsConcurrencyAuto = spec.IsConcurrencyAuto,
+        IsConcurrencyUnlimited = spec.IsConcurrencyUnlimited,
+        TargetConcurrency = spec.TargetConcurrency,
         BatchMax = spec.BatchMax == Defaults.BatchMax ? null : spec.BatchMax,
         BatchDelay = spec.BatchDelay == Defaults.BatchDelay ? null : spec.BatchDelay,
         Threads = spec.Threads,
@@ -151,6 +172,7 @@ internal sealed class StoredSpec
         Floors = spec.Floors.IsEmpty ? null : [.. spec.Floors.Select(f => f.ToString())],
         MaxInstances = spec.MaxInstances,
         IdleTimeout = spec.IdleTimeout,
+        FrozenFor = spec.FrozenFor,
         KeepAlive = spec.KeepAlive == KeepAliveMode.Learned ? SpecRules.LearnedKeepAlive : null,
         Timeout = spec.Timeout,
         StartTimeout = spec.StartTimeout,
@@ -160,8 +182,11 @@ internal sealed class StoredSpec
         AsyncConcurrency = spec.AsyncConcurrency,
         AsyncRate = spec.AsyncRate,
         Environment = spec.Environment.IsEmpty ? null : spec.Environment,
+        Secrets = spec.Secrets.IsEmpty ? null : spec.Secrets,
+        SecretFiles = spec.SecretFiles.IsEmpty ? null : spec.SecretFiles,
         Engine = spec.Engine.IsEmpty ? null : spec.Engine,
         Overflow = spec.Overflow is { } overflow ? new StoredOverflow { Url = overflow.Url, Max = overflow.Max, KeyFile = overflow.KeyFile, KeyEnv = overflow.KeyEnv } : null,
+        Pipeline = spec.Pipeline?.Text,
         Signature = spec.Signature,
     };
 
@@ -179,8 +204,11 @@ internal sealed class StoredSpec
         Network = Network switch { IsolationLevels.None => NetworkAccess.None, IsolationLevels.Outbound => NetworkAccess.Outbound, _ => null },
         MemoryMib = MemoryMib,
         Cpu = Cpu,
+        ReserveCpu = ReserveCpu,
         Concurrency = Concurrency,
         IsConcurrencyAuto = IsConcurrencyAuto,
+        IsConcurrencyUnlimited = IsConcurrencyUnlimited,
+        TargetConcurrency = TargetConcurrency,
         BatchMax = BatchMax ?? Defaults.BatchMax,
         BatchDelay = BatchDelay ?? Defaults.BatchDelay,
         Threads = Threads,
@@ -201,6 +229,7 @@ internal sealed class StoredSpec
         Floors = [.. (Floors ?? []).Select(Floor)],
         MaxInstances = MaxInstances,
         IdleTimeout = IdleTimeout,
+        FrozenFor = FrozenFor,
         KeepAlive = KeepAlive == SpecRules.LearnedKeepAlive ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
         Timeout = Timeout,
         StartTimeout = StartTimeout,
@@ -210,8 +239,11 @@ internal sealed class StoredSpec
         AsyncConcurrency = AsyncConcurrency,
         AsyncRate = AsyncRate,
         Environment = Environment ?? ImmutableSortedDictionary<string, string>.Empty,
+        Secrets = Secrets ?? ImmutableSortedDictionary<string, string>.Empty,
+        SecretFiles = SecretFiles ?? ImmutableSortedDictionary<string, string>.Empty,
         Engine = Engine ?? ImmutableSortedDictionary<string, string>.Empty,
         Overflow = Overflow is { } overflow ? new OverflowPolicy(overflow.Url, overflow.Max, overflow.KeyFile, overflow.KeyEnv) : null,
+        Pipeline = Pipeline is { } pipeline ? PipelineDefinition.Stored(pipeline) : null,
         Signature = Signature,
     };
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Data.Common;
 using Dormouse.Core.Access;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Sharing;
 
 namespace Dormouse.Storage.Sql;
 
@@ -33,7 +34,16 @@ internal sealed class SqlAccessKeys(SqlWriter writer, SqlReaders readers) : IAcc
 
     public Task<bool> RemoveAsync(TenantId tenant, string id, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => s.Execute("DELETE FROM access_keys WHERE tenant_id = $tenant AND id = $id", ("$tenant", tenant.Value), ("$id", id)) > 0,
+            s =>
+            {
+                var isRemoved = s.Execute("DELETE FROM access_keys WHERE tenant_id = $tenant AND id = $id", ("$tenant", tenant.Value), ("$id", id)) > 0;
+                if (isRemoved)
+                {
+                    s.Tell(SharedKind.Key, id);
+                }
+
+                return isRemoved;
+            },
             cancellationToken);
 
     private static AccessKey Read(DbDataReader row) => new(

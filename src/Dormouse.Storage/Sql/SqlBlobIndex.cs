@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Storage.Blobs;
@@ -8,7 +9,7 @@ namespace Dormouse.Storage.Sql;
 /// <summary>Which tenant has which file, and which files anything refers to.</summary>
 internal sealed class SqlBlobIndex(SqlWriter writer, SqlReaders readers, TimeProvider time) : IBlobIndex
 {
-    private const string Referenced = "SELECT hash FROM revision_files UNION SELECT hash FROM derived_files";
+    private const string Referenced = "SELECT hash FROM revision_files UNION SELECT hash FROM derived_files UNION SELECT location FROM batches WHERE place = 'uploaded'";
 
     public Task<long?> FindAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken) =>
         readers.ReadAsync(
@@ -29,11 +30,21 @@ internal sealed class SqlBlobIndex(SqlWriter writer, SqlReaders readers, TimePro
                 ("$created", StoredTime.ToMicroseconds(time.GetUtcNow()))),
             cancellationToken);
 
-    public Task<bool> RemoveUnreferencedAsync(BlobHash hash, CancellationToken cancellationToken) =>
+    public Task<bool> RenewAsync(TenantId tenant, BlobHash hash, CancellationToken cancellationToken) =>
+        writer.RunAsync(
+            s => s.Execute(
+                "UPDATE blobs SET created_at = $now WHERE tenant_id = $tenant AND hash = $hash",
+                ("$now", StoredTime.ToMicroseconds(time.GetUtcNow())),
+                ("$tenant", tenant.Value),
+                ("$hash", hash.Value)) > 0,
+            cancellationToken);
+
+    public Task<bool> RemoveUnreferencedAsync(BlobHash hash, DateTimeOffset? olderThan, CancellationToken cancellationToken) =>
         writer.RunAsync(
             s =>
             {
-                if (s.Has("SELECT 1 FROM revision_files WHERE hash = $hash UNION ALL SELECT 1 FROM derived_files WHERE hash = $hash LIMIT 1", ("$hash", hash.Value)))
+                if (s.Has("SELECT 1 FROM revision_files WHERE hash = $hash UNION ALL SELECT 1 FROM derived_files WHERE hash = $hash UNION ALL SELECT 1 FROM batches WHERE place = 'uploaded' AND location = $hash LIMIT 1", ("$hash", hash.Value))
+                    || (olderThan is { } age && s.Has("SELECT 1 FROM blobs WHERE hash = $hash AND created_at >= $age", ("$hash", hash.Value), ("$age", StoredTime.ToMicroseconds(age)))))
                 {
                     return false;
                 }
@@ -57,33 +68,37 @@ internal sealed class SqlBlobIndex(SqlWriter writer, SqlReaders readers, TimePro
                 ("$older", StoredTime.ToMicroseconds(olderThan))),
             cancellationToken);
 
-    public Task<FrozenSet<string>> PackageNamesAsync(CancellationToken cancellationToken) =>
-        readers.ReadAsync(
+    public Task<IReadOnlyDictionary<string, ImmutableArray<string>>> PackageFilesAsync(CancellationToken cancellationToken) =>
+        readers.ReadAsync<IReadOnlyDictionary<string, ImmutableArray<string>>>(
             s =>
             {
-                var names = new HashSet<string>(StringComparer.Ordinal);
+                var packages = new Dictionary<string, ImmutableArray<string>>(StringComparer.Ordinal);
                 using var rows = s.Read("SELECT endpoint_id, number, path, hash, size_bytes FROM revision_files ORDER BY endpoint_id, number, position");
                 var files = new List<PackageFile>();
                 (Guid, int) last = default;
                 while (rows.Read())
                 {
                     var revision = (rows.Id(0), rows.GetInt32(1));
-                    if (revision != last && files.Count > 0)
+                    if (revision != last)
                     {
-                        names.Add(PackageName.Of(files));
-                        files.Clear();
+                        Add();
                     }
 
                     last = revision;
                     files.Add(rows.File(2));
                 }
 
-                if (files.Count > 0)
-                {
-                    names.Add(PackageName.Of(files));
-                }
+                Add();
+                return packages;
 
-                return names.ToFrozenSet(StringComparer.Ordinal);
+                void Add()
+                {
+                    if (files.Count > 0)
+                    {
+                        packages[PackageName.Of(files)] = [.. files.Select(f => f.Hash.Value)];
+                        files.Clear();
+                    }
+                }
             },
             cancellationToken);
 }

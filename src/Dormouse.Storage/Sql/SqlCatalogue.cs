@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Rollouts;
+using Dormouse.Core.Sharing;
 
 namespace Dormouse.Storage.Sql;
 
@@ -31,6 +32,9 @@ internal sealed class SqlCatalogue(SqlWriter writer, SqlReaders readers) : ICata
 
     public Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) =>
         readers.ReadAsync(s => FindByName(s, tenant, name), cancellationToken);
+
+    public Task<CatalogueEntry?> FindEntryAsync(EndpointId endpoint, int revision, CancellationToken cancellationToken) =>
+        readers.ReadAsync(s => FindEntry(s, endpoint, revision), cancellationToken);
 
     public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<Endpoint>>(
@@ -73,42 +77,41 @@ internal sealed class SqlCatalogue(SqlWriter writer, SqlReaders readers) : ICata
             cancellationToken);
 
     public Task<CatalogueEntry> AddRevisionAsync(NewRevision revision, EndpointId newEndpointId, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.Add(s, revision, newEndpointId, now), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.Add(s, revision, newEndpointId, now))!, cancellationToken); // It is never null.
 
     public Task<CatalogueEntry?> CompleteRevisionAsync(
         RevisionId id, RevisionState state, ModelLoad? load, string? failure, bool giveTraffic, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(
-            s => CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic, now),
-            cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.Complete(s, id, state, load, failure, giveTraffic, now)), cancellationToken);
 
     public Task<CatalogueEntry?> SetTrafficAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.SetTraffic(s, endpoint, traffic, now), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.SetTraffic(s, endpoint, traffic, now)), cancellationToken);
 
     public Task<CatalogueEntry?> SetTagAsync(EndpointId endpoint, string tag, int? revision, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.SetTag(s, endpoint, tag, revision), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.SetTag(s, endpoint, tag, revision)), cancellationToken);
 
     public Task<CatalogueEntry?> SetMirrorAsync(EndpointId endpoint, Mirror? mirror, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.SetMirror(s, endpoint, mirror), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.SetMirror(s, endpoint, mirror)), cancellationToken);
 
     public Task<CatalogueEntry?> ApplyCanaryAsync(RevisionId revision, CanaryDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(
-            s => CatalogueChanges.Change(s, revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now)),
+            s => Told(s, CatalogueChanges.Change(s, revision.Endpoint, e => CanaryFlow.Apply(e, revision.Number, decision, now))),
             cancellationToken);
 
     public Task<CatalogueEntry?> BeginHandoverAsync(EndpointId endpoint, ImmutableArray<TrafficShare> traffic, HandoverPolicy policy, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.BeginHandover(s, endpoint, traffic, policy, now), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.BeginHandover(s, endpoint, traffic, policy, now)), cancellationToken);
 
     public Task<CatalogueEntry?> ApplyHandoverAsync(EndpointId endpoint, HandoverDecision decision, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.Change(s, endpoint, e => HandoverFlow.Apply(e, decision, now)), cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.Change(s, endpoint, e => HandoverFlow.Apply(e, decision, now))), cancellationToken);
 
     public Task<Endpoint?> SetUnloadedAsync(EndpointId endpoint, bool isUnloaded, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(s => CatalogueChanges.Change(s, endpoint, e => CanaryFlow.Unloaded(e, isUnloaded, now))?.Endpoint, cancellationToken);
+        writer.RunAsync(s => Told(s, CatalogueChanges.Change(s, endpoint, e => CanaryFlow.Unloaded(e, isUnloaded, now)))?.Endpoint, cancellationToken);
 
     public Task<Endpoint?> SetPublicAsync(EndpointId endpoint, bool isPublic, CancellationToken cancellationToken) =>
         writer.RunAsync(
             s =>
             {
                 s.Execute("UPDATE endpoints SET is_public = $flag WHERE id = $id", ("$flag", isPublic ? 1 : 0), ("$id", endpoint.Value));
+                Tell(s, endpoint);
                 return FindById(s, endpoint);
             },
             cancellationToken);
@@ -117,6 +120,7 @@ internal sealed class SqlCatalogue(SqlWriter writer, SqlReaders readers) : ICata
         writer.RunAsync(
             s =>
             {
+                Tell(s, endpoint);
                 s.Execute("DELETE FROM destination_uses WHERE endpoint_id = $id", ("$id", endpoint.Value));
                 return s.Execute("DELETE FROM endpoints WHERE id = $id", ("$id", endpoint.Value)) > 0;
             },
@@ -131,6 +135,18 @@ internal sealed class SqlCatalogue(SqlWriter writer, SqlReaders readers) : ICata
                 return [.. new CatalogueRows().Revisions(reader)];
             },
             cancellationToken);
+
+    private static CatalogueEntry? Told(SqlSession session, CatalogueEntry? changed)
+    {
+        if (changed is not null)
+        {
+            Tell(session, changed.Endpoint.Id);
+        }
+
+        return changed;
+    }
+
+    private static void Tell(SqlSession session, EndpointId endpoint) => session.Tell(SharedKind.Endpoint, endpoint.ToString());
 
     /// <summary>Null when there is no such endpoint.</summary>
     internal static Endpoint? FindById(SqlSession session, EndpointId id) =>

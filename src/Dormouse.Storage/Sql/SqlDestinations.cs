@@ -2,15 +2,23 @@ using System.Collections.Immutable;
 using System.Data.Common;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Secrets;
+using Dormouse.Storage.Sealing;
 
 namespace Dormouse.Storage.Sql;
 
-/// <summary>Destinations and deliveries.</summary>
-internal sealed class SqlDestinations(SqlWriter writer, SqlReaders readers) : IDestinationStore
+/// <summary>Destinations, whose secrets are sealed, and deliveries.</summary>
+internal sealed class SqlDestinations(SqlWriter writer, SqlReaders readers, Sealer sealer) : IDestinationStore
 {
     private const string Columns = "tenant_id, name, url, form, secret, created_at, old_secret, old_secret_until, disabled_reason";
 
-    public Task<Destination?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) => readers.ReadAsync(s => Find(s, tenant, name), cancellationToken);
+    public async Task<Destination?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken)
+    {
+        var (found, isSealed) = await readers.ReadAsync(
+            s => s.First($"SELECT {Columns} FROM destinations WHERE tenant_id = $tenant AND name = $name", r => (Read(r), IsSealed(r)), ("$tenant", tenant.Value), ("$name", name)), cancellationToken);
+        // Rows of versions before 0.2 are readable, until somebody looks at them for the first time.
+        return found is null || isSealed ? found : await ChangeAsync(tenant, name, d => d, cancellationToken);
+    }
 
     public Task<ImmutableArray<Destination>> ListAsync(TenantId tenant, CancellationToken cancellationToken) => readers.ReadAsync<ImmutableArray<Destination>>(
         s => [.. s.All($"SELECT {Columns} FROM destinations WHERE tenant_id = $tenant ORDER BY name", Read, ("$tenant", tenant.Value))], cancellationToken);
@@ -179,10 +187,10 @@ internal sealed class SqlDestinations(SqlWriter writer, SqlReaders readers) : ID
         },
         cancellationToken);
 
-    private static Destination? Find(SqlSession session, TenantId tenant, string name) => session.First(
+    private Destination? Find(SqlSession session, TenantId tenant, string name) => session.First(
         $"SELECT {Columns} FROM destinations WHERE tenant_id = $tenant AND name = $name", Read, ("$tenant", tenant.Value), ("$name", name));
 
-    private static Destination? Change(SqlSession session, TenantId tenant, string name, Func<Destination, Destination> change)
+    private Destination? Change(SqlSession session, TenantId tenant, string name, Func<Destination, Destination> change)
     {
         if (Find(session, tenant, name) is not { } current)
         {
@@ -194,7 +202,19 @@ internal sealed class SqlDestinations(SqlWriter writer, SqlReaders readers) : ID
         return next;
     }
 
-    private static void Put(SqlSession session, Destination destination) => session.Execute(
+    private void Put(SqlSession session, Destination destination)
+    {
+        if (destination.SecretFault is not null)
+        {
+            // What could not be opened stays as it is.
+            session.Execute(
+                "UPDATE destinations SET url = $url, form = $form, disabled_reason = $reason WHERE tenant_id = $tenant AND name = $name",
+                ("$tenant", destination.Tenant.Value), ("$name", destination.Name), ("$url", destination.Url), ("$form", Codes.DestinationForms.Text(destination.Form)), ("$reason", destination.DisabledReason));
+            return;
+        }
+
+        var owner = Sealer.OwnerOfDestination(destination.Tenant.Value, destination.Name);
+        session.Execute(
         $"""
         INSERT INTO destinations ({Columns}) VALUES ($tenant, $name, $url, $form, $secret, $created, $old, $until, $reason)
         ON CONFLICT (tenant_id, name) DO UPDATE SET url = excluded.url, form = excluded.form, secret = excluded.secret, created_at = excluded.created_at,
@@ -204,17 +224,33 @@ internal sealed class SqlDestinations(SqlWriter writer, SqlReaders readers) : ID
         ("$name", destination.Name),
         ("$url", destination.Url),
         ("$form", Codes.DestinationForms.Text(destination.Form)),
-        ("$secret", destination.Secret.ToArray()),
+        ("$secret", sealer.Seal(session, owner, destination.Secret.AsSpan())),
         ("$created", StoredTime.ToMicroseconds(destination.CreatedAt)),
-        ("$old", destination.OldSecret.IsEmpty ? null : destination.OldSecret.ToArray()),
+        ("$old", destination.OldSecret.IsEmpty ? null : sealer.Seal(session, owner, destination.OldSecret.AsSpan())),
         ("$until", destination.OldSecretUntil is { } until ? StoredTime.ToMicroseconds(until) : null),
         ("$reason", destination.DisabledReason));
+    }
 
-    private static Destination Read(DbDataReader r) =>
-        new(new TenantId(r.GetString(0)), r.GetString(1), r.GetString(2), Codes.DestinationForms.Value(r.GetString(3)), [.. r.GetFieldValue<byte[]>(4)], r.Time(5))
+    private Destination Read(DbDataReader r)
+    {
+        var (tenant, name) = (r.GetString(0), r.GetString(1));
+        var read = new Destination(new TenantId(tenant), name, r.GetString(2), Codes.DestinationForms.Value(r.GetString(3)), [], r.Time(5))
         {
-            OldSecret = r.IsDBNull(6) ? [] : [.. r.GetFieldValue<byte[]>(6)],
             OldSecretUntil = r.IsDBNull(7) ? null : r.Time(7),
             DisabledReason = r.Text(8),
         };
+        try
+        {
+            return read with { Secret = Open(tenant, name, r.GetFieldValue<byte[]>(4)), OldSecret = r.IsDBNull(6) ? [] : Open(tenant, name, r.GetFieldValue<byte[]>(6)) };
+        }
+        catch (SealingException e)
+        {
+            return read with { SecretFault = e.Message };
+        }
+    }
+
+    private ImmutableArray<byte> Open(string tenant, string name, byte[] stored) =>
+        [.. SealedValue.Is(stored) ? sealer.Open(Sealer.OwnerOfDestination(tenant, name), $"the secret of destination '{name}'", stored) : stored];
+
+    private static bool IsSealed(DbDataReader r) => SealedValue.Is(r.GetFieldValue<byte[]>(4));
 }

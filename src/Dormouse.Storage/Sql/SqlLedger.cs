@@ -122,13 +122,10 @@ internal sealed class SqlLedger(SqlWriter writer, SqlReaders readers) : ILedger
     internal static int Append(SqlSession session, IReadOnlyList<Receipt> receipts)
     {
         var added = new Dictionary<TotalKey, UsageSum>();
-        foreach (var receipt in receipts)
+        foreach (var receipt in ReceiptRows.Insert(session, receipts))
         {
-            if (ReceiptRows.TryInsert(session, receipt))
-            {
-                var key = TotalKey.Of(receipt);
-                added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
-            }
+            var key = TotalKey.Of(receipt);
+            added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
         }
 
         foreach (var (key, sum) in added)

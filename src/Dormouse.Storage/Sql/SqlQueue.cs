@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Data.Common;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
@@ -9,34 +8,17 @@ namespace Dormouse.Storage.Sql;
 /// <summary>The durable queue. Writes go through the one writer: those that wait at the same time share a transaction and a flush.</summary>
 internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShared) : IQueueStore
 {
-    private static readonly byte[] PrioritiesInOrder = [1, 2, 3];
+    private static readonly JointBody<NewWish, Acceptance> Accepting = QueueAcceptance.AcceptAll;
+
+    private static readonly JointBody<AttemptOutcome, bool> Ending = QueueEnds.EndAll;
 
     public bool IsShared => isShared;
 
     public Task<Acceptance> AcceptAsync(NewQueueItem item, long queuedMax, CancellationToken cancellationToken) =>
-        writer.RunAsync(session => Accept(session, item, queuedMax), cancellationToken);
+        writer.RunAsync(Accepting, new NewWish(item, queuedMax), cancellationToken);
 
     public Task<LeasedItems> LeaseAsync(Guid owner, IReadOnlyList<LeaseWish> wishes, DateTimeOffset now, DateTimeOffset until, CancellationToken cancellationToken) =>
-        writer.RunAsync(
-            session =>
-            {
-                var taken = ImmutableArray.CreateBuilder<LeasedItem>();
-                DateTimeOffset? next = null;
-                foreach (var wish in wishes)
-                {
-                    foreach (var (row, body) in Due(session, wish, now))
-                    {
-                        var leased = row.Item.Taken(owner, until);
-                        QueueRows.Change(session, row, leased);
-                        taken.Add(new LeasedItem(leased, body));
-                    }
-
-                    next = Earlier(next, NextDue(session, wish.Endpoint, now));
-                }
-
-                return new LeasedItems(taken.ToImmutable(), next);
-            },
-            cancellationToken);
+        writer.RunAsync(session => QueueLeases.Take(session, owner, wishes, now, until), cancellationToken);
 
     public Task<ImmutableArray<QueueLease>> ExtendAsync(IReadOnlyList<QueueLease> leases, DateTimeOffset until, CancellationToken cancellationToken) =>
         writer.RunAsync<ImmutableArray<QueueLease>>(
@@ -49,35 +31,7 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
             cancellationToken);
 
     public Task<bool> EndAsync(QueueLease lease, QueueVerdict verdict, Receipt? receipt, DateTimeOffset now, CancellationToken cancellationToken) =>
-        writer.RunAsync(
-            session =>
-            {
-                if (receipt is not null)
-                {
-                    SqlLedger.Append(session, [receipt]);
-                }
-
-                if (QueueRows.Find(session, lease.Id) is not { } row || row.Item.State != QueueState.Leased || row.Item.Fence != lease.Fence)
-                {
-                    return false;
-                }
-
-                var next = row.Item.After(verdict, now);
-                QueueRows.Change(session, row, next);
-                if (verdict is QueueVerdict.Finished { Answer: { } answer })
-                {
-                    PutAnswer(session, row.Sequence, answer);
-                }
-
-                if (next.State == QueueState.Succeeded)
-                {
-                    // Nobody will run it again.
-                    session.Execute("DELETE FROM queue_bodies WHERE sequence = $sequence", ("$sequence", row.Sequence));
-                }
-
-                return true;
-            },
-            cancellationToken);
+        writer.RunAsync(Ending, new AttemptOutcome(lease, verdict, receipt, now), cancellationToken);
 
     public Task<ImmutableArray<InvocationId>> TakeOverAsync(Guid owner, DateTimeOffset? leasedUntil, DateTimeOffset now, CancellationToken cancellationToken) =>
         writer.RunAsync(
@@ -121,6 +75,15 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
         writer.RunAsync(
             session => ChangeOne(session, tenant, id, item => item.State.IsLive() || item.State == QueueState.Succeeded ? item : item.Redriven(now, expiresAt)), cancellationToken);
 
+    public Task<EditOutcome?> EditAsync(TenantId tenant, InvocationId id, RequestEdit edit, string by, DateTimeOffset now, CancellationToken cancellationToken) =>
+        writer.RunAsync(session => QueueEdits.Apply(session, tenant, id, edit, by, now), cancellationToken);
+
+    public Task<ImmutableArray<QueueEdit>> EditsAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken) =>
+        readers.ReadAsync(session => QueueEdits.Of(session, tenant, id), cancellationToken);
+
+    public Task<WholeRequest?> RequestAsync(TenantId tenant, InvocationId id, int? beforeEdit, CancellationToken cancellationToken) =>
+        readers.ReadAsync(session => session.AtOneMoment(() => QueueEdits.Request(session, tenant, id, beforeEdit)), cancellationToken);
+
     public Task<int> RedriveDeadAsync(TenantId tenant, EndpointId? endpoint, DateTimeOffset now, DateTimeOffset expiresAt, int limit, CancellationToken cancellationToken) =>
         writer.RunAsync(
             session =>
@@ -160,6 +123,7 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
                     SELECT {QueueRows.Columns} FROM queue_items i
                     WHERE i.ended_at IS NOT NULL AND i.ended_at < $before AND (i.idempotency_key IS NULL OR i.idempotency_until <= $now)
                         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.item_sequence = i.sequence AND d.state = 'pending')
+                        AND NOT EXISTS (SELECT 1 FROM batch_items b WHERE b.invocation_id = i.id)
                     ORDER BY i.ended_at, i.sequence LIMIT $limit
                     """,
                     QueueRows.Read, ("$before", StoredTime.ToMicroseconds(endedBefore)), ("$now", StoredTime.ToMicroseconds(now)), ("$limit", limit));
@@ -167,6 +131,8 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
                 {
                     QueueRows.Remove(session, row);
                 }
+
+                SqlPipelines.Forget(session, [.. old.Select(r => r.Item.Id)]);
 
                 return old.Count;
             },
@@ -207,100 +173,8 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
 
     public Task<ImmutableArray<QueueDepth>> DepthsAsync(DateTimeOffset now, CancellationToken cancellationToken) =>
         readers.ReadAsync<ImmutableArray<QueueDepth>>(
-            session =>
-            [
-                .. session
-                    .All(
-                        "SELECT endpoint_id, tenant_id, queued, leased, dead FROM queue_depths ORDER BY endpoint_id",
-                        r => new QueueDepth(new TenantId(r.GetString(1)), new EndpointId(r.Id(0)), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), null))
-                    .Select(d => d with { OldestDue = Oldest(session, d.Endpoint, now) }),
-            ],
+            session => [.. QueueLeases.Depths(session, now)],
             cancellationToken);
-
-    private static Acceptance Accept(SqlSession session, NewQueueItem added, long queuedMax)
-    {
-        var item = added.Item;
-        if (added.Idempotency is { } key)
-        {
-            var known = session.First(
-                $"SELECT {QueueRows.Columns}, i.idempotency_hash, i.idempotency_until FROM queue_items i WHERE i.endpoint_id = $endpoint AND i.idempotency_key = $key",
-                r => (Row: (QueueRow?)QueueRows.Read(r), Hash: r.GetFieldValue<byte[]>(QueueRows.ColumnCount), Until: r.Time(QueueRows.ColumnCount + 1)),
-                ("$endpoint", item.Endpoint.Value), ("$key", key.Key));
-            if (known.Row is { } row && known.Until > item.AcceptedAt)
-            {
-                if (added.Trigger is { } repeated)
-                {
-                    SqlTriggers.Fired(session, repeated, row.Item.Id, isNew: false);
-                }
-
-                return key.Digest.Span.SequenceEqual(known.Hash) ? new Acceptance.Known(row.Item) : new Acceptance.KeyReused(row.Item.Id);
-            }
-
-            if (known.Row is { } over)
-            {
-                session.Execute(
-                    "UPDATE queue_items SET idempotency_key = NULL, idempotency_hash = NULL, idempotency_until = NULL WHERE sequence = $sequence", ("$sequence", over.Sequence));
-            }
-        }
-
-        var queued = QueueRows.Queued(session, item.Endpoint);
-        if (queued >= queuedMax)
-        {
-            return new Acceptance.Full(queued);
-        }
-
-        QueueRows.Insert(session, added);
-        if (added.Trigger is { } progress)
-        {
-            SqlTriggers.Fired(session, progress, item.Id, isNew: true);
-        }
-
-        return new Acceptance.Accepted();
-    }
-
-    private static List<(QueueRow Row, byte[] Body)> Due(SqlSession session, LeaseWish wish, DateTimeOffset now)
-    {
-        var due = new List<(QueueRow, byte[])>();
-        foreach (var priority in PrioritiesInOrder)
-        {
-            if (due.Count < wish.Count)
-            {
-                due.AddRange(session.All(
-                    $"""
-                    SELECT {QueueRows.Columns}, b.body FROM queue_items i JOIN queue_bodies b ON b.sequence = i.sequence
-                    WHERE i.endpoint_id = $endpoint AND i.priority = $priority AND i.state = 'queued' AND i.is_blocked = 0 AND i.not_before <= $now AND i.expires_at > $now
-                    ORDER BY i.not_before, i.sequence LIMIT $limit
-                    """,
-                    r => (QueueRows.Read(r), r.GetFieldValue<byte[]>(QueueRows.ColumnCount)),
-                    ("$endpoint", wish.Endpoint.Value),
-                    ("$priority", (long)priority),
-                    ("$now", StoredTime.ToMicroseconds(now)),
-                    ("$limit", wish.Count - due.Count)));
-            }
-        }
-
-        return due;
-    }
-
-    private static DateTimeOffset? NextDue(SqlSession session, EndpointId endpoint, DateTimeOffset now) => PrioritiesInOrder
-        .Select(priority => session.First(
-            "SELECT MIN(not_before) FROM queue_items WHERE endpoint_id = $endpoint AND priority = $priority AND state = 'queued' AND is_blocked = 0 AND not_before > $now",
-            TimeOrNone, ("$endpoint", endpoint.Value), ("$priority", (long)priority), ("$now", StoredTime.ToMicroseconds(now))))
-        .Aggregate((DateTimeOffset?)null, Earlier);
-
-    private static DateTimeOffset? Oldest(SqlSession session, EndpointId endpoint, DateTimeOffset now)
-    {
-        var oldest = PrioritiesInOrder
-            .Select(priority => session.First(
-                "SELECT MIN(not_before) FROM queue_items WHERE endpoint_id = $endpoint AND priority = $priority AND state = 'queued' AND is_blocked = 0",
-                TimeOrNone, ("$endpoint", endpoint.Value), ("$priority", (long)priority)))
-            .Aggregate((DateTimeOffset?)null, Earlier);
-        return oldest <= now ? oldest : null;
-    }
-
-    private static DateTimeOffset? TimeOrNone(DbDataReader reader) => reader.IsDBNull(0) ? null : reader.Time(0);
-
-    private static DateTimeOffset? Earlier(DateTimeOffset? one, DateTimeOffset? other) => one is null || other < one ? other ?? one : one;
 
     private static QueueItem? ChangeOne(SqlSession session, TenantId tenant, InvocationId id, Func<QueueItem, QueueItem> change)
     {
@@ -340,14 +214,7 @@ internal sealed class SqlQueue(SqlWriter writer, SqlReaders readers, bool isShar
         QueueRows.Change(session, row, next);
         if (!row.Item.State.IsLive() && next.State.IsLive())
         {
-            session.Execute("DELETE FROM queue_answers WHERE sequence = $sequence", ("$sequence", row.Sequence));
+            session.Later("DELETE FROM queue_answers WHERE sequence = $sequence", ("$sequence", row.Sequence));
         }
     }
-
-    private static void PutAnswer(SqlSession session, long sequence, StoredAnswer answer) => session.Execute(
-        """
-        INSERT INTO queue_answers (sequence, status, headers, body) VALUES ($sequence, $status, $headers, $body)
-        ON CONFLICT (sequence) DO UPDATE SET status = excluded.status, headers = excluded.headers, body = excluded.body
-        """,
-        ("$sequence", sequence), ("$status", answer.Status), ("$headers", HeadersJson.Write(answer.Headers)), ("$body", answer.Body.ToArray()));
 }

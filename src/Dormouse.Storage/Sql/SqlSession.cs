@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Dormouse.Core.Sharing;
 
 namespace Dormouse.Storage.Sql;
 
@@ -21,6 +22,12 @@ internal abstract class SqlSession : IDisposable
     /// <summary>True when what one operation of a transaction did can be undone alone, at little cost.</summary>
     public abstract bool HasParts { get; }
 
+    /// <summary>
+    /// True when a value may be an array that <c>unnest</c> turns into rows, so that one statement writes many: where each statement is a trip to another process. Elsewhere one after the
+    /// other is as good.
+    /// </summary>
+    public virtual bool TakesArrays => false;
+
     /// <summary>True while no transaction is open: some errors end it.</summary>
     public abstract bool IsOutsideTransaction { get; }
 
@@ -37,6 +44,11 @@ internal abstract class SqlSession : IDisposable
     public abstract void Begin();
 
     public abstract void Commit();
+
+    /// <summary>Part of a transaction that changes what servers keep in memory: the others hear of it when it commits. Nothing where there are no others.</summary>
+    public virtual void Tell(SharedKind kind, string subject)
+    {
+    }
 
     /// <summary>Undoes the transaction when one is open.</summary>
     public abstract void Undo();
@@ -58,6 +70,12 @@ internal abstract class SqlSession : IDisposable
 
     /// <summary>Number of rows that a statement changed.</summary>
     public abstract int Execute(string sql, params ReadOnlySpan<(string Name, object? Value)> values);
+
+    /// <summary>
+    /// A statement of a transaction that returns no rows and of which nobody asks what it changed: it may wait for the next one that is waited for, or for the commit, and go with that. What is
+    /// wrong with it is told then. Outside a transaction it is done at once.
+    /// </summary>
+    public virtual void Later(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Execute(sql, values);
 
     public abstract DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values);
 

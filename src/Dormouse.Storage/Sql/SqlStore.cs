@@ -1,11 +1,16 @@
 using Dormouse.Core.Access;
+using Dormouse.Core.Batches;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Pipelines;
 using Dormouse.Core.Queues;
+using Dormouse.Core.Secrets;
+using Dormouse.Core.Sharing;
 using Dormouse.Core.Usage;
 using Dormouse.Storage.Blobs;
+using Dormouse.Storage.Sealing;
 
 namespace Dormouse.Storage.Sql;
 
@@ -19,8 +24,9 @@ internal sealed class SqlStore : IAsyncDisposable
     /// <param name="writer">A session that may write; the store disposes of it.</param>
     /// <param name="openReader">Opens one that reads.</param>
     /// <param name="serverId">Identity of the data folder.</param>
+    /// <param name="sealer">Seals secrets.</param>
     /// <param name="time">Clock of what the store itself dates.</param>
-    public SqlStore(SqlSession writer, Func<SqlSession> openReader, Guid serverId, TimeProvider time)
+    public SqlStore(SqlSession writer, Func<SqlSession> openReader, Guid serverId, Sealer sealer, TimeProvider time)
     {
         _writer = new SqlWriter(writer);
         _readers = new SqlReaders(openReader);
@@ -29,8 +35,11 @@ internal sealed class SqlStore : IAsyncDisposable
         Catalogue = new SqlCatalogue(_writer, _readers);
         Keys = new SqlAccessKeys(_writer, _readers);
         Queue = new SqlQueue(_writer, _readers, writer.IsShared);
-        Destinations = new SqlDestinations(_writer, _readers);
+        Destinations = new SqlDestinations(_writer, _readers, sealer);
+        Secrets = new SqlSecrets(_writer, _readers, sealer);
         Triggers = new SqlTriggers(_writer, _readers);
+        Batches = new SqlBatches(_writer, _readers);
+        Pipelines = new SqlPipelines(_writer, _readers);
         Derived = new SqlDerivedFiles(_writer, _readers, time);
         BlobIndex = new SqlBlobIndex(_writer, _readers, time);
     }
@@ -48,11 +57,19 @@ internal sealed class SqlStore : IAsyncDisposable
 
     public IDestinationStore Destinations { get; }
 
+    public ISecretStore Secrets { get; }
+
     public ITriggerStore Triggers { get; }
+
+    public IBatchStore Batches { get; }
+
+    public IPipelineStore Pipelines { get; }
 
     public IDerivedFiles Derived { get; }
 
     public IBlobIndex BlobIndex { get; }
+
+    public IServerSharing Sharing { get; init; } = new SoleServer();
 
     public Task<long> LastSequenceAsync(CancellationToken cancellationToken) => _ledger.LastSequenceAsync(ServerId, cancellationToken);
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Data.Common;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
+using Dormouse.Core.Sharing;
 
 namespace Dormouse.Storage.Sql;
 
@@ -28,6 +29,7 @@ internal sealed class SqlTriggers(SqlWriter writer, SqlReaders readers) : ITrigg
             }
 
             Put(s, trigger);
+            Tell(s, trigger);
             return true;
         },
         cancellationToken);
@@ -42,6 +44,7 @@ internal sealed class SqlTriggers(SqlWriter writer, SqlReaders readers) : ITrigg
 
             var next = change(current);
             Put(s, next);
+            Tell(s, next);
             return next;
         },
         cancellationToken);
@@ -49,7 +52,12 @@ internal sealed class SqlTriggers(SqlWriter writer, SqlReaders readers) : ITrigg
     public Task<Trigger?> RemoveAsync(TenantId tenant, string name, CancellationToken cancellationToken) => writer.RunAsync(
         s =>
         {
-            var found = Find(s, tenant, name);
+            if (Find(s, tenant, name) is not { } found)
+            {
+                return null;
+            }
+
+            Tell(s, found);
             s.Execute("DELETE FROM triggers WHERE tenant_id = $tenant AND name = $name", ("$tenant", tenant.Value), ("$name", name));
             return found;
         },
@@ -72,6 +80,8 @@ internal sealed class SqlTriggers(SqlWriter writer, SqlReaders readers) : ITrigg
         UPDATE triggers SET {(progress.Mark is null ? "" : "mark = $mark,")} fired = fired + $new, last_invocation = $invocation, last_fired_at = $at, last_error = NULL WHERE id = $id
         """,
         [.. progress.Mark is { } mark ? [("$mark", (object?)mark)] : Array.Empty<(string, object?)>(), ("$new", isNew ? 1 : 0), ("$invocation", invocation.Value), ("$at", StoredTime.ToMicroseconds(progress.At)), ("$id", progress.Trigger.Value)]);
+
+    private static void Tell(SqlSession session, Trigger trigger) => session.Tell(SharedKind.Trigger, trigger.Id.Value.ToString("D"));
 
     private static Trigger? Find(SqlSession session, TenantId tenant, string name) =>
         session.First($"SELECT {Columns} FROM triggers WHERE tenant_id = $tenant AND name = $name", Read, ("$tenant", tenant.Value), ("$name", name));

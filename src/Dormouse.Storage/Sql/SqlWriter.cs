@@ -31,9 +31,21 @@ internal sealed class SqlWriter : IAsyncDisposable
     /// again when the batch it was in failed as a whole. A cancelled operation has not been done.
     /// </summary>
     /// <exception cref="StorageFullException">The disk is full; nothing was done.</exception>
-    public async Task<T> RunAsync<T>(Func<SqlSession, T> body, CancellationToken cancellationToken)
+    public Task<T> RunAsync<T>(Func<SqlSession, T> body, CancellationToken cancellationToken) => RunAsync(new SingleOperation<T>(body, cancellationToken), cancellationToken);
+
+    /// <summary>The same for a part of something that is done together for all who wait for it at the same time. Callers who wait side by side have no order among themselves.</summary>
+    public Task<T> RunAsync<TPart, T>(JointBody<TPart, T> body, TPart part, CancellationToken cancellationToken) =>
+        RunAsync(new JointOperation<TPart, T>(body, part, cancellationToken), cancellationToken);
+
+    public async ValueTask DisposeAsync()
     {
-        var operation = new WriteOperation<T>(body, cancellationToken);
+        _queue.Writer.TryComplete();
+        await _loop;
+        _session.Dispose();
+    }
+
+    private async Task<T> RunAsync<T>(WriteOperation<T> operation, CancellationToken cancellationToken)
+    {
         try
         {
             await _queue.Writer.WriteAsync(operation, cancellationToken);
@@ -44,13 +56,6 @@ internal sealed class SqlWriter : IAsyncDisposable
         }
 
         return await operation.Completion;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _queue.Writer.TryComplete();
-        await _loop;
-        _session.Dispose();
     }
 
     private async Task RunAsync()
@@ -65,6 +70,7 @@ internal sealed class SqlWriter : IAsyncDisposable
                     batch.Add(operation);
                 }
 
+                JoinAlike(batch);
                 Commit(CollectionsMarshal.AsSpan(batch));
                 if (_away is { } away)
                 {
@@ -94,14 +100,40 @@ internal sealed class SqlWriter : IAsyncDisposable
         }
     }
 
+    /// <summary>Moves each operation of a kind behind the first of its kind: who waits side by side has no order, and together they cost less.</summary>
+    private static void JoinAlike(List<WriteOperation> batch)
+    {
+        var kinds = 0;
+        object? last = null;
+        foreach (var operation in batch)
+        {
+            kinds += operation.Kind is { } kind && kind != last ? 1 : 0;
+            last = operation.Kind;
+        }
+
+        if (kinds < 2)
+        {
+            return;
+        }
+
+        var places = new Dictionary<object, int>();
+        var ordered = batch.Select((operation, index) => (operation, index)).OrderBy(o => o.operation.Kind is { } kind ? Place(kind, o.index) : o.index).Select(o => o.operation).ToList();
+        batch.Clear();
+        batch.AddRange(ordered);
+
+        int Place(object kind, int index) => places.TryGetValue(kind, out var first) ? first : places[kind] = index;
+    }
+
     private void Commit(ReadOnlySpan<WriteOperation> batch)
     {
         try
         {
             _session.Begin();
-            foreach (var operation in batch)
+            for (var rest = batch; !rest.IsEmpty;)
             {
-                Run(operation);
+                var alike = Alike(rest);
+                Run(rest[..alike]);
+                rest = rest[alike..];
             }
 
             _session.Commit();
@@ -141,6 +173,91 @@ internal sealed class SqlWriter : IAsyncDisposable
             if (!operation.IsTold)
             {
                 operation.Fail(error);
+            }
+        }
+    }
+
+    /// <summary>How many at the beginning are of one kind.</summary>
+    private static int Alike(ReadOnlySpan<WriteOperation> operations)
+    {
+        var count = 1;
+        while (operations[0].Kind is { } kind && count < operations.Length && operations[count].Kind == kind)
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    private void Run(ReadOnlySpan<WriteOperation> alike)
+    {
+        if (alike.Length == 1 || !TryRunTogether(alike))
+        {
+            foreach (var operation in alike)
+            {
+                Run(operation);
+            }
+        }
+    }
+
+    /// <summary>False when one of them failed and what they did is undone: each by itself is to show which. Where nothing can be undone alone, the error ends the transaction.</summary>
+    private bool TryRunTogether(ReadOnlySpan<WriteOperation> alike)
+    {
+        var wanted = new List<WriteOperation>(alike.Length);
+        foreach (var operation in alike)
+        {
+            if (!operation.IsTold && !operation.IsCancelled)
+            {
+                wanted.Add(operation);
+            }
+        }
+
+        if (wanted.Count < 2)
+        {
+            return false;
+        }
+
+        if (!_session.HasParts)
+        {
+            wanted[0].RunTogether(_session, wanted);
+            CancelRest(alike, wanted);
+            return true;
+        }
+
+        _session.BeginPart();
+        var isDone = true;
+        try
+        {
+            wanted[0].RunTogether(_session, wanted);
+        }
+        catch (Exception) when (!_session.IsOutsideTransaction)
+        {
+            _session.UndoPart();
+            isDone = false;
+        }
+
+        _session.EndPart();
+        if (isDone)
+        {
+            CancelRest(alike, wanted);
+        }
+
+        return isDone;
+    }
+
+    /// <summary>Tells those who had left before the others ran.</summary>
+    private static void CancelRest(ReadOnlySpan<WriteOperation> alike, List<WriteOperation> wanted)
+    {
+        var next = 0;
+        foreach (var operation in alike)
+        {
+            if (next < wanted.Count && wanted[next] == operation)
+            {
+                next++;
+            }
+            else if (!operation.IsTold)
+            {
+                operation.Cancel();
             }
         }
     }

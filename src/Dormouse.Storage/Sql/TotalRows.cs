@@ -26,7 +26,7 @@ internal static class TotalRows
             ("$hour", key.Hour),
             ("$endpoint", key.Endpoint.Value),
             ("$line", Codes.Lines.Text(key.Line)));
-        session.Execute(
+        session.Later(
             $"""
             INSERT INTO usage_totals ({Columns})
             VALUES ($tenant, $endpoint, $hour, $invocations, $cold, $failures, $run, $cpu, $billed, $mib_high, $mib_low, $pico_high, $pico_low, $line)

@@ -18,11 +18,14 @@ internal sealed class SqliteSession : SqlSession
     /// <summary>SQLite itself undoes a transaction after some errors.</summary>
     public override bool IsOutsideTransaction => raw.sqlite3_get_autocommit(_connection.Handle) != 0;
 
-    /// <summary>Opens the file for writing, making it when missing. Every commit reaches the disk before it returns.</summary>
+    /// <summary>
+    /// Opens the file for writing, making it when missing. Every commit reaches the disk before it returns. The log is folded back after 16 MiB (4,000 pages) instead of 4: pages that every
+    /// item changes are written back a quarter as often, and a start after a crash reads no more than that.
+    /// </summary>
     public static SqliteSession OpenWriter(string path) => Open(
         path,
         SqliteOpenMode.ReadWriteCreate,
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;");
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;");
 
     public static SqliteSession OpenReader(string path) => Open(path, SqliteOpenMode.ReadOnly, "PRAGMA busy_timeout = 5000;");
 

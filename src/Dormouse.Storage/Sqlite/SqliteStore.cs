@@ -1,4 +1,5 @@
 using Dormouse.Core;
+using Dormouse.Storage.Sealing;
 using Dormouse.Storage.Sql;
 
 namespace Dormouse.Storage.Sqlite;
@@ -9,7 +10,7 @@ internal static class SqliteStore
     /// <summary>Opens the folder's database, making it or bringing it to this version's schema.</summary>
     /// <exception cref="DataFolderException">It was written by a newer version or another program; nothing was changed.</exception>
     /// <exception cref="StorageFullException">The disk is full.</exception>
-    public static Task<SqlStore> OpenAsync(DataFolder folder, TimeProvider time, IIdSource ids, CancellationToken cancellationToken)
+    public static Task<SqlStore> OpenAsync(DataFolder folder, Sealer sealer, TimeProvider time, IIdSource ids, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         SqliteSession? session = null;
@@ -19,7 +20,7 @@ internal static class SqliteStore
             SqliteMigrator.Check(path);
             session = SqliteSession.OpenWriter(path);
             SqliteMigrator.Migrate(session);
-            return Task.FromResult(new SqlStore(session, () => SqliteSession.OpenReader(path), FindServerId(session, time, ids), time));
+            return Task.FromResult(new SqlStore(session, () => SqliteSession.OpenReader(path), FindServerId(session, time, ids), sealer, time));
         }
         catch (Exception e)
         {

@@ -27,7 +27,7 @@ internal sealed class Instance : IDisposable
         MemoryMib = memoryMib;
         Pictures = new PictureMemory(memoryMib, load.RunsAtOnce);
         Backlog = new AnswerBacklog(memoryMib, time);
-        _gate = new RunGate(load.Slots);
+        _gate = new RunGate(load.Slots, load.InsideMax);
         _reading = new SemaphoreSlim(load.RunsAtOnce);
         _batches = load.BatchMax > 1 ? new BatchQueue(load.RunsAtOnce, load.BatchMax, load.BatchDelay, new BatchRunner(model, time).Run, time) : null;
         _idle = new IdleTrim(() => _gate.Inside == 0, time);
@@ -148,7 +148,7 @@ internal sealed class Instance : IDisposable
 /// <param name="RunsAtOnce">Runs in the engine, at least 1.</param>
 /// <param name="BatchMax">Rows of a run that invocations may share; 1 = none is shared.</param>
 /// <param name="BatchDelay">How long a batch waits for more though a run is free.</param>
-internal readonly record struct InstanceLoad(int RunsAtOnce, int BatchMax = 1, TimeSpan BatchDelay = default)
+internal readonly record struct InstanceLoad(int RunsAtOnce, int BatchMax = 1, TimeSpan BatchDelay = default, int InsideMax = 0)
 {
     /// <summary>Invocations that it is given at once.</summary>
     internal int Slots => RunsAtOnce * BatchMax;

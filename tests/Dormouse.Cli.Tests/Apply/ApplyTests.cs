@@ -21,8 +21,10 @@ public sealed class ApplyTests : ServerTests
                 source: digits
                 memory: 1024MiB
                 cpu: 1.5
+                reserve_cpu: 0.5
                 concurrency: auto
                 idle_timeout: 120s
+                frozen_for: 600s
                 provisioned: 1
                 target_utilization: 0.7
                 scale_down_delay: 120s
@@ -45,6 +47,10 @@ public sealed class ApplyTests : ServerTests
                 batch_max: 8
                 batch_delay: 0.002s
                 signature: { labels: { top: 2, softmax: true } }
+              many:
+                source: digits/model.onnx
+                concurrency: 0
+                target_concurrency: 20
             """);
 
         var first = (await Shell.RunAsync("apply", "-f", file)).Done();
@@ -52,7 +58,7 @@ public sealed class ApplyTests : ServerTests
         var difference = (await Shell.RunAsync("diff", "-f", file)).Done();
 
         Assert.Contains("digits: made, r1", first.Out, StringComparison.Ordinal);
-        Assert.Equal("digits: unchanged\niris: unchanged\n", second.Out);
+        Assert.Equal("digits: unchanged\niris: unchanged\nmany: unchanged\n", second.Out);
         Assert.Equal("", difference.Out);
         Assert.Single(Server.Endpoint("digits").Revisions);
         Assert.Equal("1GiB", Server.Endpoint("digits").Revisions[0].Settings.Memory);
@@ -168,7 +174,7 @@ public sealed class ApplyTests : ServerTests
         string[] expected =
         [
             $"{file}:4: endpoints.digits.memroy: Unknown key. Did you mean 'memory'?",
-            $"{file}:5: endpoints.digits.concurrency: A whole number or 'auto' is needed here. It is 'many'.",
+            $"{file}:5: endpoints.digits.concurrency: A whole number, 'auto' or 'unlimited' is needed here. It is 'many'.",
             $"{file}:6: endpoints.digits.public: true or false is needed here. It is 'perhaps'.",
             $"{file}:9: endpoints.iris.traffic.two: This is no revision; write it like r3.",
             $"{file}:9: endpoints.iris.traffic: The weights sum to 50; they must sum to 100.",

@@ -157,6 +157,7 @@ public sealed class DormouseClientTests : IDisposable
 
     [Theory]
     [InlineData("cold; cause=first; rung=pool", "queue;dur=0.1, start;dur=2.9, load;dur=0.4, run;dur=0.3", "cold", "first", 2.9, 0.3)]
+    [InlineData("cold; cause=idle; rung=pool; why=template_refused", "start;dur=2.9", "cold", "idle", 2.9, null)]
     [InlineData("warm", "run;desc=\"x\";dur=0.2", "warm", null, null, 0.2)]
     [InlineData("queued", "queue;dur=12", "queued", null, null, null)]
     public void Headers_tell_where_the_time_went(string start, string timing, string kind, string? cause, double? startMs, double? runMs)
@@ -168,6 +169,7 @@ public sealed class DormouseClientTests : IDisposable
         var trace = InvocationTrace.Of(response);
 
         Assert.Equal((kind, cause, startMs, runMs), (trace.Kind, trace.Cause, trace.StartMs, trace.RunMs));
+        Assert.Equal(start.Contains("why", StringComparison.Ordinal) ? "template_refused" : null, trace.RungReason);
     }
 
     public void Dispose() => _shell.Dispose();

@@ -23,12 +23,14 @@ public sealed class CommandLineTests : IDisposable
         [
             "serve", "quickstart", "deploy", "apply", "diff", "dev", "run", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
             "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
-            "invocation", "invocation status", "invocation result", "invocation cancel", "invocation redrive", "queue", "queue list", "queue redrive",
+            "invocation", "invocation status", "invocation result", "invocation cancel", "invocation request", "invocation edit", "invocation redrive", "queue", "queue list", "queue redrive",
             "storage", "storage backup", "storage restore", "storage check", "storage migrate",
             "environment", "environment list", "environment show", "environment delete", "shell",
             "destination", "destination create", "destination list", "destination show", "destination use", "destination rotate", "destination enable", "destination delete",
             "delivery", "delivery list", "delivery redrive",
             "trigger", "trigger create", "trigger list", "trigger show", "trigger pause", "trigger resume", "trigger run", "trigger delete",
+            "secret", "secret set", "secret list", "secret delete",
+            "batch", "batch list", "batch show", "batch wait", "batch pause", "batch resume", "batch cancel", "batch results", "batch delete",
         ];
 
         Assert.Equal(wanted.Order(), EveryCommand().Select(row => row.Data).Order());
@@ -54,7 +56,7 @@ public sealed class CommandLineTests : IDisposable
 
         foreach (var example in Assert.IsType<CliCommand>(found).Examples)
         {
-            var line = example.Replace("source <(", "", StringComparison.Ordinal).Replace(")", "", StringComparison.Ordinal).Split(" > ")[0];
+            var line = example.Replace("source <(", "", StringComparison.Ordinal).Replace(")", "", StringComparison.Ordinal).Split(" > ")[0].Split(" < ")[0];
             var words = line.Contains('\'', StringComparison.Ordinal) ? [.. line[..line.IndexOf('\'', StringComparison.Ordinal)].Split(' ', StringSplitOptions.RemoveEmptyEntries), "{}"] : line.Split(' ');
             Assert.Empty(root.Parse(words[1..], CommandLine.Parsing).Errors);
         }

@@ -86,6 +86,20 @@ public sealed class ReadingCommandsTests : ServerTests
         Assert.Contains("The key came from: --key.", result.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("list")]
+    [InlineData("deploy")]
+    public async Task Without_a_key_it_is_said_how_to_give_one(string command)
+    {
+        // The first call of a deploy is a HEAD, whose answer has no document.
+        Shell.Environment.Remove("DORMOUSE_API_KEY");
+
+        var result = await Shell.RunAsync(command == "deploy" ? ["deploy", Shell.Write("other.onnx", "another model")] : [command]);
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains("Give a key with --key or DORMOUSE_API_KEY.", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Revisions_and_traffic_and_rollback_work_together()
     {
@@ -130,7 +144,7 @@ public sealed class ReadingCommandsTests : ServerTests
 
         Assert.Equal("14:00:00  r2/1  loaded [model]\n14:00:00  server  idle\n", (await Shell.RunAsync("logs", "digits", "--tail", "7", "--follow")).Done().Out);
         Assert.Equal(2, (await Shell.RunAsync("logs", "digits", "-o", "json")).Done().Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
-        Assert.Contains("GET /api/v1/endpoints/digits/logs?tail=7&follow=true", Server.Requests);
+        Assert.Contains("GET /api/v1/endpoints/digits/logs?follow=true&tail=7", Server.Requests);
     }
 
     [Fact]

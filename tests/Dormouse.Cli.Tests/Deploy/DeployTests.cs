@@ -62,22 +62,40 @@ public sealed class DeployTests : ServerTests
         var file = Shell.Write("digits.onnx", "model");
 
         (await Shell.RunAsync(
-            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--target", "0.7", "--scale-down-delay", "30s", "--target-rps", "50", "--stable-window", "2m", "--panic-window", "5s", "--panic-threshold", "3", "--max-scale-up-rate", "10", "--max-scale-down-rate", "1.5", "--initial-instances", "1", "--activation-instances", "2", "--scale-to-zero-grace", "20s", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
-            "--idle-timeout", "5s", "--timeout", "6s", "--start-timeout", "7s", "--queue-timeout", "8s", "--queue-limit", "9", "--queue-limit-bytes", "10MiB",
+            "deploy", file, "--runtime", "onnx", "--memory", "256MiB", "--cpu", "1.5", "--reserve-cpu", "0.5", "--concurrency", "3", "--batch-max", "4", "--batch-delay", "2ms", "--min-instances", "1", "--provisioned", "2", "--spare", "1", "--target", "0.7", "--scale-down-delay", "30s", "--target-rps", "50", "--stable-window", "2m", "--panic-window", "5s", "--panic-threshold", "3", "--max-scale-up-rate", "10", "--max-scale-down-rate", "1.5", "--initial-instances", "1", "--activation-instances", "2", "--scale-to-zero-grace", "20s", "--floor", "0 8 * * * for 1h = 1", "--floor", "@daily UTC for 2h = 2", "--max-instances", "2",
+            "--idle-timeout", "5s", "--frozen-for", "10m", "--timeout", "6s", "--start-timeout", "7s", "--queue-timeout", "8s", "--queue-limit", "9", "--queue-limit-bytes", "10MiB",
             "--env", "A=1", "--env", "B=x=y", "--engine", "session.k=v", "--public")).Done();
 
         var endpoint = Server.Endpoint("digits");
         var settings = endpoint.Revisions[0].Settings;
         Assert.True(endpoint.Public);
         Assert.Equal(("onnx", "256MiB", 1.5, 3, 1, 2), (settings.Runtime, settings.Memory, settings.Cpu, settings.Concurrency?.Number, settings.MinInstances, settings.MaxInstances));
+        Assert.Equal(0.5, settings.ReserveCpu);
         Assert.Equal((2, 1, 0.7, "30s"), (settings.Provisioned, settings.SpareInstances, settings.TargetUtilization, settings.ScaleDownDelay));
         Assert.Equal(["0 8 * * * UTC for 1h = 1", "@daily UTC for 2h = 2"], settings.Floors!);
-        Assert.Equal(("5s", "6s", "7s", "8s", 9, "10MiB"), (settings.IdleTimeout, settings.Timeout, settings.StartTimeout, settings.QueueTimeout, settings.QueueLimit, settings.QueueLimitBytes));
+        Assert.Equal(("5s", "10m"), (settings.IdleTimeout, settings.FrozenFor));
+        Assert.Equal(("6s", "7s", "8s", 9, "10MiB"), (settings.Timeout, settings.StartTimeout, settings.QueueTimeout, settings.QueueLimit, settings.QueueLimitBytes));
         Assert.Equal((4, "2ms"), (settings.BatchMax, settings.BatchDelay));
         Assert.Equal((50d, "2m", "5s", 3d), (settings.TargetRps, settings.StableWindow, settings.PanicWindow, settings.PanicThreshold));
         Assert.Equal((10d, 1.5, 1, 2, "20s"), (settings.MaxScaleUpRate, settings.MaxScaleDownRate, settings.InitialInstances, settings.ActivationInstances, settings.ScaleToZeroGrace));
         Assert.Equal(["A=1", "B=x=y"], settings.Environment!.Select(e => e.Key + "=" + e.Value));
         Assert.Equal(["session.k=v"], settings.Engine!.Select(e => e.Key + "=" + e.Value));
+    }
+
+    [Theory]
+    [InlineData("unlimited")]
+    [InlineData("0")]
+    public async Task Concurrency_without_a_limit_is_a_word_or_0(string written)
+    {
+        var file = Shell.Write("digits.onnx", "model");
+
+        (await Shell.RunAsync("deploy", file, "--concurrency", written, "--target-concurrency", "20")).Done();
+
+        var settings = Server.Endpoint("digits").Revisions[0].Settings;
+        Assert.Equal((true, 20d), (settings.Concurrency is { IsUnlimited: true }, settings.TargetConcurrency));
+        var described = (await Shell.RunAsync("describe", "digits")).Done().Out;
+        Assert.Matches("concurrency +unlimited", described);
+        Assert.Matches("target_concurrency +20", described);
     }
 
     [Fact]

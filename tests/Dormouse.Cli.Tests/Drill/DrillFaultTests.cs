@@ -1,5 +1,9 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json.Nodes;
+using Dormouse.Cli.Drill;
+using Dormouse.Client;
+using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Tests.Drill;
 
@@ -158,6 +162,85 @@ public sealed class DrillFaultTests
         traffic.Changed(43);
         Assert.Equal([3], traffic.Between(44, 45).Order());
     }
+
+    [Theory]
+    [InlineData("running", false, 5, 5, "r2=100", "r3 was not decided on within 75 s, it is running")]
+    [InlineData("promoted", true, 5, 5, "r3=100", "r3 takes ten times as long as r2 and was promoted")]
+    [InlineData("promoted", false, 0, 9, "r3=100", "it answered 0 and r2 9")]
+    [InlineData("promoted", false, 9, 0, "r3=100", "it answered 9 and r2 0")]
+    [InlineData("promoted", false, 5, 5, "r2=50 r3=50", "r3 was promoted and the traffic is r2=50, r3=50")]
+    [InlineData("rolled_back", true, 5, 5, "r3=100", "r3 was rolled back and the traffic is r3=100")]
+    public void A_canary_that_breaks_a_promise_is_found(string state, bool isSlow, int byNew, int byOld, string traffic, string finding)
+    {
+        var promises = new DrillPromises();
+
+        CanaryAct.Judge("canary", Canary(state, isSlow, byNew, byOld, traffic), promises);
+
+        Assert.Contains(finding, Assert.Single(promises.Broken), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("promoted", false, "r3=100")]
+    [InlineData("rolled_back", false, "r2=100")]
+    [InlineData("rolled_back", true, "r2=100")]
+    public void A_canary_that_is_decided_keeps_its_promises(string state, bool isSlow, string traffic)
+    {
+        var promises = new DrillPromises();
+
+        CanaryAct.Judge("canary", Canary(state, isSlow, 5, 5, traffic), promises);
+
+        Assert.Empty(promises.Broken);
+    }
+
+    [Theory]
+    [InlineData(true, 9, 0, 1, 0, null)]
+    [InlineData(false, 9, 0, 1, 0, "the traffic did not move to r3")]
+    [InlineData(true, 0, 0, 1, 0, "r3 has the traffic and answered nobody")]
+    [InlineData(true, 9, 1, 1, 0, "1 callers of r3 waited for its first start")]
+    [InlineData(true, 9, 0, 0, 0, "no instance of r2 is there")]
+    [InlineData(true, 9, 0, 1, 2, "2 callers waited for a start of r2 after the way back")]
+    public void A_handover_that_breaks_a_promise_is_found(bool hasMoved, int byNew, int coldByNew, int keptOld, int coldByOld, string? finding)
+    {
+        var promises = new DrillPromises();
+        var info = new HandoverInfo
+        {
+            State = hasMoved ? "keeping" : "warming",
+            Traffic = ImmutableSortedDictionary<string, int>.Empty.Add("r3", 100),
+            Settings = new HandoverSettings(),
+            MovedAt = hasMoved ? DateTimeOffset.UnixEpoch : null,
+        };
+
+        HandoverAct.Judge("handover", new HandoverSight(info, 3, 2, byNew, coldByNew, keptOld, coldByOld), promises);
+
+        if (finding is null)
+        {
+            Assert.Empty(promises.Broken);
+        }
+        else
+        {
+            Assert.Contains(finding, Assert.Single(promises.Broken), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Answers_are_counted_by_their_revision_and_only_starts_that_were_to_be_spared()
+    {
+        var answers = new AnswersByRevision();
+        void Hear(int status, string body, string kind, string? cause) =>
+            answers.Heard(DrillCall.Of(1, 1), new DrillReply(status, System.Text.Encoding.UTF8.GetBytes(body), new InvocationTrace("i", kind, cause, null, null, null, null, null), TimeSpan.Zero));
+
+        Hear(200, """{"model_version":"3"}""", "cold", "rollout");
+        Hear(200, """{"model_version":"3"}""", "cold", "burst");
+        Hear(200, """{"model_version":"3"}""", "warm", null);
+        Hear(200, "no answer", "warm", null);
+        Hear(503, """{"model_version":"3"}""", "cold", "first");
+
+        Assert.Equal((3, 1, 0), (answers.Of(3), answers.ColdOf(3), answers.Of(2)));
+    }
+
+    private static CanarySight Canary(string state, bool isSlow, int byNew, int byOld, string traffic) => new(
+        new CanaryInfo { Revision = "r3", State = state, Settings = new CanarySettings(50) }, 3, 2, isSlow, byNew, byOld,
+        traffic.Split(' ').Select(t => t.Split('=')).ToImmutableSortedDictionary(t => t[0], t => int.Parse(t[1], System.Globalization.CultureInfo.InvariantCulture)));
 
     private long Tick()
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using Dormouse.Cli.Invoke;
 using Dormouse.Cli.Terminal;
+using Dormouse.Protocol;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Microsoft.AspNetCore.Http;
@@ -236,7 +237,7 @@ public sealed class InvokeTests : ServerTests
     [InlineData("BM.txt", "BM is text", "text/plain; charset=utf-8")]
     [InlineData("a", "", "application/octet-stream")]
     public void The_media_type_comes_from_the_content_then_the_name(string name, string head, string expected) =>
-        Assert.Equal(expected, ContentTypes.Of(Encoding.ASCII.GetBytes(head), name));
+        Assert.Equal(expected, MediaTypes.Of(Encoding.ASCII.GetBytes(head), name));
 
     private static async Task AnswerAsync(HttpContext context, string start, string timing, string body)
     {

@@ -65,6 +65,41 @@ public sealed class QueueCommandTests : ServerTests
     }
 
     [Fact]
+    public async Task A_dead_letter_is_shown_changed_and_run_anew()
+    {
+        var bodies = new List<string>();
+        Server.Queue = async context =>
+        {
+            using var reader = new StreamReader(context.Request.Body);
+            bodies.Add($"{context.Request.Method} {context.Request.ContentType} {await reader.ReadToEndAsync()}");
+            await context.Response.WriteAsync(context.Request switch
+            {
+                { Method: "GET", Path.Value: var path } when path!.EndsWith("/body", StringComparison.Ordinal) => "the original",
+                { Method: "GET" } => JsonSerializer.Serialize(new QueuedRequestInfo("POST", "/a?b=c", null, [["X-Size", "1"]], 12), ControlJson.Default.QueuedRequestInfo),
+                _ => JsonSerializer.Serialize(
+                    Info("dead") with { Queue = Info("dead").Queue! with { Edits = [new QueueEditInfo(1, "admin", DateTimeOffset.UnixEpoch, ["body", "headers"], 12)] } }, ControlJson.Default.ReceiptInfo),
+            });
+        };
+        var file = Path.Combine(Shell.Folder, "mended.json");
+        await File.WriteAllTextAsync(file, "{}", TestContext.Current.CancellationToken);
+
+        var request = (await Shell.RunAsync("invocation", "request", "i1")).Done();
+        var original = (await Shell.RunAsync("invocation", "request", "i1", "--body", "--before", "1")).Done();
+        var edited = (await Shell.RunAsync("invocation", "edit", "i1", "--input", file, "--header", "X-Size: 2", "--remove-header", "X-Old", "--remove-query", "--redrive")).Done();
+        var nothing = await Shell.RunAsync("invocation", "edit", "i1");
+
+        Assert.StartsWith("POST /a?b=c\n  X-Size: 1\n  body of 12 ", request.Out, StringComparison.Ordinal);
+        Assert.Equal("the original", original.Out);
+        Assert.Contains("by admin: body, headers; before: dormouse invocation request i1 --before 1", edited.Out, StringComparison.Ordinal);
+        Assert.Contains(bodies, b => b is "PATCH application/json; charset=utf-8 {\"headers\":{\"X-Old\":null,\"X-Size\":\"2\"},\"query\":\"\"}"
+            or "PATCH application/json; charset=utf-8 {\"headers\":{\"X-Size\":\"2\",\"X-Old\":null},\"query\":\"\"}"); // A map has no order.
+        Assert.Contains("PUT application/json {}", bodies);
+        Assert.Contains("POST /api/v1/invocations/i1/redrive", Server.Requests);
+        Assert.Equal(ExitCodes.Usage, nothing.Code);
+        Assert.Contains("Nothing is to be changed", nothing.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Dead_letters_are_listed_and_redriven()
     {
         Server.Queue = context => context.Request.Path.Value!.EndsWith("redrive", StringComparison.Ordinal)

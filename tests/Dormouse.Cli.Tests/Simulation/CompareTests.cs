@@ -17,8 +17,8 @@ public sealed class CompareTests : IDisposable
 
         Assert.Equal(("load.csv", 2, "USD"), (result.Json.GetProperty("load").GetString(), result.Json.GetProperty("endpoints").GetInt32(), result.Json.GetProperty("currency").GetString()));
         var policies = result.Json.GetProperty("policies").EnumerateArray().ToList();
-        Assert.Equal(["dormouse default", "fixed 10-minute keep-alive"], policies.Select(p => p.GetProperty("policy").GetString()));
-        Assert.Equal([4, 3], policies.Select(p => p.GetProperty("cold_starts").GetInt32()));
+        Assert.Equal(["dormouse default", "fixed 10-minute keep-alive", "knative"], policies.Select(p => p.GetProperty("policy").GetString()));
+        Assert.Equal([4, 3, 4], policies.Select(p => p.GetProperty("cold_starts").GetInt32()));
         Assert.All(policies, p => Assert.Equal(4, p.GetProperty("answered").GetInt32()));
         Assert.All(policies, p => Assert.Equal("0.00000333334", p.GetProperty("price").GetString()));
     }
@@ -177,6 +177,22 @@ public sealed class CompareTests : IDisposable
 
         Assert.Equal(ExitCodes.Usage, result.Code);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_curve_shows_each_policy_with_several_settings_and_the_learned_one_at_the_memory_of_rivals()
+    {
+        string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "0.05", "--duration", "1h", "--curve"];
+
+        var shown = (await _shell.RunAsync(command)).Done();
+        var json = (await _shell.RunAsync([.. command, "--output", "json"])).Done().Json;
+
+        Assert.Contains("learned 60 s", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("LEARNED WITH", shown.Out, StringComparison.Ordinal);
+        Assert.Equal(18, json.GetProperty("policies").GetArrayLength());
+        Assert.Equal(["fixed 10-minute keep-alive", "knative"], json.GetProperty("matches").EnumerateArray().Select(m => m.GetProperty("rival").GetString()));
+        Assert.All(json.GetProperty("matches").EnumerateArray(), m => Assert.True(m.GetProperty("learned_gb_seconds").GetDouble() <= 1.001 * m.GetProperty("gb_seconds").GetDouble()));
+        Assert.Equal(2, (await _shell.RunAsync([.. command, "--policy", "x.yaml"])).Code);
     }
 
     [Fact]

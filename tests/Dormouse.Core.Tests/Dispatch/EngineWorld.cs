@@ -24,6 +24,10 @@ internal sealed class EngineWorld(RevisionSpec spec)
     private bool _isDraining;
     private bool _isStopped;
     private bool _isRetired;
+    private bool _isFreezeRefused;
+
+    /// <summary>A frozen instance ends in this event: that changes no number.</summary>
+    private bool _isFrozenOver;
 
     public bool IsEmpty => _engine.IsEmpty;
 
@@ -122,7 +126,8 @@ internal sealed class EngineWorld(RevisionSpec spec)
             instance.State = "ready";
             instance.ReadyEvent = _events + 1;
             instance.IdleSince = _now;
-            Apply(RevisionEvent.InstanceReady(instance.Id, EngineHarness.MakeReady(instance.Id)));
+            var ready = EngineHarness.MakeReady(instance.Id);
+            Apply(RevisionEvent.InstanceReady(instance.Id, instance.IsThawing ? ready with { Rung = Rung.Thaw } : ready));
         }
     }
 
@@ -137,8 +142,9 @@ internal sealed class EngineWorld(RevisionSpec spec)
 
     public void Lose(int pick)
     {
-        if (Pick(pick, "ready", "draining") is { } instance)
+        if (Pick(pick, "ready", "draining", "frozen") is { } instance)
         {
+            _isFrozenOver = instance.State == "frozen";
             Void(instance);
             Apply(RevisionEvent.InstanceLost(instance.Id, new InstanceLoss(InstanceLossKind.Crashed, "signal 9")));
         }
@@ -164,10 +170,34 @@ internal sealed class EngineWorld(RevisionSpec spec)
 
     public void Evict(int pick)
     {
-        if (Pick(pick, "ready", "draining", "starting", "stopped") is { } instance)
+        if (Pick(pick, "ready", "draining", "starting", "stopped", "frozen") is { } instance)
         {
             Apply(RevisionEvent.Evict(instance.Id));
             Assert.True(!instance.IsOffered || instance.State == "stopped", "an offered instance was not given back");
+        }
+    }
+
+    /// <summary>The machine says that it cannot freeze.</summary>
+    public void RefuseFreeze(int pick)
+    {
+        if (Pick(pick, "frozen", "ready") is { } instance)
+        {
+            _isFreezeRefused = true;
+            Apply(RevisionEvent.FreezeRefused(instance.Id));
+            Assert.NotEqual("frozen", instance.State);
+        }
+    }
+
+    /// <summary>A busy instance goes when it has finished, unless it is to be kept.</summary>
+    public void GiveWay(int pick)
+    {
+        if (Pick(pick, "ready", "draining", "starting", "stopped") is { } instance)
+        {
+            var gives = instance.State == "ready" && Count("ready") > Kept && !IsProvisioned(instance);
+            instance.State = gives && (instance.Running > 0 || _answers.Contains(instance)) ? "draining" : instance.State;
+            var wasIdle = gives && instance.State == "ready";
+            Apply(RevisionEvent.GiveWay(instance.Id));
+            Assert.True(!wasIdle || instance.State == "stopped", "an idle instance was not given back");
         }
     }
 
@@ -190,7 +220,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         }
 
         Apply(RevisionEvent.Of(RevisionEventKind.Stop));
-        Assert.Equal(0, Count("ready"));
+        Assert.Equal(0, Count("ready", "frozen"));
     }
 
     /// <summary>Provisioned time is that of as many ready instances as there are to be, to the microsecond.</summary>
@@ -289,7 +319,9 @@ internal sealed class EngineWorld(RevisionSpec spec)
         CheckMetered(ended);
         CheckRefusals(arrived);
         CheckGrants(arrived);
+        CheckFreezes();
         CheckStopsAndStarts();
+        CheckThaws();
         CheckOffers();
         CheckChanges();
         CheckRest();
@@ -356,9 +388,15 @@ internal sealed class EngineWorld(RevisionSpec spec)
         {
             var instance = _instances[stop.Instance];
             Assert.NotEqual("stopped", instance.State);
-            if (stop.Reason is StopReason.Idle or StopReason.Evicted)
+            _isFrozenOver |= instance.State == "frozen";
+            if (instance.State == "frozen")
             {
-                Assert.Equal(("ready", 0), (instance.State, instance.Running));
+                Assert.True(stop.Reason != StopReason.Idle || _isFreezeRefused || _now - instance.FrozenAt >= spec.FrozenFor, "it was frozen too short");
+            }
+            else if (stop.Reason is StopReason.Idle or StopReason.Evicted)
+            {
+                Assert.Equal(0, instance.Running);
+                Assert.True(instance.State == "ready" || stop.Reason == StopReason.Evicted, "one that drains was stopped for idleness");
                 Assert.DoesNotContain(instance, _answers);
                 Assert.True(stop.Reason == StopReason.Evicted || spec.KeepAlive == KeepAliveMode.Learned || _now - instance.IdleSince >= spec.IdleTimeout);
             }
@@ -366,19 +404,48 @@ internal sealed class EngineWorld(RevisionSpec spec)
             Void(instance);
         }
 
-        var isWanted = _effects.Starts.All(s => s.IsExpecting) || _waiting.Count > 0 || Count("ready", "starting") < Kept || (Count("ready", "starting") == 0 && _effects.Refusals.Any(r => r.Kind == RefusalKind.CallerDeadline));
+        var isBeyond = spec.IsConcurrencyUnlimited && _instances.Values.Where(i => i.State == "ready").Sum(i => i.Running) > Count("ready") * spec.SoftSlots;
+        var isWanted = isBeyond || _effects.Starts.All(s => s.IsExpecting) || _waiting.Count > 0 || Count("ready", "starting") < Kept || (Count("ready", "starting") == 0 && _effects.Refusals.Any(r => r.Kind == RefusalKind.CallerDeadline));
         Assert.True(_effects.Starts.Count == 0 || (!_isRetired && isWanted), "a start for nobody");
         foreach (var (id, cause, _) in _effects.Starts)
         {
             _instances.Add(id, new Instance(id, cause));
         }
 
-        Assert.True(Count("ready", "starting", "draining") <= spec.MaxInstances, "more instances than allowed");
+        Assert.True(Count("ready", "starting", "draining", "frozen") <= spec.MaxInstances, "more instances than allowed");
         Assert.DoesNotContain(_instances.Values, i => i is { State: "draining", Running: 0 } && !_answers.Contains(i));
+    }
+
+    private void CheckFreezes()
+    {
+        foreach (var (id, turn) in _effects.Freezes)
+        {
+            var instance = _instances[id];
+            Assert.Equal(("ready", 0), (instance.State, instance.Running));
+            Assert.DoesNotContain(instance, _answers);
+            Assert.True(spec.FrozenFor > TimeSpan.Zero && !_isFreezeRefused && !_isDraining && !_isRetired, "it is not to be frozen");
+            Assert.True(spec.KeepAlive == KeepAliveMode.Learned || _now - instance.IdleSince >= spec.IdleTimeout);
+            Assert.True(turn > instance.Turn, "turns do not grow");
+            (instance.State, instance.Turn, instance.FrozenAt) = ("frozen", turn, _now);
+        }
+    }
+
+    private void CheckThaws()
+    {
+        foreach (var (id, turn, cause) in _effects.Thaws)
+        {
+            var instance = _instances[id];
+            Assert.Equal("frozen", instance.State);
+            Assert.True(turn > instance.Turn, "turns do not grow");
+            (instance.State, instance.Turn, instance.Cause, instance.IsThawing) = ("starting", turn, cause, true);
+        }
+
+        Assert.DoesNotContain(_instances.Values, i => i.State == "frozen" && (_now - i.FrozenAt >= spec.FrozenFor || _isDraining || _isRetired));
     }
 
     private void CheckOffers()
     {
+        Assert.All(_instances.Values.Where(i => i.State == "frozen"), i => Assert.True(i.IsOffered || _effects.BecameIdle.Contains(i.Id), "a frozen instance is not offered to the machine"));
         _effects.BecameIdle.ForEach(id => _instances[id].IsOffered = true);
         _effects.BecameBusy.ForEach(id => _instances[id].IsOffered = false);
         var mayTake = Count("ready") > Kept;
@@ -404,11 +471,12 @@ internal sealed class EngineWorld(RevisionSpec spec)
         foreach (var change in _effects.Changes)
         {
             Assert.Equal((_now, EngineHarness.Revision.Number, _live), (change.At, change.Revision, change.From));
-            Assert.NotEqual(change.From, change.To);
+            Assert.True(change.From != change.To || _isFrozenOver || change.Reason.Contains(" waits: ", StringComparison.Ordinal), "a change of nothing");
             Assert.NotEmpty(change.Reason);
             _live = change.To;
         }
 
+        _isFrozenOver = false;
         Assert.Equal(Count("ready", "starting"), _live);
     }
 
@@ -424,6 +492,9 @@ internal sealed class EngineWorld(RevisionSpec spec)
         if (_waiting.Count > 0)
         {
             Assert.DoesNotContain(_instances.Values, IsFree);
+            Assert.True(
+                Count("frozen") == 0 || Count("ready", "starting") * _effects.SlotsPerInstance >= _waiting.Count + _instances.Values.Where(i => i.State == "ready").Sum(i => i.Running),
+                "a caller waits though a frozen instance is there");
             Assert.True(Count("ready", "starting", "draining") > 0, "callers wait for nothing");
             Assert.True(_wakeAt <= _waiting.Min(w => w.Deadline));
         }
@@ -447,9 +518,15 @@ internal sealed class EngineWorld(RevisionSpec spec)
     {
         public InstanceId Id => id;
 
-        public StartCause? Cause => cause;
+        public StartCause? Cause { get; set; } = cause;
 
-        /// <summary>starting, ready, draining or stopped (also failed and lost).</summary>
+        public bool IsThawing { get; set; }
+
+        public long Turn { get; set; }
+
+        public MonotonicTime FrozenAt { get; set; }
+
+        /// <summary>starting, ready, frozen, draining or stopped (also failed and lost).</summary>
         public string State { get; set; } = "starting";
 
         public bool IsHeld { get; set; }

@@ -288,7 +288,7 @@ public sealed class KeepAliveTests
         world.After(2_000).Apply(RevisionEvent.Evict(instance));
 
         Assert.Equal(new InstanceToStop(instance, StopReason.Evicted), Assert.Single(world.Effects.Stops));
-        Assert.Equal("idle for 2 s and the machine needed its memory", Assert.Single(world.Effects.Changes).Reason);
+        Assert.Equal("idle for 2 s and the machine needed its room", Assert.Single(world.Effects.Changes).Reason);
         world.Arrive();
         Assert.Equal(StartCause.Eviction, Assert.Single(world.Effects.Starts).Cause);
     }

@@ -31,9 +31,9 @@ public sealed class LearnedKeepAliveTests
         var world = CalledEveryTenMinutes();
         var quietSince = world.Now;
 
-        var stopped = world.After(3_000).Wake();
+        var stopped = world.After(12_000).Wake();
         Assert.Equal(StopReason.Idle, Assert.Single(stopped.Stops).Reason);
-        Assert.Equal("idle for 3 s (keep-alive 2.59 s: 100 % of 12 gaps are from 9.31 min to 10.1 min)", Assert.Single(stopped.Changes).Reason);
+        Assert.Equal("idle for 12 s (keep-alive 11.3 s: 100 % of 12 gaps are from 9.31 min to 10.1 min)", Assert.Single(stopped.Changes).Reason);
         world.Gone(stopped.Stops[0].Instance);
         Assert.False(world.Engine.IsEmpty);
         Assert.True((quietSince + Again - world.Effects.WakeAt).Duration() < TimeSpan.FromMilliseconds(1));
@@ -54,7 +54,7 @@ public sealed class LearnedKeepAliveTests
     {
         var world = CalledEveryTenMinutes();
         var quietSince = world.Now;
-        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(12_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
         world.After(5).Ready(start.Instance);
 
@@ -70,12 +70,12 @@ public sealed class LearnedKeepAliveTests
     public void Without_room_to_spare_none_is_started_and_the_next_call_starts_one()
     {
         var world = CalledEveryTenMinutes();
-        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(12_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
 
         world.Apply(RevisionEvent.InstanceDeclined(start.Instance));
 
-        Assert.Equal((1, 0, "an invocation is expected, but the machine has no memory to spare"), Assert.Single(world.Effects.Changes) is var c ? (c.From, c.To, c.Reason) : default);
+        Assert.Equal((1, 0, "an invocation is expected, but the machine has no room to spare"), Assert.Single(world.Effects.Changes) is var c ? (c.From, c.To, c.Reason) : default);
         Assert.Equal(MonotonicTime.Never, world.Effects.WakeAt);
         Assert.True(world.Engine.IsEmpty);
         world.After(100_000).Arrive();
@@ -97,7 +97,7 @@ public sealed class LearnedKeepAliveTests
     public void Starts_that_fail_are_not_repeated_for_nobody()
     {
         var world = CalledEveryTenMinutes();
-        world.Gone(Assert.Single(world.After(3_000).Wake().Stops).Instance);
+        world.Gone(Assert.Single(world.After(12_000).Wake().Stops).Instance);
         var start = Assert.Single(world.After((world.Effects.WakeAt - world.Now).TotalMilliseconds).Wake().Starts);
 
         world.Fail(start.Instance);

@@ -85,6 +85,20 @@ public sealed class LoadTargetTests
         Assert.Single(world.After(1).Apply(RevisionEvent.Evict(first)).Stops);
     }
 
+    [Theory]
+    [InlineData(null, null, 70)]
+    [InlineData(20.0, null, 14)]
+    [InlineData(20.0, 0.5, 10)]
+    [InlineData(null, 0.5, 50)]
+    public void Without_a_limit_the_target_is_Knatives(double? concurrent, double? utilization, double target) =>
+        Assert.Equal(target, new LoadTarget(new RevisionSpec { Runtime = "onnx", Concurrency = 1_000, IsConcurrencyUnlimited = true, TargetConcurrency = concurrent, TargetUtilization = utilization }).TargetPerInstance, 9);
+
+    [Theory]
+    [InlineData(2.0, 2)]
+    [InlineData(9.0, 4)]
+    public void A_concurrency_target_counts_up_to_the_slots(double concurrent, double target) =>
+        Assert.Equal(target, new LoadTarget(new RevisionSpec { Runtime = "onnx", Concurrency = 4, TargetConcurrency = concurrent }).TargetPerInstance);
+
     [Fact]
     public void Calls_a_second_are_counted_however_short_they_are()
     {

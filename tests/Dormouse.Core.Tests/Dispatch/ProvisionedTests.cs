@@ -51,6 +51,50 @@ public sealed class ProvisionedTests
     }
 
     [Fact]
+    public void Deferred_calls_wait_for_those_that_are_coming_and_only_then_for_more()
+    {
+        var (world, ids) = Started(Two);
+        world.End(world.ArriveAndGet());
+        var running = new[] { world.ArriveAndGet(), world.ArriveAndGet() };
+        world.After(20).Lose(ids[0]);
+        var replacement = Assert.Single(world.Effects.Starts).Instance;
+        world.End(running[0]);
+
+        for (var i = 0; i < 10; i++)
+        {
+            world.Arrive(wishes: CallerWishes.None with { IsDeferred = true });
+            Assert.Empty(world.Effects.Starts);
+        }
+
+        Assert.Empty(world.After(100).Wake().Starts);
+        var grant = Assert.Single(world.After(5).Ready(replacement).Grants);
+        var starts = world.Effects.Starts.Count;
+        Assert.True(grant.Lease.IsProvisioned);
+        Assert.True(starts + world.After(100).Wake().Starts.Count > 0, "once all that is paid for runs, more is started");
+    }
+
+    [Fact]
+    public void A_live_call_does_not_wait_for_those_that_are_coming_when_another_start_is_worth_it()
+    {
+        var (world, ids) = Started(Two);
+        world.End(world.ArriveAndGet());
+        world.ArriveAndGet();
+        world.ArriveAndGet();
+        world.After(20).Lose(ids[0]);
+        world.Arrive(wishes: CallerWishes.None with { IsDeferred = true });
+        Assert.Empty(world.After(200).Wake().Starts);
+
+        var starts = 0;
+        for (var i = 0; i < 6; i++)
+        {
+            world.Arrive();
+            starts += world.Effects.Starts.Count;
+        }
+
+        Assert.True(starts > 0, "live calls start what they need");
+    }
+
+    [Fact]
     public void The_instance_above_them_falls_idle_and_they_are_neither_stopped_nor_taken_back()
     {
         var (world, ids) = Started(Two);

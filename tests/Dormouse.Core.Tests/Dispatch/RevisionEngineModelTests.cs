@@ -12,11 +12,13 @@ public sealed class RevisionEngineModelTests
         .. Enumerable.Repeat(Act.Arrive, 30), .. Enumerable.Repeat(Act.Retry, 3), .. Enumerable.Repeat(Act.Leave, 4), .. Enumerable.Repeat(Act.Complete, 15),
         .. Enumerable.Repeat(Act.Answer, 10), .. Enumerable.Repeat(Act.AnswerLeaves, 8),
         .. Enumerable.Repeat(Act.TimeOut, 2), .. Enumerable.Repeat(Act.Break, 3), .. Enumerable.Repeat(Act.Ready, 15), .. Enumerable.Repeat(Act.Fail, 4),
-        .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), Act.Drain, Act.Resume, Act.Stop,
+        .. Enumerable.Repeat(Act.Lose, 4), .. Enumerable.Repeat(Act.Gone, 12), .. Enumerable.Repeat(Act.Hold, 3), .. Enumerable.Repeat(Act.Evict, 3), .. Enumerable.Repeat(Act.GiveWay, 2), Act.Drain, Act.Resume, Act.Stop,
     ];
 
     /// <summary>Mostly milliseconds, sometimes nothing, sometimes a minute and a half: longer than every time-out.</summary>
     private static readonly long[] PassTicksMost = [0, 100_000, 100_000, 100_000, 20_000_000, 900_000_000];
+
+    private static readonly int[] FrozenMs = [0, 40, 30_000];
 
     private static readonly int[] IdleMs = [0, 30, 1_000, 60_000];
 
@@ -28,6 +30,8 @@ public sealed class RevisionEngineModelTests
                 Concurrency = concurrency,
                 BatchMax = idle == 0 ? 3 : 1,
                 IsConcurrencyAuto = idle == 1,
+                IsConcurrencyUnlimited = idle == 2 && extra % 2 == 1,
+                TargetConcurrency = idle == 2 && extra % 4 == 3 ? 1 : null,
                 MaxInstances = max,
                 MinInstances = Math.Min(min, max),
                 Provisioned = Math.Min(Math.Max(0, (extra % 4) - 1), max),
@@ -41,6 +45,7 @@ public sealed class RevisionEngineModelTests
                 QueueLimit = limit,
                 QueueLimitBytes = 1_000,
                 KeepAlive = limit % 2 == 0 ? KeepAliveMode.Learned : KeepAliveMode.Fixed,
+                FrozenFor = TimeSpan.FromMilliseconds(FrozenMs[(extra + idle) % FrozenMs.Length]),
                 IdleTimeout = TimeSpan.FromMilliseconds(IdleMs[idle]),
                 StartTimeout = TimeSpan.FromMilliseconds(isStartShort ? 40 : 60_000),
             });
@@ -66,11 +71,13 @@ public sealed class RevisionEngineModelTests
         Gone,
         Hold,
         Evict,
+        GiveWay,
         Drain,
         Resume,
         Stop,
         Meter,
         Floor,
+        RefuseFreeze,
     }
 
     [Fact]
@@ -154,11 +161,21 @@ public sealed class RevisionEngineModelTests
             case Act.Evict:
                 world.Evict(step.Pick);
                 break;
+            case Act.GiveWay:
+                world.GiveWay(step.Pick);
+                break;
             case Act.Drain:
                 world.Drain(true, step.Pick % 4);
                 break;
             case Act.Stop:
                 world.Stop();
+                break;
+            case Act.RefuseFreeze:
+                if (step.Pick % 5 == 0)
+                {
+                    world.RefuseFreeze(step.Pick);
+                }
+
                 break;
             case Act.Floor:
                 world.ChangeFloor(step.Pick % 4);

@@ -108,7 +108,7 @@ public sealed class SpareTests
         foreach (var seconds in (int[])[5, 10, 20, 40, 80, 160, 300, 300])
         {
             var declined = world.Apply(RevisionEvent.InstanceDeclined(world.Effects.Starts[0].Instance));
-            Assert.Equal("spare capacity is wanted, but the machine has no memory to spare", Assert.Single(declined.Changes).Reason);
+            Assert.Equal("spare capacity is wanted, but the machine has no room to spare", Assert.Single(declined.Changes).Reason);
             Assert.Empty(world.After((seconds * 1_000) - 1).Wake().Starts);
             Assert.Single(world.After(1).Wake().Starts);
         }

@@ -143,7 +143,7 @@ public sealed class SpecRulesTests
         { new RevisionWishes { MaxInstances = 2, InitialInstances = 3 }, "initial_instances is 3; allowed are 0 to max_instances, which is 2." },
         { new RevisionWishes { MaxInstances = 2, ActivationInstances = 3 }, "activation_instances is 3; allowed are 0 to max_instances, which is 2." },
         { new RevisionWishes { ScaleToZeroGrace = "2h" }, "scale_to_zero_grace is 2h; allowed are 0s to 1h." },
-        { new RevisionWishes { PanicThreshold = 3 }, "panic_threshold is 3, but the load asks for no instances; set target_utilization, target_rps, scale_down_delay or activation_instances with it, or leave it out." },
+        { new RevisionWishes { PanicThreshold = 3 }, "panic_threshold is 3, but the load asks for no instances; set target_utilization, target_concurrency, target_rps, scale_down_delay or activation_instances with it, or leave it out." },
     };
 
     [Theory]
@@ -202,6 +202,43 @@ public sealed class SpecRulesTests
     [InlineData(-1)]
     public void A_number_of_cores_that_is_none_is_refused(double cpu) =>
         Assert.Equal("cpu", Assert.Single(Refused(new RevisionWishes { Cpu = cpu })).Setting);
+
+    [Fact]
+    public void Without_a_limit_an_instance_holds_what_the_worker_may_and_the_load_has_a_target()
+    {
+        var spec = Accepted(new RevisionWishes { IsConcurrencyUnlimited = true });
+
+        Assert.Equal((SpecRules.ConcurrencyMax, true, false, 1, 70), (spec.Concurrency, spec.IsConcurrencyUnlimited, spec.IsConcurrencyAuto, spec.Threads, spec.SoftSlots));
+        Assert.True(spec.HasLoadTarget);
+        Assert.Equal(TimeSpan.FromMinutes(2), Accepted(new RevisionWishes { IsConcurrencyUnlimited = true, StableWindow = "2m" }).StableWindow);
+        Assert.Equal("batch_max", Assert.Single(Refused(new RevisionWishes { IsConcurrencyUnlimited = true, BatchMax = 2 })).Setting);
+        var described = SpecRules.Describe(Accepted(new RevisionWishes { IsConcurrencyUnlimited = true, TargetConcurrency = 20 }));
+        Assert.Equal((true, null, 20d), (described.IsConcurrencyUnlimited, described.Concurrency, described.TargetConcurrency));
+    }
+
+    [Fact]
+    public void A_concurrency_target_is_checked_and_is_no_target_beside_another()
+    {
+        Assert.Equal("target_concurrency is 0; allowed are 0.01 to 1000.", Assert.Single(Refused(new RevisionWishes { TargetConcurrency = 0 })).Message);
+        Assert.Equal("target_concurrency is 5 and target_rps is set; the load is counted in one of them, so allowed is either.", Assert.Single(Refused(new RevisionWishes { TargetConcurrency = 5, TargetRps = 5 })).Message);
+    }
+
+    [Fact]
+    public void Cores_are_reserved_up_to_those_of_the_instance_and_those_that_the_machine_lets_reserve()
+    {
+        Assert.Equal(0, Accepted(new RevisionWishes()).ReserveCpu);
+        Assert.Equal(0.5, Accepted(new RevisionWishes { Cpu = 1, ReserveCpu = 0.5 }).ReserveCpu);
+        Assert.Equal("reserve_cpu is 1.5; allowed are 0 to 1 (the cpu of an instance).", Assert.Single(Refused(new RevisionWishes { Cpu = 1, ReserveCpu = 1.5 })).Message);
+        Assert.Equal("reserve_cpu is -1; allowed are 0 to 4 (the cpu of an instance).", Assert.Single(Refused(new RevisionWishes { ReserveCpu = -1 })).Message);
+        Assert.Equal("reserve_cpu", Assert.Single(Refused(new RevisionWishes { ReserveCpu = double.NaN })).Setting);
+        Assert.Equal(
+            "provisioned is 5; allowed are 0 to 4, because instances with reserve_cpu 1 each are to fit the 4 cores that may be reserved (machine.cpu).",
+            Assert.Single(Refused(new RevisionWishes { Cpu = 1, ReserveCpu = 1, Provisioned = 5, MaxInstances = 5 })).Message);
+
+        var less = Assert.IsType<SpecOutcome.Refused>(SpecRules.Apply(new RevisionWishes { ReserveCpu = 1 }, new MachineFacts(4, 4096) { ReservableCores = 0.5 }));
+        Assert.Equal("reserve_cpu is 1; allowed are 0 to 0.5 (what the machine lets reserve, machine.cpu).", less.Errors[0].Message);
+        Assert.Equal(2, Assert.IsType<SpecOutcome.Accepted>(SpecRules.Apply(new RevisionWishes { Cpu = 1, ReserveCpu = 1 }, new MachineFacts(4, 4096) { ReservableCores = 2 })).Spec.MaxInstances);
+    }
 
     [Fact]
     public void Min_instances_may_not_exceed_max_instances()
@@ -300,6 +337,11 @@ public sealed class SpecRulesTests
     [InlineData("process", null, IsolationLevel.Process, null)]
     [InlineData("sandbox", "none", IsolationLevel.Sandbox, NetworkAccess.None)]
     [InlineData("process", "outbound", IsolationLevel.Process, NetworkAccess.Outbound)]
+    [InlineData("sandbox", "outbound", IsolationLevel.Sandbox, NetworkAccess.Outbound)]
+    [InlineData("container", "none", IsolationLevel.Container, NetworkAccess.None)]
+    [InlineData("container", "outbound", IsolationLevel.Container, NetworkAccess.Outbound)]
+    [InlineData("container", null, IsolationLevel.Container, null)]
+    [InlineData(null, "outbound", null, NetworkAccess.Outbound)]
     [InlineData(null, "none", IsolationLevel.Sandbox, NetworkAccess.None)]
     public void Isolation_and_network_are_as_asked_for_and_no_network_asks_for_the_sandbox(string? isolation, string? network, IsolationLevel? level, NetworkAccess? access)
     {
@@ -310,11 +352,9 @@ public sealed class SpecRulesTests
     }
 
     [Theory]
-    [InlineData("container", null, "isolation is 'container'; allowed are 'process', 'sandbox'.")]
+    [InlineData("jail", null, "isolation is 'jail'; allowed are 'process', 'sandbox', 'container'.")]
     [InlineData(null, "all", "network is 'all'; allowed are 'none', 'outbound'.")]
-    [InlineData("sandbox", "outbound", "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.")]
-    [InlineData(null, "outbound", "network is 'outbound', but a sandbox has no network; set isolation to 'process' with it, or leave network out.")]
-    [InlineData("process", "none", "network is 'none', but a process has the machine's network; set isolation to 'sandbox' with it, or leave network out.")]
+    [InlineData("process", "none", "network is 'none', but a process has the machine's network; set isolation to 'sandbox' or 'container' with it, or leave network out.")]
     public void Isolation_and_network_that_do_not_go_together_are_refused(string? isolation, string? network, string message) =>
         Assert.Equal(message, Assert.Single(Refused(new RevisionWishes { Isolation = isolation, Network = network })).Message);
 

@@ -7,7 +7,7 @@ namespace Dormouse.Core.Tests.Instances;
 public sealed class MachineArbiterTests
 {
     private readonly ArbiterEffects _effects = new();
-    private readonly MachineArbiter _arbiter = new(1_000, 2);
+    private readonly MachineArbiter _arbiter = new(new MachineLimits(1_000, 2));
 
     [Fact]
     public void A_start_that_fits_is_admitted_at_once()
@@ -26,7 +26,7 @@ public sealed class MachineArbiterTests
         Request(3, 100);
         Assert.Empty(_effects.Admitted);
 
-        Do(() => _arbiter.StartEnded(Id(1), _effects));
+        Do(() => _arbiter.StartEnded(Id(1), default, _effects));
 
         Assert.Equal([Id(3)], _effects.Admitted);
     }
@@ -114,7 +114,7 @@ public sealed class MachineArbiterTests
                 Release(gone.Number);
             }
 
-            Do(() => _arbiter.StartEnded(Id(number), _effects));
+            Do(() => _arbiter.StartEnded(Id(number), default, _effects));
             Idle(number, worth: 1);
         }
 
@@ -145,7 +145,7 @@ public sealed class MachineArbiterTests
         Request(3, 500);
         Assert.Equal([Id(1)], _effects.Evicted);
 
-        Do(() => _arbiter.Busy(Id(1), _effects));
+        Do(() => _arbiter.Busy(Id(1), default, _effects));
 
         Assert.Equal([Id(2)], _effects.Evicted);
     }
@@ -161,7 +161,7 @@ public sealed class MachineArbiterTests
         Release(1);
 
         Assert.Equal([Id(2)], _effects.Admitted);
-        Do(() => _arbiter.StartEnded(Id(2), _effects));
+        Do(() => _arbiter.StartEnded(Id(2), default, _effects));
         Assert.Empty(_effects.Evicted);
     }
 
@@ -197,12 +197,12 @@ public sealed class MachineArbiterTests
     {
         Request(1, 100);
         Request(1, 100);
-        Do(() => _arbiter.StartEnded(Id(1), _effects));
-        Do(() => _arbiter.StartEnded(Id(1), _effects));
+        Do(() => _arbiter.StartEnded(Id(1), default, _effects));
+        Do(() => _arbiter.StartEnded(Id(1), default, _effects));
         Idle(1);
         Idle(1);
         Idle(9);
-        Do(() => _arbiter.Busy(Id(9), _effects));
+        Do(() => _arbiter.Busy(Id(9), default, _effects));
         Release(9);
         Release(1);
         Release(1);
@@ -213,13 +213,13 @@ public sealed class MachineArbiterTests
     [Theory]
     [InlineData(-1, 1)]
     [InlineData(1, 0)]
-    public void Its_bounds_are_checked(long budget, int starts) => Assert.Throws<ArgumentOutOfRangeException>(() => new MachineArbiter(budget, starts));
+    public void Its_bounds_are_checked(long budget, int starts) => Assert.Throws<ArgumentOutOfRangeException>(() => new MachineArbiter(new MachineLimits(budget, starts)));
 
     [Fact]
     public void Memory_and_starts_stay_within_bounds_and_every_start_gets_its_turn_in_order() =>
         Gen.Select(Gen.Int[0, 6], Gen.Int[0, 60], Gen.Int[1, 70]).Array[1, 150].Sample(steps =>
         {
-            var arbiter = new MachineArbiter(100, 2);
+            var arbiter = new MachineArbiter(new MachineLimits(100, 2));
             var world = new World(arbiter);
             foreach (var (what, pick, memory) in steps)
             {
@@ -237,17 +237,17 @@ public sealed class MachineArbiterTests
         act();
     }
 
-    private void Request(long number, int memoryMib) => Do(() => _arbiter.Request(Id(number), memoryMib, _effects));
+    private void Request(long number, int memoryMib) => Do(() => _arbiter.Request(Id(number), TenantId.Default, new InstanceNeed(memoryMib), default, _effects));
 
-    private void Release(long number) => Do(() => _arbiter.Released(Id(number), _effects));
+    private void Release(long number) => Do(() => _arbiter.Released(Id(number), default, _effects));
 
-    private void Idle(long number, double worth = 0) => Do(() => _arbiter.Idle(Id(number), worth, _effects));
+    private void Idle(long number, double worth = 0) => Do(() => _arbiter.Idle(Id(number), worth, default, _effects));
 
     private void Ready(long number, int memoryMib)
     {
         Request(number, memoryMib);
         Assert.Equal([Id(number)], _effects.Admitted);
-        Do(() => _arbiter.StartEnded(Id(number), _effects));
+        Do(() => _arbiter.StartEnded(Id(number), default, _effects));
     }
 
     /// <summary>Instances that start, idle, work and go as the arbiter says, with its invariants checked after each step.</summary>
@@ -268,23 +268,23 @@ public sealed class MachineArbiterTests
                 case 0 or 1:
                     _instances[Id(++_last)] = ("waiting", memory);
                     _order.Add(Id(_last));
-                    arbiter.Request(Id(_last), memory, _effects);
+                    arbiter.Request(Id(_last), TenantId.Default, new InstanceNeed(memory), default, _effects);
                     break;
                 case 2 when state == "starting":
                     Set(id, "busy");
-                    arbiter.StartEnded(id, _effects);
+                    arbiter.StartEnded(id, default, _effects);
                     break;
                 case 3 when state == "busy":
                     Set(id, "idle");
-                    arbiter.Idle(id, memory % 7, _effects);
+                    arbiter.Idle(id, memory % 7, default, _effects);
                     break;
                 case 4 when state is "idle" or "evicting":
                     Set(id, "busy");
-                    arbiter.Busy(id, _effects);
+                    arbiter.Busy(id, default, _effects);
                     break;
                 case 6:
                     var fits = _order.Count == 0 && _instances.Values.Count(i => i.State == "starting") < 2 && arbiter.UsedMib + memory <= arbiter.BudgetMib;
-                    Assert.Equal(fits, arbiter.TryRequestSpare(Id(++_last), memory));
+                    Assert.Equal(fits, arbiter.TryRequestSpare(Id(++_last), TenantId.Default, new InstanceNeed(memory), default));
                     if (fits)
                     {
                         _instances[Id(_last)] = ("starting", memory);
@@ -294,7 +294,7 @@ public sealed class MachineArbiterTests
                 case 5 when state is not null:
                     _instances.Remove(id);
                     _order.Remove(id);
-                    arbiter.Released(id, _effects);
+                    arbiter.Released(id, default, _effects);
                     break;
             }
 

@@ -21,10 +21,12 @@ public sealed partial class DeniedCallsTests
         Assert.Contains($"`{DeniedCalls.Missing}`", section, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void The_filter_is_a_program_of_the_kernel()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_filter_is_a_program_of_the_kernel(bool asks)
     {
-        var filter = SystemCallFilter.Make(out var problem);
+        var filter = SystemCallFilter.Make(out var problem, asks);
         if (filter < 0)
             Assert.Skip(problem);
 
@@ -36,6 +38,31 @@ public sealed partial class DeniedCallsTests
         Assert.Equal("", problem);
         Assert.InRange(bytes / 8, 50, 4096);
         Assert.Equal(0, bytes % 8);
+    }
+
+    [Fact]
+    public void The_call_that_a_fork_may_ask_for_is_the_same_on_both_sides()
+    {
+        var door = File.ReadAllText(Path.Combine(Machine.Root, "python/dormouse/runner/door.py"));
+
+        Assert.Contains("FLAGS = 0x00020000 | 0x08000000 | 0x10000000\n", door, StringComparison.Ordinal);
+        Assert.Equal(0x18020000U, DeniedCalls.PartingFlags);
+    }
+
+    [Theory]
+    [InlineData("user.max_user_namespaces", "0\n", true)]
+    [InlineData("user.max_user_namespaces", "95000\n", false)]
+    [InlineData("kernel.unprivileged_userns_clone", "0\n", true)]
+    [InlineData("kernel.apparmor_restrict_unprivileged_userns", "1\n", true)]
+    [InlineData("kernel.apparmor_restrict_unprivileged_userns", "0\n", false)]
+    [InlineData("kernel.other", "0\n", false)]
+    public void A_kernel_that_forbids_namespaces_is_named_by_its_setting(string name, string value, bool forbids)
+    {
+        var missing = ForkNamespaces.Missing(path => path == "/proc/sys/" + name.Replace('.', '/') ? value : null);
+
+        Assert.Equal(forbids, missing is not null);
+        if (forbids)
+            Assert.Contains($"sysctl {name} is {value.Trim()}", missing, StringComparison.Ordinal);
     }
 
     [GeneratedRegex("`([a-z0-9_]+)`")]

@@ -57,6 +57,47 @@ public sealed class LauncherEndTests : IDisposable
     }
 
     [Fact]
+    public async Task Nothing_stays_frozen_when_it_is_killed_and_no_other_comes()
+    {
+        using var launcher = StartLauncher();
+        using var socket = await ConnectAsync(launcher);
+        await SendAsync(socket, Sleeper(1, "/bin/sleep", "1000"));
+        var events = await ReadAsync(socket, 2);
+        if (events[0] is LauncherHello { Freezer: { Works: false } freezer })
+        {
+            socket.Close();
+            await launcher.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.Skip(freezer.Reason ?? "");
+        }
+
+        var frozen = Assert.IsType<WorkerSpawned>(events[1]).ProcessId;
+        await SendAsync(socket, new FreezeWorker { Worker = 1 });
+        // It takes one order after the other.
+        await SendAsync(socket, Sleeper(2, "/nowhere/program"));
+        Assert.IsType<WorkerExited>((await ReadAsync(socket, 1))[0]);
+
+        launcher.Kill();
+        await launcher.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await PythonMachine.UntilAsync(() => !Machine.IsRunning(frozen));
+
+        // Its folders are the next one's to remove.
+        using var next = StartLauncher();
+        using var connected = await ConnectAsync(next);
+        connected.Close();
+        await next.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Empty(Machine.CgroupsNamed(Path.GetFileName(_folder)));
+    }
+
+    private SpawnWorker Sleeper(long number, params string[] command) => new()
+    {
+        Worker = number,
+        SocketPath = Path.Combine(_folder, $"w2-{number}.sock"),
+        Command = [.. command],
+        Environment = ImmutableSortedDictionary<string, string>.Empty,
+        Limits = new(64 << 20, 0, 8),
+    };
+
+    [Fact]
     public async Task A_terminal_interrupt_does_not_end_it()
     {
         var cancellationToken = TestContext.Current.CancellationToken;

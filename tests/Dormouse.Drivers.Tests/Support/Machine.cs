@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Dormouse.Drivers.Launching;
 
 namespace Dormouse.Drivers.Tests.Support;
 
@@ -23,6 +24,19 @@ internal static class Machine
     }.FirstOrDefault(File.Exists);
 
     public static string BundledModelFolder => Path.Combine(Root, "models/digits");
+
+    /// <summary>The same options with a launcher that runs as a nobody. For root, with setpriv.</summary>
+    public static ProcessDriverOptions AsNobody(ProcessDriverOptions options)
+    {
+        const UnixFileMode Everyone = (UnixFileMode)0x1FF;
+        var folder = Path.GetDirectoryName(options.RunFolder)!; // Not null: it is in the test's folder.
+        var script = Path.Combine(folder, "launcher");
+        var command = string.Join(' ', ProgramCommand.For(options.LauncherPath));
+        File.WriteAllText(script, $"#!/bin/sh\nexec /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups {command} \"$@\"\n");
+        foreach (var path in (string[])[folder, options.RunFolder, script])
+            File.SetUnixFileMode(path, Everyone);
+        return options with { LauncherPath = script };
+    }
 
     public static bool IsRoot => Environment.IsPrivilegedProcess;
 
@@ -66,6 +80,23 @@ internal static class Machine
             return false;
         }
     }
+
+    /// <summary>0 = there is no such process.</summary>
+    public static int ParentOf(int id)
+    {
+        try
+        {
+            var status = File.ReadAllText($"/proc/{id}/stat");
+            return int.Parse(status[(status.LastIndexOf(')') + 2)..].Split(' ')[1], CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
+    }
+
+    public static IReadOnlyList<int> ChildrenOf(int id) =>
+        [.. Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var child) ? child : 0).Where(child => child > 0 && ParentOf(child) == id)];
 
     /// <summary>Folders of a cgroup name in any hierarchy.</summary>
     public static string[] CgroupsNamed(string name) =>

@@ -17,6 +17,13 @@ internal static class PythonMachine
             await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
     }
 
+    public static async Task UntilAsync(Func<Task<bool>> fact)
+    {
+        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!await fact())
+            await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+    }
+
     /// <summary>The system's Python, or the test is skipped with a word.</summary>
     public static string Interpreter()
     {
@@ -24,6 +31,17 @@ internal static class PythonMachine
         if (found is null)
             Assert.Skip("There is no python3 in PATH.");
         return found;
+    }
+
+    /// <summary>The Debian 13 root that <c>./test</c> makes, for its CRIU; the test is skipped with a word where there is none, or this user cannot run it.</summary>
+    public static string CriuFolder()
+    {
+        if (!Environment.IsPrivilegedProcess)
+            Assert.Skip("CRIU needs root.");
+        var root = Path.Combine(Path.GetDirectoryName(PackageFolder())!, "artifacts", "debian13"); // Not null: it has a parent.
+        if (!File.Exists(Path.Combine(root, "usr", "sbin", "criu")))
+            Assert.Skip("There is no artifacts/debian13 with CRIU: ./test makes it where mmdebstrap can.");
+        return root;
     }
 
     public static string PackageFolder()

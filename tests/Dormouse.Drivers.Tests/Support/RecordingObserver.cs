@@ -14,6 +14,8 @@ internal sealed class RecordingObserver : IInstanceObserver
     /// <summary>Stands for the end in <see cref="Told"/>.</summary>
     public sealed record GoneMark;
 
+    public sealed record FreezeRefusal(string Reason);
+
     public object[] Told(InstanceId instance)
     {
         lock (_toldLock)
@@ -33,6 +35,13 @@ internal sealed class RecordingObserver : IInstanceObserver
         return Told(instance).OfType<T>().First();
     }
 
+    /// <summary>The n-th time that it says it is ready.</summary>
+    public async Task<InstanceReady> WaitForReadyAsync(InstanceId instance, int count)
+    {
+        await WaitUntilAsync(() => Told(instance).OfType<InstanceReady>().Count() >= count, $"{count} times ready of {instance}");
+        return Told(instance).OfType<InstanceReady>().ElementAt(count - 1);
+    }
+
     public Task WaitForGoneAsync(InstanceId instance) => WaitForAsync<GoneMark>(instance);
 
     public Task WaitForLineAsync(InstanceId instance, string part) =>
@@ -48,6 +57,8 @@ internal sealed class RecordingObserver : IInstanceObserver
     public void Lost(InstanceId instance, InstanceLoss loss) => Add(instance, loss);
 
     public void Gone(InstanceId instance) => Add(instance, new GoneMark());
+
+    public void FreezeRefused(InstanceId instance, string reason) => Add(instance, new FreezeRefusal(reason));
 
     public void Wrote(InstanceId instance, string line)
     {

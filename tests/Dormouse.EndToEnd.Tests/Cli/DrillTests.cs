@@ -25,7 +25,7 @@ public sealed class DrillTests
         Assert.Empty(run.Json["broken"]!.AsArray());
         Assert.Empty(run.Json["skipped"]!.AsArray());
         // It did what it is for.
-        Assert.Equal(["from zero", "burst", "redeploy", "traffic split", "rollback", "drain", "kill", "mirror", "provisioned", "overflow"], run.Json["acts"]!.AsArray().Select(a => a!["act"]!.GetValue<string>()));
+        Assert.Equal(["from zero", "burst", "redeploy", "traffic split", "rollback", "drain", "kill", "mirror", "provisioned", "overflow", "canary", "handover"], run.Json["acts"]!.AsArray().Select(a => a!["act"]!.GetValue<string>()));
         Assert.InRange(Number(run.Json, "revisions"), 2, int.MaxValue);
         Assert.InRange(Number(run.Json, "killed"), 1, int.MaxValue);
         Assert.InRange(Number(total, "cold"), 1, int.MaxValue);

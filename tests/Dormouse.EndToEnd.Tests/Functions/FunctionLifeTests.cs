@@ -35,6 +35,35 @@ public sealed class FunctionLifeTests
         Assert.Equal(rung == "fork", (await CommandRun.DoneAsync(server, Cancelled, "describe", "life")).Output.Contains("instances are forks of it", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_frozen_function_is_thawed_for_its_next_call_and_nothing_of_it_outlives_a_killed_server()
+    {
+        PythonApps.NeedPython();
+        await using var server = await RunningServer.StartAsync(Cancelled);
+        if ((await CommandRun.OfAsync(server, Cancelled, "doctor")).Output.Contains("frozen_for has no effect", StringComparison.Ordinal))
+        {
+            Assert.Skip("This machine cannot freeze.");
+        }
+
+        using var files = new TemporaryFolder();
+        await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", PythonApps.Plain("life")), "--name", "life", "--idle-timeout", "0s", "--frozen-for", "10m");
+        var first = (await PythonApps.CallAsync(server, "life", "1", Cancelled)).Json["instance"]!.GetValue<string>();
+        await FrozenAsync(server);
+        Assert.Contains("frozen", (await CommandRun.DoneAsync(server, Cancelled, "describe", "life")).Output, StringComparison.Ordinal);
+
+        var thawed = await PythonApps.CallAsync(server, "life", "2", Cancelled);
+
+        Assert.Equal("cold; cause=idle; rung=thaw", thawed.Start);
+        Assert.Equal(first, thawed.Json["instance"]!.GetValue<string>());
+        await FrozenAsync(server);
+        var process = Assert.Single(await server.InstancesAsync("life", Cancelled))!["process_id"]!.GetValue<int>();
+        await server.KillAsync(Cancelled);
+        await Waiting.UntilAsync(() => !Processes.Exists(process), "the frozen process has ended", Cancelled);
+    }
+
+    private static Task FrozenAsync(RunningServer server) =>
+        Waiting.UntilAsync(async () => (await server.InstancesAsync("life", Cancelled)) is [{ } instance] && instance["state"]!.GetValue<string>() == "frozen", "the instance is frozen", Cancelled);
+
     private static Task GoneAsync(RunningServer server) =>
         Waiting.UntilAsync(async () => (await server.InstancesAsync("life", Cancelled)).Count == 0, "no instance is left", Cancelled);
 
@@ -98,7 +127,7 @@ public sealed class FunctionLifeTests
     {
         PythonApps.NeedPython();
         await using var server = await RunningServer.StartAsync(Cancelled);
-        if ((await server.GetAsync("/api/v1/doctor", Cancelled))["checks"]!.AsArray().Any(c => c!["name"]!.GetValue<string>() == "cgroups" && c["status"]!.GetValue<string>() != "ok"))
+        if ((await Doctor.CheckAsync(server, "cgroups", Cancelled))["status"]!.GetValue<string>() != "ok")
         {
             Assert.Skip("There are no cgroups here to bound memory with.");
         }

@@ -83,7 +83,7 @@ public sealed class NothingOutlivesTests
 
     /// <summary>Folders of the cgroups of these processes that are the product's own.</summary>
     private static string[] Cgroups(IEnumerable<int> processes) =>
-        [.. processes.SelectMany(id => File.ReadAllLines($"/proc/{id}/cgroup"))
+        [.. processes.SelectMany(id => Processes.Read($"/proc/{id}/cgroup").Split('\n', StringSplitOptions.RemoveEmptyEntries))
             .Select(l => l.Split(':', 3)).Where(p => p[2].Contains("dormouse", StringComparison.Ordinal))
             .Select(p => "/sys/fs/cgroup/" + p[1].Replace("name=", "", StringComparison.Ordinal) + p[2]).Distinct()];
 }

@@ -19,20 +19,20 @@ internal static class Attacker
             with open(path, "rb") as file:
                 return len(file.read(64))
 
+        def tops(*others):
+            # Not the machine's programs: they are the same for everybody, thousands of files, and /lib and /bin are often links into them.
+            return [top for top in os.listdir("/") if top not in ("proc", "sys", "usr", "dev", "lib", "lib32", "lib64", "libx32", "bin", "sbin", *others)]
+
         def look_for(word):
             found = []
-            for top in os.listdir("/"):
-                if top in ("proc", "sys", "usr", "dev"):
-                    continue
+            for top in tops():
                 for folder, _, files in os.walk("/" + top):
                     found += [os.path.join(folder, name) for name in files if word in name]
             return found or None
 
         def look_for_text(text):
             found = []
-            for top in os.listdir("/"):
-                if top in ("proc", "sys", "usr", "dev", "package"):
-                    continue
+            for top in tops("package"):
                 for folder, folders, files in os.walk("/" + top):
                     # The interpreter's own library has thousands of files, and nobody's code.
                     if folder.startswith((sys.base_prefix, sys.prefix)):

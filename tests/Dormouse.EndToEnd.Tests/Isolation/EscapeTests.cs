@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text.Json;
 using Dormouse.EndToEnd.Tests.Functions;
@@ -9,8 +10,38 @@ namespace Dormouse.EndToEnd.Tests.Isolation;
 /// <summary>A function that means harm, in a sandbox of a real server, beside a neighbour that must go on answering. Each test is one thing that it must not get.</summary>
 public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFixture>, IAsyncLifetime
 {
+    /// <summary>What it must not get, and how it tries; the same at every level that shuts it in.</summary>
+    internal static readonly (string What, string Attempt)[] Attempts =
+    [
+        ("the neighbour's code", "look_for_text belongs-to-the-neighbour"),
+        ("the server's database", "look_for dormouse.db"),
+        ("the administrator's key", "look_for admin-key"),
+        ("the launcher's socket", "look_for launcher.sock"),
+        ("folders above its package", "walk_out"),
+        ("its own package, to change it", "open_descriptor_for_writing"),
+        ("the machine's files, to write them", "write_anywhere"),
+        ("the environment of others", "environment_of_others"),
+        ("the processes of others", "processes"),
+        ("a signal to others", "kill_others"),
+        ("the machine's shadow file", "read_file /etc/shadow"),
+        ("a connection outside", "connect 1.1.1.1:443"),
+        ("a raw socket", "raw_socket"),
+        ("a socket to the hypervisor", "vsock"),
+        ("more processes than its limit", "fork_bomb"),
+        ("more of /tmp than its size", "fill_disk"),
+        ("another process's memory", "trace"),
+        ("a mount", "mount"),
+        ("a user namespace", "new_namespace"),
+        ("a user namespace by clone", "clone_namespace"),
+        ("the kernel's keys", "keys"),
+        ("to be root", "become_root"),
+        ("capabilities by a program that sets the user", "set_user_program"),
+    ];
+
     private static readonly SemaphoreSlim Deploying = new(1);
     private static RunningServer? _prepared;
+
+    public static TheoryData<string, string> Rows => [.. Attempts.Select(row => new TheoryDataRow<string, string>(row.What, row.Attempt))];
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -22,7 +53,7 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         await Deploying.WaitAsync(Cancelled);
         try
         {
-            await NeedSandboxAsync(Server);
+            await Doctor.NeedSandboxAsync(Server, Cancelled);
             if (_prepared == Server)
             {
                 return;
@@ -43,29 +74,7 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Theory]
-    [InlineData("the neighbour's code", "look_for_text belongs-to-the-neighbour")]
-    [InlineData("the server's database", "look_for dormouse.db")]
-    [InlineData("the administrator's key", "look_for admin-key")]
-    [InlineData("the launcher's socket", "look_for launcher.sock")]
-    [InlineData("folders above its package", "walk_out")]
-    [InlineData("its own package, to change it", "open_descriptor_for_writing")]
-    [InlineData("the machine's files, to write them", "write_anywhere")]
-    [InlineData("the environment of others", "environment_of_others")]
-    [InlineData("the processes of others", "processes")]
-    [InlineData("a signal to others", "kill_others")]
-    [InlineData("the machine's shadow file", "read_file /etc/shadow")]
-    [InlineData("a connection outside", "connect 1.1.1.1:443")]
-    [InlineData("a raw socket", "raw_socket")]
-    [InlineData("a socket to the hypervisor", "vsock")]
-    [InlineData("more processes than its limit", "fork_bomb")]
-    [InlineData("more of /tmp than its size", "fill_disk")]
-    [InlineData("another process's memory", "trace")]
-    [InlineData("a mount", "mount")]
-    [InlineData("a user namespace", "new_namespace")]
-    [InlineData("a user namespace by clone", "clone_namespace")]
-    [InlineData("the kernel's keys", "keys")]
-    [InlineData("to be root", "become_root")]
-    [InlineData("capabilities by a program that sets the user", "set_user_program")]
+    [MemberData(nameof(Rows))]
     public async Task It_does_not_get(string what, string attempt)
     {
         var answer = await AttackAsync(attempt);
@@ -84,6 +93,36 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         }
 
         Assert.NotEmpty(Sockets());
+        await NeighbourAsync();
+    }
+
+    [Fact]
+    public async Task With_a_network_it_does_not_reach_this_machine_or_the_clouds_metadata_either()
+    {
+        var report = await Server.GetAsync("/api/v1/doctor", Cancelled);
+        if (report["checks"]!.AsArray().FirstOrDefault(check => check!["name"]!.GetValue<string>() == "network") is { } network && network["status"]!.GetValue<string>() != "ok")
+        {
+            Assert.Skip("No sandbox can have a network here: " + network["detail"]);
+        }
+
+        using var files = new TemporaryFolder();
+        await CommandRun.DoneAsync(Server, Cancelled, "deploy", files.Write("main.py", Attacker.Code), "--name", "caller", "--memory", "256MiB", "--network", "outbound", "--isolation", "sandbox");
+        using var everywhere = new TcpListener(IPAddress.Any, 0);
+        everywhere.Start();
+        var port = ((IPEndPoint)everywhere.LocalEndpoint).Port;
+        string[] own = [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(found => found.GetIPProperties().UnicastAddresses).Select(found => found.Address)
+            .Where(address => address.AddressFamily == AddressFamily.InterNetwork).Select(address => address.ToString())];
+
+        foreach (var address in (string[])[$"connect 127.0.0.1:{Server.Address.Port}", $"connect 127.0.0.1:{Server.Grpc.Port}", .. own.Select(address => $"connect {address}:{port}"),
+                     $"connect 192.0.0.2:{port}", $"connect 192.0.0.3:{port}", "connect 169.254.169.254:80", "connect 10.0.0.1:80", .. Sockets().Select(path => "unix " + path), "raw_socket", "vsock"])
+        {
+            var answer = await AttackAsync(address, "caller");
+            Assert.True(answer.StartsWith("refused", StringComparison.Ordinal), $"It reached {address}: {answer}");
+        }
+
+        var described = (await CommandRun.DoneAsync(Server, Cancelled, "describe", "caller")).Output;
+        Assert.Matches(@"network\s+outbound", described);
+        await CommandRun.DoneAsync(Server, Cancelled, "delete", "caller", "--yes");
         await NeighbourAsync();
     }
 
@@ -141,9 +180,9 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         await NeighbourAsync();
     }
 
-    private async Task<string> AttackAsync(string attempt)
+    private async Task<string> AttackAsync(string attempt, string endpoint = "attacker")
     {
-        var call = await PythonApps.CallAsync(Server, "attacker", JsonSerializer.Serialize(attempt), Cancelled);
+        var call = await PythonApps.CallAsync(Server, endpoint, JsonSerializer.Serialize(attempt), Cancelled);
         Assert.True(call.Status == HttpStatusCode.OK, call.Text);
         return call.Json.GetValue<string>();
     }
@@ -164,14 +203,4 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
 
     private static int[] Sleepers(string word) =>
         [.. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(name => int.Parse(name!, null)).Where(id => Processes.CommandLine(id).Trim() == $"sleep {word}")];
-
-    private static async Task NeedSandboxAsync(RunningServer server)
-    {
-        var report = await server.GetAsync("/api/v1/doctor", Cancelled);
-        var sandbox = report["checks"]!.AsArray().First(check => check!["name"]!.GetValue<string>() == "sandbox")!;
-        if (sandbox["status"]!.GetValue<string>() != "ok")
-        {
-            Assert.Skip("No sandbox can be made here: " + sandbox["detail"]);
-        }
-    }
 }

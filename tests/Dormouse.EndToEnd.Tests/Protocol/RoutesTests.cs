@@ -67,7 +67,7 @@ public sealed class RoutesTests(EchoFixture fixture) : IClassFixture<EchoFixture
         Assert.Equal(HttpStatusCode.BadRequest, notReady.StatusCode);
         using var refused = await Server.PostAsync("/v2/models/unloaded/infer", PlusCall.Body(0), Cancelled);
         await AssertProblemAsync(refused, HttpStatusCode.ServiceUnavailable, "endpoint_unloaded");
-        Assert.Empty(await Server.InstancesAsync("unloaded", Cancelled));
+        await Waiting.UntilAsync(async () => (await Server.InstancesAsync("unloaded", Cancelled)).Count == 0, "its instance has ended", Cancelled);
 
         using var load = await Server.PostAsync("/v2/repository/models/unloaded/load", null, Cancelled);
         Assert.True(load.IsSuccessStatusCode);

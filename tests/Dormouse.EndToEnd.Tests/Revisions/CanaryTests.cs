@@ -12,6 +12,8 @@ public sealed class CanaryTests(ServerFixture fixture) : IClassFixture<ServerFix
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
+    private int _calls;
+
     private RunningServer Server => fixture.Server;
 
     [Fact]
@@ -34,6 +36,9 @@ public sealed class CanaryTests(ServerFixture fixture) : IClassFixture<ServerFix
         Assert.Equal(("rolled_back", 100), (back["canary"]!["state"]!.GetValue<string>(), back["traffic"]!["r2"]!.GetValue<int>()));
         Assert.StartsWith("it rejects more requests", back["canary"]!["reason"]!.GetValue<string>(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, await CallAsync());
+        // Every call was run once: neither lost nor run twice while the traffic moved.
+        var usage = await Server.GetAsync("/api/v1/usage?endpoint=watched", Cancelled);
+        Assert.Equal(_calls, usage["total"]!["invocations"]!.GetValue<int>());
     }
 
     private async Task CanaryAsync(byte[] model)
@@ -61,6 +66,7 @@ public sealed class CanaryTests(ServerFixture fixture) : IClassFixture<ServerFix
         {
             ["inputs"] = new JsonArray(new JsonObject { ["name"] = "x", ["shape"] = new JsonArray(2), ["datatype"] = "FP32", ["data"] = new JsonArray(1, 2) }),
         };
+        Interlocked.Increment(ref _calls);
         using var response = await Server.PostAsync("/v2/models/watched/infer", body, Cancelled);
         return response.StatusCode;
     }

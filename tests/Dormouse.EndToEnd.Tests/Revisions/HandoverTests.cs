@@ -6,6 +6,8 @@ namespace Dormouse.EndToEnd.Tests.Revisions;
 /// <summary>Traffic moves between real workers that are ready before it comes. r1 adds 1, r2 adds 2.</summary>
 public sealed class HandoverTests
 {
+    private int _calls;
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -15,19 +17,21 @@ public sealed class HandoverTests
         await using (first)
         {
             await first.DeployAsync("plus", [("model.onnx", SmallModels.Plus(1))], Cancelled);
-            Assert.Equal(new PlusCall(1, 6), await PlusCall.SendAsync(first, "plus", 5, Cancelled));
+            Assert.Equal(new PlusCall(1, 6), await CallAsync(first));
             await DeployAsync(first, SmallModels.Plus(2), verify: true);
 
             await CallUntilAsync(first, 2);
             using var back = await first.PostAsync("/api/v1/endpoints/plus/rollback", null, Cancelled);
             Assert.True(back.IsSuccessStatusCode);
-            Assert.Equal(new PlusCall(1, 6), await PlusCall.SendAsync(first, "plus", 5, Cancelled));
+            Assert.Equal(new PlusCall(1, 6), await CallAsync(first));
             await first.PutAsync(
                 "/api/v1/endpoints/plus/traffic",
                 new JsonObject { ["traffic"] = new JsonObject { ["r2"] = 100 }, ["handover"] = new JsonObject { ["keep_old"] = "1h" } }, Cancelled);
             await CallUntilAsync(first, 2);
 
             var receipts = (await first.GetAsync("/api/v1/endpoints/plus/invocations?limit=1000", Cancelled))["invocations"]!.AsArray();
+            // Every call was run once, whichever revision answered it.
+            Assert.Equal(_calls, receipts.Count);
             Assert.Single(receipts, r => r!["start"]!.GetValue<string>() == "cold");
             await first.StopAsync(Cancelled);
         }
@@ -58,8 +62,14 @@ public sealed class HandoverTests
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancelled));
     }
 
-    private static Task CallUntilAsync(RunningServer server, int number) =>
-        Waiting.UntilAsync(async () => (await PlusCall.SendAsync(server, "plus", 0, Cancelled)).Version == number, $"r{number} answers", Cancelled);
+    private Task CallUntilAsync(RunningServer server, int number) =>
+        Waiting.UntilAsync(async () => (await CallAsync(server)).Version == number, $"r{number} answers", Cancelled);
+
+    private Task<PlusCall> CallAsync(RunningServer server)
+    {
+        _calls++;
+        return PlusCall.SendAsync(server, "plus", 5, Cancelled);
+    }
 
     private static async Task<JsonNode> HandoverAsync(RunningServer server) => (await server.GetAsync("/api/v1/endpoints/plus", Cancelled))["handover"]!;
 }

@@ -51,7 +51,8 @@ internal static class Processes
         return end < 0 ? [] : text[(end + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
     }
 
-    private static string Read(string file)
+    /// <summary>Empty for a process or thread that is gone.</summary>
+    public static string Read(string file)
     {
         try
         {

@@ -5,7 +5,7 @@ namespace Dormouse.EndToEnd.Tests.Running;
 /// </summary>
 internal static class Waiting
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     public static Task UntilAsync(Func<bool> fact, string what, CancellationToken cancellationToken) =>
         UntilAsync(() => Task.FromResult(fact()), what, cancellationToken);

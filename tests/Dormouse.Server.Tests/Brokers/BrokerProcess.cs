@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -25,7 +26,7 @@ internal abstract class BrokerProcess : IAsyncDisposable
     /// <summary>The members of a trigger's source.</summary>
     public abstract Dictionary<string, string> Source { get; }
 
-    public async Task StartAsync()
+    public virtual async Task StartAsync()
     {
         var (program, arguments, environment) = Command();
         Assert.SkipUnless(File.Exists(program), $"{program} is not installed; ./test installs it.");
@@ -40,23 +41,26 @@ internal abstract class BrokerProcess : IAsyncDisposable
             start.Environment[name] = value;
         }
 
-        _process = Process.Start(start)!;
-        _process.OutputDataReceived += (_, _) => { };
-        _process.ErrorDataReceived += (_, _) => { };
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(60));
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        var said = Spawn(start);
         while (!await AnswersAsync())
         {
-            Assert.False(limit.IsCancellationRequested || _process.HasExited, $"{program} does not answer on port {Port}.");
+            Assert.False(limit.IsCancellationRequested, $"{program} does not answer on port {Port}. It said: {string.Join('\n', said)}");
+            if (_process!.HasExited)
+            {
+                // The one before it was killed, and its port or its name at the port mapper may be taken for a moment yet.
+                _process.Dispose();
+                said = Spawn(start);
+            }
+
             await tick.WaitForNextTickAsync(Cancellation);
         }
     }
 
     /// <summary>SIGKILL, in the middle of whatever it does.</summary>
-    public async Task KillAsync()
+    public virtual async Task KillAsync()
     {
         if (_process is { } process)
         {
@@ -74,6 +78,9 @@ internal abstract class BrokerProcess : IAsyncDisposable
     /// <summary>Messages that were not acknowledged.</summary>
     public abstract Task<long> LeftAsync();
 
+    /// <summary>Takes what outcomes were sent: id of the message, body, type of the event.</summary>
+    public virtual Task<(string Id, string Body, string Type)[]> TakeAsync() => throw new NotSupportedException("No test sends to it.");
+
     public virtual async ValueTask DisposeAsync()
     {
         if (_process is { HasExited: false })
@@ -84,6 +91,24 @@ internal abstract class BrokerProcess : IAsyncDisposable
 
         _process?.Dispose();
         Directory.Delete(Folder, recursive: true);
+    }
+
+    private ConcurrentQueue<string> Spawn(ProcessStartInfo start)
+    {
+        var said = new ConcurrentQueue<string>();
+        _process = Process.Start(start)!;
+        DataReceivedEventHandler keep = (_, line) =>
+        {
+            if (line.Data is { } text && said.Count < 50)
+            {
+                said.Enqueue(text);
+            }
+        };
+        _process.OutputDataReceived += keep;
+        _process.ErrorDataReceived += keep;
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        return said;
     }
 
     protected abstract (string Program, string[] Arguments, Dictionary<string, string> Environment) Command();

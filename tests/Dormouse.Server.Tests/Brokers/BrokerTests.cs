@@ -21,6 +21,15 @@ public sealed class BrokerTests
     public async Task Messages_of_a_rabbitmq_queue_are_queued_once_also_when_rabbitmq_is_killed_in_the_middle() => await RunAsync("rabbitmq", new RabbitProcess());
 
     [Fact]
+    public async Task Messages_of_an_sqs_queue_are_queued_once_also_when_it_is_killed_in_the_middle() => await RunAsync("sqs", new SqsProcess());
+
+    [Fact]
+    public async Task Rows_of_a_table_are_queued_once_also_when_postgresql_is_killed_in_the_middle() => await RunAsync("postgres", new PostgresQueueProcess());
+
+    [Fact]
+    public async Task Rows_of_a_table_may_be_marked_instead() => await RunAsync("postgres", new PostgresQueueProcess("mark"));
+
+    [Fact]
     public async Task What_a_redis_consumer_had_and_did_not_acknowledge_comes_again_to_the_next_one_and_is_known()
     {
         await using var broker = new RedisProcess();
@@ -70,15 +79,15 @@ public sealed class BrokerTests
         Assert.Equal(["1", "2", "3", "4", "5", "6"], seen.Order(StringComparer.Ordinal));
     }
 
-    private static async Task<GatewayHost> StartAsync()
+    internal static async Task<GatewayHost> StartAsync(Dictionary<string, string>? settings = null)
     {
-        var host = await GatewayHost.StartAsync(storesQueue: true);
+        var host = await GatewayHost.StartAsync(settings, storesQueue: true);
         host.Service<QueueLoop>().Start();
         host.Service<TriggerLoop>().Start();
         return host;
     }
 
-    private static List<string> Record(GatewayHost host)
+    internal static List<string> Record(GatewayHost host)
     {
         var seen = new List<string>();
         host.Driver.Play = run =>
@@ -93,30 +102,35 @@ public sealed class BrokerTests
         return seen;
     }
 
-    private static async Task PutAsync(GatewayHost host, string kind, Dictionary<string, string> source)
+    internal static async Task PutAsync(GatewayHost host, string kind, Dictionary<string, string> source, int batchSize = 1, string batchWindow = "0s")
     {
-        using var content = new StringContent(JsonSerializer.Serialize(new { kind, endpoint = "orders", source }));
+        using var content = new StringContent(JsonSerializer.Serialize(new { kind, endpoint = "orders", source, batch_size = batchSize, batch_window = batchWindow }));
         using var response = await host.Client.PutAsync("/api/v1/triggers/t", content, Cancellation);
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancellation));
     }
 
-    private static async Task<string?> StateAsync(GatewayHost host)
+    internal static async Task<string?> StateAsync(GatewayHost host)
     {
         using var response = await host.Client.GetAsync("/api/v1/triggers/t", Cancellation);
         return (await response.JsonAsync()).GetProperty("state").GetString();
     }
 
-    private static Task AdvanceAsync(GatewayHost host, Func<bool> isSo) => AdvanceAsync(host, () => Task.FromResult(isSo()));
+    internal static Task AdvanceAsync(GatewayHost host, Func<bool> isSo) => AdvanceAsync(host, () => Task.FromResult(isSo()));
 
     /// <summary>Lets time go on until it is so; brokers go by a clock of their own.</summary>
-    private static async Task AdvanceAsync(GatewayHost host, Func<Task<bool>> isSo)
+    internal static async Task AdvanceAsync(GatewayHost host, Func<Task<bool>> isSo)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(90));
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (!await isSo())
         {
-            Assert.False(limit.IsCancellationRequested, "It did not come about within 90 s.");
+            if (limit.IsCancellationRequested)
+            {
+                using var response = await host.Client.GetAsync("/api/v1/triggers", Cancellation);
+                Assert.Fail($"It did not come about within 90 s. Triggers: {await response.Content.ReadAsStringAsync(Cancellation)}");
+            }
+
             host.Time.Advance(TimeSpan.FromMilliseconds(500));
             await tick.WaitForNextTickAsync(Cancellation);
         }

@@ -32,6 +32,19 @@ internal sealed class NatsProcess : BrokerProcess
         return (long)consumer.Info.NumPending + consumer.Info.NumAckPending;
     }
 
+    public override async Task<(string Id, string Body, string Type)[]> TakeAsync()
+    {
+        await using var connection = Connect();
+        var consumer = await new NatsJSContext(connection).CreateOrUpdateConsumerAsync("ORDERS", new ConsumerConfig("test"), Cancellation);
+        var taken = new List<(string Id, string Body, string Type)>();
+        await foreach (var message in consumer.FetchNoWaitAsync<byte[]>(new NatsJSFetchOpts { MaxMsgs = 10 }, cancellationToken: Cancellation))
+        {
+            taken.Add((message.Headers!["Nats-Msg-Id"].ToString(), Encoding.UTF8.GetString(message.Data!), message.Headers["ce-type"].ToString())); // An outcome has all of them.
+        }
+
+        return [.. taken];
+    }
+
     protected override (string Program, string[] Arguments, Dictionary<string, string> Environment) Command() => ("/usr/sbin/nats-server", ["-a", "127.0.0.1", "-p", $"{Port}", "-js", "-sd", Folder], []);
 
     private NatsConnection Connect() => new(new NatsOpts { Url = $"nats://127.0.0.1:{Port}" });

@@ -9,6 +9,13 @@ internal sealed class RabbitProcess : BrokerProcess
 {
     public override Dictionary<string, string> Source => new() { ["url"] = $"amqp://127.0.0.1:{Port}", ["queue"] = "orders" };
 
+    /// <summary>The queue is declared at every start: of what was declared in the last seconds before a SIGKILL, RabbitMQ forgets some (its log of definitions is written late), and the queue of that name must then be there anew.</summary>
+    public override async Task StartAsync()
+    {
+        await base.StartAsync();
+        await PrepareAsync();
+    }
+
     public override async Task PrepareAsync()
     {
         await using var connection = await ConnectAsync();
@@ -33,6 +40,20 @@ internal sealed class RabbitProcess : BrokerProcess
         await using var connection = await ConnectAsync();
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
         return await channel.MessageCountAsync("orders", Cancellation);
+    }
+
+    public override async Task<(string Id, string Body, string Type)[]> TakeAsync()
+    {
+        await using var connection = await ConnectAsync();
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
+        var taken = new List<(string Id, string Body, string Type)>();
+        while (await channel.BasicGetAsync("orders", autoAck: true, Cancellation) is { } message)
+        {
+            var properties = message.BasicProperties;
+            taken.Add((properties.MessageId!, Encoding.UTF8.GetString(message.Body.Span), Encoding.UTF8.GetString((byte[])properties.Headers!["cloudEvents_type"]!))); // An outcome has all of them.
+        }
+
+        return [.. taken];
     }
 
     protected override (string Program, string[] Arguments, Dictionary<string, string> Environment) Command()
@@ -62,11 +83,24 @@ internal sealed class RabbitProcess : BrokerProcess
         {
             using (mapper)
             {
-                if (File.ReadAllText($"/proc/{mapper.Id}/environ").Contains($"ERL_EPMD_PORT={Port + 2}\0", StringComparison.Ordinal))
+                if (EnvironmentOf(mapper.Id).Contains($"ERL_EPMD_PORT={Port + 2}\0", StringComparison.Ordinal))
                 {
                     mapper.Kill();
                 }
             }
+        }
+    }
+
+    /// <summary>Empty when the process is gone.</summary>
+    private static string EnvironmentOf(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/environ");
+        }
+        catch (IOException)
+        {
+            return "";
         }
     }
 

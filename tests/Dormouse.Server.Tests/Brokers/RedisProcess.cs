@@ -24,6 +24,12 @@ internal sealed class RedisProcess : BrokerProcess
         return group.PendingMessageCount + (group.Lag ?? 0);
     }
 
+    public override async Task<(string Id, string Body, string Type)[]> TakeAsync()
+    {
+        await using var connection = await ConnectAsync();
+        return [.. (await connection.GetDatabase().StreamRangeAsync("orders")).Select(e => (e["id"].ToString(), e["data"].ToString(), e["ce-type"].ToString()))];
+    }
+
     protected override (string Program, string[] Arguments, Dictionary<string, string> Environment) Command() =>
         ("/usr/bin/redis-server", ["--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", Folder], []);
 

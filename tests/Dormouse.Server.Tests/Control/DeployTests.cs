@@ -234,7 +234,7 @@ public sealed class DeployTests
         {
             Memory = "12",
             Cpu = -1,
-            Concurrency = 0,
+            Concurrency = -1,
             Timeout = "soon",
             Runtime = "cobol",
             Signature = "picture: {width: 0}",
@@ -248,7 +248,7 @@ public sealed class DeployTests
     }
 
     [Fact]
-    public async Task Concurrency_is_a_number_or_auto_on_the_wire()
+    public async Task Concurrency_is_a_number_auto_or_unlimited_on_the_wire()
     {
         await using var server = await ControlServer.StartAsync();
 
@@ -256,6 +256,14 @@ public sealed class DeployTests
         Assert.Contains("\"concurrency\":3", await number.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         using var auto = await server.DeployAsync("digits", "good", new RevisionSettings { Concurrency = ConcurrencySetting.Auto });
         Assert.Contains("\"concurrency\":\"auto\"", await auto.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        foreach (var unlimited in (ConcurrencySetting[])[ConcurrencySetting.Unlimited, 0])
+        {
+            using var none = await server.DeployAsync("digits", "good", new RevisionSettings { Concurrency = unlimited, TargetConcurrency = 20 });
+            var body = await none.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            Assert.Contains("\"concurrency\":\"unlimited\"", body, StringComparison.Ordinal);
+            Assert.Contains("\"target_concurrency\":20", body, StringComparison.Ordinal);
+        }
+
         var request = new StringContent("{\"files\":[],\"settings\":{\"concurrency\":\"many\"}}");
         using var neither = await server.Admin.PostAsync("/api/v1/endpoints/digits/revisions", request, TestContext.Current.CancellationToken);
         var problem = await ControlServer.ProblemAsync(neither, ProblemCode.RequestInvalid);

@@ -158,7 +158,7 @@ public sealed partial class DocumentationTests
     [GeneratedRegex("\"#/components/schemas/([A-Za-z]+)\"")]
     private static partial Regex Reference();
 
-    [GeneratedRegex(@"^\| `([a-z]+(?:\.[a-z_]+)?)`", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^\| `([a-z0-9]+(?:\.[a-z_]+)?)`", RegexOptions.Multiline)]
     private static partial Regex Key();
 
     [GeneratedRegex(@"^\| `(dormouse\.[a-z_.]+)`", RegexOptions.Multiline)]

@@ -216,7 +216,8 @@ public sealed class EndpointTests
     [Fact]
     public async Task Lines_that_say_which_invocation_wrote_them_are_found_by_it()
     {
-        var store = new LogStore(TimeProvider.System);
+        await using var writer = NoFiles();
+        var store = new LogStore(writer, InMemory, TimeProvider.System);
         var endpoint = new EndpointId(Guid.NewGuid());
         foreach (var line in (string[])["\u001eid-a\u001efirst", "plain", "\u001eid-b\u001eother", "\u001eid-a\u001esecond", "\u001ebroken"])
         {
@@ -224,8 +225,8 @@ public sealed class EndpointTests
         }
 
         var all = await store.ReadAsync(endpoint, 100, follow: false, Cancellation).ToListAsync(Cancellation);
-        var own = await store.ReadAsync(endpoint, 100, follow: false, "ID-A", Cancellation).ToListAsync(Cancellation);
-        var last = await store.ReadAsync(endpoint, 1, follow: false, "id-a", Cancellation).ToListAsync(Cancellation);
+        var own = await store.ReadAsync(endpoint, new LogWish(100, "ID-A"), follow: false, Cancellation).ToListAsync(Cancellation);
+        var last = await store.ReadAsync(endpoint, new LogWish(1, "id-a"), follow: false, Cancellation).ToListAsync(Cancellation);
 
         Assert.Equal([("id-a", "first"), (null, "plain"), ("id-b", "other"), ("id-a", "second"), (null, "\u001ebroken")], all.Select(l => (l.Invocation, l.Text)));
         Assert.Equal(["first", "second"], own.Select(l => l.Text));
@@ -235,7 +236,8 @@ public sealed class EndpointTests
     [Fact]
     public async Task A_log_keeps_its_last_lines_and_cuts_long_ones()
     {
-        var store = new LogStore(TimeProvider.System);
+        await using var writer = NoFiles();
+        var store = new LogStore(writer, InMemory, TimeProvider.System);
         var endpoint = new EndpointId(Guid.CreateVersion7());
         for (var i = 0; i < LogStore.LinesMax + 5; i++)
         {
@@ -252,7 +254,7 @@ public sealed class EndpointTests
 
     [Theory]
     [InlineData("tail=-1")]
-    [InlineData("tail=1001")]
+    [InlineData("tail=10001")]
     [InlineData("tail=many")]
     [InlineData("follow=maybe")]
     public async Task A_query_that_makes_no_sense_is_refused(string query)
@@ -304,4 +306,8 @@ public sealed class EndpointTests
         };
         return await ControlServer.ReadAsync(await server.Admin.SendAsync(request, Cancellation), ControlJson.Default.EndpointInfo);
     }
+
+    private static Dormouse.Server.Hosting.Settings.LogsSettings InMemory => new() { EndpointBytes = 0, TotalBytes = 1 << 30, Keep = TimeSpan.FromDays(1), LinesPerSecond = 100_000 };
+
+    private static LogWriter NoFiles() => new("/nowhere", InMemory, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<LogWriter>.Instance);
 }

@@ -1,3 +1,4 @@
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Tests.Fakes;
@@ -38,6 +39,22 @@ public sealed class FunctionsTests
         {
             Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
         }
+    }
+
+    [Theory]
+    [InlineData(null, null, IsolationLevel.Process, NetworkAccess.Outbound)]
+    [InlineData("sandbox", null, IsolationLevel.Sandbox, NetworkAccess.Outbound)]
+    [InlineData(null, "none", IsolationLevel.Sandbox, NetworkAccess.None)]
+    public async Task A_file_is_imported_with_the_network_of_its_functions_unless_the_caller_says_another(string? isolation, string? network, IsolationLevel level, NetworkAccess access)
+    {
+        await using var server = await ControlServer.StartAsync();
+        var request = new FunctionsRequest { Files = [await server.UploadAsync("app.py", Inspected)], Isolation = isolation, Network = network };
+
+        using var response = await server.Admin.PostAsync("/api/v1/functions", ControlServer.Json(request, ControlJson.Default.FunctionsRequest), Cancellation);
+
+        Assert.True(response.IsSuccessStatusCode);
+        Assert.All(server.Inspector.Imports, spec => Assert.Equal((level, access), (spec.Isolation, spec.Network)));
+        Assert.NotEmpty(server.Inspector.Imports);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class SpareCapacityTests
 
         Assert.Equal(1, host.Driver.Started);
         Assert.True(answer.IsSuccessStatusCode);
-        Assert.Contains("spare capacity is wanted, but the machine has no memory to spare", host.Dispatch.Changes(route.Endpoint.Id).Select(c => c.Change.Reason));
+        Assert.Contains("spare capacity is wanted, but the machine has no room to spare", host.Dispatch.Changes(route.Endpoint.Id).Select(c => c.Change.Reason));
     }
 
     private static int ReadyCount(GatewayHost host, Core.Endpoints.EndpointId endpoint) =>

@@ -20,6 +20,9 @@ internal sealed class ControlDriver : IInstanceDriver
 
     public int HeldCount => _held.Count;
 
+    /// <summary>Every start so far.</summary>
+    public ConcurrentQueue<InstanceStart> Starts { get; } = new();
+
     /// <summary>Why starts fail; null = they do not.</summary>
     public StartFailure? Failure { get; set; }
 
@@ -41,6 +44,7 @@ internal sealed class ControlDriver : IInstanceDriver
     public void Start(InstanceStart start)
     {
         _running[start.Instance] = true;
+        Starts.Enqueue(start);
         if (Failure is { } failure)
         {
             _observer?.Failed(start.Instance, failure);
@@ -72,6 +76,12 @@ internal sealed class ControlDriver : IInstanceDriver
             _observer?.Gone(instance);
         }
     }
+
+    public void Freeze(InstanceId instance, long turn)
+    {
+    }
+
+    public void Thaw(InstanceId instance, long turn) => _observer?.Ready(instance, Ready with { Rung = Rung.Thaw });
 
     public void Write(InstanceId instance, string line) => _observer?.Wrote(instance, line);
 

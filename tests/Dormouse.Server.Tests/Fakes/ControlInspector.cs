@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 
 namespace Dormouse.Server.Tests.Fakes;
@@ -14,6 +16,9 @@ internal sealed class ControlInspector : IModelInspector
 
     public int Inspections => Volatile.Read(ref _inspections);
 
+    /// <summary>How files were imported that were asked for their functions.</summary>
+    public ConcurrentQueue<RevisionSpec> Imports { get; } = [];
+
     /// <summary>Inspections wait from now on until <see cref="Release"/>.</summary>
     public void Hold() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -25,6 +30,11 @@ internal sealed class ControlInspector : IModelInspector
         Interlocked.Increment(ref _inspections);
         if (!request.Spec.Kind.RunsModels)
         {
+            if (request is { Lists: true, Scans: false })
+            {
+                Imports.Enqueue(request.Spec);
+            }
+
             return await CodeAsync(request, cancellationToken);
         }
 

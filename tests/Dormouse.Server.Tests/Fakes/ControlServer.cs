@@ -13,7 +13,10 @@ using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Rollouts;
 using Dormouse.Server.Routing;
+using Dormouse.Server.Sharing;
+using Dormouse.Server.Triggers;
 using Dormouse.Storage;
+using Dormouse.Storage.Postgres;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
@@ -65,7 +68,8 @@ internal sealed class ControlServer : IAsyncDisposable
 
     /// <param name="folder">Data folder of a server before it; null = a new one.</param>
     /// <param name="environment">Settings beside the usual.</param>
-    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null, string? folder = null, Dictionary<string, string>? environment = null)
+    /// <param name="postgres">Address of the database that it shares with others; null = its own.</param>
+    public static async Task<ControlServer> StartAsync(Action<WebApplication>? extend = null, string? folder = null, Dictionary<string, string>? environment = null, string? postgres = null)
     {
         folder ??= Directory.CreateTempSubdirectory("dormouse-control-").FullName;
         environment = new Dictionary<string, string>(environment ?? [])
@@ -76,11 +80,11 @@ internal sealed class ControlServer : IAsyncDisposable
         };
         var settings = ServerSettings.Load(new ServerOptions { DataFolder = folder }, environment);
         var ids = new Uuid7Source(TimeProvider.System);
-        var storage = await StorageSet.OpenAsync(new StorageOptions { FolderPath = folder, JournalBytes = 1 << 20 }, TimeProvider.System, ids, _ => { }, Cancellation);
+        var storage = await StorageSet.OpenAsync(new StorageOptions { FolderPath = folder, JournalBytes = 1 << 20, Postgres = postgres is null ? null : PostgresAddress.TryParse(postgres) }, TimeProvider.System, ids, _ => { }, Cancellation);
         var (driver, inspector, environments) = (new ControlDriver(), new ControlInspector(), new FakeEnvironments());
         var app = ServerComposition.Build(
             settings,
-            new ServerParts
+            new ComingParts(new ServerParts
             {
                 Time = TimeProvider.System,
                 Ids = ids,
@@ -92,14 +96,19 @@ internal sealed class ControlServer : IAsyncDisposable
                 Ledger = storage.Ledger,
                 Queue = storage.Queue,
                 Destinations = storage.Destinations,
+                Secrets = storage.Secrets,
                 Triggers = storage.Triggers,
+                Batches = storage.Batches,
+                Pipelines = storage.Pipelines,
+                Sharing = storage.Sharing,
                 Journal = storage.Journal,
                 Driver = _ => driver,
                 Inspector = _ => inspector,
                 Environments = _ => environments,
                 AdminKey = AdminKey,
-            },
+            }),
             host => host.UseTestServer());
+        ServerComposition.Map(app);
         extend?.Invoke(app);
         app.Services.GetRequiredService<WorkFolder>().Clean();
         var warm = await CatalogueLoad.ReadAsync(storage.Catalogue, app.Services.GetRequiredService<RoutingTable>(), Cancellation);
@@ -111,6 +120,12 @@ internal sealed class ControlServer : IAsyncDisposable
         app.Services.GetRequiredService<CanaryLoop>().Start();
         app.Services.GetRequiredService<QueueLoop>().Start();
         app.Services.GetRequiredService<HandoverLoop>().Start();
+        if (postgres is not null)
+        {
+            app.Services.GetRequiredService<TriggerLoop>().Start();
+            app.Services.GetRequiredService<SharedChanges>().Start();
+        }
+
         foreach (var route in warm)
         {
             app.Services.GetRequiredService<DispatchService>().TrafficChanged(route.Endpoint, route.Revisions, route.Standby, isStart: true);
@@ -182,6 +197,8 @@ internal sealed class ControlServer : IAsyncDisposable
     {
         Inspector.Release();
         await _app.StopAsync(CancellationToken.None);
+        await _app.Services.GetRequiredService<TriggerLoop>().DisposeAsync();
+        await _app.Services.GetRequiredService<SharedChanges>().DisposeAsync();
         await _app.Services.GetRequiredService<CanaryLoop>().DisposeAsync();
         await _app.Services.GetRequiredService<HandoverLoop>().DisposeAsync();
         await _app.Services.GetRequiredService<Verifier>().DisposeAsync();

@@ -22,6 +22,9 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     /// <summary>False: a test makes each instance ready, or lets it fail.</summary>
     public bool IsReadyAtOnce { get; set; } = true;
 
+    /// <summary>What instances say of the rung that they took.</summary>
+    public RungReason? RungReason { get; set; }
+
     /// <summary>What instances do with a request; the default answers at once.</summary>
     public Func<FakeRun, Task> Play { get; set; } = static run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", "{\"outputs\":[]}"u8.ToArray());
 
@@ -97,7 +100,7 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
         _instances[id] = instance;
         if (_pending.TryRemove(id, out _))
         {
-            Observer.Ready(id, new InstanceReady(socket, Rung.Pool, TimeSpan.FromMilliseconds(3), FakeInstance.Load, Interface, UsedOptimised: true));
+            Observer.Ready(id, new InstanceReady(socket, Rung.Pool, TimeSpan.FromMilliseconds(3), FakeInstance.Load, Interface, UsedOptimised: true) { RungReason = RungReason });
         }
         else if (_instances.TryRemove(id, out _))
         {
@@ -134,6 +137,42 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
     {
         _stops.Writer.TryWrite((instance, reason));
         _work.Add(StopAsync(instance));
+    }
+
+    /// <summary>Why instances cannot be frozen; null = they can.</summary>
+    public string? NoFreezer { get; set; }
+
+    /// <summary>Frozen instances that are to be thawed are lost.</summary>
+    public bool LosesThawed { get; set; }
+
+    /// <summary>Instances that are frozen now.</summary>
+    public ConcurrentDictionary<InstanceId, long> Frozen { get; } = new();
+
+    public void Freeze(InstanceId instance, long turn)
+    {
+        if (NoFreezer is { } reason)
+        {
+            Observer.FreezeRefused(instance, reason);
+            return;
+        }
+
+        Frozen[instance] = turn;
+    }
+
+    public void Thaw(InstanceId instance, long turn)
+    {
+        if (!Frozen.TryRemove(instance, out var frozen) || frozen >= turn || !_instances.TryGetValue(instance, out var there))
+        {
+            throw new InvalidOperationException($"{instance} is thawed in turn {turn} and was frozen in turn {frozen}.");
+        }
+
+        if (LosesThawed)
+        {
+            _work.Add(LoseAsync(instance, InstanceLossKind.Crashed));
+            return;
+        }
+
+        Observer.Ready(instance, new InstanceReady(there.Socket, Rung.Thaw, TimeSpan.FromMilliseconds(1), TimeSpan.Zero, Interface, UsedOptimised: true));
     }
 
     public long? MemoryBytes(InstanceId instance) => null;

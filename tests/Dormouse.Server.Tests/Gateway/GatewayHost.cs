@@ -9,6 +9,8 @@ using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
 using Dormouse.Server.Tests.Fakes;
 using Dormouse.Storage;
+using Dormouse.Storage.Tests.Batches;
+using Dormouse.Storage.Tests.Pipelines;
 using Dormouse.Storage.Tests.Queues;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -88,7 +90,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("dmgw").FullName;
         var options = new ServerOptions { DataFolder = folder, Listen = "http://127.0.0.1:0", GrpcListen = "http://127.0.0.1:0" };
-        var settings = ServerSettings.Load(options, new Dictionary<string, string>(environment ?? []) { ["DORMOUSE_LOGGING__LEVEL"] = "error" });
+        var settings = ServerSettings.Load(options, new Dictionary<string, string> { ["DORMOUSE_LOGGING__LEVEL"] = "error" }.Concat(environment ?? []).GroupBy(e => e.Key).ToDictionary(e => e.Key, e => e.Last().Value));
         var driver = new FakeDriver(folder);
         prepare?.Invoke(driver);
         var journal = serverId is { } id ? new InMemoryJournal { ServerId = id } : new InMemoryJournal();
@@ -112,7 +114,10 @@ internal sealed class GatewayHost : IAsyncDisposable
             Ledger = new EmptyLedger(catalogue),
             Queue = storage?.Queue ?? queue,
             Destinations = storage?.Destinations ?? new NoDestinations(),
+            Secrets = storage?.Secrets ?? new NoSecrets(),
             Triggers = storage?.Triggers ?? new NoTriggers(),
+            Batches = storage?.Batches ?? new InMemoryBatches(queue),
+            Pipelines = storage?.Pipelines ?? new InMemoryPipelines(),
             Journal = journal,
             Driver = _ => driver,
             Inspector = _ => new NoInspector(),
@@ -120,12 +125,13 @@ internal sealed class GatewayHost : IAsyncDisposable
             AdminKey = AdminKey,
         };
         var errors = new ErrorLog();
-        var app = ServerComposition.Build(settings, parts, host =>
+        var app = ServerComposition.Build(settings, new ComingParts(parts), host =>
         {
             KestrelListening.Use(host, settings.Server);
             host.ConfigureServices(added => services?.Invoke(added));
             host.ConfigureServices(services => services.AddSingleton<ILoggerProvider>(errors).AddSingleton<CallersLeft>().AddSingleton<IStartupFilter>(p => p.GetRequiredService<CallersLeft>()));
         });
+        ServerComposition.Map(app);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new GatewayHost(app, folder, driver, journal, catalogue, blobs, time, keys, queue, settings, errors) { _storage = storage };
     }

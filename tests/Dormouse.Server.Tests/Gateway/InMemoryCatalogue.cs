@@ -47,6 +47,14 @@ internal sealed class InMemoryCatalogue : ICatalogue
         }
     }
 
+    public Task<CatalogueEntry?> FindEntryAsync(EndpointId endpoint, int revision, CancellationToken cancellationToken)
+    {
+        lock (_all)
+        {
+            return Task.FromResult(_endpoints.TryGetValue(endpoint, out var found) ? EntryLocked(found) : null);
+        }
+    }
+
     public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken)
     {
         lock (_all)

@@ -7,6 +7,7 @@ using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Secrets;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Server.Tests.Gateway;
@@ -30,6 +31,10 @@ internal sealed class InMemoryJournal : IInvocationJournal
 
     /// <summary>Invocations that were handed to an instance and have no receipt.</summary>
     public IEnumerable<InvocationId> Open => _open.Values.Select(o => o.Invocation);
+
+    public void Folded(Receipt receipt)
+    {
+    }
 
     public ValueTask<Receipt> NextReceiptAsync(CancellationToken cancellationToken) => _closed.Reader.ReadAsync(cancellationToken);
 
@@ -119,6 +124,8 @@ internal sealed class NamedBlobs : IBlobStore, IDerivedFiles
         throw new NotSupportedException("The data plane derives nothing.");
 
     public string? Materialise(BlobHash hash) => "/blobs/" + hash;
+
+    public Task<string?> FetchAsync(BlobHash hash, CancellationToken cancellationToken) => Task.FromResult(Materialise(hash));
 
     public Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken) =>
         Fault is { } fault ? Task.FromException<string>(fault) : Task.FromResult("/packages/" + package.Files[0].Hash);
@@ -210,6 +217,19 @@ internal sealed class NoDestinations : IDestinationStore
     public Task<ImmutableArray<Delivery>> ListAsync(DeliveryFilter filter, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Delivery>.Empty);
 
     public Task<int> RedriveAsync(TenantId tenant, long? number, string? to, DateTimeOffset now, int limit, CancellationToken cancellationToken) => Task.FromResult(0);
+}
+
+/// <summary>Nobody has any.</summary>
+internal sealed class NoSecrets : ISecretStore
+{
+    public Task<bool> SetAsync(TenantId tenant, string name, ReadOnlyMemory<byte> value, DateTimeOffset now, CancellationToken cancellationToken) => throw new NotSupportedException("The test has no secrets.");
+
+    public Task<ImmutableArray<Secret>> ListAsync(TenantId tenant, CancellationToken cancellationToken) => Task.FromResult(ImmutableArray<Secret>.Empty);
+
+    public Task<bool> RemoveAsync(TenantId tenant, string name, CancellationToken cancellationToken) => Task.FromResult(false);
+
+    public Task<ImmutableArray<OpenedSecret>> OpenAsync(TenantId tenant, ImmutableArray<string> names, CancellationToken cancellationToken) =>
+        Task.FromResult<ImmutableArray<OpenedSecret>>([.. names.Select(n => new OpenedSecret.Missing { Name = n })]);
 }
 
 /// <summary>Nothing feeds anything.</summary>

@@ -5,6 +5,8 @@ using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Logs;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -25,7 +27,7 @@ public sealed class StartTests
         }
 
         using var learned = await CallAsync(host);
-        await PassAsync(host, TimeSpan.FromSeconds(10));
+        await PassAsync(host, TimeSpan.FromSeconds(30));
         Assert.Empty(host.Driver.Alive);
         var started = host.Driver.Started;
         host.Time.Advance(TimeSpan.FromMinutes(9));
@@ -40,7 +42,9 @@ public sealed class StartTests
     [Fact]
     public async Task Every_change_of_the_count_is_in_the_log_with_its_reason()
     {
-        await using var host = await GatewayHost.StartAsync();
+        using var events = new ScalingEventLog();
+        await using var host = await GatewayHost.StartAsync(
+            new() { ["DORMOUSE_LOGGING__LEVEL"] = "debug" }, services: added => added.AddSingleton<ILoggerProvider>(events));
         ServerTelemetry.Connect(host.Service<IServiceProvider>());
         var route = host.Add("digits");
         using var answer = await host.InferAsync("digits");
@@ -50,6 +54,12 @@ public sealed class StartTests
 
         Assert.Equal("r1 0 → 1: 1 waiting and none runs: first call", lines[0]);
         Assert.Equal("r1 1 → 0: the endpoint was stopped; the next call starts it again", lines[^1]);
+        Assert.Equal(
+            [
+                "Endpoint digits, revision r1: 0 → 1 instances: 1 waiting and none runs: first call",
+                "Endpoint digits, revision r1: 1 → 0 instances: the endpoint was stopped; the next call starts it again",
+            ],
+            events.Lines);
     }
 
     /// <summary>Over a connection of its own: in the time that passes between calls the web server ends idle ones.</summary>
@@ -108,6 +118,23 @@ public sealed class StartTests
         var receipt = await host.Journal.NextReceiptAsync(Cancellation);
         Assert.Equal(new InvocationTimes(0, 3000, 2000, 250), receipt.Times);
         Assert.Equal((StartKind.Cold, (StartCause?)StartCause.First, (Rung?)Rung.Pool), (receipt.Start, receipt.Cause, receipt.Rung));
+    }
+
+    [Fact]
+    public async Task A_start_that_took_a_lower_rung_says_why_in_the_header_and_the_receipt()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.RungReason = RungReason.TemplateRefused;
+        host.Add("digits");
+
+        using var first = await host.InferAsync("digits");
+        var receipt = await host.Journal.NextReceiptAsync(Cancellation);
+        using var second = await host.InferAsync("digits");
+
+        Assert.Equal("cold; cause=first; rung=pool; why=template_refused", first.Header("Dormouse-Start"));
+        Assert.Equal(RungReason.TemplateRefused, receipt.RungReason);
+        Assert.Equal("warm", second.Header("Dormouse-Start"));
+        Assert.Null((await host.Journal.NextReceiptAsync(Cancellation)).RungReason);
     }
 
     [Fact]
@@ -235,5 +262,93 @@ public sealed class StartTests
         Assert.Equal(StopReason.Evicted, (await host.Driver.NextStopAsync(Cancellation)).Reason);
         using var again = await host.InferAsync("one");
         Assert.Equal("cold; cause=eviction; rung=pool", again.Header("Dormouse-Start"));
+    }
+
+    [Fact]
+    public async Task A_start_without_cores_left_to_reserve_waits_and_says_so_until_they_are_free()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__CPU"] = "1.5" });
+        host.Driver.HoldRuns();
+        host.Add("one", GatewayHost.Spec() with { ReserveCpu = 1 });
+        var two = host.Add("two", GatewayHost.Spec() with { ReserveCpu = 0.6 });
+        host.Add("free");
+
+        var first = host.InferAsync("one");
+        var run = await host.Driver.NextRunAsync(Cancellation);
+        var second = host.InferAsync("two");
+        await Conditions.UntilAsync(() => host.Dispatch.Samples(two.Endpoint.Id) is [{ Sample.Instances: [{ State: InstanceState.Waiting }] }], "it waits for cores");
+        var shown = await (await host.Client.GetAsync("/api/v1/endpoints/two", Cancellation)).JsonAsync();
+        Assert.Equal(("waiting", "cpu"), (shown.GetProperty("instances")[0].GetProperty("state").GetString(), shown.GetProperty("instances")[0].GetProperty("waits_for").GetString()));
+        Assert.Contains(host.Dispatch.Changes(two.Endpoint.Id), c => c.Change.Reason.Contains("waits: the cores that may be reserved (machine.cpu)", StringComparison.Ordinal));
+
+        // An idle instance keeps nothing from others: it goes for whoever needs its cores.
+        run.Release();
+        using var one = await first;
+        Assert.Equal(StopReason.Evicted, (await host.Driver.NextStopAsync(Cancellation)).Reason);
+        (await host.Driver.NextRunAsync(Cancellation)).Release();
+        using var answer = await second;
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (one.StatusCode, answer.StatusCode));
+    }
+
+    [Fact]
+    public async Task More_cores_than_may_be_reserved_are_refused_with_the_setting()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__CPU"] = "0.5" });
+        host.Add("large", GatewayHost.Spec() with { ReserveCpu = 1 });
+
+        using var answer = await host.InferAsync("large");
+
+        Assert.Contains("An instance reserves 1 cores; all instances of this machine together may reserve 0.5. Lower the revision", await answer.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_start_too_many_in_a_second_waits_for_its_time()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__STARTS_PER_SECOND"] = "0.5" });
+        host.Add("one");
+        var two = host.Add("two");
+
+        using var first = await host.InferAsync("one");
+        var second = host.InferAsync("two");
+        await Conditions.UntilAsync(() => host.Dispatch.Samples(two.Endpoint.Id) is [{ Sample.Instances: [{ State: InstanceState.Waiting, HeldFor: HoldReason.StartRate }] }], "it waits for its time");
+        Assert.Contains(host.Dispatch.Changes(two.Endpoint.Id), c => c.Change.Reason.Contains("(machine.starts_per_second)", StringComparison.Ordinal));
+
+        host.Time.Advance(TimeSpan.FromSeconds(2));
+        using var answer = await second;
+
+        Assert.Equal((HttpStatusCode.OK, "cold; cause=first; rung=pool"), (answer.StatusCode, answer.Header("Dormouse-Start")));
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_waits_too_long_for_room_gets_it_from_one_that_is_never_idle()
+    {
+        await using var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_MACHINE__MEMORY"] = "100MiB" });
+        host.Driver.HoldRuns();
+        host.Add("busy");
+        var waits = host.Add("waits");
+        var running = host.InferAsync("busy");
+        var run = await host.Driver.NextRunAsync(Cancellation);
+        var queued = host.InferAsync("busy");
+        var waiting = host.InferAsync("waits");
+        await Conditions.UntilAsync(
+            () => host.Dispatch.Samples(waits.Endpoint.Id) is [{ Sample.Instances: [{ State: InstanceState.Waiting }] }], "it waits for room");
+        var shown = await (await host.Client.GetAsync("/api/v1/endpoints/waits", Cancellation)).JsonAsync();
+        Assert.Equal(("waiting", "waiting"), (shown.GetProperty("status").GetString(), shown.GetProperty("instances")[0].GetProperty("state").GetString()));
+
+        // Both have had their turn by now; the run that is under way is finished.
+        host.Time.Advance(TimeSpan.FromSeconds(11));
+        await Conditions.UntilAsync(
+            () => host.Dispatch.Samples(run.Instance.Id.Revision.Endpoint)[0].Sample.Instances.Any(i => i.State == InstanceState.Draining), "the busy one gives way");
+        run.Release();
+        using var first = await running;
+        Assert.Equal((run.Instance.Id, StopReason.Evicted), await host.Driver.NextStopAsync(Cancellation));
+        (await host.Driver.NextRunAsync(Cancellation)).Release();
+        using var second = await waiting;
+        (await host.Driver.NextRunAsync(Cancellation)).Release();
+        using var third = await queued;
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK, HttpStatusCode.OK), (first.StatusCode, second.StatusCode, third.StatusCode));
+        Assert.Equal("cold; cause=eviction; rung=pool", third.Header("Dormouse-Start"));
+        Assert.Contains(host.Dispatch.Changes(run.Instance.Id.Revision.Endpoint), c => c.Change.Reason.StartsWith("another endpoint has waited 10 s for room", StringComparison.Ordinal));
     }
 }

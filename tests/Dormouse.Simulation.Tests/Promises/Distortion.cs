@@ -10,6 +10,12 @@ internal sealed class Distortion(string kind, WorldPlan plan)
 {
     private readonly HashSet<InstanceId> _draining = [];
     private readonly List<InstanceId> _over = [];
+
+    /// <summary>What runs on instances.</summary>
+    private readonly Dictionary<InstanceId, int> _loads = [];
+
+    /// <summary>Told to give way.</summary>
+    private readonly HashSet<InstanceId> _givingWay = [];
     private int _chances;
 
     public bool HasStruck { get; private set; }
@@ -20,6 +26,16 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         if (@event.Kind == RevisionEventKind.Ended && @event.End == SlotEnd.Broken && !_over.Contains(@event.Instance))
         {
             _draining.Add(@event.Instance);
+        }
+
+        if (@event.Kind == RevisionEventKind.GiveWay)
+        {
+            _givingWay.Add(@event.Instance);
+        }
+
+        if (@event.Kind == RevisionEventKind.Ended && _loads.TryGetValue(@event.Instance, out var load))
+        {
+            _loads[@event.Instance] = load - 1;
         }
 
         foreach (var stop in effects.Stops)
@@ -38,6 +54,8 @@ internal sealed class Distortion(string kind, WorldPlan plan)
             HasStruck = true;
             Strike(endpoint, effects);
         }
+
+        effects.Grants.ForEach(g => _loads[g.Lease.Instance] = _loads.GetValueOrDefault(g.Lease.Instance) + 1);
     }
 
     private bool Fits(int endpoint, RevisionEffects effects) => kind switch
@@ -46,6 +64,8 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "grants to one that drains" => effects.Grants.Count > 0 && _draining.Any(i => Of(i, endpoint)),
         "grants to one that is over" => effects.Grants.Count > 0 && _over.Any(i => Of(i, endpoint)),
         "passes the queue" => effects.Grants.Count > 1,
+        "gives to the most loaded" => plan.Faults.MachineLossEvery == TimeSpan.Zero && plan.Endpoints[endpoint].Spec is { IsConcurrencyUnlimited: true, Provisioned: 0 } spec && effects.Grants.Count == 1 && MostLoaded(endpoint) is { } most
+            && most != effects.Grants[0].Lease.Instance && _loads[most] > _loads.GetValueOrDefault(effects.Grants[0].Lease.Instance) && _loads[most] < spec.Slots,
         "meters too much" or "meters too little" or "meters twice" => effects.Metered.Count > 0,
         "starts one too many" => effects.Starts.Count > 0,
         "forgets to wake" => effects.WakeAt != MonotonicTime.Never,
@@ -59,6 +79,13 @@ internal sealed class Distortion(string kind, WorldPlan plan)
         "sends away who cannot go" => effects.Refusals.Exists(r => r.Overflow == OverflowAdvice.None),
         _ => throw new ArgumentException(kind),
     };
+
+    /// <summary>The one that runs more than every other of an endpoint; null when there is none.</summary>
+    private InstanceId? MostLoaded(int endpoint)
+    {
+        var loads = _loads.Where(l => Of(l.Key, endpoint) && !_over.Contains(l.Key) && !_draining.Contains(l.Key) && !_givingWay.Contains(l.Key)).OrderByDescending(l => l.Value).ToList();
+        return loads.Count > 1 && loads[0].Value > loads[1].Value ? loads[0].Key : null;
+    }
 
     private void Strike(int endpoint, RevisionEffects effects)
     {
@@ -75,6 +102,9 @@ internal sealed class Distortion(string kind, WorldPlan plan)
                 break;
             case "grants to one that is over":
                 Redirect(effects, _over.First(i => Of(i, endpoint)));
+                break;
+            case "gives to the most loaded":
+                Redirect(effects, MostLoaded(endpoint)!.Value);
                 break;
             case "passes the queue":
                 effects.Grants.Reverse();

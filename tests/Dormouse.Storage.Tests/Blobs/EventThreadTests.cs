@@ -40,7 +40,7 @@ public sealed class EventThreadTests : IDisposable
         var folders = new BlobFolders(data);
         folders.Make();
         var time = new ThreadTime();
-        var packages = new PackageFolders(folders, time);
+        var packages = new PackageFolders(folders, "Deploy again.", time);
         Task<string>? laidOut = null;
 
         var asking = new Thread(() => laidOut = packages.MaterialiseAsync(new Package([]), Cancellation));

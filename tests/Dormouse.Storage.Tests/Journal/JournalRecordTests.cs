@@ -32,6 +32,7 @@ public sealed class JournalRecordTests
             Start = (StartKind)start,
             Cause = cause < 0 ? null : (StartCause)cause,
             Rung = rung < 0 ? null : (Rung)rung,
+            RungReason = rung < 0 || amount % 9 == 8 ? null : (RungReason)(amount % 9),
             Times = new InvocationTimes(amount / 5, amount / 7, amount / 11, amount / 13),
             CpuMicroseconds = amount / 17,
             IsMirror = amount % 2 == 1,

@@ -43,7 +43,7 @@ public sealed class PostgresAddressTests
     [Fact]
     public void Values_are_numbered_in_the_order_in_which_they_are_given()
     {
-        Assert.Equal("SELECT $2, $1, $2", PostgresSession.Numbered("SELECT $long_name, $long, $long_name", [("$long", 1), ("$long_name", 2)]));
-        Assert.Throws<ArgumentException>(() => PostgresSession.Numbered("SELECT $other", [("$long", 1)]));
+        Assert.Equal("SELECT $2, $1, $2", PostgresText.Numbered("SELECT $long_name, $long, $long_name", [("$long", 1), ("$long_name", 2)]));
+        Assert.Throws<ArgumentException>(() => PostgresText.Numbered("SELECT $other", [("$long", 1)]));
     }
 }

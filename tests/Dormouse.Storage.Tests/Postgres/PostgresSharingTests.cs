@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
+using Dormouse.Core.Sharing;
 using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Tests.Support;
 
@@ -96,6 +98,112 @@ public sealed class PostgresSharingTests(PostgresFixture postgres) : StoreTests
         Assert.Empty(await second.Queue.CancelAllAsync(Samples.Endpoint, "its endpoint was deleted", Samples.Noon, 10, Cancellation));
         await first.Catalogue.DeleteAsync(Samples.Endpoint, Cancellation);
         Assert.Single(await second.Queue.CancelAllAsync(Samples.Endpoint, "its endpoint was deleted", Samples.Noon, 10, Cancellation));
+    }
+
+    [Fact]
+    public async Task Each_server_is_told_what_was_changed_since_it_opened_and_who_did_it()
+    {
+        await using var first = await Folder.OpenAsync();
+        await first.Catalogue.AddRevisionAsync(Samples.Revision(), Samples.Endpoint, Samples.Noon, Cancellation);
+        await using var second = await OpenOtherAsync();
+        await first.Catalogue.SetPublicAsync(Samples.Endpoint, true, Cancellation);
+        await second.Catalogue.DeleteAsync(Samples.Endpoint, Cancellation);
+        await first.Keys.RemoveAsync(TenantId.Default, "never-was", Cancellation);
+
+        var endpoint = Samples.Endpoint.ToString();
+        var (news, stop) = Follow(second);
+        Assert.Equal(
+            [new SharedChange(SharedKind.Endpoint, endpoint, IsOwn: false), new SharedChange(SharedKind.Endpoint, endpoint, IsOwn: true)],
+            (await news.ReadAsync(Cancellation)).Changes);
+        await stop();
+    }
+
+    [Fact]
+    public async Task What_could_not_be_applied_is_told_again()
+    {
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        await first.Catalogue.AddRevisionAsync(Samples.Revision(), Samples.Endpoint, Samples.Noon, Cancellation);
+
+        var told = Channel.CreateUnbounded<SharedNews>();
+        using var ending = new CancellationTokenSource();
+        var hasFailed = false;
+        var following = second.Sharing.FollowAsync(
+            news =>
+            {
+                told.Writer.TryWrite(news);
+                if (!hasFailed)
+                {
+                    hasFailed = true;
+                    throw new IOException("the first time it cannot be done");
+                }
+
+                return Task.CompletedTask;
+            },
+            _ => { },
+            ending.Token);
+        var before = await told.Reader.ReadAsync(Cancellation);
+        _other.Time.Advance(TimeSpan.FromSeconds(1));
+        var again = told.Reader.ReadAsync(Cancellation).AsTask();
+        while (!again.IsCompleted)
+        {
+            // The pause may begin a moment after the failure.
+            _other.Time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        Assert.Equal(before.Changes, (await again).Changes);
+        await ending.CancelAsync();
+        await following;
+    }
+
+    [Fact]
+    public async Task Of_all_servers_one_is_the_owner_and_another_when_it_leaves()
+    {
+        await using var first = await Folder.OpenAsync();
+        await using var second = await OpenOtherAsync();
+        var (ofFirst, stopFirst) = Follow(first);
+        Assert.True((await ofFirst.ReadAsync(Cancellation)).OwnerChanged);
+        Assert.True(first.Sharing.IsOwner);
+        var (ofSecond, stopSecond) = Follow(second);
+        await first.Catalogue.AddRevisionAsync(Samples.Revision(), Samples.Endpoint, Samples.Noon, Cancellation);
+        Assert.False((await ofSecond.ReadAsync(Cancellation)).OwnerChanged);
+        Assert.False(second.Sharing.IsOwner);
+
+        await stopFirst();
+        await first.Sharing.LeaveAsync();
+        Assert.False(first.Sharing.IsOwner);
+        while (!(await ofSecond.ReadAsync(Cancellation)).OwnerChanged)
+        {
+        }
+
+        Assert.True(second.Sharing.IsOwner);
+
+        // One that has not heard of the database for a while cannot know whether it still is.
+        _other.Time.Advance(TimeSpan.FromSeconds(6));
+        Assert.False(second.Sharing.IsOwner);
+        await stopSecond();
+    }
+
+    private static (ChannelReader<SharedNews> News, Func<Task> Stop) Follow(StorageSet storage)
+    {
+        var told = Channel.CreateUnbounded<SharedNews>();
+        var ending = new CancellationTokenSource();
+        var following = storage.Sharing.FollowAsync(
+            news =>
+            {
+                told.Writer.TryWrite(news);
+                return Task.CompletedTask;
+            },
+            _ => { },
+            ending.Token);
+        return (told.Reader, async () =>
+        {
+            await ending.CancelAsync();
+            await following;
+            ending.Dispose();
+        }
+        );
     }
 
     private static Task<LeasedItems> LeaseAsync(StorageSet storage, int owner, DateTimeOffset now) =>

@@ -15,6 +15,12 @@ internal sealed class InMemoryQueue : IQueueStore
     /// <summary>Set to make every change fail, as a full disk would.</summary>
     public Exception? Fault { get; set; }
 
+    /// <summary>Set to make accepting fail after it was done, as when a connection breaks while it commits.</summary>
+    public Exception? FaultAfterAccepting { get; set; }
+
+    /// <summary>How often items were asked for.</summary>
+    public int LeaseCalls { get; private set; }
+
     public bool IsShared { get; set; }
 
     /// <summary>Receipts that came with the ends of attempts.</summary>
@@ -40,21 +46,29 @@ internal sealed class InMemoryQueue : IQueueStore
             over.Key = null;
         }
 
-        _all.Add(new Row { Sequence = ++_sequence, Item = item.Item, Body = item.Body.ToArray(), Key = key });
-        return new Acceptance.Accepted();
-    });
+        var taken = item.AtOnce is { } lease && !Turn(endpoint).Any(r => r.Item.NotBefore <= item.Item.AcceptedAt) ? item.Item.Taken(lease.Owner, lease.Until) : null;
+        _all.Add(new Row { Sequence = ++_sequence, Item = taken ?? item.Item, Body = item.Body.ToArray(), Key = key });
+        return new Acceptance.Accepted(taken);
+    }, FaultAfterAccepting);
 
     public Task<LeasedItems> LeaseAsync(Guid owner, IReadOnlyList<LeaseWish> wishes, DateTimeOffset now, DateTimeOffset until, CancellationToken cancellationToken) => Do(() =>
     {
+        LeaseCalls++;
         var taken = ImmutableArray.CreateBuilder<LeasedItem>();
         DateTimeOffset? next = null;
         foreach (var wish in wishes)
         {
             // All are chosen before the first is taken: of one group there is never more than one among them.
-            foreach (var row in Turn(wish.Endpoint).Where(r => r.Item.IsDue(now)).OrderBy(r => (r.Item.Priority, r.Item.NotBefore, r.Sequence)).Take(wish.Count).ToList())
+            var due = Turn(wish.Endpoint).Where(r => r.Item.IsDue(now)).OrderBy(r => (r.Item.Priority, r.Item.NotBefore, r.Sequence)).Take(wish.Count).ToList();
+            foreach (var row in due)
             {
                 row.Item = row.Item.Taken(owner, until);
                 taken.Add(new LeasedItem(row.Item, row.Body));
+            }
+
+            if (due.Count == wish.Count)
+            {
+                continue;
             }
 
             var later = Turn(wish.Endpoint).Where(r => r.Item.NotBefore > now).Select(r => (DateTimeOffset?)r.Item.NotBefore).Min();
@@ -130,6 +144,47 @@ internal sealed class InMemoryQueue : IQueueStore
         return row?.Item;
     });
 
+    public Task<EditOutcome?> EditAsync(TenantId tenant, InvocationId id, RequestEdit edit, string by, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
+    {
+        if (Find(tenant, id) is not { } row)
+        {
+            return null;
+        }
+
+        var outcome = EditRule.Apply(row.Item, edit, row.Edits.Count);
+        if (outcome is EditOutcome.Edited { Item: var next })
+        {
+            row.Edits.Add(new QueueEdit(row.Edits.Count + 1, by, now, edit.Changes, row.Item.BodyBytes));
+            row.Before.Add((row.Item.Request, row.Item.BodyBytes, edit.Body is null ? null : row.Body));
+            (row.Item, row.Body) = (next, edit.Body?.ToArray() ?? row.Body);
+        }
+
+        return outcome;
+    });
+
+    public Task<ImmutableArray<QueueEdit>> EditsAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken) =>
+        Look<ImmutableArray<QueueEdit>>(() => [.. Find(tenant, id)?.Edits ?? []]);
+
+    public Task<WholeRequest?> RequestAsync(TenantId tenant, InvocationId id, int? beforeEdit, CancellationToken cancellationToken) => Look<WholeRequest?>(() =>
+    {
+        if (Find(tenant, id) is not { } row || beforeEdit > row.Before.Count)
+        {
+            return null;
+        }
+
+        // The body of one that has succeeded goes.
+        var body = row.Item.State == QueueState.Succeeded ? null : row.Body;
+        if (beforeEdit is not { } number)
+        {
+            return new WholeRequest(row.Item.Request, row.Item.BodyBytes, Memory(body));
+        }
+
+        var (request, bytes, _) = row.Before[number - 1];
+        return new WholeRequest(request, bytes, Memory(row.Before.Skip(number - 1).Select(b => b.Body).FirstOrDefault(b => b is not null) ?? body));
+    });
+
+    private static ReadOnlyMemory<byte>? Memory(byte[]? bytes) => bytes is null ? (ReadOnlyMemory<byte>?)null : bytes;
+
     public Task<int> RedriveDeadAsync(TenantId tenant, EndpointId? endpoint, DateTimeOffset now, DateTimeOffset expiresAt, int limit, CancellationToken cancellationToken) => Do(() =>
     {
         var dead = _all.Where(r => r.Item.Tenant == tenant && r.Item.State == QueueState.Dead && (endpoint is null || r.Item.Endpoint == endpoint)).Take(limit).ToList();
@@ -170,6 +225,24 @@ internal sealed class InMemoryQueue : IQueueStore
             .OrderBy(d => d.Endpoint.ToString(), StringComparer.Ordinal),
     ]);
 
+    /// <summary>All items in the order of acceptance.</summary>
+    public IEnumerable<(QueueItem Item, StoredAnswer? Answer)> Everything => _all.Select(r => (r.Item, r.Answer));
+
+    /// <summary>For what is one transaction with the queue's: as many as wait of the endpoint.</summary>
+    public long Queued(EndpointId endpoint) => _all.Count(r => r.Item.Endpoint == endpoint && r.Item.State == QueueState.Queued);
+
+    public void Insert(NewQueueItem item) => _all.Add(new Row { Sequence = ++_sequence, Item = item.Item, Body = item.Body.ToArray() });
+
+    public (QueueItem Item, StoredAnswer? Answer)? Find(InvocationId id) => _all.Find(r => r.Item.Id == id) is { } row ? (row.Item, row.Answer) : null;
+
+    public void Change(InvocationId id, Func<QueueItem, QueueItem> change)
+    {
+        var row = _all.Find(r => r.Item.Id == id)!;
+        row.Item = change(row.Item);
+    }
+
+    public void Remove(InvocationId id) => _all.RemoveAll(r => r.Item.Id == id);
+
     /// <summary>Waiting items of the endpoint whose turn it is: without a group, or the earliest live one of a group of which none is leased.</summary>
     private IEnumerable<Row> Turn(EndpointId endpoint)
     {
@@ -199,11 +272,17 @@ internal sealed class InMemoryQueue : IQueueStore
         return ended.ToImmutable();
     }
 
-    private Task<T> Do<T>(Func<T> change)
+    private Task<T> Do<T>(Func<T> change, Exception? after = null)
     {
         lock (_rows)
         {
-            return Fault is { } fault ? Task.FromException<T>(fault) : Task.FromResult(change());
+            if (Fault is { } fault)
+            {
+                return Task.FromException<T>(fault);
+            }
+
+            var result = change();
+            return after is null ? Task.FromResult(result) : Task.FromException<T>(after);
         }
     }
 
@@ -221,7 +300,12 @@ internal sealed class InMemoryQueue : IQueueStore
 
         public required QueueItem Item { get; set; }
 
-        public required byte[] Body { get; init; }
+        public required byte[] Body { get; set; }
+
+        public List<QueueEdit> Edits { get; } = [];
+
+        /// <summary>The requests before each of <see cref="Edits"/>; the body where it was changed.</summary>
+        public List<(QueuedRequest Request, long BodyBytes, byte[]? Body)> Before { get; } = [];
 
         public IdempotencyKey? Key { get; set; }
 

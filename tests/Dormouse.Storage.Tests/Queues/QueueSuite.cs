@@ -14,6 +14,9 @@ internal enum QueueStepKind
 {
     Accept,
     AcceptWithKey,
+
+    /// <summary>Several without group by callers who wait at the same time, some with keys, the same ones among them.</summary>
+    AcceptMany,
     Lease,
     Extend,
     Succeed,
@@ -25,6 +28,7 @@ internal enum QueueStepKind
     CancelAll,
     Redrive,
     RedriveDead,
+    Edit,
     Expire,
     Sweep,
 
@@ -42,11 +46,13 @@ public abstract class QueueSuite
         Gen.Frequency(
             (9, Gen.Const(QueueStepKind.Accept)),
             (3, Gen.Const(QueueStepKind.AcceptWithKey)),
+            (3, Gen.Const(QueueStepKind.AcceptMany)),
             (9, Gen.Const(QueueStepKind.Lease)),
             (4, Gen.Const(QueueStepKind.Succeed)),
             (4, Gen.Const(QueueStepKind.Fail)),
             (4, Gen.Const(QueueStepKind.Again)),
             (2, Gen.Const(QueueStepKind.Redrive)),
+            (3, Gen.Const(QueueStepKind.Edit)),
             (7, Gen.OneOf(
                 QueueStepKind.Extend, QueueStepKind.TakeOver, QueueStepKind.Reclaim, QueueStepKind.Cancel, QueueStepKind.CancelAll, QueueStepKind.RedriveDead, QueueStepKind.Expire, QueueStepKind.Sweep,
                 QueueStepKind.Reopen))),
@@ -109,8 +115,9 @@ internal sealed class QueueRun(IQueueStore store)
         var lease = _leases.Count == 0 ? new QueueLease(id, 1) : _leases[step.Item % _leases.Count];
         return step.Kind switch
         {
-            QueueStepKind.Accept => Text(await Store.AcceptAsync(Item(step, index, null), 5, Cancellation)),
-            QueueStepKind.AcceptWithKey => Text(await Store.AcceptAsync(Item(step, index, new IdempotencyKey("key" + (step.Item % 3), new[] { (byte)(step.Choice % 2) }, _now.AddHours(24))), 5, Cancellation)),
+            QueueStepKind.Accept => await AcceptAsync([Item(step, index, null)]),
+            QueueStepKind.AcceptWithKey => await AcceptAsync([Item(step, index, Key(step.Item, step.Choice))]),
+            QueueStepKind.AcceptMany => await AcceptAsync(Many(step, index)),
             QueueStepKind.Lease => await LeaseAsync(step),
             QueueStepKind.Extend => string.Join(' ', await Store.ExtendAsync([lease, .. _leases], _now.AddSeconds(60), Cancellation)),
             QueueStepKind.Succeed => Text(await Store.EndAsync(lease, new QueueVerdict.Finished(QueueState.Succeeded, Answer(200, step), null), null, _now, Cancellation)),
@@ -123,6 +130,7 @@ internal sealed class QueueRun(IQueueStore store)
             QueueStepKind.CancelAll => string.Join(' ', (await Store.CancelAllAsync(endpoint, "deleted", _now, 100, Cancellation)).Select(i => i.ToString()).Order(StringComparer.Ordinal)),
             QueueStepKind.Redrive => Text(await Store.RedriveAsync(tenant, id, _now, _now.AddHours(1), Cancellation)),
             QueueStepKind.RedriveDead => Text(await Store.RedriveDeadAsync(tenant, step.Choice % 2 == 0 ? null : endpoint, _now, _now.AddHours(1), 2, Cancellation)),
+            QueueStepKind.Edit => Text(await Store.EditAsync(tenant, id, Edit(step, index), "key-" + step.Item, _now, Cancellation)),
             QueueStepKind.Expire => string.Join(' ', await Store.ExpireAsync(_now, 3, Cancellation)),
             QueueStepKind.Sweep => Text(await Store.SweepAsync(_now.AddSeconds(-step.Choice), _now, 3, Cancellation)),
             _ => "",
@@ -147,11 +155,26 @@ internal sealed class QueueRun(IQueueStore store)
                     var answer = await Store.AnswerAsync(tenant, listed.Item.Id, Cancellation);
                     shown.Append(CultureInfo.InvariantCulture, $"{listed.Position} {Text(listed.Item)} {answer?.Status} {string.Join(',', answer?.Headers ?? [])} ");
                     shown.AppendLine(Convert.ToHexString((answer?.Body ?? default).Span));
+                    foreach (var edit in await Store.EditsAsync(tenant, listed.Item.Id, Cancellation))
+                    {
+                        shown.AppendLine(CultureInfo.InvariantCulture, $"{edit.Number} {edit.By} {edit.At:O} {string.Join(',', edit.Changes)} {edit.BodyBytesBefore} {Text(await Store.RequestAsync(tenant, listed.Item.Id, edit.Number, Cancellation))}");
+                    }
+
+                    shown.AppendLine(Text(await Store.RequestAsync(tenant, listed.Item.Id, null, Cancellation)));
+                    shown.AppendLine(Text(await Store.RequestAsync(tenant, listed.Item.Id, 11, Cancellation)));
                 }
             }
         }
 
         return shown.ToString();
+    }
+
+    /// <summary>At the same time.</summary>
+    private async Task<string> AcceptAsync(List<NewQueueItem> items)
+    {
+        var acceptances = await Task.WhenAll(items.Select(item => Store.AcceptAsync(item, 5, Cancellation)));
+        _leases.AddRange(acceptances.OfType<Acceptance.Accepted>().Select(a => a.Leased).OfType<QueueItem>().Select(i => i.Lease));
+        return string.Join('\n', acceptances.Select(Text));
     }
 
     private async Task<string> LeaseAsync(QueueStep step)
@@ -162,12 +185,31 @@ internal sealed class QueueRun(IQueueStore store)
         return string.Join('\n', leased.Items.Select(l => Text(l.Item) + " " + Convert.ToHexString(l.Body.Span))) + " then " + leased.NextDue;
     }
 
-    private NewQueueItem Item(QueueStep step, int index, IdempotencyKey? key)
+    private static RequestEdit Edit(QueueStep step, int index) => new()
+    {
+        // The plain null would become an empty body on its way.
+        Body = step.Choice % 2 == 0 ? Encoding.UTF8.GetBytes("edit " + index) : (ReadOnlyMemory<byte>?)null,
+        SetHeaders = step.Choice % 3 == 0 ? [KeyValuePair.Create("content-type", "a/b"), KeyValuePair.Create("Y", "ü " + index)] : [],
+        RemovedHeaders = step.Choice % 4 == 1 ? ["x"] : [],
+        Query = step.Item % 5 == 0 ? "q=" + index : null,
+    };
+
+    /// <summary>Of all endpoints, more than there is room for.</summary>
+    private List<NewQueueItem> Many(QueueStep step, int index) =>
+    [
+        .. Enumerable.Range(0, 3 + (step.Item % 6)).Select(i =>
+            Item(step with { Endpoint = (step.Endpoint + i) % 3, Choice = 6 + ((step.Choice + i) % 6), Item = (step.Item + i) % 15 }, index, (step.Item + i) % 3 == 0 ? Key(step.Item + (i / 6), step.Choice + (i / 3)) : null, part: i)),
+    ];
+
+    private IdempotencyKey Key(int number, int digest) => new("key" + (number % 3), new[] { (byte)(digest % 2) }, _now.AddHours(24));
+
+    private NewQueueItem Item(QueueStep step, int index, IdempotencyKey? key, int part = 0)
     {
         var (tenant, endpoint) = Endpoints[step.Endpoint];
-        var id = new InvocationId(CountingIds.Id(1_000 + index));
+        var id = new InvocationId(CountingIds.Id(1_000 + (16 * index) + part));
         _ids.Add(id);
         ImmutableArray<KeyValuePair<string, string>> headers = step.Choice % 2 == 0 ? [] : [KeyValuePair.Create("Content-Type", "text/plain; x=\"ö\""), KeyValuePair.Create("X", "")];
+        var (group, delay) = (step.Choice < 6 ? "g" + (step.Choice % 2) : null, step.Item % 4 == 0 ? 20 : 0);
         return new NewQueueItem(
             new QueueItem
             {
@@ -177,14 +219,17 @@ internal sealed class QueueRun(IQueueStore store)
                 Request = new QueuedRequest("POST", step.Choice % 3 == 0 ? null : "/a?b=c", step.Choice % 5 == 0 ? "r2" : null, headers),
                 BodyBytes = step.Item,
                 Priority = (QueuePriority)(step.Choice % 3),
-                Group = step.Choice < 6 ? "g" + (step.Choice % 2) : null,
+                Group = group,
                 AcceptedAt = _now,
-                NotBefore = _now.AddSeconds(step.Item % 4 == 0 ? 20 : 0),
+                NotBefore = _now.AddSeconds(delay),
                 ExpiresAt = _now.AddSeconds(30 + (step.Item * 100)),
                 AttemptsMax = 1 + (step.Choice % 3),
             },
             new byte[step.Item],
-            key);
+            key)
+        {
+            AtOnce = group is null && delay == 0 && step.Item % 2 == 1 ? new LeaseAtOnce(Servers[step.Choice % 2], _now.AddSeconds(60)) : null,
+        };
     }
 
     private static StoredAnswer Answer(int status, QueueStep step) => new(status, [KeyValuePair.Create("Content-Type", "application/json")], new byte[] { (byte)step.Choice });
@@ -193,7 +238,10 @@ internal sealed class QueueRun(IQueueStore store)
     {
         null => "none",
         QueueItem item => $"{item with { Request = new QueuedRequest("", null, null, []) }} {item.Request.Method} {item.Request.Target} {item.Request.Version} {string.Join(',', item.Request.Headers)}",
+        EditOutcome.Edited edited => "edited " + Text(edited.Item),
+        WholeRequest whole => $"{whole.Request.Method} {whole.Request.Target} {whole.Request.Version} {string.Join(',', whole.Request.Headers)} {whole.BodyBytes} {(whole.Body is { } body ? Convert.ToHexString(body.Span) : "gone")}",
         Acceptance.Known known => "known " + Text(known.Item),
+        Acceptance.Accepted accepted => "accepted " + Text(accepted.Leased),
         _ => value.ToString()!,
     };
 }

@@ -103,6 +103,49 @@ public sealed class SqliteWriterTests : IAsyncLifetime
         await Assert.ThrowsAsync<ObjectDisposedException>(() => Writer.RunAsync(s => Insert(s, 1), Cancellation));
     }
 
+    [Fact]
+    public async Task Parts_of_a_joint_operation_run_together()
+    {
+        var hold = new ManualResetEventSlim();
+        var sizes = new List<int>();
+        IReadOnlyList<int> Body(SqlSession session, IReadOnlyList<int> parts)
+        {
+            sizes.Add(parts.Count);
+            return [.. parts.Select(p => (10 * p) + Insert(session, p))];
+        }
+
+        JointBody<int, int> joint = Body;
+        using var leaving = new CancellationTokenSource();
+        var first = Writer.RunAsync(s => Hold(hold), Cancellation);
+        Task<int>[] parts = [.. Enumerable.Range(1, 3).Select(i => Writer.RunAsync(joint, i, Cancellation))];
+        var left = Writer.RunAsync(joint, 4, leaving.Token);
+        await leaving.CancelAsync();
+        hold.Set();
+        await first;
+        var results = await Task.WhenAll(parts);
+
+        Assert.Equal([11, 21, 31], results);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => left);
+        Assert.Equal([3], sizes);
+        Assert.Equal([1L, 2L, 3L], await RowsAsync());
+    }
+
+    [Fact]
+    public async Task A_part_that_fails_takes_nothing_of_the_others_with_it()
+    {
+        var hold = new ManualResetEventSlim();
+        JointBody<int, int> joint = (session, parts) => [.. parts.Select(p => Insert(session, p))];
+        var first = Writer.RunAsync(s => Hold(hold), Cancellation);
+        Task<int>[] good = [Writer.RunAsync(joint, 1, Cancellation), Writer.RunAsync(joint, 2, Cancellation)];
+        var bad = Writer.RunAsync(joint, 1, Cancellation);
+        var alsoGood = Writer.RunAsync(joint, 3, Cancellation);
+        hold.Set();
+        await Task.WhenAll([first, .. good, alsoGood]);
+
+        await Assert.ThrowsAsync<Microsoft.Data.Sqlite.SqliteException>(() => bad);
+        Assert.Equal([1L, 2L, 3L], await RowsAsync());
+    }
+
     private static int Insert(SqlSession session, int number) => session.Execute("INSERT INTO t VALUES ($x)", ("$x", number));
 
     private static bool Hold(ManualResetEventSlim hold)

@@ -24,6 +24,9 @@ internal sealed class InMemoryCatalogue(Action<EndpointId, string> nameGiven, Ac
     public Task<Endpoint?> FindAsync(TenantId tenant, string name, CancellationToken cancellationToken) =>
         Task.FromResult(_endpoints.Values.SingleOrDefault(e => e.Tenant == tenant && e.Name == name));
 
+    public Task<CatalogueEntry?> FindEntryAsync(EndpointId endpoint, int revision, CancellationToken cancellationToken) =>
+        Task.FromResult(_revisions.ContainsKey(endpoint) ? Entry(endpoint, revision) : null);
+
     public Task<ImmutableArray<Endpoint>> ListAsync(TenantId tenant, CancellationToken cancellationToken) =>
         Task.FromResult<ImmutableArray<Endpoint>>([.. _endpoints.Values.Where(e => e.Tenant == tenant).OrderBy(e => e.Name, StringComparer.Ordinal)]);
 

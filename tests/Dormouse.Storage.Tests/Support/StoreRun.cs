@@ -169,6 +169,7 @@ internal sealed class StoreRun(ICatalogue catalogue, ILedger ledger, IAccessKeys
         Start = (StartKind)(step.Choice % 4),
         Cause = step.Choice % 4 == 2 ? (StartCause)(step.Number % 6) : null,
         Rung = step.Choice % 4 == 2 ? (Rung)(step.Number % 5) : null,
+        RungReason = step.Choice % 4 == 2 && step.Number % 9 < 8 ? (RungReason)(step.Number % 9) : null,
         Times = new InvocationTimes(step.Number, step.Choice, sequence, step.Amount % 1_000_000_007),
         CpuMicroseconds = step.Amount % 1_000_003,
         MemoryMib = 512,

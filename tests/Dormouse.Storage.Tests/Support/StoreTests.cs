@@ -26,7 +26,16 @@ public abstract class StoreTests : IAsyncLifetime
     /// <summary>Changes the database past the store.</summary>
     private protected void Execute(string sql)
     {
-        using SqlSession session = Folder.Options.Postgres is { } address ? new PostgresSession(address) : SqliteSession.OpenWriter(Path.Combine(Folder.Data, "dormouse.db"));
+        using var session = Session();
         session.Script(sql);
     }
+
+    /// <summary>Counts past the store.</summary>
+    private protected long Count(string sql)
+    {
+        using var session = Session();
+        return session.First(sql, r => r.GetInt64(0));
+    }
+
+    private SqlSession Session() => Folder.Options.Postgres is { } address ? new PostgresSession(address) : SqliteSession.OpenWriter(Path.Combine(Folder.Data, "dormouse.db"));
 }

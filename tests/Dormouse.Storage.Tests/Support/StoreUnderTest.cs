@@ -1,4 +1,5 @@
 using Dormouse.Core.Access;
+using Dormouse.Core.Batches;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
@@ -24,7 +25,13 @@ internal sealed class StoreUnderTest : IAsyncDisposable
 
     public IAccessKeys Keys => _storage.Keys;
 
+    public Core.Secrets.ISecretStore Secrets => _storage.Secrets;
+
     public IQueueStore Queue => _storage.Queue;
+
+    public IBatchStore Batches => _storage.Batches;
+
+    public Core.Pipelines.IPipelineStore Pipelines => _storage.Pipelines;
 
     /// <param name="postgres">Null = SQLite.</param>
     public static async Task<StoreUnderTest> OpenAsync(PostgresAddress? postgres)

@@ -8,7 +8,9 @@ internal sealed record QueuesSettings
     /// <summary>Items of one endpoint that wait. Default 100,000, 1 to 10,000,000.</summary>
     public required int Limit { get; init; }
 
-    /// <summary>Items that the server has taken from the queue at once, of all endpoints; each may hold a body and an answer in memory. Default 32, 1 to 1,000.</summary>
+    /// <summary>
+    /// Items of all endpoints that run or wait for a slot; each may hold a body and an answer in memory, and so may as many whose outcome is being stored. Default 32, 1 to 1,000.
+    /// </summary>
     public required int InFlight { get; init; }
 
     /// <summary>Largest request body and largest answer of an asynchronous invocation. Default 16 MiB, 1 KiB to 64 MiB: they lie in the database.</summary>

@@ -1,5 +1,9 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Hosting.Settings;
@@ -10,6 +14,8 @@ internal sealed record ServerSettings
     public required HostingSettings Server { get; init; }
 
     public required StorageSettings Storage { get; init; }
+
+    public required BlobsSettings Blobs { get; init; }
 
     public required WorkersSettings Workers { get; init; }
 
@@ -24,10 +30,32 @@ internal sealed record ServerSettings
     public required DestinationsSettings Destinations { get; init; }
 
     public required TriggersSettings Triggers { get; init; }
+
+    public required BatchesSettings Batches { get; init; }
+
     public required EnvironmentsSettings Environments { get; init; }
 
+    public required SecretsSettings Secrets { get; init; }
+
+    public required LogsSettings Logs { get; init; }
+
+    /// <summary>Where and how the server keeps its data.</summary>
+    public StorageOptions StorageOptions => new()
+    {
+        FolderPath = Server.DataFolder,
+        Postgres = Storage.Postgres,
+        Bucket = Blobs.Bucket,
+        CacheBytesMax = Blobs.CacheBytesMax,
+        SecretsKeyFile = Secrets.KeyFile,
+    };
+
     /// <summary>Where environments are.</summary>
+    public string SnapshotsFolder => Path.Combine(Server.DataFolder, "snapshots");
+
     public string EnvironmentsFolder => Path.Combine(Server.DataFolder, "environments");
+
+    /// <summary>Where results of batch jobs are.</summary>
+    public string BatchesFolder => Path.Combine(Server.DataFolder, "batches");
 
     public required PricesSettings Prices { get; init; }
 
@@ -46,17 +74,22 @@ internal sealed record ServerSettings
         var folder = options.DataFolder ?? Value(environment, "DORMOUSE_DATA");
         var file = options.ConfigFile ?? DefaultFile(folder ?? ServerOptions.DefaultDataFolder(environment));
         ImmutableArray<Setting> written = file is null ? [] : YamlSettings.Read(ReadFile(file), Path.GetFileName(file));
-        var reader = new SettingsReader([.. written, .. named, .. Database(options, environment), .. CommandLine(options)]);
+        var reader = new SettingsReader([.. written, .. named, .. Places(options, environment), .. CommandLine(options)]);
         var settings = Read(reader, folder, environment);
         reader.Finish();
         return settings;
     }
 
     /// <summary>Asks for every setting; the keys are then known to the reader.</summary>
-    internal static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => new()
+    internal static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment) => Read(reader, folder, environment, S3Settings.Read(reader));
+
+    private static ServerSettings Read(SettingsReader reader, string? folder, IReadOnlyDictionary<string, string> environment, S3Settings s3) => new()
     {
         Server = HostingSettings.Read(reader, folder, ServerOptions.DefaultDataFolder(environment)),
         Storage = StorageSettings.Read(reader),
+        Blobs = BlobsSettings.Read(reader, s3),
+        Secrets = SecretsSettings.Read(reader),
+        Logs = LogsSettings.Read(reader),
         Workers = WorkersSettings.Read(reader, environment),
         Machine = MachineSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
@@ -64,6 +97,7 @@ internal sealed record ServerSettings
         Queues = QueuesSettings.Read(reader),
         Destinations = DestinationsSettings.Read(reader),
         Triggers = TriggersSettings.Read(reader),
+        Batches = BatchesSettings.Read(reader, s3),
         Environments = EnvironmentsSettings.Read(reader),
         Prices = PricesSettings.Read(reader),
         Telemetry = TelemetrySettings.Read(reader),
@@ -84,12 +118,17 @@ internal sealed record ServerSettings
         }
     }
 
-    /// <summary>The one key outside of a section, whose name in the environment has therefore no double underscore.</summary>
-    private static IEnumerable<Setting> Database(ServerOptions options, IReadOnlyDictionary<string, string> environment)
+    /// <summary>The keys outside of sections, whose names in the environment have therefore no double underscore.</summary>
+    private static IEnumerable<Setting> Places(ServerOptions options, IReadOnlyDictionary<string, string> environment)
     {
         if ((options.Storage ?? Value(environment, "DORMOUSE_STORAGE")) is { } storage)
         {
             yield return new Setting(StorageSettings.Key, StorageSettings.Key, storage, options.Storage is null ? "the environment" : "the command line");
+        }
+
+        if (Value(environment, "DORMOUSE_BLOBS") is { } blobs)
+        {
+            yield return new Setting(BlobsSettings.Key, BlobsSettings.Key, blobs, "the environment");
         }
     }
 
@@ -210,11 +249,26 @@ internal sealed record WorkersSettings
     /// <summary>How long a template is kept that nobody is forked from. Default 15 min, 1 min to 30 days.</summary>
     public required TimeSpan TemplateIdleTime { get; init; }
 
+    /// <summary>Forks of each template that are kept ready. Default 1, 0 to 16; 0 = a start waits for its fork.</summary>
+    public required int SpareForks { get; init; }
+
+    /// <summary>What snapshots of templates may take on disk together; 0 = none are taken. Default 2 GiB.</summary>
+    public required long SnapshotsDiskBytes { get; init; }
+
+    /// <summary>A template is written down when it has not been used for this long. Default 10 s, 100 ms to 1 h.</summary>
+    public required TimeSpan SnapshotAfter { get; init; }
+
+    /// <summary>CRIU: a program, or the folder of a system that has it. Null = this machine's.</summary>
+    public required string? Criu { get; init; }
+
     /// <summary>How instances are isolated whose revisions say nothing of it. Default: in a sandbox where that works, else as processes.</summary>
     public required IsolationLevel? Isolation { get; init; }
 
     /// <summary>Size of a sandbox's <c>/tmp</c> and of its <c>/dev/shm</c>, MiB each. Default 256, 1 to 65,536.</summary>
     public required int ScratchMib { get; init; }
+
+    /// <summary>IPv4 networks that are not of the public internet and that sandboxed instances with network: outbound may reach all the same. Default none.</summary>
+    public required ImmutableArray<IPNetwork> AllowNetworks { get; init; }
 
     public static WorkersSettings Read(SettingsReader reader, IReadOnlyDictionary<string, string> environment) => new()
     {
@@ -224,8 +278,13 @@ internal sealed record WorkersSettings
         PoolSize = reader.Number("workers.pool_size", 2, 0, 64),
         TemplatesMemoryBytes = reader.SizeBytes("workers.templates_memory", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 20, 0, 64L << 40),
         TemplateIdleTime = reader.Duration("workers.template_idle_timeout", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
-        Isolation = IsolationLevels.Find(reader.Choice("workers.isolation", BestIsolation, BestIsolation, IsolationLevels.Process, IsolationLevels.Sandbox)),
+        SpareForks = reader.Number("workers.spare_forks", 1, 0, 16),
+        SnapshotsDiskBytes = reader.SizeBytes("workers.snapshots_disk", 2L << 30, 0, 64L << 40),
+        SnapshotAfter = reader.Duration("workers.snapshot_after", TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
+        Criu = reader.Text("workers.criu"),
+        Isolation = IsolationLevels.Find(reader.Choice("workers.isolation", BestIsolation, BestIsolation, IsolationLevels.Process, IsolationLevels.Sandbox, IsolationLevels.Container)),
         ScratchMib = reader.Number("workers.scratch_mib", 256, 1, 65_536),
+        AllowNetworks = reader.Parse<ImmutableArray<IPNetwork>>("workers.allow_networks", [], NetworkList.ParseV4, "networks of IPv4 with commas between them, such as 10.1.0.0/16 or 192.168.7.4/32"),
     };
 }
 
@@ -238,6 +297,17 @@ internal sealed record MachineSettings
     /// <summary>Instances that start at the same time. Default: the number of cores. 1 to 256.</summary>
     public required int StartsAtOnce { get; init; }
 
+    /// <summary>Starts that may begin in a second, 0.01 to 10,000. Default: no bound.</summary>
+    public double? StartsPerSecond { get; init; }
+
+    /// <summary>Cores that revisions may reserve for all instances together. Default: those of the machine. 0.1 to 4,096.</summary>
+    public required double Cpu { get; init; }
+
+    public MachineLimits Limits => new(MemoryMib, StartsAtOnce) { StartsPerSecond = StartsPerSecond, CpuMillis = (long)Math.Round(Cpu * 1000) };
+
+    private static double? Decimal(string text, double min, double max) =>
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max ? value : null;
+
     public static MachineSettings Read(SettingsReader reader)
     {
         var machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
@@ -245,6 +315,9 @@ internal sealed record MachineSettings
         {
             MemoryMib = (int)(reader.SizeBytes("machine.memory", Math.Max(64L << 20, machine / 5 * 4), 64L << 20, 64L << 40) >> 20),
             StartsAtOnce = reader.Number("machine.starts_at_once", Math.Clamp(Environment.ProcessorCount, 1, 256), 1, 256),
+            StartsPerSecond = reader.Text("machine.starts_per_second") is null or "none" ? null
+                : reader.Parse("machine.starts_per_second", 1.0, t => Decimal(t, 0.01, 10_000), "a number from 0.01 to 10000, such as 5, or none"),
+            Cpu = reader.Parse("machine.cpu", (double)Math.Min(Environment.ProcessorCount, 4_096), t => Decimal(t, 0.1, 4_096), "a number of cores from 0.1 to 4096, such as 4 or 1.5"),
         };
     }
 }

@@ -10,8 +10,12 @@ internal sealed record TriggersSettings
 
     public static TriggersSettings Read(SettingsReader reader) => new()
     {
-        Folders = reader.Parse<ImmutableArray<string>>("triggers.folders", [], Paths, "absolute paths of folders with commas between them, such as /srv/inbox, /srv/scans"),
+        Folders = ReadFolders(reader, "triggers.folders"),
     };
+
+    /// <summary>Folders of this machine that an operator opens to endpoints' owners; none unless some are named.</summary>
+    public static ImmutableArray<string> ReadFolders(SettingsReader reader, string key) =>
+        reader.Parse<ImmutableArray<string>>(key, [], Paths, "absolute paths of folders with commas between them, such as /srv/inbox, /srv/scans");
 
     private static ImmutableArray<string>? Paths(string text)
     {

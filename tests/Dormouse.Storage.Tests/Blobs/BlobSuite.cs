@@ -6,7 +6,8 @@ using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Storage.Tests.Blobs;
 
-public sealed class FileBlobStoreTests : IAsyncLifetime
+/// <summary>What every store of files has to do: one whose files lie in the data folder alone, in a folder that servers share, or in a bucket.</summary>
+public abstract class BlobSuite : IAsyncLifetime
 {
     private const string Content = "the content of a small model file";
     private static readonly BlobHash Hash = Samples.HashOf(Content);
@@ -21,15 +22,23 @@ public sealed class FileBlobStoreTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _folder.Options = _folder.Options with { BlobBytesMax = 1 << 20 };
+        _folder.Options = _folder.Options with { BlobBytesMax = 1 << 20, Bucket = await BucketAsync() };
         _storage = await _folder.OpenAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _storage!.DisposeAsync();
+        if (_storage is not null)
+        {
+            await _storage.DisposeAsync();
+        }
+
         _folder.Dispose();
+        GC.SuppressFinalize(this);
     }
+
+    /// <summary>Null = in the data folder alone.</summary>
+    private protected virtual Task<Func<IBlobBucket>?> BucketAsync() => Task.FromResult<Func<IBlobBucket>?>(null);
 
     [Fact]
     public async Task A_whole_file_becomes_complete_and_readable_by_its_hash()

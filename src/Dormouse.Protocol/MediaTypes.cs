@@ -1,9 +1,11 @@
-namespace Dormouse.Cli.Invoke;
+namespace Dormouse.Protocol;
 
 /// <summary>Media type of a file by its first bytes, else by its name.</summary>
-internal static class ContentTypes
+public static class MediaTypes
 {
+    /// <summary>Of JSON.</summary>
     public const string Json = "application/json";
+    /// <summary>Of anything.</summary>
     public const string Bytes = "application/octet-stream";
 
     /// <summary>Bytes of the head that <see cref="Of"/> looks at.</summary>

@@ -1,0 +1,214 @@
+using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
+using Dormouse.Core.Instances;
+using Dormouse.Core.Packages;
+using Dormouse.Drivers.Tests.Support;
+
+namespace Dormouse.Drivers.Tests;
+
+/// <summary>Snapshots with the real launcher, the real runner and the real CRIU. A driver that ends and another on the same folder are a restart of the server.</summary>
+public sealed class SnapshotTests : IDisposable
+{
+    private const string App = """
+        import dormouse, os, random, time
+        app = dormouse.App("a")
+
+        @app.cls()
+        class Model:
+            @dormouse.enter(snapshot=True)
+            def load(self):
+                self.loaded = random.getrandbits(60)
+                self.at = time.monotonic()
+
+            @dormouse.method()
+            def ask(self, do: str = "") -> list:
+                if do == "me":
+                    with open("/proc/self/status") as status:
+                        lines = dict(line.split(":", 1) for line in status)
+                    return [os.getpid(), os.getuid(), int(lines["Seccomp"]), int(lines["NoNewPrivs"]), int(lines["CapEff"], 16), random.getrandbits(60)]
+                return [self.loaded, self.at <= time.monotonic()]
+        """;
+
+    private static readonly EndpointId Endpoint = new(Guid.Empty);
+    private static readonly RevisionId Revision = new(Endpoint, 1);
+    private static int _instances;
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("dms-").FullName;
+
+    private string SnapshotsFolder => Path.Combine(_folder, "snapshots");
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task After_a_restart_a_start_restores_what_a_template_had_loaded()
+    {
+        JsonNode loaded;
+        await using (var before = await OpenAsync(App))
+        {
+            loaded = await KeptAsync(before, (await StartAsync(before)).Ready);
+            Assert.Equal("answer", before.Driver.Snapshot(Revision)!.Compared);
+        }
+
+        await using var fixture = await OpenAsync(App);
+        Assert.Equal(SnapshotState.Kept, fixture.Driver.Snapshot(Revision)?.State);
+        var (first, second) = (Begin(fixture), Begin(fixture));
+        var ready = await fixture.Observer.WaitForAsync<InstanceReady>(first);
+        var other = await fixture.Observer.WaitForAsync<InstanceReady>(second);
+
+        Assert.Equal((Rung.Restore, (RungReason?)null), (ready.Rung, ready.RungReason));
+        Assert.Equal(Rung.Restore, other.Rung);
+        Assert.Equal(loaded.ToJsonString(), (await AskAsync(ready)).ToJsonString());
+        // Each fork is shut in as every instance, and draws numbers of its own.
+        var (one, two) = (await AskAsync(ready, "me"), await AskAsync(other, "me"));
+        Assert.NotEqual(0, one[1]!.GetValue<int>());
+        Assert.Equal("2 1 0", $"{one[2]} {one[3]} {one[4]}");
+        Assert.NotEqual(one[0]!.GetValue<int>(), two[0]!.GetValue<int>());
+        Assert.NotEqual(one[5]!.GetValue<long>(), two[5]!.GetValue<long>());
+        Assert.True(fixture.Driver.Snapshot(Revision) is { Restored: 1, Failed: 0 });
+        Assert.True(fixture.Driver.Template(Revision) is { State: TemplateState.Ready, MemoryBytes: > 1 << 20 });
+        Assert.Equal(Rung.Fork, (await StartAsync(fixture)).Ready.Rung);
+
+        fixture.Driver.Forget(Endpoint);
+        await PythonMachine.UntilAsync(() => Directory.GetDirectories(SnapshotsFolder).Length == 0);
+    }
+
+    [Fact]
+    public async Task A_damaged_snapshot_is_given_up_within_the_same_start()
+    {
+        await using (var before = await OpenAsync(App))
+        {
+            await KeptAsync(before, (await StartAsync(before)).Ready);
+        }
+
+        // One bit of one page, of which CRIU says nothing.
+        var image = Path.Combine(Assert.Single(Directory.GetDirectories(SnapshotsFolder)), "pages-1.img");
+        await using (var bytes = new FileStream(image, FileMode.Open))
+        {
+            bytes.Position = bytes.Length / 2;
+            var value = bytes.ReadByte();
+            bytes.Position--;
+            bytes.WriteByte((byte)(value ^ 1));
+        }
+
+        await using var fixture = await OpenAsync(App);
+        var (_, ready) = await StartAsync(fixture);
+
+        Assert.NotEqual(Rung.Restore, ready.Rung);
+        Assert.Equal(RungReason.RestoreFailed, ready.RungReason);
+        Assert.True(fixture.Driver.Snapshot(Revision) is { Restored: 0, Failed: 1, Reason: "Its files are not what was written." }, fixture.Driver.Snapshot(Revision)?.ToString());
+        // The next template is written down anew.
+        await KeptAsync(fixture, ready);
+    }
+
+    [Fact]
+    public async Task Answers_that_differ_after_the_restore_refuse_the_snapshot()
+    {
+        await using var fixture = await OpenAsync("""
+            import os
+            def handler(input):
+                return os.readlink("/proc/self/ns/net")
+            """);
+        await StartAsync(fixture, handler: null);
+
+        var report = await RefusedAsync(fixture, handler: null);
+
+        Assert.Contains("It answers otherwise", report.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("import tempfile\nkept = tempfile.NamedTemporaryFile(delete=False).name", "temporary files")]
+    [InlineData("", "not sandboxed")]
+    public async Task What_cannot_be_restored_is_refused_with_the_reason(string source, string reason)
+    {
+        await using var fixture = await OpenAsync($"{source}\ndef handler(input):\n    return input\n", source.Length > 0 ? IsolationLevel.Sandbox : IsolationLevel.Process);
+        await StartAsync(fixture, handler: null);
+
+        var report = await RefusedAsync(fixture, handler: null);
+
+        Assert.Contains(reason, report.Reason, StringComparison.Ordinal);
+    }
+
+    /// <summary>Waits until the snapshot is verified. Returns what the code had loaded.</summary>
+    /// <param name="instance">It is called first: one that is no fork.</param>
+    private static async Task<JsonNode> KeptAsync(DriverFixture fixture, InstanceReady instance)
+    {
+        await AskAsync(instance);
+        await TemplateAsync(fixture);
+        var (_, fork) = await StartAsync(fixture);
+        var loaded = await AskAsync(fork);
+        await PythonMachine.UntilAsync(() => fixture.Driver.Snapshot(Revision) switch
+        {
+            { State: SnapshotState.Kept } => true,
+            { State: SnapshotState.Refused } refused => throw new InvalidOperationException(refused.Reason),
+            { State: SnapshotState.None, Reason.Length: > 0, Failed: 0 } failed => throw new InvalidOperationException(failed.Reason),
+            _ => false,
+        });
+        return loaded;
+    }
+
+    private static async Task<SnapshotReport> RefusedAsync(DriverFixture fixture, string? handler)
+    {
+        await TemplateAsync(fixture);
+        var (_, fork) = await StartAsync(fixture, handler);
+        await AskAsync(fork);
+        await PythonMachine.UntilAsync(() => fixture.Driver.Snapshot(Revision) is { State: SnapshotState.Kept or SnapshotState.Refused });
+        var report = fixture.Driver.Snapshot(Revision)!;
+        Assert.Equal(SnapshotState.Refused, report.State);
+        return report;
+    }
+
+    private static Task TemplateAsync(DriverFixture fixture) =>
+        PythonMachine.UntilAsync(() => fixture.Driver.Template(Revision) switch
+        {
+            { State: TemplateState.Ready } => true,
+            { State: TemplateState.Refused } refused => throw new InvalidOperationException(refused.Reason),
+            _ => false,
+        });
+
+    private static async Task<JsonNode> AskAsync(InstanceReady ready, string what = "") =>
+        (await PythonMachine.PostAsync(ready.Address, new JsonObject { ["do"] = what }.ToJsonString())).Body;
+
+    private async Task<DriverFixture> OpenAsync(string code, IsolationLevel isolation = IsolationLevel.Sandbox)
+    {
+        var package = PythonMachine.PackageFolder();
+        var python = PythonMachine.Interpreter();
+        var fixture = await DriverFixture.OpenAsync(change: options => options with
+        {
+            Isolation = isolation,
+            PythonCommand = python,
+            PythonPackagePath = package,
+            TemplatesMemoryBytes = 1L << 30,
+            TemplateLoadTimeMin = TimeSpan.Zero,
+            SnapshotsFolder = SnapshotsFolder,
+            SnapshotBytesMax = 1L << 30,
+            SnapshotDelay = TimeSpan.FromMilliseconds(100),
+            SnapshotLoadTimeMin = TimeSpan.Zero,
+            Criu = PythonMachine.CriuFolder(),
+        });
+        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
+        return fixture;
+    }
+
+    private static InstanceId Begin(DriverFixture fixture, string? handler = "app.py::Model.ask")
+    {
+        var instance = new InstanceId(Revision, Interlocked.Increment(ref _instances));
+        fixture.Driver.Start(new()
+        {
+            Instance = instance,
+            Tenant = TenantId.Default,
+            Spec = new() { Runtime = RuntimeKind.Python.Name, Handler = handler, MemoryMib = 256 },
+            Package = new([new PackageFile("app.py", new(new string('0', 64)), 5)]),
+            Folder = fixture.PackageFolder,
+            OptimisedPath = _ => null,
+        });
+        return instance;
+    }
+
+    private static async Task<(InstanceId Instance, InstanceReady Ready)> StartAsync(DriverFixture fixture, string? handler = "app.py::Model.ask")
+    {
+        var instance = Begin(fixture, handler);
+        return (instance, await fixture.Observer.WaitForAsync<InstanceReady>(instance));
+    }
+}
