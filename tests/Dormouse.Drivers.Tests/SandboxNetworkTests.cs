@@ -178,6 +178,8 @@ public sealed class SandboxNetworkTests
 
     private static async Task<DriverFixture> OpenAsync(bool asNobody, Func<ProcessDriverOptions, ProcessDriverOptions>? change = null)
     {
+        if (asNobody)
+            Machine.NeedAnotherUser();
         if (!Machine.IsRoot)
             Assert.Skip("Only root can make a network with a machine outside.");
         var missing = ((string[])["slirp4netns", "nft", "ip", "unshare", "nsenter", "setpriv"]).FirstOrDefault(program => !((string[])["/usr/bin", "/usr/sbin", "/bin", "/sbin"]).Any(folder => File.Exists(Path.Combine(folder, program))));

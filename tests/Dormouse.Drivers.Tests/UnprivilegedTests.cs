@@ -41,10 +41,7 @@ public sealed class UnprivilegedTests
     /// <summary>A driver whose launcher runs as a nobody.</summary>
     private static Task<DriverFixture> OpenAsync()
     {
-        if (!Machine.IsRoot)
-            Assert.Skip("Only root can start a launcher as another user; the other tests have run without privileges already.");
-        if (!File.Exists("/usr/bin/setpriv"))
-            Assert.Skip("setpriv (util-linux) is not installed.");
+        Machine.NeedAnotherUser();
         return DriverFixture.OpenAsync(change: Machine.AsNobody);
     }
 }

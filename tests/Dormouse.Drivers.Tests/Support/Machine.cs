@@ -38,6 +38,20 @@ internal static class Machine
         return options with { LauncherPath = script };
     }
 
+    /// <summary>Skips a test that starts a launcher as another user where that cannot be: for root alone, with setpriv, from folders that others may enter.</summary>
+    public static void NeedAnotherUser()
+    {
+        if (!IsRoot)
+            Assert.Skip("Only root can start a launcher as another user; the other tests have run without privileges already.");
+        if (!File.Exists("/usr/bin/setpriv"))
+            Assert.Skip("setpriv (util-linux) is not installed.");
+        for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (!File.GetUnixFileMode(folder).HasFlag(UnixFileMode.OtherExecute))
+                Assert.Skip($"Other users may not enter {folder}, where the launcher lies: move the checkout to a folder that they may enter.");
+        }
+    }
+
     public static bool IsRoot => Environment.IsPrivilegedProcess;
 
     public static string Root
