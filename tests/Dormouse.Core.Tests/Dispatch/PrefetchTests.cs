@@ -1,6 +1,5 @@
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
-using Dormouse.Core.Instances;
 
 namespace Dormouse.Core.Tests.Dispatch;
 
