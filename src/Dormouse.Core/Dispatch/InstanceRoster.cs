@@ -123,7 +123,7 @@ internal sealed class InstanceRoster
                 {
                     Holding.NoRoom(now);
                 }
-
+                effects.Prefetch = isSpare ? null : $"there was no room to start an instance for it: {KeepAlive.Plan(Learned.StartTime).Why}";
                 _endings.Changed(Table.Counts().Live + 1, Table.Counts().Live, isSpare ? Sentences.NoRoomForSpare() : Sentences.NoRoomForExpected(), now, effects);
                 break;
             case RevisionEventKind.InstanceGone:

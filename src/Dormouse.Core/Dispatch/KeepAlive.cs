@@ -1,4 +1,5 @@
 using Dormouse.Core.Endpoints;
+using Dormouse.Core.Prefetch;
 using Dormouse.Core.Scaling;
 
 namespace Dormouse.Core.Dispatch;
@@ -7,6 +8,8 @@ namespace Dormouse.Core.Dispatch;
 internal sealed class KeepAlive(RevisionSpec spec)
 {
     private KeepAlivePlan? _plan;
+    private PrefetchPlan? _prefetch;
+    private bool _isPrefetchPlanned;
 
     public IdleMemory Memory { get; set; } = new();
 
@@ -25,10 +28,12 @@ internal sealed class KeepAlive(RevisionSpec spec)
         if (Memory.QuietSince is { } since && Memory.Gaps.Record(now - since))
         {
             _plan = null;
+            _isPrefetchPlanned = false;
         }
 
         Memory.QuietSince = null;
         Memory.HasStartedAgain = false;
+        Memory.HasPrefetched = false;
     }
 
     /// <summary>Nothing runs or waits.</summary>
@@ -61,6 +66,23 @@ internal sealed class KeepAlive(RevisionSpec spec)
         return isExpecting
             ? (since + plan.Until, plan with { Keep = plan.Until })
             : ((since > slot.IdleSince ? since : slot.IdleSince) + plan.Keep, plan);
+    }
+
+    /// <summary>When the revision's files are to be read ahead if it has no instance then, and why; null = not in this idle time. Where an instance is to be started for the call, that start reads them.</summary>
+    public (MonotonicTime At, string Why)? Prefetch(TimeSpan? startTime)
+    {
+        if (Memory.HasPrefetched || Memory.QuietSince is not { } since || (IsLearned && Plan(startTime).StartAgainAfter is not null))
+        {
+            return null;
+        }
+
+        if (!_isPrefetchPlanned)
+        {
+            _prefetch = PrefetchRule.Plan(Memory.Gaps, IsLearned ? Plan(startTime).Keep : spec.IdleTimeout);
+            _isPrefetchPlanned = true;
+        }
+
+        return _prefetch is { } plan ? (since + plan.After, plan.Why) : null;
     }
 
     public KeepAlivePlan Plan(TimeSpan? startTime) => _plan ??= KeepAliveRule.Plan(Memory.Gaps, spec.IdleTimeout, startTime);

@@ -169,6 +169,9 @@ public sealed class RevisionEffects
     /// </summary>
     public long ProvisionedMicroseconds { get; set; }
 
+    /// <summary>Why the files that a start reads are worth reading into memory now, though nothing is started; null = they are not.</summary>
+    public string? Prefetch { get; set; }
+
     /// <summary>When the engine wants <see cref="RevisionEventKind.Woken"/> next; replaces an earlier wish. <see cref="MonotonicTime.Never"/> = not at all.</summary>
     public MonotonicTime WakeAt { get; set; } = MonotonicTime.Never;
 
@@ -188,6 +191,7 @@ public sealed class RevisionEffects
         BecameIdle.Clear();
         BecameBusy.Clear();
         Pressing = null;
+        Prefetch = null;
         ProvisionedMicroseconds = 0;
         WakeAt = MonotonicTime.Never;
     }

@@ -75,12 +75,15 @@ public sealed class RevisionEngine
     /// <summary>Invocations that instances are started or thawed for. Nobody waits for what is deferred: it fills what is paid for in any case first.</summary>
     private int Pressing => _roster.Provisioned.AreComing ? _queue.Count - _queue.DeferredCount : _queue.Count;
 
+    /// <summary>When files are to be read ahead of a call, and why; null = not in this idle time.</summary>
+    private (MonotonicTime At, string Why)? Prefetch => _roster.IsDraining || _roster.IsRetired ? null : _roster.KeepAlive.Prefetch(Learned.StartTime);
+
     /// <summary>
     /// True while nothing waits, runs or exists: the engine may be dropped. Unless it drains it is false also while instances are to be kept (min-instances, provisioned, a floor) and
-    /// while failed starts are remembered or an invocation is expected; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
+    /// while failed starts are remembered, an invocation is expected or files are to be read ahead of one; then <see cref="RevisionEffects.WakeAt"/> says when that is over.
     /// </summary>
     public bool IsEmpty =>
-        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || (_roster.IsDraining && _roster.Kept == 0) || (_roster.Backoff.Failure is null && _roster.Kept == 0 && _roster.StartAgainAt is null));
+        _queue.Count == 0 && _table.Count == 0 && (_roster.IsRetired || (_roster.IsDraining && _roster.Kept == 0) || (_roster.Backoff.Failure is null && _roster.Kept == 0 && _roster.StartAgainAt is null && Prefetch is null));
 
     /// <summary>
     /// Takes one event at <paramref name="now"/> (never earlier than the last) and appends what must be done to <paramref name="effects"/>, which the caller
@@ -296,9 +299,14 @@ public sealed class RevisionEngine
     /// <summary>Starts one for an invocation that is expected. Returns when that is to be.</summary>
     private MonotonicTime StartExpected(in InstanceCounts counts, MonotonicTime now, RevisionEffects effects)
     {
-        if (counts.Live + counts.Draining > 0 || _roster.StartAgainAt is not { } at)
+        if (counts.Live + counts.Draining > 0)
         {
             return MonotonicTime.Never;
+        }
+
+        if (_roster.StartAgainAt is not { } at)
+        {
+            return ReadAhead(counts, now, effects);
         }
 
         if (at > now)
@@ -314,6 +322,24 @@ public sealed class RevisionEngine
         }
 
         _roster.StartExpecting(now, effects);
+        return MonotonicTime.Never;
+    }
+
+    /// <summary>Has the files read that a start would, where an invocation is likely and no instance is started for it. Returns when that is to be.</summary>
+    private MonotonicTime ReadAhead(in InstanceCounts counts, MonotonicTime now, RevisionEffects effects)
+    {
+        if (counts.Frozen > 0 || Prefetch is not var (at, why))
+        {
+            return MonotonicTime.Never;
+        }
+
+        if (at > now)
+        {
+            return at;
+        }
+
+        Idle.HasPrefetched = true;
+        effects.Prefetch = why;
         return MonotonicTime.Never;
     }
 

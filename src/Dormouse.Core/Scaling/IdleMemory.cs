@@ -15,4 +15,7 @@ public sealed class IdleMemory
 
     /// <summary>An instance was started, or was not worth it, for the invocation expected in this idle time.</summary>
     internal bool HasStartedAgain { get; set; }
+
+    /// <summary>The revision's files were read ahead in this idle time.</summary>
+    internal bool HasPrefetched { get; set; }
 }

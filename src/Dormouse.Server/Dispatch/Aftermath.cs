@@ -39,6 +39,9 @@ internal sealed class Aftermath
 
     public List<ScalingChange> Changes { get; } = [];
 
+    /// <summary>Why files are to be read ahead of a call; null = they are not.</summary>
+    public string? Prefetch { get; set; }
+
     /// <summary>Takes over what the engine decided beside starts and stops.</summary>
     public void Take(RevisionEffects effects)
     {

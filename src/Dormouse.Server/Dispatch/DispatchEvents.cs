@@ -17,6 +17,9 @@ internal sealed class DispatchEvents
     /// <summary>The number of instances of a revision changed, and why.</summary>
     public event Action<Revision, ScalingChange>? Changed;
 
+    /// <summary>Files that a start of the revision reads are worth reading now, and why.</summary>
+    public event Action<Revision, string>? PrefetchWanted;
+
     public event Action<Revision, InstanceId, InstanceReady>? Ready;
 
     public event Action<Revision, InstanceId, StartFailure>? Failed;
@@ -34,6 +37,8 @@ internal sealed class DispatchEvents
     public void RaiseStopDecided(Revision revision, InstanceToStop stop) => StopDecided?.Invoke(revision, stop);
 
     public void RaiseChanged(Revision revision, ScalingChange change) => Changed?.Invoke(revision, change);
+
+    public void RaisePrefetchWanted(Revision revision, string why) => PrefetchWanted?.Invoke(revision, why);
 
     public void RaiseReady(Revision revision, InstanceId instance, InstanceReady ready) => Ready?.Invoke(revision, instance, ready);
 

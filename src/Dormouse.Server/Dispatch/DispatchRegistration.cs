@@ -1,6 +1,7 @@
 using Dormouse.Core.Instances;
 using Dormouse.Server.Floors;
 using Dormouse.Server.Gateway;
+using Dormouse.Server.Prefetch;
 using Dormouse.Server.Usage;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -30,6 +31,7 @@ internal static class DispatchRegistration
             var dispatch = ActivatorUtilities.CreateInstance<DispatchService>(provider);
             provider.GetRequiredService<FloorClock>().Changed += dispatch.FloorChanged;
             provider.GetRequiredService<MachineBudget>().Opened += dispatch.MachineOpened;
+            provider.ConnectPrefetch();
             return dispatch;
         });
         services.AddSingleton<IInstanceObserver>(provider => provider.GetRequiredService<DispatchService>());

@@ -343,6 +343,11 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
         }
 
         MachineOpened(aftermath);
+        if (aftermath.Prefetch is { } why)
+        {
+            events.RaisePrefetchWanted(driver.Revision, why);
+        }
+
         if (aftermath.IsDropped)
         {
             Forget(driver);

@@ -3,6 +3,7 @@ using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
 using Dormouse.Core.Secrets;
 using Dormouse.Server.Environments;
+using Dormouse.Server.Prefetch;
 using Dormouse.Server.Secrets;
 using Microsoft.Extensions.Logging;
 
@@ -10,8 +11,8 @@ namespace Dormouse.Server.Dispatch;
 
 /// <summary>Brings an admitted instance to the driver: lays the package out as a folder, finds its optimised file, starts it.</summary>
 internal sealed partial class InstanceStarter(
-    IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, EnvironmentsOfRevisions environments, SecretsOfRevisions secrets, InstanceMasks masks, TimeProvider time,
-    ILogger<InstanceStarter> logger) : IAsyncDisposable
+    IInstanceDriver instances, IBlobStore blobs, OptimisedFiles optimised, EnvironmentsOfRevisions environments, SecretsOfRevisions secrets, InstanceMasks masks, StartRecorder recorder,
+    TimeProvider time, ILogger<InstanceStarter> logger) : IAsyncDisposable
 {
     public static readonly TimeSpan FirstBackOff = TimeSpan.FromSeconds(1);
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
@@ -40,6 +41,7 @@ internal sealed partial class InstanceStarter(
         await _stopping.CancelAsync();
         await _tasks.WhenAllAsync();
         await instances.DisposeAsync();
+        await recorder.DisposeAsync();
         _stopping.Dispose();
     }
 
@@ -123,6 +125,7 @@ internal sealed partial class InstanceStarter(
         }
 
         masks.Begin(instance, values);
+        await recorder.BeginAsync(revision, instance, folder);
         var model = ModelFiles.Of(revision)?.Model;
         instances.Start(new InstanceStart
         {
@@ -132,7 +135,7 @@ internal sealed partial class InstanceStarter(
             Package = revision.Package,
             Folder = folder,
             Secrets = values,
-            OptimisedPath = key => model is null ? null : optimised.PathFor(revision.Tenant, model, key),
+            OptimisedPath = key => model is null ? null : recorder.Given(instance, optimised.PathFor(revision.Tenant, model, key)),
         });
         if (driver.ConfirmStarted(instance) is { } reason)
         {

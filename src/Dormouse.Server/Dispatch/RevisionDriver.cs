@@ -318,6 +318,8 @@ internal sealed class RevisionDriver
             StopLocked(aftermath);
         }
 
+        if (_effects.Prefetch is { } why)
+            (aftermath ??= new Aftermath()).Prefetch = why;
         _budget.Offer(_effects, now, ref aftermath);
         if (_effects.Starts.Count > 0)
         {

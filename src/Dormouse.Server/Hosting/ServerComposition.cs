@@ -10,6 +10,7 @@ using Dormouse.Server.Gateway;
 using Dormouse.Server.Grpc;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Pipelines;
+using Dormouse.Server.Prefetch;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Secrets;
 using Dormouse.Server.Telemetry;
@@ -48,6 +49,7 @@ internal static class ServerComposition
             .AddTelemetry()
             .AddSingleton(GatewaySettings.From(settings))
             .AddDispatch()
+            .AddPrefetch(settings.Prefetch)
             .AddGateway()
             .AddGrpcGateway()
             .AddQueues(settings.Queues)

@@ -10,6 +10,7 @@ internal static class TelemetrySetup
         .AddSingleton<InvocationMetrics>()
         .AddSingleton<InstanceMetrics>()
         .AddSingleton<ScalingMetrics>()
+        .AddSingleton<PrefetchMetrics>()
         .AddSingleton<BillingMetrics>()
         .AddSingleton<OverflowMetrics>()
         .AddSingleton<MirrorMetrics>()

@@ -35,7 +35,7 @@ internal sealed class PackageFolders(BlobFolders folders, string missing, TimePr
         return Materialise(package, name);
     }
 
-    /// <summary>Removes folders of packages not in <paramref name="names"/> that were not asked for since <paramref name="olderThan"/>, and what a crash left half made.</summary>
+    /// <summary>Removes folders of packages not in <paramref name="names"/> that were not asked for since <paramref name="olderThan"/>, what others have written beside them, and what a crash left half made.</summary>
     public async Task SweepAsync(IReadOnlySet<string> names, DateTimeOffset olderThan, CancellationToken cancellationToken)
     {
         var half = new DirectoryInfo(folders.Building).EnumerateDirectories();
@@ -49,6 +49,8 @@ internal sealed class PackageFolders(BlobFolders folders, string missing, TimePr
                 folder.Delete(recursive: true);
             }
         }
+
+        SweepBeside(names, olderThan);
     }
 
     /// <summary>Removes one, whatever its age. It is made again when it is asked for.</summary>
@@ -58,6 +60,19 @@ internal sealed class PackageFolders(BlobFolders folders, string missing, TimePr
         if (Directory.Exists(folders.Package(name)))
         {
             Directory.Delete(folders.Package(name), recursive: true);
+        }
+    }
+
+    /// <summary>What is written beside a package's folder has its name and a suffix of its own, and goes when that folder is gone and no revision has the package.</summary>
+    private void SweepBeside(IReadOnlySet<string> names, DateTimeOffset olderThan)
+    {
+        foreach (var file in new DirectoryInfo(folders.Packages).EnumerateFiles())
+        {
+            var name = file.Name.Split('.', 2)[0];
+            if (BlobHash.IsValid(name) && !names.Contains(name) && !Directory.Exists(folders.Package(name)) && file.LastWriteTimeUtc < olderThan.UtcDateTime)
+            {
+                file.Delete();
+            }
         }
     }
 

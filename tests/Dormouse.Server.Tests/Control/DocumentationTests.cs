@@ -103,6 +103,7 @@ public sealed partial class DocumentationTests
         server.Services.GetRequiredService<InvocationMetrics>();
         server.Services.GetRequiredService<BillingMetrics>();
         server.Services.GetRequiredService<ConnectionMetrics>();
+        server.Services.GetRequiredService<PrefetchMetrics>();
 
         var documented = Instrument().Matches(Page("metrics.md")).Select(m => m.Groups[1].Value).Distinct();
 

@@ -112,6 +112,9 @@ internal sealed class NamedBlobs : IBlobStore, IDerivedFiles
 
     public IOException? Fault { get; set; }
 
+    /// <summary>Where every package is laid out; null = nowhere, its folder is a path only.</summary>
+    public string? Folder { get; set; }
+
     /// <summary>Database reads for optimised files.</summary>
     public int Lookups => Volatile.Read(ref _lookups);
 
@@ -128,7 +131,7 @@ internal sealed class NamedBlobs : IBlobStore, IDerivedFiles
     public Task<string?> FetchAsync(BlobHash hash, CancellationToken cancellationToken) => Task.FromResult(Materialise(hash));
 
     public Task<string> MaterialiseAsync(Package package, CancellationToken cancellationToken) =>
-        Fault is { } fault ? Task.FromException<string>(fault) : Task.FromResult("/packages/" + package.Files[0].Hash);
+        Fault is { } fault ? Task.FromException<string>(fault) : Task.FromResult(Folder ?? "/packages/" + package.Files[0].Hash);
 
     public Task<long> SweepAsync(DateTimeOffset olderThan, CancellationToken cancellationToken) => Task.FromResult(0L);
 

@@ -87,6 +87,31 @@ public sealed class PackageAndSweepTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_written_beside_a_packages_folder_goes_with_it_and_not_before()
+    {
+        var (kept, dropped) = (await SendAsync("model.onnx", "kept"), await SendAsync("model.onnx", "dropped"));
+        await DeployAsync(kept);
+        var beside = new List<string>();
+        foreach (var file in (PackageFile[])[kept, dropped])
+        {
+            var path = await Blobs.MaterialiseAsync(new Package([file]), Cancellation) + ".start-onnx.json";
+            await File.WriteAllTextAsync(path, "{}", Cancellation);
+            File.SetLastWriteTimeUtc(path, _folder.Time.GetUtcNow().UtcDateTime);
+            beside.Add(path);
+        }
+
+        await Blobs.SweepAsync(_folder.Time.GetUtcNow() - Age, Cancellation);
+        Assert.All(beside, path => Assert.True(File.Exists(path)));
+
+        _folder.Time.Advance(Age * 2);
+        await Blobs.SweepAsync(_folder.Time.GetUtcNow() - Age, Cancellation);
+
+        Assert.True(File.Exists(beside[0]));
+        Assert.False(File.Exists(beside[1]));
+        Assert.Equal([beside[0]], Directory.GetFiles(Path.Combine(_folder.Data, "packages")));
+    }
+
+    [Fact]
     public async Task A_blob_that_a_caller_was_just_told_of_is_young_again()
     {
         var file = await SendAsync("model.onnx", "asked for");

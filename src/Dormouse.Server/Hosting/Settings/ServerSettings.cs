@@ -21,6 +21,8 @@ internal sealed record ServerSettings
 
     public required MachineSettings Machine { get; init; }
 
+    public required PrefetchSettings Prefetch { get; init; }
+
     public required VerifySettings Verify { get; init; }
 
     public required UploadsSettings Uploads { get; init; }
@@ -92,6 +94,7 @@ internal sealed record ServerSettings
         Logs = LogsSettings.Read(reader),
         Workers = WorkersSettings.Read(reader, environment),
         Machine = MachineSettings.Read(reader),
+        Prefetch = PrefetchSettings.Read(reader),
         Verify = VerifySettings.Read(reader),
         Uploads = UploadsSettings.Read(reader),
         Queues = QueuesSettings.Read(reader),
