@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dormouse.Protocol.Inference;
 using Dormouse.Server.Batches.Inputs;
 using Dormouse.Server.Batches.Inputs.Parquet;
@@ -63,6 +64,22 @@ public sealed class ParquetReaderTests
 
         Assert.Equal(rows.Select((r, i) => $"row {i + 1} {JsonSerializer.Serialize(r)}"), pieces.Select(InputReaderTests.Shown));
         Assert.Equal(["0 25", "1 1", "1 25", "2 1"], new[] { 24, 25, 49, 50 }.Select(i => pieces[i].Mark));
+    }
+
+    [Theory]
+    [InlineData("first-pages-dictionaries")]
+    [InlineData("second-pages-snappy")]
+    [InlineData("second-pages-zstd")]
+    public async Task Files_of_another_writer_have_the_rows_that_went_in(string sample)
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "Batches", "Samples");
+        var file = await File.ReadAllBytesAsync(Path.Combine(folder, sample + ".parquet"), Cancellation);
+
+        var pieces = await InputReaderTests.AllAsync(async mark => await OpenAsync(file, mark));
+
+        Assert.Equal(
+            (await File.ReadAllLinesAsync(Path.Combine(folder, "rows.jsonl"), Cancellation)).Select(l => JsonNode.Parse(l)!.ToJsonString()),
+            pieces.Select(p => JsonNode.Parse(Assert.IsType<InputPiece.Request>(p).Body.Span)!.ToJsonString()));
     }
 
     [Fact]
