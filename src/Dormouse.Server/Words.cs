@@ -46,6 +46,7 @@ internal static class Words
         BatchFormat.Lines => "lines",
         BatchFormat.Csv => "csv",
         BatchFormat.Files => "files",
+        BatchFormat.Parquet => "parquet",
         _ => throw new ArgumentOutOfRangeException(nameof(format), format, null),
     };
 

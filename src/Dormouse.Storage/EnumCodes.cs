@@ -145,7 +145,7 @@ internal static class Codes
     public static readonly EnumCodes<BatchState> BatchStates = new(
         (BatchState.Running, 1, "running"), (BatchState.Paused, 2, "paused"), (BatchState.Failed, 3, "failed"), (BatchState.Cancelled, 4, "cancelled"), (BatchState.Done, 5, "done"));
 
-    public static readonly EnumCodes<BatchFormat> BatchFormats = new((BatchFormat.Lines, 1, "lines"), (BatchFormat.Csv, 2, "csv"), (BatchFormat.Files, 3, "files"));
+    public static readonly EnumCodes<BatchFormat> BatchFormats = new((BatchFormat.Lines, 1, "lines"), (BatchFormat.Csv, 2, "csv"), (BatchFormat.Files, 3, "files"), (BatchFormat.Parquet, 4, "parquet"));
 
     public static readonly EnumCodes<BatchPlace> BatchPlaces = new((BatchPlace.Uploaded, 1, "uploaded"), (BatchPlace.Server, 2, "server"), (BatchPlace.Bucket, 3, "bucket"));
 

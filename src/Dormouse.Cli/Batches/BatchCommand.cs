@@ -16,7 +16,7 @@ internal sealed class BatchCommand
     private const int EstimateDays = 30;
 
     private readonly Argument<string> _endpoint = Arguments.Endpoint();
-    private readonly Option<string> _input = new("--input", "-i") { HelpName = "file|folder|pattern|s3://…", Description = "JSON lines, CSV, or a folder or pattern of files such as pictures, each of which is one item; or an object, or all objects of a prefix, of a bucket that the operator opened (batches.buckets).", Required = true };
+    private readonly Option<string> _input = new("--input", "-i") { HelpName = "file|folder|pattern|s3://…", Description = "JSON lines, CSV, Parquet, or a folder or pattern of files such as pictures, each of which is one item; or an object, or all objects of a prefix, of a bucket that the operator opened (batches.buckets).", Required = true };
     private readonly Option<bool> _onServer = new("--on-server") { Description = "--input is a path of the server's machine, below a folder that its operator opened (batches.folders)." };
     private readonly Option<string[]> _output = OutputOption.Create();
     private readonly Option<string?> _format = new("--format") { Description = "How the input is divided into items. Default: by its name." };
@@ -29,7 +29,7 @@ internal sealed class BatchCommand
     public static Command Create(GlobalOptions globals)
     {
         var batch = new BatchCommand();
-        batch._format.AcceptOnlyFromAmong("lines", "csv", "files");
+        batch._format.AcceptOnlyFromAmong("lines", "csv", "parquet", "files");
         var command = new CliCommand(
             "batch",
             "Run an endpoint over every item of an input, on the server, whatever happens to it or to this program. An endpoint called like one of the commands below is not reached by it.",

@@ -112,8 +112,15 @@ internal sealed record BatchInputFile(string Path, string Name, string? Format, 
     }
 
     /// <summary>About its items: lines, less the header of a table.</summary>
-    private static long CountLines(string file, string? format, CancellationToken cancellationToken)
+    private static long? CountLines(string file, string? format, CancellationToken cancellationToken)
     {
+        var ending = System.IO.Path.GetExtension(file).ToLowerInvariant();
+        if (format == "parquet" || (format is null && ending == ".parquet"))
+        {
+            // It has no lines; the server finds its rows.
+            return null;
+        }
+
         using var stream = new FileStream(file, new FileStreamOptions { Share = FileShare.ReadWrite, BufferSize = 0 });
         var buffer = new byte[1 << 20];
         var (lines, last) = (0L, (byte)'\n');
@@ -125,7 +132,7 @@ internal sealed record BatchInputFile(string Path, string Name, string? Format, 
         }
 
         lines += last == '\n' ? 0 : 1;
-        var isTable = format == "csv" || (format is null && System.IO.Path.GetExtension(file).ToLowerInvariant() is ".csv" or ".tsv");
+        var isTable = format == "csv" || (format is null && ending is ".csv" or ".tsv");
         return Math.Max(0, lines - (isTable ? 1 : 0));
     }
 

@@ -36,6 +36,9 @@ public enum BatchFormat
 
     /// <summary>Each file is one item.</summary>
     Files,
+
+    /// <summary>Apache Parquet: each row is one item.</summary>
+    Parquet,
 }
 
 /// <summary>Where the bytes of an input are.</summary>

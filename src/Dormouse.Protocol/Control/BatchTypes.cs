@@ -32,7 +32,7 @@ public sealed record BatchInputRequest
     /// <summary>What to call an uploaded file, up to 255 characters.</summary>
     public string? Name { get; init; }
 
-    /// <summary>"lines", "csv", "files"; null = by the name.</summary>
+    /// <summary>"lines", "csv", "parquet", "files"; null = by the name.</summary>
     public string? Format { get; init; }
 }
 
@@ -101,7 +101,7 @@ public sealed record BatchInfo
 }
 
 /// <param name="Place">"uploaded", "server", "bucket".</param>
-/// <param name="Format">"lines", "csv", "files".</param>
+/// <param name="Format">"lines", "csv", "parquet", "files".</param>
 /// <param name="ReadBytes">Of its <paramref name="Bytes"/>.</param>
 public sealed record BatchInputInfo(string Place, string Name, string Format, long Bytes, long ReadBytes);
 

@@ -201,7 +201,7 @@ internal sealed class BatchesApi(
 
             if (format is null)
             {
-                await call.RefuseAsync($"'input.format' is '{UrlText.Shown(word)}'; allowed is lines, csv or files.");
+                await call.RefuseAsync($"'input.format' is '{UrlText.Shown(word)}'; allowed is lines, csv, parquet or files.");
                 return null;
             }
         }

@@ -255,7 +255,7 @@ public sealed class BatchTests : IDisposable
         Assert.Contains("batches.folders", await RefusalAsync(host, new { endpoint = "double", input = new { path = "/etc/hostname" } }), StringComparison.Ordinal);
         Assert.Contains("batches.folders", await RefusalAsync(host, new { endpoint = "double", input = new { path = Place("out.jsonl") } }), StringComparison.Ordinal);
         Assert.Contains("batches.folders", await RefusalAsync(host, new { endpoint = "double", input = new { path = Place("../x.jsonl") } }), StringComparison.Ordinal);
-        Assert.Contains("lines, csv or files", await RefusalAsync(host, new { endpoint = "double", input = new { path = Place("odd.bin") } }), StringComparison.Ordinal);
+        Assert.Contains("lines, csv, parquet or files", await RefusalAsync(host, new { endpoint = "double", input = new { path = Place("odd.bin") } }), StringComparison.Ordinal);
         Assert.Contains("either 'blob'", await RefusalAsync(host, new { endpoint = "double", input = new { } }), StringComparison.Ordinal);
         Assert.Contains("PUT /api/v1/blobs", await RefusalAsync(host, new { endpoint = "double", input = new { blob = "x", name = "x.csv" } }), StringComparison.Ordinal);
         Assert.Contains("1 to 1000", await RefusalAsync(host, new { endpoint = "double", input = new { path = Place("ok.jsonl") }, concurrency = 0 }), StringComparison.Ordinal);

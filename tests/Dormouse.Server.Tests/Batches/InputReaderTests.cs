@@ -176,7 +176,7 @@ public sealed class InputReaderTests
 
     private static MemoryStream Bytes(string text) => new(Encoding.UTF8.GetBytes(text));
 
-    private static string Shown(InputPiece piece) => piece switch
+    internal static string Shown(InputPiece piece) => piece switch
     {
         InputPiece.Request request => $"{request.Name} {Encoding.UTF8.GetString(request.Body.Span)}",
         InputPiece.Broken broken => $"{broken.Name} {broken.Fault.Code}",
@@ -184,7 +184,7 @@ public sealed class InputReaderTests
     };
 
     /// <summary>All pieces; from each mark on a new reader must give the same rest.</summary>
-    private static async Task<List<InputPiece>> AllAsync(Func<string?, ValueTask<IItemReader>> open)
+    internal static async Task<List<InputPiece>> AllAsync(Func<string?, ValueTask<IItemReader>> open)
     {
         var all = await RestAsync(open, null);
         foreach (var (at, piece) in all.Index())
@@ -195,7 +195,7 @@ public sealed class InputReaderTests
         return all;
     }
 
-    private static async Task<List<InputPiece>> RestAsync(Func<string?, ValueTask<IItemReader>> open, string? mark)
+    internal static async Task<List<InputPiece>> RestAsync(Func<string?, ValueTask<IItemReader>> open, string? mark)
     {
         var pieces = new List<InputPiece>();
         await using var reader = await open(mark);

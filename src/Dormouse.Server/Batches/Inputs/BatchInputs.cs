@@ -5,15 +5,16 @@ using Dormouse.Core.Batches;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Protocol.Inference;
+using Dormouse.Server.Batches.Inputs.Parquet;
 using Dormouse.Server.Hosting.Settings;
 
 namespace Dormouse.Server.Batches.Inputs;
 
 /// <summary>Opens inputs. The one place that knows which kinds there are.</summary>
-internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInputs buckets, QueuesSettings queues)
+internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInputs buckets, QueuesSettings queues, BatchesSettings batches)
 {
     /// <summary>Opens the input where the job goes on.</summary>
-    /// <param name="revision">What will run its items: says what the columns of a CSV file mean.</param>
+    /// <param name="revision">What will run its items: says what the columns of a table mean.</param>
     /// <exception cref="InputUnreadableException">It cannot be read, and why.</exception>
     public async Task<IItemReader> OpenAsync(BatchJob job, Revision revision, CancellationToken cancellationToken)
     {
@@ -38,6 +39,7 @@ internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInp
                 {
                     BatchFormat.Lines => new LinesReader(stream, job.Mark, queues.BodyLimitBytes),
                     BatchFormat.Csv => await CsvReader.OpenAsync(stream, job.Mark, queues.BodyLimitBytes, columns => RowOf(columns, revision), cancellationToken),
+                    BatchFormat.Parquet => await ParquetReader.OpenAsync(stream, job.Mark, queues.BodyLimitBytes, batches.ParquetBytesMax, columns => RowOf(columns, revision), cancellationToken),
                     _ => new ArchiveReader(stream, job.Mark, queues.BodyLimitBytes),
                 };
             }
@@ -67,7 +69,7 @@ internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInp
 
         if (Directory.Exists(real))
         {
-            if (format is BatchFormat.Lines or BatchFormat.Csv)
+            if (format is BatchFormat.Lines or BatchFormat.Csv or BatchFormat.Parquet)
             {
                 refusal = $"'path' is '{ShownText.Of(path)}', a folder; a folder has the format files.";
                 return null;
@@ -91,11 +93,12 @@ internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInp
     {
         ".jsonl" or ".ndjson" or ".json" => BatchFormat.Lines,
         ".csv" or ".tsv" => BatchFormat.Csv,
+        ".parquet" => BatchFormat.Parquet,
         ".tar" => BatchFormat.Files,
         _ => null,
     };
 
-    public static string UnknownFormat(string name) => $"The format of '{ShownText.Of(name)}' cannot be told from its name; say it with 'format': lines, csv or files.";
+    public static string UnknownFormat(string name) => $"The format of '{ShownText.Of(name)}' cannot be told from its name; say it with 'format': lines, csv, parquet or files.";
 
     private async Task<string> PathOfAsync(BatchInput input, CancellationToken cancellationToken) => input.Place == BatchPlace.Server
         ? Checked(input)
@@ -120,14 +123,15 @@ internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInp
         return string.Create(CultureInfo.InvariantCulture, $"{file.Length} {file.LastWriteTimeUtc.Ticks}");
     }
 
-    private static CsvRow RowOf(ImmutableArray<string> columns, Revision revision)
-    {
-        if (!revision.Spec.Kind.RunsModels)
-        {
-            return CsvRow.ForFunction(columns);
-        }
+    private static CsvRow RowOf(ImmutableArray<string> columns, Revision revision) =>
+        revision.Spec.Kind.RunsModels ? CsvRow.ForModel(columns, InputsOf(revision)) : CsvRow.ForFunction(columns);
 
+    private static ParquetRow RowOf(ImmutableArray<ParquetColumn> columns, Revision revision) =>
+        revision.Spec.Kind.RunsModels ? ParquetRow.ForModel(columns, InputsOf(revision)) : ParquetRow.ForFunction();
+
+    private static ImmutableArray<TensorInfo> InputsOf(Revision revision)
+    {
         var model = revision.Interface is { } text ? JsonSerializer.Deserialize(text, ModelInterfaceJson.Default.ModelInterface) : null;
-        return model is null ? throw new InputUnreadableException("The model's inputs are not known yet; resume the job when its revision is ready.") : CsvRow.ForModel(columns, model.Inputs);
+        return model?.Inputs ?? throw new InputUnreadableException("The model's inputs are not known yet; resume the job when its revision is ready.");
     }
 }

@@ -37,7 +37,7 @@ internal sealed class BucketInputs(BatchesSettings settings, QueuesSettings queu
             var known = place.Key.EndsWith('/') || place.Key.Length == 0 ? BatchFormat.Files : format ?? BatchInputs.OfName(place.Key) ?? BatchFormat.Files;
             if (known == BatchFormat.Files)
             {
-                return format is BatchFormat.Lines or BatchFormat.Csv
+                return format is BatchFormat.Lines or BatchFormat.Csv or BatchFormat.Parquet
                     ? (null, $"'path' is '{ShownText.Of(path)}', a prefix; its objects have the format files.")
                     : await PrefixAsync(place, cancellationToken);
             }

@@ -12,9 +12,9 @@ namespace Dormouse.Server.Batches.Inputs;
 internal sealed class CsvRow
 {
     private readonly ImmutableArray<string> _columns;
-    private readonly ImmutableArray<(TensorInfo Input, ImmutableArray<long> Shape, ImmutableArray<int> Columns)> _tensors;
+    private readonly ImmutableArray<(RowTensor Tensor, ImmutableArray<long> Shape)> _tensors;
 
-    private CsvRow(ImmutableArray<string> columns, ImmutableArray<(TensorInfo, ImmutableArray<long>, ImmutableArray<int>)> tensors) => (_columns, _tensors) = (columns, tensors);
+    private CsvRow(ImmutableArray<string> columns, ImmutableArray<(RowTensor, ImmutableArray<long>)> tensors) => (_columns, _tensors) = (columns, tensors);
 
     /// <summary>An object with a member for each column; what reads as a JSON number, true or false is one, anything else is text.</summary>
     public static CsvRow ForFunction(ImmutableArray<string> columns) => new(columns, []);
@@ -23,23 +23,8 @@ internal sealed class CsvRow
     /// <exception cref="InputUnreadableException">They do not fit.</exception>
     public static CsvRow ForModel(ImmutableArray<string> columns, ImmutableArray<TensorInfo> inputs)
     {
-        var isNamed = inputs.All(i => columns.Contains(i.Name, StringComparer.Ordinal));
-        if (!isNamed && inputs.Length != 1)
-        {
-            throw new InputUnreadableException(
-                $"Its columns are {string.Join(", ", columns)}; the model's inputs are {string.Join(", ", inputs.Select(i => i.Name))}. Name a column after each input, or send JSON lines.");
-        }
-
-        if (isNamed && columns.Length != inputs.Length)
-        {
-            throw new InputUnreadableException($"It has columns that are no input of the model: {string.Join(", ", columns.Except(inputs.Select(i => i.Name), StringComparer.Ordinal))}.");
-        }
-
-        return new CsvRow(columns, [.. inputs.Select(i =>
-        {
-            ImmutableArray<int> places = isNamed ? [columns.IndexOf(i.Name)] : [.. Enumerable.Range(0, columns.Length)];
-            return (i, Shape(i, places.Length), places);
-        })]);
+        var tensors = RowTensor.Match(columns, inputs);
+        return new CsvRow(columns, [.. tensors.Select(t => (t, t.Shape(t.Columns.Length) ?? throw new InputUnreadableException(t.Misfit(t.Columns.Length))))]);
     }
 
     /// <summary>The body of a request; null when the row does not fit, and why.</summary>
@@ -76,11 +61,11 @@ internal sealed class CsvRow
     private bool TryWriteTensors(Utf8JsonWriter writer, ImmutableArray<string> fields, out string fault)
     {
         writer.WriteStartArray("inputs");
-        foreach (var (input, shape, places) in _tensors)
+        foreach (var (tensor, shape) in _tensors)
         {
             writer.WriteStartObject();
-            writer.WriteString("name", input.Name);
-            writer.WriteString("datatype", input.Datatype);
+            writer.WriteString("name", tensor.Input.Name);
+            writer.WriteString("datatype", tensor.Input.Datatype);
             writer.WriteStartArray("shape");
             foreach (var size in shape)
             {
@@ -89,11 +74,11 @@ internal sealed class CsvRow
 
             writer.WriteEndArray();
             writer.WriteStartArray("data");
-            foreach (var place in places)
+            foreach (var place in tensor.Columns)
             {
-                if (!TryWrite(writer, input.Datatype, fields[place]))
+                if (!RowTensor.TryWrite(writer, tensor.Input.Datatype, fields[place]))
                 {
-                    fault = $"Column '{_columns[place]}' is '{Core.Endpoints.ShownText.Of(fields[place])}'; input '{input.Name}' takes {input.Datatype}.";
+                    fault = $"Column '{_columns[place]}' is '{Core.Endpoints.ShownText.Of(fields[place])}'; input '{tensor.Input.Name}' takes {tensor.Input.Datatype}.";
                     return false;
                 }
             }
@@ -105,54 +90,6 @@ internal sealed class CsvRow
         writer.WriteEndArray();
         fault = "";
         return true;
-    }
-
-    /// <summary>The first unknown size is 1: one item. A further one takes what is left.</summary>
-    private static ImmutableArray<long> Shape(TensorInfo input, int values)
-    {
-        var shape = input.Shape.ToArray();
-        var unknown = Enumerable.Range(0, shape.Length).Where(i => shape[i] < 0).ToList();
-        var known = shape.Where(s => s >= 0).Aggregate(1L, (product, size) => product * size);
-        foreach (var place in unknown.SkipLast(1))
-        {
-            shape[place] = 1;
-        }
-
-        if (unknown is [.., var last])
-        {
-            shape[last] = known > 0 && (unknown.Count > 1 || last > 0 || shape.Length == 1) && values % known == 0 ? values / known : 1;
-        }
-
-        return shape.Aggregate(1L, (product, size) => product * size) == values
-            ? [.. shape]
-            : throw new InputUnreadableException(
-                $"Its rows have {values} {(values == 1 ? "value" : "values")} for input '{input.Name}', whose shape is [{string.Join(',', input.Shape)}]: that does not fit. Send JSON lines, where each line says its shape.");
-    }
-
-    private static bool TryWrite(Utf8JsonWriter writer, string datatype, string field)
-    {
-        var text = field.Trim();
-        switch (datatype)
-        {
-            case "BYTES":
-                writer.WriteStringValue(field);
-                return true;
-            case "BOOL":
-                var isTrue = text is "1" || text.Equals("true", StringComparison.OrdinalIgnoreCase);
-                writer.WriteBooleanValue(isTrue);
-                return isTrue || text is "0" || text.Equals("false", StringComparison.OrdinalIgnoreCase);
-            case "UINT64" when ulong.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var unsigned):
-                writer.WriteNumberValue(unsigned);
-                return true;
-            case "FP16" or "BF16" or "FP32" or "FP64" when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var real) && double.IsFinite(real):
-                writer.WriteNumberValue(real);
-                return true;
-            case "INT8" or "INT16" or "INT32" or "INT64" or "UINT8" or "UINT16" or "UINT32" when long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole):
-                writer.WriteNumberValue(whole);
-                return true;
-            default:
-                return false;
-        }
     }
 
     [SuppressMessage("Style", "IDE0010", Justification = "Every other kind of token is text here.")]

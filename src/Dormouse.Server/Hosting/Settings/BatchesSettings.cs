@@ -23,6 +23,9 @@ internal sealed record BatchesSettings
     /// <summary>How long a job, its input and its results are kept after its end. Default 7 days, 1 min to 365 days.</summary>
     public required TimeSpan Keep { get; init; }
 
+    /// <summary>Most bytes of pages and dictionaries of a Parquet input that a job holds at a time. Default 256 MiB, 1 MiB to 1 GiB.</summary>
+    public required long ParquetBytesMax { get; init; }
+
     public static BatchesSettings Read(SettingsReader reader, S3Settings s3) => new()
     {
         Folders = TriggersSettings.ReadFolders(reader, "batches.folders"),
@@ -30,6 +33,7 @@ internal sealed record BatchesSettings
         Objects = s3.Objects,
         Running = reader.Number("batches.running", 16, 1, 1_000),
         Keep = reader.Duration("batches.keep", TimeSpan.FromDays(7), TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
+        ParquetBytesMax = reader.SizeBytes("batches.parquet_memory", 256L << 20, 1L << 20, 1L << 30),
     };
 
     public static ImmutableArray<BucketPlace> ReadBuckets(SettingsReader reader) =>
