@@ -81,12 +81,12 @@ public sealed partial class DocumentationTests
         Assert.Equal(reader.Known.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
 
-    /// <summary>Those that are a value; others are a sentence, because they depend on the machine.</summary>
+    /// <summary>Those that are a value; others are a sentence, because they depend on the machine. Those of a bucket mean nothing without one.</summary>
     [Fact]
     public void Every_default_is_documented_as_it_is()
     {
         var byDefault = Settings().ToString();
-        var rows = Default().Matches(Page("configuration.md")).Select(m => (Key: m.Groups[1].Value, Value: m.Groups[2].Value)).ToList();
+        var rows = Default().Matches(Page("configuration.md")).Select(m => (Key: m.Groups[1].Value, Value: m.Groups[2].Value)).Where(r => !r.Key.StartsWith("s3.", StringComparison.Ordinal)).ToList();
 
         Assert.True(rows.Count > 30, $"Only {rows.Count} defaults were found.");
         Assert.All(rows, row => Assert.Equal(byDefault, Settings(row).ToString()));
