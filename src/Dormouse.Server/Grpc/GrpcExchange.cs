@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Overflow;
-using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Overflow;
