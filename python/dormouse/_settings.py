@@ -13,8 +13,10 @@ _MIB = {"mib": 1, "m": 1, "gib": 1024, "g": 1024, "tib": 1024 * 1024}
 _CRON_WORDS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 
 #: Every setting, in the order in which they are listed.
-NAMES = ("memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "frozen_for", "pip", "requirements",
-         "python", "system_packages", "environment", "secrets", "secret_files", "isolation", "network", "schedule")
+NAMES = ("memory", "cpu", "reserve_cpu", "concurrency", "min_instances", "max_instances", "provisioned", "spare_instances", "initial_instances", "activation_instances", "floors",
+         "timeout", "start_timeout", "queue_timeout", "queue_limit", "queue_limit_bytes", "async_concurrency", "async_rate", "idle_timeout", "keep_alive", "frozen_for", "scale_to_zero_grace",
+         "target_utilization", "target_concurrency", "target_rps", "scale_down_delay", "stable_window", "panic_window", "panic_threshold", "max_scale_up_rate", "max_scale_down_rate",
+         "pip", "requirements", "python", "system_packages", "environment", "secrets", "secret_files", "isolation", "network", "schedule")
 
 
 def check(settings, where):
@@ -62,6 +64,24 @@ def _whole(low, high):
     return check_whole
 
 
+def _number(low, high):
+    def check_number(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ValueError("a number from %s to %s is needed" % (low, high))
+        return float(value)
+    return check_number
+
+
+def _one_of(*words):
+    shown = ['"%s"' % word for word in words]
+
+    def check_word(value):
+        if value not in words:
+            raise ValueError("%s and %s are allowed" % (", ".join(shown[:-1]), shown[-1]))
+        return value
+    return check_word
+
+
 def _concurrency(value):
     if value in ("auto", "unlimited"):
         return value
@@ -88,6 +108,12 @@ def _strings(value):
     if any("\n" in item or item.strip().startswith("-") for item in value):
         raise ValueError("each entry is one requirement, not an option of pip; options belong in a requirements file")
     return [item.strip() for item in value]
+
+
+def _floors(value):
+    if isinstance(value, str) or not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and " for " in item and "=" in item for item in value):
+        raise ValueError('a list of windows is needed, like ["0 8 * * MON-FRI Europe/Berlin for 10h = 2"]')
+    return list(value)
 
 
 def _requirements(value):
@@ -148,18 +174,6 @@ def _secret_files(value):
     return dict(value)
 
 
-def _network(value):
-    if value not in ("none", "outbound"):
-        raise ValueError('"none" and "outbound" are allowed')
-    return value
-
-
-def _isolation(value):
-    if value not in ("process", "sandbox", "container"):
-        raise ValueError('"process", "sandbox" and "container" are allowed')
-    return value
-
-
 def _schedule(value):
     if not isinstance(value, str) or not (value in _CRON_WORDS or len(value.split()) == 5):
         raise ValueError('five fields of cron are needed, like "*/10 * * * *", or one of %s' % ", ".join(_CRON_WORDS))
@@ -167,8 +181,12 @@ def _schedule(value):
 
 
 _CHECKS = {
-    "memory": _memory, "cpu": _cpu, "concurrency": _concurrency, "min_instances": _whole(0, 10000), "max_instances": _whole(1, 10000),
-    "provisioned": _whole(0, 10000), "timeout": _duration, "idle_timeout": _duration, "frozen_for": _duration, "pip": _strings, "requirements": _requirements,
-    "python": _python, "system_packages": _yes_or_no, "environment": _environment, "secrets": _secrets, "secret_files": _secret_files,
-    "isolation": _isolation, "network": _network, "schedule": _schedule,
+    "memory": _memory, "cpu": _cpu, "reserve_cpu": _number(0, 1024), "concurrency": _concurrency, "min_instances": _whole(0, 1000), "max_instances": _whole(1, 1000),
+    "provisioned": _whole(0, 1000), "spare_instances": _whole(0, 1000), "initial_instances": _whole(0, 1000), "activation_instances": _whole(0, 1000), "floors": _floors,
+    "timeout": _duration, "start_timeout": _duration, "queue_timeout": _duration, "queue_limit": _whole(1, 100000), "queue_limit_bytes": _memory,
+    "async_concurrency": _whole(1, 1000), "async_rate": _number(0.001, 1000000), "idle_timeout": _duration, "keep_alive": _one_of("learned", "fixed"), "frozen_for": _duration,
+    "scale_to_zero_grace": _duration, "target_utilization": _number(0.1, 1), "target_concurrency": _number(0.01, 1000), "target_rps": _number(0.01, 1000000), "scale_down_delay": _duration,
+    "stable_window": _duration, "panic_window": _duration, "panic_threshold": _number(1.1, 10), "max_scale_up_rate": _number(1.1, 1000), "max_scale_down_rate": _number(1.1, 1000),
+    "pip": _strings, "requirements": _requirements, "python": _python, "system_packages": _yes_or_no, "environment": _environment, "secrets": _secrets, "secret_files": _secret_files,
+    "isolation": _one_of("process", "sandbox", "container"), "network": _one_of("none", "outbound"), "schedule": _schedule,
 }

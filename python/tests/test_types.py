@@ -158,12 +158,20 @@ class Settings(unittest.TestCase):
                                    "schedule": "*/5 * * * *"}, "here")
         self.assertEqual({"memory": "2GiB", "cpu": 1.0, "concurrency": "auto", "timeout": "1500ms", "idle_timeout": "5s", "system_packages": True, "schedule": "*/5 * * * *"}, checked)
 
+    def test_each_setting_has_a_check_and_passes_as_it_is_to_travel(self):
+        self.assertEqual(set(_settings.NAMES), set(_settings._CHECKS))
+        self.assertEqual(len(_settings.NAMES), len(set(_settings.NAMES)))
+        given = {"reserve_cpu": 1, "target_concurrency": 2.5, "keep_alive": "fixed", "queue_limit_bytes": "1 GiB", "start_timeout": datetime.timedelta(minutes=2), "async_rate": 0.5, "spare_instances": 1,
+                 "floors": ["0 8 * * MON-FRI Europe/Berlin for 10h = 2"]}
+        self.assertEqual(dict(given, reserve_cpu=1.0, queue_limit_bytes="1GiB", start_timeout="120s"), _settings.check(given, "here"))
+
     def test_mistakes_name_the_setting_the_value_and_what_is_allowed(self):
         for settings, words in (({"memory": "2GB"}, "memory is '2GB'; sizes are powers of two here"), ({"memory": 0}, "memory is 0; write it like"), ({"memry": 1}, "there is no setting 'memry'; the settings are memory,"),
                                 ({"cpu": 0}, "cpu is 0"), ({"cpu": True}, "cpu is True"), ({"concurrency": 0}, 'a whole number from 1 to 1000 is needed, "auto" or "unlimited"'), ({"timeout": "soon"}, "timeout is 'soon'; write it like"),
                                 ({"timeout": -1}, "timeout is -1"), ({"python": 3.11}, "python is 3.11; write it like"), ({"python": "3.8"}, "3.9 is the oldest"), ({"pip": "numpy"}, "a list of requirements"),
                                 ({"pip": ["-r x"]}, "not an option of pip"), ({"requirements": "../x"}, "in the deployed folder"), ({"environment": {"A B": "x"}}, "no name of a variable"), ({"environment": {"A": 1}}, "value of A must be text"),
-                                ({"network": "all"}, '"none" and "outbound" are allowed'), ({"schedule": "daily"}, "five fields of cron"), ({"system_packages": 1}, "True or False"),
+                                ({"network": "all"}, '"none" and "outbound" are allowed'), ({"isolation": "vm"}, '"process", "sandbox" and "container" are allowed'), ({"target_rps": 0}, "a number from 0.01 to 1000000 is needed"),
+                                ({"reserve_cpu": True}, "a number from 0 to 1024"), ({"floors": "0 8 * * * for 1h = 1"}, "a list of windows"), ({"floors": ["0 8 * * *"]}, "a list of windows"), ({"schedule": "daily"}, "five fields of cron"), ({"system_packages": 1}, "True or False"),
                                 ({"min_instances": 3, "max_instances": 2}, "min_instances is 3, more than max_instances, which is 2"), ({"min_instances": 1.0}, "min_instances is 1.0")):
             with self.subTest(settings), self.assertRaises(SettingError) as refused:
                 _settings.check(settings, "@app.function on f")

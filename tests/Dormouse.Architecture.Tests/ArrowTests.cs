@@ -12,7 +12,7 @@ public sealed class ArrowTests
         { "Dormouse.Protocol", [], "both ends of every wire share it, the worker included: it must stay small and free of the rest" },
         { "Dormouse.Core", [], "decisions run inside the simulator and on any store: nothing but the base library" },
         { "Dormouse.Storage", ["Dormouse.Core"], "a store knows the nouns, not the wire: the server translates" },
-        { "Dormouse.Brokers", ["Dormouse.Core"], "clients of brokers: loaded when a trigger needs one, and by nobody else" },
+        { "Dormouse.Brokers", ["Dormouse.Core", "Dormouse.Buckets"], "clients of brokers: loaded when a trigger needs one, and by nobody else" },
         { "Dormouse.Buckets", ["Dormouse.Core"], "the client of S3: loaded when files lie in a bucket, and by nobody else" },
         { "Dormouse.Drivers", ["Dormouse.Core", "Dormouse.Protocol"], "a driver starts instances; it must not see who calls it" },
         { "Dormouse.Launcher", ["Dormouse.Protocol"], "it runs with the most rights, so it holds the least code" },

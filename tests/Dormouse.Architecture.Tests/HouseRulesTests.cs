@@ -41,6 +41,34 @@ public sealed partial class HouseRulesTests
         Assert.Empty(found);
     }
 
+    /// <summary>Whoever looks for a line of the log by its number finds one.</summary>
+    [Fact]
+    public void Every_event_has_a_number_of_its_own()
+    {
+        var twice = Sources("src").SelectMany(f => EventNumber.Matches(File.ReadAllText(f)).Select(m => (Number: m.Groups[1].Value, Name: m.Groups[2].Value)))
+            .Distinct().GroupBy(e => e.Number).Where(g => g.Count() > 1).Select(g => $"{g.Key}: {string.Join(", ", g.Select(e => e.Name))}");
+
+        Assert.Empty(twice);
+    }
+
+    [Fact]
+    public void The_architecture_names_files_that_are_there()
+    {
+        // Names stand with their folders, with the last of them, or alone after others of the same folder; a project is named without the product.
+        var files = new[] { "src", "tests", "python" }.SelectMany(f => Directory.EnumerateFiles(Path.Combine(Checkout.Root, f), "*", SearchOption.AllDirectories))
+            .Select(f => "/" + Path.GetRelativePath(Checkout.Root, f).Replace("src/Dormouse.", "src/", StringComparison.Ordinal)).ToList();
+        var missing = NamedFile.Matches(File.ReadAllText(Path.Combine(Checkout.Root, "docs", "architecture.md"))).Select(m => m.Groups[1].Value).Distinct()
+            .Where(name => !files.Any(f => f.EndsWith("/" + name, StringComparison.Ordinal)));
+
+        Assert.Empty(missing);
+    }
+
+    [GeneratedRegex("EventId = ([0-9]+), EventName = \"([A-Za-z]+)\"")]
+    private static partial Regex EventNumber { get; }
+
+    [GeneratedRegex("`([A-Za-z0-9_./]+\\.(?:cs|py))`")]
+    private static partial Regex NamedFile { get; }
+
     [GeneratedRegex(@"\b(TODO|FIXME|HACK)\b|NotImplementedException")]
     private static partial Regex Leftover { get; }
 

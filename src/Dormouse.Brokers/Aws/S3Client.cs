@@ -1,6 +1,7 @@
 using System.Net;
 using Amazon.S3;
 using Amazon.S3.Model;
+using Dormouse.Buckets;
 
 namespace Dormouse.Brokers.Aws;
 
@@ -9,20 +10,16 @@ internal static class S3Client
 {
     private static readonly TimeSpan RequestTime = TimeSpan.FromSeconds(60);
 
-    public static AmazonS3Client Of(AwsAccess access)
+    public static AmazonS3Client Of(AwsAccess access) => new S3Server
     {
-        var config = new AmazonS3Config { AuthenticationRegion = access.Region, MaxErrorRetry = 1, Timeout = RequestTime, HttpClientFactory = new AwsHttp() };
-        if (access.Url is { } url)
-        {
-            (config.ServiceURL, config.ForcePathStyle) = (url, true);
-        }
-        else
-        {
-            config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(access.Region);
-        }
-
-        return new AmazonS3Client(access.Credentials, config);
-    }
+        Endpoint = access.Url is { } url ? new Uri(url) : null,
+        Region = access.Region,
+        UsesPathStyle = access.Url is not null,
+        Credentials = access.Credentials,
+        Connections = new AwsHttp(),
+        AnswerTime = RequestTime,
+        Retries = 1,
+    }.Client();
 
     /// <summary>The object's bytes, of one that is too large one byte more than <paramref name="bytesMax"/>; null = it is gone, or was written anew since.</summary>
     public static async Task<(ReadOnlyMemory<byte> Bytes, string? Type)?> ReadAsync(this IAmazonS3 client, string bucket, string key, string? etag, int bytesMax, CancellationToken cancellationToken)

@@ -46,15 +46,17 @@ internal sealed partial class BatchLoop : IAsyncDisposable
                 return;
             }
 
-            if (_runners.TryGetValue(job.Id, out var runner) && !runner.Running.IsCompleted)
+            var runner = _runners.GetValueOrDefault(job.Id);
+            if (runner is not null && runner.TryTell())
             {
-                runner.Wake();
+                return;
             }
-            else if (job.IsActive)
+
+            if (job.IsActive)
             {
-                _runners[job.Id] = BatchRunner.Start(job, _parts);
+                _runners[job.Id] = BatchRunner.Start(job, _parts, runner?.Running ?? Task.CompletedTask);
             }
-            else
+            else if (runner is { Running.IsCompleted: true })
             {
                 _runners.Remove(job.Id);
             }

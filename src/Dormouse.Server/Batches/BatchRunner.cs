@@ -28,8 +28,11 @@ internal sealed partial class BatchRunner : IAsyncDisposable
     private readonly SignalledWait _wake = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly BatchJob _first;
+    private readonly Lock _endLock = new();
     private ResultsFile? _results;
     private bool _hasFailed;
+    private bool _isChanged;
+    private bool _isOver;
 
     private BatchRunner(BatchJob job, BatchParts parts)
     {
@@ -40,16 +43,35 @@ internal sealed partial class BatchRunner : IAsyncDisposable
     /// <summary>Ends when nothing of the job is left to happen, or by <see cref="DisposeAsync"/>.</summary>
     public Task Running { get; private set; } = Task.CompletedTask;
 
-    public static BatchRunner Start(BatchJob job, BatchParts parts)
+    /// <param name="before">An earlier one of the same job, which may still be closing its files.</param>
+    public static BatchRunner Start(BatchJob job, BatchParts parts, Task before)
     {
         var runner = new BatchRunner(job, parts);
         parts.Signals.ItemEnded += runner.Wake;
-        runner.Running = Task.Run(runner.RunAsync);
+        runner.Running = Task.Run(async () =>
+        {
+            await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await runner.RunAsync();
+        });
         return runner;
     }
 
-    /// <summary>Something of the job has changed.</summary>
-    public void Wake() => _wake.Signal();
+    /// <summary>Something of the job has changed. False: it has found nothing left to do, and only another one would see the change.</summary>
+    public bool TryTell()
+    {
+        lock (_endLock)
+        {
+            if (_isOver)
+            {
+                return false;
+            }
+
+            _isChanged = true;
+        }
+
+        Wake();
+        return true;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -70,14 +92,16 @@ internal sealed partial class BatchRunner : IAsyncDisposable
             while (!cancellationToken.IsCancellationRequested)
             {
                 var pause = LookInterval;
+                Seen();
                 try
                 {
-                    if (await PassAsync(cancellationToken) is not { } next)
+                    var next = await PassAsync(cancellationToken);
+                    if (next is null && TryEnd())
                     {
                         return;
                     }
 
-                    (pause, _hasFailed) = (next, false);
+                    (pause, _hasFailed) = (next ?? TimeSpan.Zero, false);
                 }
                 catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
                 {
@@ -93,7 +117,12 @@ internal sealed partial class BatchRunner : IAsyncDisposable
                 {
                     // Its results are gone: nothing that this server could do brings it further.
                     await StopAsync(e.Message, cancellationToken);
-                    return;
+                    if (TryEnd())
+                    {
+                        return;
+                    }
+
+                    pause = TimeSpan.Zero;
                 }
                 catch (Exception e)
                 {
@@ -112,10 +141,39 @@ internal sealed partial class BatchRunner : IAsyncDisposable
         }
         finally
         {
+            Over();
             _parts.Signals.ItemEnded -= Wake;
             await _feed.DisposeAsync();
             await CloseResultsAsync();
             _parts.Metrics.Stopped(_first);
+        }
+    }
+
+    private void Wake() => _wake.Signal();
+
+    /// <summary>What is told from now on may be missed by the pass that begins.</summary>
+    private void Seen()
+    {
+        lock (_endLock)
+        {
+            _isChanged = false;
+        }
+    }
+
+    /// <summary>False when something has changed since the pass began: there may be more to do.</summary>
+    private bool TryEnd()
+    {
+        lock (_endLock)
+        {
+            return _isOver = !_isChanged;
+        }
+    }
+
+    private void Over()
+    {
+        lock (_endLock)
+        {
+            _isOver = true;
         }
     }
 

@@ -11,9 +11,11 @@ namespace Dormouse.Server.Deploying;
 /// <summary>What a Python decorator says, as settings of a revision; and what of it this server cannot do, which must not be lost without a word.</summary>
 internal static class DecoratorSettings
 {
+    /// <summary>Settings of a revision that a decorator does not say: what it decorates says them, they are of models, or of the endpoint and not of its code.</summary>
+    public static readonly ImmutableArray<string> Others = ["runtime", "handler", "batch_max", "batch_delay", "engine", "signature", "overflow", "public"];
+
     /// <summary>Members that a revision has under the same name.</summary>
-    private static readonly string[] Plain =
-        ["memory", "cpu", "concurrency", "min_instances", "max_instances", "provisioned", "timeout", "idle_timeout", "frozen_for", "environment", "secrets", "secret_files", "python", "pip", "requirements", "system_packages", "isolation", "network"];
+    public static readonly ImmutableArray<string> Plain = [.. ControlJson.Default.RevisionSettings.Properties.Select(p => p.Name).Except(Others)];
 
     /// <param name="module">File of the function.</param>
     public static FunctionInfo Read(PythonFunction function, string module)

@@ -39,19 +39,8 @@ internal static class Problems
     /// <param name="isInference">It was asked for by the inference protocol, which has a form of its own.</param>
     public static (int Status, string ContentType, byte[] Body) Compose(ProblemCode code, string detail, string? invocation, bool isInference)
     {
-        var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
-        var document = new ProblemDocument
-        {
-            Type = code.Type,
-            Title = code.Title,
-            Status = status,
-            Detail = detail,
-            Code = code.Code,
-            InvocationId = invocation,
-            Retryable = code.Retryable,
-            Error = isInference ? detail : null,
-        };
-        return (status, isInference ? "application/json" : "application/problem+json", JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument));
+        var document = ProblemDocument.Of(code, detail, isInference) with { InvocationId = invocation };
+        return (document.Status, ProblemDocument.ContentType(isInference), JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument));
     }
 
     /// <summary>True for <c>/v2/…</c> and <c>/t/{tenant}/v2/…</c>.</summary>

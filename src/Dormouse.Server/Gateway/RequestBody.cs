@@ -55,9 +55,6 @@ internal sealed class RequestBody : IAsyncDisposable
     /// <summary>Its first part; all of it when <see cref="IsKept"/>. Good until it is disposed.</summary>
     public ReadOnlyMemory<byte> Kept => _kept.AsMemory(0, _keptBytes);
 
-    /// <summary>Bytes that are spooled to a file.</summary>
-    public long SpooledBytes => _spool?.Length ?? 0;
-
     /// <summary>Set when reading it failed.</summary>
     public Problem? Problem { get; private set; }
 

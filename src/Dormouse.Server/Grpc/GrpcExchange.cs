@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Overflow;
-using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Overflow;
@@ -12,10 +11,12 @@ namespace Dormouse.Server.Grpc;
 
 /// <summary>One inference message posted to an instance, or to a server like this one, as it came, and its answer's bytes.</summary>
 /// <param name="capture">Takes an instance's answer down; null = nobody does.</param>
-internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture = null) : Exchange
+internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture = null) : WholeAnswerExchange
 {
     private static readonly Uri InferAddress = new("http://instance/infer");
     private static readonly MediaTypeHeaderValue Protobuf = new("application/x-protobuf");
+
+    private GrpcMessage? _body;
 
     /// <summary>The answer's message; null when the instance refused.</summary>
     public GrpcMessage? Answer { get; private set; }
@@ -30,26 +31,6 @@ internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture =
 
     /// <summary>A server like this one takes the message's bytes over HTTP as well; what another program takes is not known.</summary>
     public override bool CanOverflowTo(OverflowPolicy policy) => !policy.HasPath;
-
-    public override async ValueTask<AttemptEnd> SendAsync(InvocationRun run, CancellationToken deadline)
-    {
-        using var message = Compose(run.Invocation);
-        HttpResponseMessage response;
-        try
-        {
-            response = await run.Invoker.SendAsync(message, deadline);
-        }
-        catch (Exception fault) when (fault is HttpRequestException or OperationCanceledException)
-        {
-            // The runner asks why: deadline, crash, or a neighbour's end.
-            return InstanceConnections.IsUnreachable(fault) ? AttemptEnd.NotTaken : AttemptEnd.Broken;
-        }
-
-        using (response)
-        {
-            return await ReadAsync(run, response, deadline);
-        }
-    }
 
     public override async ValueTask<RunEnd?> OverflowAsync(OverflowRun run, CancellationToken deadline)
     {
@@ -100,47 +81,23 @@ internal sealed class GrpcExchange(GrpcMessage request, MirrorCapture? capture =
         return message;
     }
 
-    private HttpRequestMessage Compose(Invocation invocation)
+    protected override HttpRequestMessage Compose(InvocationRun run)
     {
+        var invocation = run.Invocation;
         var message = Compose(InferAddress);
         message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelName, invocation.Endpoint.Name);
         message.Headers.TryAddWithoutValidation(DormouseHeaders.ModelVersion, invocation.Revision.Id.Number.ToString(CultureInfo.InvariantCulture));
         return message;
     }
 
-    private async ValueTask<AttemptEnd> ReadAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)
+    protected override async ValueTask ReadBodyAsync(InvocationRun run, HttpResponseMessage response, CancellationToken deadline)
     {
-        var status = (int)response.StatusCode;
-        Receipt? receipt = null;
-        if (RunFigures.Of(response) is { } figures)
-        {
-            receipt = run.RunEnded(status, response.Content.Headers.ContentLength ?? 0, figures);
-        }
-
-        GrpcMessage body;
-        try
-        {
-            body = await BodyAsync(response, deadline);
-        }
-        catch (Exception fault) when (fault is HttpRequestException or IOException or OperationCanceledException)
-        {
-            return AttemptEnd.BrokenInAnswer;
-        }
-
+        _body = await BodyAsync(response, deadline);
         capture?.Began(response);
-        capture?.Add(body.Memory.Span);
-        if (receipt is null)
-        {
-            run.AnswerEnded(status);
-        }
-        else
-        {
-            run.AnswerRead();
-        }
-
-        Keep(body, response.IsSuccessStatusCode, status);
-        return AttemptEnd.Answered;
+        capture?.Add(_body.Memory.Span);
     }
+
+    protected override void Keep(InvocationRun run, HttpResponseMessage response) => Keep(_body!, response.IsSuccessStatusCode, (int)response.StatusCode); // Read before.
 
     private void Keep(GrpcMessage body, bool isAnswer, int status)
     {

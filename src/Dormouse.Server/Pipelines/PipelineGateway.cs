@@ -16,7 +16,7 @@ namespace Dormouse.Server.Pipelines;
 internal sealed record PipelineRequest(InvocationId Id, EndpointRoute Route, Revision Revision, CallerTerms Terms, InstanceTarget Target);
 
 /// <summary>Runs a pipeline while its caller waits.</summary>
-internal sealed class PipelineGateway(PipelineRunner runner, InvocationParts parts, QueuesSettings settings)
+internal sealed class PipelineGateway(PipelineRunner runner, WholeBodies bodies, InvocationParts parts, QueuesSettings settings)
 {
     /// <summary>A pipeline has one address. Null when it is that one, or the revision is no pipeline.</summary>
     public static Problem? AddressRefusal(Endpoint endpoint, Revision revision, InstanceTarget target) => revision.Spec.Kind.HasInstances || target.Path is not { HasValue: true, Value: not "/" }
@@ -67,19 +67,17 @@ internal sealed class PipelineGateway(PipelineRunner runner, InvocationParts par
         }
     }
 
+    /// <summary>What the run holds from then on is bounded by how many may run at once.</summary>
     private async Task<(ReadOnlyMemory<byte> Body, Problem? Problem)> ReadAsync(HttpContext context)
     {
-        await using var body = await RequestBody.ReadAsync(context, settings.BodyLimitBytes, parts.Time);
-        if (body.Problem is null && body.IsKept)
+        await using var body = await bodies.ReadAsync(context, settings.BodyLimitBytes);
+        return body.Problem switch
         {
-            return (body.Kept.ToArray(), null);
-        }
-
-        var whole = new MemoryStream();
-        var problem = body.Problem ?? await QueueIntake.ReadWholeAsync(body, whole, context.RequestAborted);
-        return problem?.Code == ProblemCode.BodyTooLarge
-            ? (default, new Problem(ProblemCode.BodyTooLarge, $"The request body is larger than the {settings.BodyLimitBytes} bytes that a pipeline takes. Send less, or let the operator raise queues.body_limit."))
-            : (whole.GetBuffer().AsMemory(0, (int)whole.Length), problem);
+            null => (body.Detach(), null),
+            { } tooLarge when tooLarge.Code == ProblemCode.BodyTooLarge => (default, new Problem(
+                ProblemCode.BodyTooLarge, $"The request body is larger than the {settings.BodyLimitBytes} bytes that a pipeline takes. Send less, or let the operator raise queues.body_limit.")),
+            var problem => (default, problem),
+        };
     }
 
     private LeasedItem Compose(HttpRequest request, PipelineRequest asked, ReadOnlyMemory<byte> body)

@@ -132,8 +132,8 @@ internal sealed partial class HeldItems(
         }
         finally
         {
-            // Before its end is told: whoever finds it here may wait for that.
-            _held.TryRemove(item.Id, out _);
+            // Before its end is told: whoever finds it here may wait for that. The next attempt may have its place already.
+            _held.TryRemove(KeyValuePair.Create(item.Id, held));
             Counts.Change(item.Endpoint, isStoring ? 0 : -1, isStoring ? -1 : 0);
             held.Dispose();
             if (hasEnded)
@@ -188,6 +188,15 @@ internal sealed partial class HeldItems(
         }
     }
 
+    /// <summary>The next attempt, which has another lease, goes on.</summary>
+    private void Lost(QueueLease lease)
+    {
+        if (_held.TryGetValue(lease.Id, out var held) && held.Item.Fence == lease.Fence)
+        {
+            held.Cancel();
+        }
+    }
+
     private async Task HoldAsync(CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(LeaseTime / 3, parts.Time);
@@ -205,7 +214,7 @@ internal sealed partial class HeldItems(
                 {
                     foreach (var lost in await store.ExtendAsync(held, Now + LeaseTime, cancellationToken))
                     {
-                        Cancel(lost.Id);
+                        Lost(lost);
                         signals.Ended(lost.Id, null);
                         signals.Work();
                     }

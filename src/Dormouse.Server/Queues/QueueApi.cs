@@ -191,7 +191,7 @@ internal sealed class QueueApi(
             return await ReadAsync(call, id);
         }
 
-        var ending = signals.Ending(id);
+        using var ending = signals.Await(id);
         if (!held.Has(call.Tenant, id))
         {
             var found = await ReadAsync(call, id);
@@ -204,7 +204,7 @@ internal sealed class QueueApi(
 
         try
         {
-            if (await ending.WaitAsync(wait, time, call.Cancellation) is { } ended)
+            if (await ending.Ended.WaitAsync(wait, time, call.Cancellation) is { } ended)
             {
                 return ended;
             }

@@ -14,7 +14,7 @@ using Microsoft.Net.Http.Headers;
 namespace Dormouse.Server.Queues;
 
 /// <summary>The request of an asynchronous invocation: what it is and was, and changes of one that ended without success.</summary>
-internal sealed class QueueEditsApi(IQueueStore store, QueueViews views, ReceiptReader reader, QueuesSettings settings, TimeProvider time)
+internal sealed class QueueEditsApi(IQueueStore store, QueueViews views, ReceiptReader reader, WholeBodies bodies, QueuesSettings settings, TimeProvider time)
 {
     /// <summary>Most headers that one call changes.</summary>
     private const int HeadersMax = 64;
@@ -60,9 +60,8 @@ internal sealed class QueueEditsApi(IQueueStore store, QueueViews views, Receipt
     /// <summary>The new body comes with the headers that describe it.</summary>
     public async Task PutBodyAsync(ControlCall call)
     {
-        await using var sent = await RequestBody.ReadAsync(call.Http, settings.BodyLimitBytes, time);
-        var whole = new MemoryStream();
-        if ((sent.Problem ?? await QueueIntake.ReadWholeAsync(sent, whole, call.Cancellation)) is { } unread)
+        await using var sent = await bodies.ReadAsync(call.Http, settings.BodyLimitBytes);
+        if (sent.Problem is { } unread)
         {
             call.Http.Response.Headers.Connection = "close";
             await RefuseAsync(call, unread.Code, unread.Code == ProblemCode.BodyTooLarge
@@ -71,7 +70,7 @@ internal sealed class QueueEditsApi(IQueueStore store, QueueViews views, Receipt
             return;
         }
 
-        var body = whole.GetBuffer().AsMemory(0, (int)whole.Length);
+        var body = sent.Bytes;
         ImmutableArray<KeyValuePair<string, string>> headers =
             [.. call.Http.Request.Headers.Where(h => Is(h.Key, HeaderNames.ContentType) || EditRule.DescribesBody(h.Key)).Select(h => KeyValuePair.Create(h.Key, h.Value.ToString()))];
         if (await ItemAsync(call) is not { } item)

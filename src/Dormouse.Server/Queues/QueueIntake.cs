@@ -22,14 +22,9 @@ internal readonly record struct IntakeOutcome(QueueItem? Item, bool IsKnown, Pro
 
 /// <summary>Accepts an asynchronous invocation: reads it whole, stores it, and answers 202 when it is on the disk.</summary>
 internal sealed class QueueIntake(
-    IQueueStore store, QueueSignals signals, QueueShortcut shortcut, QueueViews views, InvocationParts parts, DestinationReferences destinations, QueuesSettings settings, QueueMetrics metrics) : IDisposable
+    IQueueStore store, QueueSignals signals, QueueShortcut shortcut, QueueViews views, WholeBodies bodies, InvocationParts parts, DestinationReferences destinations, QueuesSettings settings, QueueMetrics metrics)
 {
-    /// <summary>Bodies over 1 MiB that are read at once: each lies in memory until it is stored.</summary>
-    private const int LargeAtOnceMax = 4;
-
     private static readonly TimeSpan FullRetry = TimeSpan.FromSeconds(5);
-
-    private readonly SemaphoreSlim _large = new(LargeAtOnceMax, LargeAtOnceMax);
 
     /// <param name="terms">Priority and deadline as they were read already.</param>
     public async Task AcceptAsync(HttpContext context, EndpointRoute route, InvocationAddress address, CallerTerms terms)
@@ -48,40 +43,17 @@ internal sealed class QueueIntake(
             return;
         }
 
-        await using var body = await RequestBody.ReadAsync(context, settings.BodyLimitBytes, parts.Time);
-        var (buffer, unread) = (body.Kept, body.Problem);
-        var isLarge = !body.IsKept && unread is null;
-        if (isLarge)
+        // A large one keeps its place until it is stored.
+        await using var body = await bodies.ReadAsync(context, settings.BodyLimitBytes);
+        if (body.Problem is { } unread)
         {
-            await _large.WaitAsync(context.RequestAborted);
+            context.Response.Headers.Connection = "close";
+            await RefuseAsync(context, TooLarge(unread));
+            return;
         }
 
-        try
-        {
-            if (isLarge)
-            {
-                var whole = new MemoryStream();
-                unread = await ReadWholeAsync(body, whole, context.RequestAborted);
-                buffer = whole.GetBuffer().AsMemory(0, (int)whole.Length);
-            }
-
-            if (unread is not null)
-            {
-                context.Response.Headers.Connection = "close";
-                await RefuseAsync(context, TooLarge(unread));
-                return;
-            }
-
-            var item = Compose(id, route, Request(context.Request, address), terms, wishes, buffer.Length);
-            await AnswerAsync(context, await StoreAsync(item, buffer, wishes.Key, context.RequestAborted));
-        }
-        finally
-        {
-            if (isLarge)
-            {
-                _large.Release();
-            }
-        }
+        var item = Compose(id, route, Request(context.Request, address), terms, wishes, body.Bytes.Length);
+        await AnswerAsync(context, await StoreAsync(item, body.Bytes, wishes.Key, context.RequestAborted));
     }
 
     /// <summary>What is wrong with what a caller says of the invocation; null = nothing.</summary>
@@ -191,29 +163,6 @@ internal sealed class QueueIntake(
             ProblemCode.BodyTooLarge,
             $"The request body is larger than the {settings.BodyLimitBytes} bytes that are queued. Send less, send it without {DormouseHeaders.Mode}: async, or let the operator raise queues.body_limit.")
         : unread;
-
-    public void Dispose() => _large.Dispose();
-
-    /// <summary>Null when it is read.</summary>
-    public static async Task<Problem?> ReadWholeAsync(RequestBody body, MemoryStream whole, CancellationToken callerLeft)
-    {
-        await using var rest = body.Open(deadline: null);
-        try
-        {
-            await rest.CopyToAsync(whole, callerLeft);
-            return null;
-        }
-        catch (BadHttpRequestException fault)
-        {
-            var (code, detail) = BadRequests.Describe(fault);
-            return body.Problem ?? new Problem(code, detail);
-        }
-        catch (IOException)
-        {
-            callerLeft.ThrowIfCancellationRequested();
-            return new Problem(ProblemCode.BodyIncomplete, "The connection ended before the whole request body had come. Send it again.");
-        }
-    }
 
     private static QueuedRequest Request(HttpRequest request, InvocationAddress address)
     {

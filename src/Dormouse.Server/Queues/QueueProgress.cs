@@ -51,7 +51,7 @@ internal sealed class QueueProgress(IQueueStore store, QueueSignals signals, Que
         var (item, told, lastAt) = (first, (QueueItem?)null, time.GetUtcNow());
         while (true)
         {
-            var ending = signals.Ending(first.Id);
+            using var ending = signals.Await(first.Id);
             if (told is null)
             {
                 // It may have ended since it was found.
@@ -78,7 +78,7 @@ internal sealed class QueueProgress(IQueueStore store, QueueSignals signals, Que
 
             try
             {
-                await ending.WaitAsync(LookInterval, time, cancellationToken);
+                await ending.Ended.WaitAsync(LookInterval, time, cancellationToken);
             }
             catch (TimeoutException)
             {

@@ -15,8 +15,10 @@ internal sealed class QueueSignals
     /// <summary>Endpoints that have something which may run.</summary>
     private readonly ConcurrentDictionary<EndpointId, TenantId> _noted = new();
 
-    /// <summary>Items that somebody waits for, or did: an entry goes when its item ends.</summary>
-    private readonly ConcurrentDictionary<InvocationId, TaskCompletionSource<EndedInvocation?>> _waited = new();
+    private readonly Lock _waitedLock = new();
+
+    /// <summary>Items that somebody waits for: an entry goes when its item ends, or the last who waits leaves.</summary>
+    private readonly Dictionary<InvocationId, EndingWait.Shared> _waited = [];
 
     /// <summary>1 = there may be work anywhere.</summary>
     private int _isAnywhere = 1;
@@ -73,20 +75,71 @@ internal sealed class QueueSignals
     /// <summary>Returns when there may be work or the time is over; false when it is to end.</summary>
     public Task<bool> WhenWorkAsync(TimeSpan within, TimeProvider time, CancellationToken cancellationToken) => _work.WaitAsync(within, time, cancellationToken);
 
-    /// <summary>Ends when the item ends from now on; with null when it is to be asked for. Ask for its state afterwards: it may have ended before.</summary>
-    public Task<EndedInvocation?> Ending(InvocationId item) =>
-        _waited.GetOrAdd(item, static _ => new TaskCompletionSource<EndedInvocation?>(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    /// <summary>Begins to wait for the item's end. Ask for its state afterwards: it may have ended before.</summary>
+    public EndingWait Await(InvocationId item)
+    {
+        lock (_waitedLock)
+        {
+            if (!_waited.TryGetValue(item, out var shared))
+            {
+                _waited[item] = shared = new EndingWait.Shared();
+            }
+
+            shared.Waiting++;
+            return new EndingWait(this, item, shared);
+        }
+    }
 
     /// <param name="ended">Null = whoever waits has to ask.</param>
     public void Ended(InvocationId item, EndedInvocation? ended)
     {
         ItemEnded?.Invoke();
-        if (_waited.TryRemove(item, out var waited))
+        EndingWait.Shared? waited;
+        lock (_waitedLock)
         {
-            waited.TrySetResult(ended);
+            _waited.Remove(item, out waited);
+        }
+
+        waited?.Ended.TrySetResult(ended);
+    }
+
+    /// <summary>One who waited has left.</summary>
+    internal void Leave(InvocationId item, EndingWait.Shared shared)
+    {
+        lock (_waitedLock)
+        {
+            if (--shared.Waiting == 0 && _waited.TryGetValue(item, out var waited) && waited == shared)
+            {
+                _waited.Remove(item);
+            }
         }
     }
 
     /// <summary>Whoever waits for an item that has ended already: nobody will tell.</summary>
     public void Forget(InvocationId item) => Ended(item, null);
+}
+
+/// <summary>Somebody waits for the end of an item, until it is disposed.</summary>
+internal sealed class EndingWait(QueueSignals signals, InvocationId item, EndingWait.Shared shared) : IDisposable
+{
+    private int _isLeft;
+
+    /// <summary>Ends when the item ends from now on; with null when it is to be asked for.</summary>
+    public Task<EndedInvocation?> Ended => shared.Ended.Task;
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _isLeft, 1) == 0)
+        {
+            signals.Leave(item, shared);
+        }
+    }
+
+    /// <summary>What all who wait for one item have in common; guarded by the lock of its signals.</summary>
+    internal sealed class Shared
+    {
+        public TaskCompletionSource<EndedInvocation?> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int Waiting { get; set; }
+    }
 }

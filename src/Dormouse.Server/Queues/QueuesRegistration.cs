@@ -12,6 +12,7 @@ internal static class QueuesRegistration
         .AddSingleton<QueueSignals>()
         .AddSingleton<QueueViews>()
         .AddSingleton<QueueFeed>()
+        .AddSingleton<WholeBodies>()
         .AddSingleton<QueueIntake>()
         .AddSingleton<QueueAttempt>()
         .AddSingleton<AsyncLimits>()

@@ -145,18 +145,18 @@ internal sealed partial class SharedChanges(
         }
     }
 
-    [LoggerMessage(EventId = 4401, EventName = "EndpointReloaded", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant} was changed by another server and is here as it is there")]
+    [LoggerMessage(EventId = 4501, EventName = "EndpointReloaded", Level = LogLevel.Information, Message = "Endpoint {Endpoint} of {Tenant} was changed by another server and is here as it is there")]
     private partial void LogReloaded(string endpoint, TenantId tenant);
 
-    [LoggerMessage(EventId = 4402, EventName = "ChangesMissed", Level = LogLevel.Information, Message = "More was changed by other servers than the database remembers: everything is read again")]
+    [LoggerMessage(EventId = 4502, EventName = "ChangesMissed", Level = LogLevel.Information, Message = "More was changed by other servers than the database remembers: everything is read again")]
     private partial void LogMissed();
 
-    [LoggerMessage(EventId = 4403, EventName = "OwnerChanged", Level = LogLevel.Information, Message = "The server that runs triggers and decides handovers for all that share the database is {Owner}")]
+    [LoggerMessage(EventId = 4503, EventName = "OwnerChanged", Level = LogLevel.Information, Message = "The server that runs triggers and decides handovers for all that share the database is {Owner}")]
     private partial void LogOwner(string owner);
 
-    [LoggerMessage(EventId = 4404, EventName = "ChangesUnheard", Level = LogLevel.Warning, Message = "Changes of other servers are not heard of until the database answers; what is known is served meanwhile")]
+    [LoggerMessage(EventId = 4504, EventName = "ChangesUnheard", Level = LogLevel.Warning, Message = "Changes of other servers are not heard of until the database answers; what is known is served meanwhile")]
     private partial void LogAway(Exception fault);
 
-    [LoggerMessage(EventId = 4405, EventName = "ChangesHeard", Level = LogLevel.Information, Message = "Changes of other servers are heard of again")]
+    [LoggerMessage(EventId = 4505, EventName = "ChangesHeard", Level = LogLevel.Information, Message = "Changes of other servers are heard of again")]
     private partial void LogBack();
 }

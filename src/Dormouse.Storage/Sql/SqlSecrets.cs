@@ -41,10 +41,19 @@ internal sealed class SqlSecrets(SqlWriter writer, SqlReaders readers, Sealer se
 
     public async Task<ImmutableArray<OpenedSecret>> OpenAsync(TenantId tenant, ImmutableArray<string> names, CancellationToken cancellationToken)
     {
-        // One statement sees one moment; a tenant has at most a thousand.
-        var stored = await readers.ReadAsync(
-            s => s.All("SELECT name, value FROM secrets WHERE tenant_id = $tenant", r => (Name: r.GetString(0), Value: r.GetFieldValue<byte[]>(1)), ("$tenant", tenant.Value)).ToDictionary(r => r.Name, r => r.Value), cancellationToken);
+        var stored = (await readers.ReadAsync(s => Stored(s, tenant, [.. names.Distinct()]), cancellationToken)).ToDictionary(r => r.Name, r => r.Value, StringComparer.Ordinal);
         return [.. names.Select(name => stored.TryGetValue(name, out var value) ? Open(tenant, name, value) : new OpenedSecret.Missing { Name = name })];
+    }
+
+    /// <summary>As they were at one moment. Those alone: all that a tenant may have are megabytes.</summary>
+    private static List<(string Name, byte[] Value)> Stored(SqlSession session, TenantId tenant, string[] names)
+    {
+        const string Query = "SELECT name, value FROM secrets WHERE tenant_id = $tenant AND name";
+        return session.TakesArrays
+            ? session.All(Query + " = ANY($names)", Read, ("$tenant", tenant.Value), ("$names", names))
+            : session.AtOneMoment(() => names.SelectMany(name => session.All(Query + " = $name", Read, ("$tenant", tenant.Value), ("$name", name))).ToList());
+
+        static (string, byte[]) Read(System.Data.Common.DbDataReader r) => (r.GetString(0), r.GetFieldValue<byte[]>(1));
     }
 
     private static string What(string name) => $"the secret '{name}'";

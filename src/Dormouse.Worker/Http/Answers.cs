@@ -50,18 +50,8 @@ internal static class Answers
     /// <summary>A problem document; on the inference protocol with its own status and <c>error</c> member.</summary>
     internal static Task WriteProblemAsync(HttpContext context, ProblemCode code, string detail, bool isInference, RunTimes times = default)
     {
-        var status = isInference ? code.StatusOnV2 ?? code.Status : code.Status;
-        var document = new ProblemDocument
-        {
-            Type = code.Type,
-            Title = code.Title,
-            Status = status,
-            Detail = detail,
-            Code = code.Code,
-            Retryable = code.Retryable,
-            Error = isInference ? detail : null,
-        };
+        var document = ProblemDocument.Of(code, detail, isInference);
         var body = JsonSerializer.SerializeToUtf8Bytes(document, ProblemJson.Default.ProblemDocument);
-        return WriteAsync(context, status, isInference ? Json : "application/problem+json", body, times);
+        return WriteAsync(context, document.Status, ProblemDocument.ContentType(isInference), body, times);
     }
 }

@@ -7,6 +7,8 @@ using Dormouse.Core.Queues;
 using Dormouse.Server.Batches;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Tests.Gateway;
+using Dormouse.Storage.Tests.Batches;
+using Dormouse.Storage.Tests.Queues;
 
 namespace Dormouse.Server.Tests.Batches;
 
@@ -126,6 +128,33 @@ public sealed class BatchTests : IDisposable
         Assert.All(results.Skip(2), r => Assert.Equal("cancelled", r.GetProperty("error").GetProperty("code").GetString()));
         Assert.Equal(("conflict", 1), (await again.CodeAsync(), (await list.JsonAsync()).GetProperty("batches").GetArrayLength()));
         Assert.Equal((HttpStatusCode.NoContent, "batch_not_found"), (deleted.StatusCode, await gone.CodeAsync()));
+    }
+
+    [Fact]
+    public async Task A_job_that_is_resumed_while_its_runner_finds_nothing_left_to_do_goes_on()
+    {
+        await using var host = await StartAsync(storesQueue: false);
+        var store = Assert.IsType<InMemoryBatches>(host.Service<IBatchStore>());
+        var end = new InMemoryQueue.Hold();
+        host.Driver.HoldRuns();
+        host.Add("slow", Patient());
+        Write("n.jsonl", string.Join('\n', Enumerable.Range(1, 20)));
+
+        var made = await CreateAsync(host, new { endpoint = "slow", input = new { path = Place("n.jsonl") }, concurrency = 2 });
+        var run = await host.Driver.NextRunAsync(Cancellation);
+        using var paused = await host.Client.PostAsync($"/api/v1/batches/{made}/pause", null, Cancellation);
+        store.HeldEnd = end;
+        run.Release();
+        (await host.Driver.NextRunAsync(Cancellation)).Release();
+        await end.Begun.Task.WaitAsync(Cancellation);
+        using var resumed = await host.Client.PostAsync($"/api/v1/batches/{made}/resume", null, Cancellation);
+        end.Go.SetResult();
+        // Time stands still: nobody looks by himself.
+        var next = await host.Driver.NextRunAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        using var cancelled = await host.Client.PostAsync($"/api/v1/batches/{made}/cancel", null, Cancellation);
+        next.Release();
+
+        Assert.Equal("cancelled", (await EndedAsync(host, made)).GetProperty("state").GetString());
     }
 
     [Fact]
@@ -264,9 +293,9 @@ public sealed class BatchTests : IDisposable
         Assert.Contains("no endpoint", await RefusalAsync(host, new { endpoint = "nobody", input = new { path = Place("ok.jsonl") } }), StringComparison.Ordinal);
     }
 
-    private async Task<GatewayHost> StartAsync()
+    private async Task<GatewayHost> StartAsync(bool storesQueue = true)
     {
-        var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_BATCHES__FOLDERS"] = _folder }, storesQueue: true);
+        var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_BATCHES__FOLDERS"] = _folder }, storesQueue: storesQueue);
         host.Service<QueueLoop>().Start();
         host.Service<BatchLoop>().Start();
         return host;

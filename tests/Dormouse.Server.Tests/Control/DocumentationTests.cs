@@ -81,6 +81,25 @@ public sealed partial class DocumentationTests
         Assert.Equal(reader.Known.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
 
+    /// <summary>Those that are a value; others are a sentence, because they depend on the machine. Those of a bucket mean nothing without one.</summary>
+    [Fact]
+    public void Every_default_is_documented_as_it_is()
+    {
+        var byDefault = Settings().ToString();
+        var rows = Default().Matches(Page("configuration.md")).Select(m => (Key: m.Groups[1].Value, Value: m.Groups[2].Value)).Where(r => !r.Key.StartsWith("s3.", StringComparison.Ordinal)).ToList();
+
+        Assert.True(rows.Count > 30, $"Only {rows.Count} defaults were found.");
+        Assert.All(rows, row => Assert.Equal(byDefault, Settings(row).ToString()));
+
+        static ServerSettings Settings(params (string Key, string Value)[] set)
+        {
+            var reader = new SettingsReader(set.Select(s => new Setting(Setting.Canonical(s.Key), s.Key, s.Value, "docs/spec/configuration.md")));
+            var settings = ServerSettings.Read(reader, "/nowhere", new Dictionary<string, string>());
+            reader.Finish();
+            return settings;
+        }
+    }
+
     [Fact]
     public async Task Every_instrument_is_documented_and_no_other()
     {
@@ -141,17 +160,7 @@ public sealed partial class DocumentationTests
         Assert.Equal("Every total equals the sum of its receipts.", full.Checks.Single(c => c.Name == "ledger").Detail);
     }
 
-    private static string Page(string name)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Dormouse.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        Assert.NotNull(folder);
-        return File.ReadAllText(Path.Combine(folder.FullName, "docs", "spec", name));
-    }
+    private static string Page(string name) => File.ReadAllText(Path.Combine(Checkout.Root, "docs", "spec", name));
 
     [GeneratedRegex(@"`(GET|HEAD|PUT|POST|PATCH|DELETE) (/api/v1/[^ `?]+)")]
     private static partial Regex Operation();
@@ -161,6 +170,9 @@ public sealed partial class DocumentationTests
 
     [GeneratedRegex(@"^\| `([a-z0-9]+(?:\.[a-z_]+)?)`", RegexOptions.Multiline)]
     private static partial Regex Key();
+
+    [GeneratedRegex(@"^\| `([a-z0-9]+(?:\.[a-z_]+)?)` \| ([0-9][0-9.]*[A-Za-z]*|true|false|auto|best|sqlite|python3|uv|information|text|USD) \|", RegexOptions.Multiline)]
+    private static partial Regex Default();
 
     [GeneratedRegex(@"^\| `(dormouse\.[a-z_.]+)`", RegexOptions.Multiline)]
     private static partial Regex Instrument();

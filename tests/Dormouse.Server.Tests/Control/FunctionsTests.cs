@@ -1,16 +1,18 @@
+using System.Text.RegularExpressions;
 using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Problems;
+using Dormouse.Server.Deploying;
 using Dormouse.Server.Tests.Fakes;
 
 namespace Dormouse.Server.Tests.Control;
 
-public sealed class FunctionsTests
+public sealed partial class FunctionsTests
 {
     private const string Inspected = """
         {"module":"app.py","app":"shop","load_microseconds":7000,"functions":[
           {"name":"price","kind":"function","stream":false,"doc":"What it costs.","schema":{"input":{"type":"object"},"output":{"type":"number"}},
-           "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","isolation":"process","network":"outbound","pip":[]}},
+           "settings":{"memory":"1GiB","concurrency":4,"timeout":"5s","environment":{"A":"1"},"system_packages":true,"python":"3.11","isolation":"process","network":"outbound","pip":[],"reserve_cpu":0.5,"target_concurrency":2.5,"keep_alive":"fixed","floors":["0 8 * * * for 1h = 1"]}},
           {"name":"Cart.add","kind":"method","settings":{"cpu":"many","pip":["numpy"],"schedule":"@daily","network":7}}]}
         """;
 
@@ -28,6 +30,7 @@ public sealed class FunctionsTests
         Assert.Equal(("python", "app.py::price", "1GiB", 4, "5s", "1"), (price.Settings.Runtime, price.Settings.Handler, price.Settings.Memory, price.Settings.Concurrency?.Number, price.Settings.Timeout, price.Settings.Environment?["A"]));
         Assert.Empty(price.Unmet);
         Assert.Equal(("process", "outbound"), (price.Settings.Isolation, price.Settings.Network));
+        Assert.Equal((0.5, 2.5, "fixed", 1), (price.Settings.ReserveCpu, price.Settings.TargetConcurrency, price.Settings.KeepAlive, price.Settings.Floors?.Length));
         Assert.Equal(("What it costs.", "number"), (price.Doc, price.Output?.GetProperty("type").GetString()));
         Assert.Equal("app.py::Cart.add", add.Settings.Handler);
         Assert.Equal((null, "@daily"), (price.Schedule, add.Schedule));
@@ -39,6 +42,21 @@ public sealed class FunctionsTests
         {
             Assert.Contains(add.Unmet, u => u.StartsWith($"Cart.add: {setting} is ", StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public void A_decorator_says_each_setting_of_a_revision_that_is_of_functions()
+    {
+        var python = File.ReadAllText(Path.Combine(Checkout.Root, "python", "dormouse", "_settings.py"));
+        var names = Names().Match(python).Groups[1].Value.Split(',').Select(n => n.Trim().Trim('"')).Where(n => n.Length > 0);
+        var page = File.ReadAllText(Path.Combine(Checkout.Root, "docs", "python.md"));
+        var table = page[page.IndexOf("### Settings", StringComparison.Ordinal)..page.IndexOf("## Environments", StringComparison.Ordinal)];
+        var documented = Row().Matches(table).SelectMany(m => m.Groups[1].Value.Split(',')).Select(n => n.Trim().Trim('`'));
+        var expected = DecoratorSettings.Plain.Append("schedule").Order(StringComparer.Ordinal).ToList();
+
+        Assert.Empty(DecoratorSettings.Others.Except(ControlJson.Default.RevisionSettings.Properties.Select(p => p.Name)));
+        Assert.Equal(expected, names.Order(StringComparer.Ordinal));
+        Assert.Equal(expected, documented.Where(n => n != "setting").Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -112,4 +130,11 @@ public sealed class FunctionsTests
 
     private static async Task<HttpResponseMessage> PostAsync(ControlServer server, string code) => await server.Admin.PostAsync(
         "/api/v1/functions", ControlServer.Json(new FunctionsRequest { Files = [await server.UploadAsync("app.py", code)] }, ControlJson.Default.FunctionsRequest), Cancellation);
+
+    /// <summary>The tuple of all names.</summary>
+    [GeneratedRegex(@"^NAMES = \(([^)]*)\)", RegexOptions.Multiline)]
+    private static partial Regex Names();
+
+    [GeneratedRegex(@"^\| ([^|]+) \|", RegexOptions.Multiline)]
+    private static partial Regex Row();
 }

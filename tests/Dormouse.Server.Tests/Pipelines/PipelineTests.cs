@@ -4,6 +4,7 @@ using System.Text;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Pipelines;
 using Dormouse.Protocol;
+using Dormouse.Server.Queues;
 using Dormouse.Server.Tests.Gateway;
 
 namespace Dormouse.Server.Tests.Pipelines;
@@ -182,7 +183,7 @@ public sealed class PipelineTests
     {
         await using var host = await GatewayHost.StartAsync();
         host.Driver.Play = run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", run.Body);
-        host.Service<Dormouse.Server.Queues.QueueLoop>().Start();
+        host.Service<QueueLoop>().Start();
         host.Add("app", GatewayHost.Program());
         Add(host, "queued", """{"steps": {"a": {"endpoint": "app", "input": {"got": "$.input"}}}}""");
 
@@ -192,6 +193,34 @@ public sealed class PipelineTests
         using var result = await ResultAsync(host, accepted);
 
         Assert.Equal((HttpStatusCode.Accepted, """{"got":5}"""), (accepted.StatusCode, await result.Content.ReadAsStringAsync(Cancellation)));
+    }
+
+    /// <summary>However many callers there are, their bodies do not fill the server's memory.</summary>
+    [Fact]
+    public async Task Large_bodies_are_read_a_few_at_a_time_and_small_ones_beside_them()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.Play = run => FakeInstance.AnswerAsync(run.Context, 200, "application/json", Encoding.UTF8.GetBytes($"{run.Body.Length}"));
+        host.Add("app", GatewayHost.Program() with { Concurrency = 2 });
+        Add(host, "sized", """{"steps": {"a": {"endpoint": "app"}}}""");
+        var bodies = host.Service<WholeBodies>();
+        var places = new List<IDisposable>();
+        for (var i = 0; i < WholeBodies.LargeAtOnceMax; i++)
+        {
+            places.Add(await bodies.EnterAsync(Cancellation));
+        }
+
+        var large = PostAsync(host, "sized", $"\"{new string('x', 1 << 21)}\"");
+        for (var i = 0; i < 3; i++)
+        {
+            using var small = await PostAsync(host, "sized", "\"x\"");
+            Assert.Equal("3", await small.Content.ReadAsStringAsync(Cancellation));
+        }
+
+        Assert.False(large.IsCompleted);
+        places.ForEach(p => p.Dispose());
+        using var answered = await large;
+        Assert.Equal($"{(1 << 21) + 2}", await answered.Content.ReadAsStringAsync(Cancellation));
     }
 
     private static Task<HttpResponseMessage> ResultAsync(GatewayHost host, HttpResponseMessage accepted) => host.Client.GetAsync(accepted.Header("Location") + "/result?wait=60s", Cancellation);

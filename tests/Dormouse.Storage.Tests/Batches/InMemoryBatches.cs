@@ -78,7 +78,23 @@ internal sealed class InMemoryBatches(InMemoryQueue queue) : IBatchStore
         return [.. ended.Take(count)];
     });
 
-    public Task<BatchJob?> CollectAsync(BatchId id, BatchCollection collected, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
+    /// <summary>Set to have the results of a job that has nothing in its window any more be told only when a test lets them.</summary>
+    public InMemoryQueue.Hold? HeldEnd { get; set; }
+
+    public async Task<BatchJob?> CollectAsync(BatchId id, BatchCollection collected, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var next = await Do(() => Collect(id, collected, now));
+        if (HeldEnd is { } held && next is { InWindow: 0 })
+        {
+            HeldEnd = null;
+            held.Begun.TrySetResult();
+            await held.Go.Task.WaitAsync(cancellationToken);
+        }
+
+        return next;
+    }
+
+    private BatchJob? Collect(BatchId id, BatchCollection collected, DateTimeOffset now)
     {
         if (Find(id) is not { } job)
         {
@@ -92,7 +108,7 @@ internal sealed class InMemoryBatches(InMemoryQueue queue) : IBatchStore
 
         _window.RemoveAll(w => w.Job == id && w.Item.Number <= collected.Through);
         return Put(job.After(collected).Settled(now));
-    });
+    }
 
     public Task<ImmutableArray<InvocationId>> CancelWindowAsync(BatchId id, DateTimeOffset now, CancellationToken cancellationToken) => Do<ImmutableArray<InvocationId>>(() =>
     {

@@ -18,6 +18,9 @@ internal sealed class InMemoryQueue : IQueueStore
     /// <summary>Set to make accepting fail after it was done, as when a connection breaks while it commits.</summary>
     public Exception? FaultAfterAccepting { get; set; }
 
+    /// <summary>Set to have leases be held only when a test lets them.</summary>
+    public Hold? HeldExtension { get; set; }
+
     /// <summary>How often items were asked for.</summary>
     public int LeaseCalls { get; private set; }
 
@@ -78,7 +81,18 @@ internal sealed class InMemoryQueue : IQueueStore
         return new LeasedItems(taken.ToImmutable(), next);
     });
 
-    public Task<ImmutableArray<QueueLease>> ExtendAsync(IReadOnlyList<QueueLease> leases, DateTimeOffset until, CancellationToken cancellationToken) => Do<ImmutableArray<QueueLease>>(() =>
+    public async Task<ImmutableArray<QueueLease>> ExtendAsync(IReadOnlyList<QueueLease> leases, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        if (HeldExtension is { } held)
+        {
+            held.Begun.TrySetResult();
+            await held.Go.Task.WaitAsync(cancellationToken);
+        }
+
+        return await Do(() => Extend(leases, until));
+    }
+
+    private ImmutableArray<QueueLease> Extend(IReadOnlyList<QueueLease> leases, DateTimeOffset until)
     {
         var lost = ImmutableArray.CreateBuilder<QueueLease>();
         foreach (var lease in leases)
@@ -94,7 +108,7 @@ internal sealed class InMemoryQueue : IQueueStore
         }
 
         return lost.ToImmutable();
-    });
+    }
 
     public Task<bool> EndAsync(QueueLease lease, QueueVerdict verdict, Receipt? receipt, DateTimeOffset now, CancellationToken cancellationToken) => Do(() =>
     {
@@ -292,6 +306,14 @@ internal sealed class InMemoryQueue : IQueueStore
         {
             return Task.FromResult(question());
         }
+    }
+
+    /// <summary>A change that begins and stands still.</summary>
+    public sealed class Hold
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public TaskCompletionSource Go { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     private sealed class Row
