@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Core.Secrets;
 using Dormouse.Protocol.Control;
@@ -108,15 +109,9 @@ internal static class SecretCommand
 
     private static async Task<byte[]> ReadAsync(string path, CancellationToken cancellationToken)
     {
-        try
-        {
-            await using var file = File.OpenRead(path);
-            return await AllAsync(file, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw CommandException.Usage($"'{path}' cannot be read: {e.Message}");
-        }
+        LocalFile.ThrowUnlessReadable(path, "file");
+        await using var file = File.OpenRead(path);
+        return await AllAsync(file, cancellationToken);
     }
 
     /// <summary>No more than tells that it is too long.</summary>
