@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Core.Secrets;
@@ -73,7 +74,7 @@ internal static class SecretCommand
         return new CliCommand("delete", "Delete a secret that no revision with traffic names.", "dormouse secret delete API_TOKEN") { name, force }.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             await session.Client.Secrets.DeleteAsync(parsed.GetRequiredValue(name), parsed.GetValue(force), cancellationToken);
-            session.Screen.Note($"{parsed.GetRequiredValue(name)} is deleted.");
+            StopCommand.Report(session, parsed.GetRequiredValue(name), "deleted", $"{parsed.GetRequiredValue(name)} is deleted.");
         });
     }
 

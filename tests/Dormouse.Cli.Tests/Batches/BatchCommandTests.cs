@@ -132,10 +132,11 @@ public sealed class BatchCommandTests : ServerTests
         (await Shell.RunAsync("batch", "pause", "b1")).Done();
         (await Shell.RunAsync("batch", "resume", "b1", "--max-failures", "9")).Done();
         (await Shell.RunAsync("batch", "cancel", "b1")).Done();
-        (await Shell.RunAsync("batch", "delete", "b1")).Done();
+        var deleted = (await Shell.RunAsync("batch", "delete", "b1", "--output", "json")).Done();
 
         Assert.Contains("  items         1 succeeded, 0 failed\n", shown.Out, StringComparison.Ordinal);
         Assert.Equal(Results, printed.Out);
+        Assert.Equal(("b1", "deleted"), (deleted.Json.GetProperty("name").GetString(), deleted.Json.GetProperty("done").GetString()));
         foreach (var request in (string[])["POST /api/v1/batches/b1/pause", "POST /api/v1/batches/b1/resume", "POST /api/v1/batches/b1/cancel", "DELETE /api/v1/batches/b1"])
         {
             Assert.Contains(request, Server.Requests);
