@@ -10,6 +10,7 @@ internal sealed class AnswersByRevision
 
     private readonly Lock _countsLock = new();
     private readonly Dictionary<string, (int Answers, int Cold)> _counts = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<double>> _runs = new(StringComparer.Ordinal);
 
     public void Heard(DrillCall call, DrillReply reply)
     {
@@ -20,6 +21,15 @@ internal sealed class AnswersByRevision
             {
                 var (answers, cold) = _counts.GetValueOrDefault(version);
                 _counts[version] = (answers + 1, cold + (isCold ? 1 : 0));
+                if (reply.Trace?.RunMs is { } run)
+                {
+                    if (!_runs.TryGetValue(version, out var runs))
+                    {
+                        _runs[version] = runs = [];
+                    }
+
+                    runs.Add(run);
+                }
             }
         }
     }
@@ -30,13 +40,24 @@ internal sealed class AnswersByRevision
     /// <summary>Those of them that waited for a start which an instance that was there would have spared.</summary>
     public int ColdOf(int revision) => Counts(revision).Cold;
 
+    /// <summary>Median time of a revision's runs, in milliseconds; null when none was told.</summary>
+    public double? MedianRunOf(int revision)
+    {
+        lock (_countsLock)
+        {
+            return _runs.TryGetValue(VersionOf(revision), out var runs) ? runs.Order().ElementAt(runs.Count / 2) : null;
+        }
+    }
+
     private (int Answers, int Cold) Counts(int revision)
     {
         lock (_countsLock)
         {
-            return _counts.GetValueOrDefault(revision.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            return _counts.GetValueOrDefault(VersionOf(revision));
         }
     }
+
+    private static string VersionOf(int revision) => revision.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>Null when it is no answer of the protocol: the judge of answers says so.</summary>
     private static string? Version(byte[] body)

@@ -222,6 +222,33 @@ public sealed class DrillFaultTests
         }
     }
 
+    [Theory]
+    [InlineData(20.0, 2.0, true)]
+    [InlineData(6.0, 2.0, true)]
+    [InlineData(5.0, 2.0, false)]
+    [InlineData(null, 2.0, true)]
+    [InlineData(20.0, null, true)]
+    public void A_slow_canary_that_was_promoted_is_a_fault_unless_its_runs_were_not_seen_to_be_slower(double? runByNew, double? runByOld, bool isFault)
+    {
+        var promises = new DrillPromises();
+
+        CanaryAct.Judge("canary", Canary("promoted", isSlow: true, 5, 5, "r3=100", runByNew, runByOld), promises);
+
+        Assert.Equal(isFault, !promises.Broken.IsEmpty);
+    }
+
+    [Fact]
+    public void The_typical_run_of_a_revision_is_the_median_of_what_its_answers_tell()
+    {
+        var answers = new AnswersByRevision();
+        foreach (var run in (double?[])[9, 1, 2, null])
+        {
+            answers.Heard(DrillCall.Of(1, 1), new DrillReply(200, """{"model_version":"3"}"""u8.ToArray(), new InvocationTrace("i", "warm", null, null, null, null, null, run), TimeSpan.Zero));
+        }
+
+        Assert.Equal((2.0, null), (answers.MedianRunOf(3), answers.MedianRunOf(2)));
+    }
+
     [Fact]
     public void Answers_are_counted_by_their_revision_and_only_starts_that_were_to_be_spared()
     {
@@ -238,8 +265,8 @@ public sealed class DrillFaultTests
         Assert.Equal((3, 1, 0), (answers.Of(3), answers.ColdOf(3), answers.Of(2)));
     }
 
-    private static CanarySight Canary(string state, bool isSlow, int byNew, int byOld, string traffic) => new(
-        new CanaryInfo { Revision = "r3", State = state, Settings = new CanarySettings(50) }, 3, 2, isSlow, byNew, byOld,
+    private static CanarySight Canary(string state, bool isSlow, int byNew, int byOld, string traffic, double? runByNew = 20, double? runByOld = 2) => new(
+        new CanaryInfo { Revision = "r3", State = state, Settings = new CanarySettings(50) }, 3, 2, isSlow, byNew, byOld, runByNew, runByOld,
         traffic.Split(' ').Select(t => t.Split('=')).ToImmutableSortedDictionary(t => t[0], t => int.Parse(t[1], System.Globalization.CultureInfo.InvariantCulture)));
 
     private long Tick()
