@@ -12,11 +12,13 @@ public sealed class InvocationsClient
 
     /// <summary><c>POST /v2/models/{model}/infer</c> (Open Inference Protocol).</summary>
     /// <param name="revision">A revision ("r3", "3") or a tag; null = by traffic.</param>
+    /// <param name="headers">Sent as they are.</param>
     /// <returns>Headers are here, the body streams; the caller disposes it.</returns>
-    public Task<HttpResponseMessage> InferAsync(string model, HttpContent body, string? revision = null, CancellationToken cancellationToken = default)
+    public Task<HttpResponseMessage> InferAsync(
+        string model, HttpContent body, string? revision = null, IEnumerable<KeyValuePair<string, string>>? headers = null, CancellationToken cancellationToken = default)
     {
         var version = revision is null ? "" : "/versions/" + DormouseClient.Escape(revision);
-        return SendAsync(HttpMethod.Post, $"v2/models/{DormouseClient.Escape(model)}{version}/infer", body, [], cancellationToken);
+        return SendAsync(HttpMethod.Post, $"v2/models/{DormouseClient.Escape(model)}{version}/infer", body, headers ?? [], cancellationToken);
     }
 
     /// <summary>Any HTTP request to <c>/invoke/{endpoint}/{path}</c>.</summary>

@@ -23,12 +23,13 @@ internal sealed class YamlPlaces(string file)
         }
     }
 
-    /// <summary>The file's one document; not YAML, empty or several documents end here.</summary>
+    /// <summary>The file's one document; not YAML, out of bounds, empty or several documents end here.</summary>
     public static YamlNode Load(string file, string text)
     {
         var stream = new YamlStream();
         try
         {
+            YamlBounds.Check(text);
             stream.Load(new StringReader(text));
         }
         catch (YamlException e)
@@ -36,8 +37,13 @@ internal sealed class YamlPlaces(string file)
             throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file}:{e.Start.Line}: {e.Message}");
         }
 
-        return stream.Documents.Count == 1
-            ? stream.Documents[0].RootNode
-            : throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file} holds {stream.Documents.Count} YAML documents; exactly one is needed.");
+        if (stream.Documents is not [{ RootNode: var root } document])
+        {
+            throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file} holds {stream.Documents.Count} YAML documents; exactly one is needed.");
+        }
+
+        return document.AllNodes.OfType<YamlMappingNode>().SelectMany(m => m.Children.Keys).FirstOrDefault(k => k is not YamlScalarNode) is { } key
+            ? throw new CommandException(ExitCodes.Refused, "file_invalid", $"{file}:{key.Start.Line}: A key is {(key is YamlMappingNode ? "a mapping" : "a list")}; it must be plain text.")
+            : root;
     }
 }

@@ -31,7 +31,7 @@ internal sealed record BatchInputFile(string Path, string Name, string? Format, 
 
         if (kind is not (LocalKind.Folder or LocalKind.Missing))
         {
-            throw CommandException.Usage($"--input '{input}' is {LocalFile.Word(kind)}: it is read twice, so it must be a file, a folder, or a pattern of files.");
+            throw CommandException.BadSource($"--input '{input}' is {LocalFile.Word(kind)}: it is read twice, so it must be a file, a folder, or a pattern of files.");
         }
 
         if (format is not (null or "files"))
@@ -41,11 +41,11 @@ internal sealed record BatchInputFile(string Path, string Name, string? Format, 
 
         var (folder, pattern) = kind == LocalKind.Folder ? (input, "*") : (System.IO.Path.GetDirectoryName(input) is { Length: > 0 } named ? named : ".", System.IO.Path.GetFileName(input));
         var files = kind == LocalKind.Missing && !pattern.AsSpan().ContainsAny('*', '?') || !Directory.Exists(folder)
-            ? throw CommandException.Usage($"--input '{input}': there is no such file or folder.")
+            ? throw CommandException.BadSource($"--input '{input}': there is no such file or folder.{LocalFile.Near(input)}")
             : new DirectoryInfo(folder).EnumerateFiles().Where(f => f.Name[0] != '.' && FileSystemName.MatchesSimpleExpression(pattern, f.Name, ignoreCase: false)).OrderBy(f => f.Name, StringComparer.Ordinal).ToList();
         if (files.Count == 0)
         {
-            throw CommandException.Usage($"--input '{input}': there are no files. Files in folders within it are not looked at.");
+            throw CommandException.BadSource($"--input '{input}': there are no files. Files in folders within it are not looked at.");
         }
 
         var archive = System.IO.Path.Combine(System.IO.Path.GetTempPath(), System.IO.Path.GetRandomFileName() + ".tar");

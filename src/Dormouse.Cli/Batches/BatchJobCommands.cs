@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Terminal;
 using Dormouse.Client;
 using Dormouse.Protocol.Control;
@@ -110,7 +111,7 @@ internal static class BatchJobCommands
             globals, async (session, parsed, cancellationToken) =>
             {
                 await session.Client.Batches.DeleteAsync(parsed.GetRequiredValue(id), cancellationToken);
-                session.Screen.Note($"{parsed.GetRequiredValue(id)} is deleted.");
+                StopCommand.Report(session, parsed.GetRequiredValue(id), "deleted", $"{parsed.GetRequiredValue(id)} is deleted.");
             });
     }
 

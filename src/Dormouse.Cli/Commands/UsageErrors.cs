@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Problems;
@@ -90,15 +91,24 @@ internal static class UsageErrors
         ArgumentResult { Tokens.Count: 0 } argument => $"'{Path(command)}' needs {argument.Argument.HelpName ?? argument.Argument.Name}.",
         OptionResult { Tokens: [var value, ..], Option: { ValueType: var type } option } when IsNumber(type) && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) =>
             $"{option.Name} is '{value.Value}'; a number is needed.",
+        ArgumentResult { Tokens: [var value, ..], Argument: { ValueType: var type } argument } when IsNumber(type) && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) =>
+            $"{argument.HelpName ?? argument.Name} is '{value.Value}'; a number is needed.",
+        OptionResult { Tokens: [.., var value] } option when error.Message.Contains("Must be one of", StringComparison.Ordinal) => NoChoice(option.Option, value.Value),
         CommandResult { Command.Subcommands.Count: > 0 } group => $"'{Path(group)}' needs one of: {string.Join(", ", group.Command.Subcommands.Select(c => c.Name))}.",
         _ => error.Message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal),
     };
 
-    private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var t && (t == typeof(int) || t == typeof(double));
+    private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var t && (t == typeof(int) || t == typeof(long) || t == typeof(double));
 
     private static bool IsFlag(Type type) => (Nullable.GetUnderlyingType(type) ?? type) == typeof(bool);
 
     private static string NoFlag(Option option, string value) => $"{option.Name} is '{value}'; true or false is needed, and nothing means true.";
+
+    private static string NoChoice(Option option, string value)
+    {
+        var allowed = option.GetCompletions(CompletionContext.Empty).Select(c => c.Label).ToArray();
+        return $"{option.Name} is '{value}'; allowed is {string.Join(", ", allowed)}.{Suggestions.Question(value, allowed)}";
+    }
 
     private static IEnumerable<string> OptionNames(Command command)
     {

@@ -72,12 +72,12 @@ internal sealed record ServerLocation(Uri Address, string AddressFrom, string? K
     {
         if (key is not null)
         {
-            return (key, "--key");
+            return (Sendable(key, "--key"), "--key");
         }
 
         if (surroundings.Setting("DORMOUSE_API_KEY") is { } variable)
         {
-            return (variable, "DORMOUSE_API_KEY");
+            return (Sendable(variable, "DORMOUSE_API_KEY"), "DORMOUSE_API_KEY");
         }
 
         // The administrator's key of this machine's server must not travel to another machine.
@@ -89,4 +89,9 @@ internal sealed record ServerLocation(Uri Address, string AddressFrom, string? K
         var folder = DataFolder.Default(surroundings);
         return ReadKey(folder) is { } local ? (local, DataFolder.KeyFile(folder)) : (null, "none");
     }
+
+    /// <summary>Said here, because HTTP has no other text in a header; the key itself is not shown.</summary>
+    private static string Sendable(string key, string origin) => key.AsSpan().ContainsAnyExceptInRange('!', '~')
+        ? throw CommandException.Usage($"{origin} is no key: it holds a blank, a line break or a character beyond ASCII, and no key does. Copy it again.")
+        : key;
 }

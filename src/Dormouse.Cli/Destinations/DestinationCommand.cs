@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -106,7 +107,7 @@ internal static class DestinationCommand
             globals, async (session, parsed, cancellationToken) =>
             {
                 await session.Client.Destinations.DeleteAsync(parsed.GetRequiredValue(name), cancellationToken);
-                session.Screen.Note($"{parsed.GetRequiredValue(name)} is deleted.");
+                StopCommand.Report(session, parsed.GetRequiredValue(name), "deleted", $"{parsed.GetRequiredValue(name)} is deleted.");
             });
     }
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Runtime.CompilerServices;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Terminal;
 using Dormouse.Server.Hosting;
 
 namespace Dormouse.Cli.Hosting;
@@ -23,7 +24,7 @@ internal static class QuickstartCommand
 
     /// <summary>Apart and not inlined, so that no other command loads the server.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static async Task RunAsync(Session session, bool once, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(Session session, bool once, CancellationToken cancellationToken)
     {
         using var interruption = new Interruption(cancellationToken);
         try
@@ -36,6 +37,13 @@ internal static class QuickstartCommand
                 session.Screen.Note($"Serving at {server.Location.Address.GetLeftPart(UriPartial.Authority)}. Ctrl-C ends it.");
                 await UntilInterruptedAsync(session, interruption.Token);
             }
+
+            return ExitCodes.Done;
+        }
+        catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
+        {
+            // In mid-tour: nothing was shown that anybody could take for its end.
+            return ExitCodes.Interrupted;
         }
         catch (ServerStartException e)
         {

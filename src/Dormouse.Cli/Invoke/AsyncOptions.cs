@@ -48,7 +48,7 @@ internal sealed class AsyncOptions
 
             if (value is not null && header.Length > 0)
             {
-                yield return KeyValuePair.Create(header, value);
+                yield return RequestHeaders.Checked(option, header, value);
             }
         }
 

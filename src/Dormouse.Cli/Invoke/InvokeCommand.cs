@@ -41,6 +41,7 @@ internal sealed class InvokeCommand
             "dormouse invoke iris --json @request.json",
             """dormouse invoke iris --json '{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}'""",
             """dormouse invoke greet --json '{"name":"Ada"}'""",
+            """dormouse invoke count --json '{"n":3}' --header 'Accept: text/event-stream'""",
             "dormouse invoke greeter --path hello?name=Ada",
             "dormouse invoke digits --file seven.png --async",
             "dormouse invoke digits --file seven.png --async --wait");
@@ -81,9 +82,9 @@ internal sealed class InvokeCommand
         var endpoint = parsed.GetRequiredValue(_endpoint);
         var file = parsed.GetValue(_file);
         var json = parsed.GetValue(_json);
-        var headers = (parsed.GetValue(_headers) ?? []).Select(Header)
-            .Concat(Named(DormouseHeaders.Deadline, parsed.GetValue(_deadline)))
-            .Concat(Named(DormouseHeaders.Priority, parsed.GetValue(_priority)))
+        var headers = (parsed.GetValue(_headers) ?? []).Select(RequestHeaders.Parse)
+            .Concat(Named("--deadline", DormouseHeaders.Deadline, parsed.GetValue(_deadline)))
+            .Concat(Named("--priority", DormouseHeaders.Priority, parsed.GetValue(_priority)))
             .Concat(_async.Headers(parsed))
             .ToArray();
         if (file is not null && json is not null)
@@ -95,8 +96,7 @@ internal sealed class InvokeCommand
         if (!isInvoke)
         {
             var text = await JsonBodyAsync(session, json, cancellationToken);
-            var body = WithHeaders(JsonContent(text), headers);
-            var answer = await session.Client.Invocations.InferAsync(endpoint, body, Version(parsed.GetValue(_revision)), cancellationToken);
+            var answer = await session.Client.Invocations.InferAsync(endpoint, JsonContent(text), Version(parsed.GetValue(_revision)), headers, cancellationToken);
             if (answer.StatusCode != System.Net.HttpStatusCode.NotImplemented)
             {
                 return answer;
@@ -109,7 +109,7 @@ internal sealed class InvokeCommand
 
         headers = Pinned(headers, parsed.GetValue(_revision));
         var content = json is not null ? JsonContent(await JsonBodyAsync(session, json, cancellationToken)) : file is null ? null : await FileBodyAsync(session, file, cancellationToken);
-        var method = parsed.GetValue(_method) is { } named ? new HttpMethod(named.ToUpperInvariant()) : content is null ? HttpMethod.Get : HttpMethod.Post;
+        var method = parsed.GetValue(_method) is { } named ? RequestHeaders.Method(named) : content is null ? HttpMethod.Get : HttpMethod.Post;
         var path = parsed.GetValue(_path) ?? "";
         try
         {
@@ -121,7 +121,7 @@ internal sealed class InvokeCommand
         }
     }
 
-    private static IEnumerable<KeyValuePair<string, string>> Named(string header, string? value) => value is null ? [] : [KeyValuePair.Create(header, value)];
+    private static IEnumerable<KeyValuePair<string, string>> Named(string option, string header, string? value) => value is null ? [] : [RequestHeaders.Checked(option, header, value)];
 
     /// <summary>A revision as other servers of the protocol would name it, too: "r3" is 3.</summary>
     private static string? Version(string? revision) =>
@@ -141,7 +141,7 @@ internal sealed class InvokeCommand
     }
 
     private static KeyValuePair<string, string>[] Pinned(KeyValuePair<string, string>[] headers, string? revision) =>
-        revision is null ? headers : [.. headers, KeyValuePair.Create(DormouseHeaders.Revision, revision)];
+        revision is null ? headers : [.. headers, RequestHeaders.Checked("--revision", DormouseHeaders.Revision, revision)];
 
     private static ByteArrayContent JsonContent(byte[] body) => new(body) { Headers = { ContentType = new(MediaTypes.Json) } };
 
@@ -152,7 +152,7 @@ internal sealed class InvokeCommand
         {
             if (json is null && session.Surroundings.IsInputTerminal)
             {
-                throw CommandException.Usage("Nothing to send: give --file FILE or --json TEXT, or pipe an inference request in.");
+                throw CommandException.Usage("Nothing to send: give --file FILE or --json TEXT, or pipe an inference request in. A function without arguments is called with --json '{}'.");
             }
 
             using var input = session.Surroundings.OpenInput();
@@ -172,7 +172,7 @@ internal sealed class InvokeCommand
 
         if (body.AsSpan().TrimStart(" \t\r\n"u8).IsEmpty)
         {
-            throw CommandException.Usage("Nothing to send: the inference request is empty.");
+            throw CommandException.Usage("Nothing to send: the input is empty. Give --json TEXT or --file FILE; a function without arguments is called with --json '{}'.");
         }
 
         return body;
@@ -203,27 +203,5 @@ internal sealed class InvokeCommand
     {
         content.Headers.ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(mediaType);
         return content;
-    }
-
-    private static HttpContent WithHeaders(HttpContent content, IEnumerable<KeyValuePair<string, string>> headers)
-    {
-        foreach (var (name, value) in headers)
-        {
-            content.Headers.Remove(name);
-            if (!content.Headers.TryAddWithoutValidation(name, value))
-            {
-                throw CommandException.Usage($"--header '{name}' cannot be sent with an inference request.");
-            }
-        }
-
-        return content;
-    }
-
-    private static KeyValuePair<string, string> Header(string text)
-    {
-        var colon = text.IndexOf(':', StringComparison.Ordinal);
-        return colon > 0
-            ? KeyValuePair.Create(text[..colon].Trim(), text[(colon + 1)..].Trim())
-            : throw CommandException.Usage($"--header is '{text}'; write it like 'Name: value'.");
     }
 }

@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.Invoke;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -91,22 +92,11 @@ internal static class InvocationEditCommands
             throw CommandException.Usage($"--content-type is '{type}'; write a media type, such as application/json.");
         }
 
-        FileStream stream;
-        try
-        {
-            stream = file.OpenRead();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new CommandException(ExitCodes.Failed, "file_unreadable", $"The file {file} cannot be read: {e.Message}");
-        }
-
-        await using (stream)
-        {
-            using var body = new StreamContent(stream);
-            body.Headers.ContentType = media;
-            return await session.Client.Queue.ReplaceBodyAsync(id, body, cancellationToken);
-        }
+        LocalFile.ThrowUnlessReadable(file.ToString(), "file");
+        await using var stream = file.OpenRead();
+        using var body = new StreamContent(stream);
+        body.Headers.ContentType = media;
+        return await session.Client.Queue.ReplaceBodyAsync(id, body, cancellationToken);
     }
 
     /// <summary>Null when it would change nothing.</summary>

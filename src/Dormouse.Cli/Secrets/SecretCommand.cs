@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.Endpoints;
+using Dormouse.Cli.LocalFiles;
 using Dormouse.Cli.Terminal;
 using Dormouse.Core.Secrets;
 using Dormouse.Protocol.Control;
@@ -72,7 +74,7 @@ internal static class SecretCommand
         return new CliCommand("delete", "Delete a secret that no revision with traffic names.", "dormouse secret delete API_TOKEN") { name, force }.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             await session.Client.Secrets.DeleteAsync(parsed.GetRequiredValue(name), parsed.GetValue(force), cancellationToken);
-            session.Screen.Note($"{parsed.GetRequiredValue(name)} is deleted.");
+            StopCommand.Report(session, parsed.GetRequiredValue(name), "deleted", $"{parsed.GetRequiredValue(name)} is deleted.");
         });
     }
 
@@ -108,15 +110,9 @@ internal static class SecretCommand
 
     private static async Task<byte[]> ReadAsync(string path, CancellationToken cancellationToken)
     {
-        try
-        {
-            await using var file = File.OpenRead(path);
-            return await AllAsync(file, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw CommandException.Usage($"'{path}' cannot be read: {e.Message}");
-        }
+        LocalFile.ThrowUnlessReadable(path, "file");
+        await using var file = File.OpenRead(path);
+        return await AllAsync(file, cancellationToken);
     }
 
     /// <summary>No more than tells that it is too long.</summary>

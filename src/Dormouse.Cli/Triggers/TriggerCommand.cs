@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
+using Dormouse.Cli.Endpoints;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -126,7 +127,7 @@ internal static class TriggerCommand
             globals, async (session, parsed, cancellationToken) =>
             {
                 await session.Client.Triggers.DeleteAsync(parsed.GetRequiredValue(name), cancellationToken);
-                session.Screen.Note($"{parsed.GetRequiredValue(name)} is deleted.");
+                StopCommand.Report(session, parsed.GetRequiredValue(name), "deleted", $"{parsed.GetRequiredValue(name)} is deleted.");
             });
     }
 

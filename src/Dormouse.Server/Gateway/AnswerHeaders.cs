@@ -1,6 +1,7 @@
 using Dormouse.Core.Usage;
 using Dormouse.Protocol;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 
 namespace Dormouse.Server.Gateway;
 
@@ -8,6 +9,18 @@ namespace Dormouse.Server.Gateway;
 internal static class AnswerHeaders
 {
     private const string ServerTiming = "Server-Timing";
+
+    /// <summary>What only the server says of an answer: with an instance's own words beside it a caller could take another invocation for this one.</summary>
+    public static readonly string[] ServersOwn = [DormouseHeaders.InvocationId, DormouseHeaders.Start, DormouseHeaders.Replayed, DormouseHeaders.Overflow, ServerTiming];
+
+    /// <summary>Takes an instance's words for the server's out of an answer that was copied; <see cref="Set"/> writes the others over.</summary>
+    /// <param name="id">The invocation's header as it was before.</param>
+    public static void Disown(IHeaderDictionary headers, StringValues id)
+    {
+        headers[DormouseHeaders.InvocationId] = id;
+        headers.Remove(DormouseHeaders.Replayed);
+        headers.Remove(DormouseHeaders.Overflow);
+    }
 
     /// <param name="receipt">Null while the run's time is not known.</param>
     public static void Set(IHeaderDictionary headers, Invocation invocation, Receipt? receipt)

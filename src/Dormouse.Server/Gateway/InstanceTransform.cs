@@ -69,8 +69,10 @@ internal sealed class InstanceTransform(InvocationRun run, InstanceTarget target
         HasBegun = true;
         Status = (int)proxyResponse.StatusCode;
         capture?.Began(proxyResponse);
-        await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         var headers = httpContext.Response.Headers;
+        var id = headers[DormouseHeaders.InvocationId];
+        await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        AnswerHeaders.Disown(headers, id);
         headers.Remove(DormouseHeaders.RunMicroseconds);
         headers.Remove(DormouseHeaders.CpuMicroseconds);
         headers.Remove(DormouseHeaders.Batch);

@@ -14,7 +14,7 @@ internal sealed class QueuedExchange(LeasedItem leased, int answerBytesMax, Pinn
     private static readonly string[] Dropped =
     [
         HeaderNames.Connection, HeaderNames.KeepAlive, HeaderNames.TransferEncoding, HeaderNames.Upgrade, HeaderNames.Trailer, HeaderNames.TE, HeaderNames.ContentLength, HeaderNames.Date,
-        HeaderNames.Server, DormouseHeaders.RunMicroseconds, DormouseHeaders.CpuMicroseconds, DormouseHeaders.Batch,
+        HeaderNames.Server, DormouseHeaders.RunMicroseconds, DormouseHeaders.CpuMicroseconds, DormouseHeaders.Batch, .. AnswerHeaders.ServersOwn,
     ];
 
     private ReadOnlyMemory<byte> _body;

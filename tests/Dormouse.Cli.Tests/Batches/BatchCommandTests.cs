@@ -110,13 +110,14 @@ public sealed class BatchCommandTests : ServerTests
         var empty = Directory.CreateDirectory(Path.Combine(Shell.Folder, "empty")).FullName;
         var file = Shell.Write("in.jsonl", "1\n");
 
-        foreach (var (arguments, word) in ((string[], string)[])[
-            (["--input", Path.Combine(Shell.Folder, "none.csv")], "no such file"), (["--input", empty], "there are no files"), (["--input", file, "--format", "files"], "is a file"),
-            (["--input", empty, "--format", "csv"], "is for a file"), (["--input", file, "--detach", "--output", "x"], "--detach does not stay"), ([], "--input")])
+        foreach (var (arguments, code, word) in ((string[], int, string)[])[
+            (["--input", Path.Combine(Shell.Folder, "in.jsnl")], ExitCodes.Refused, "no such file or folder. Did you mean 'in.jsonl'?"), (["--input", empty], ExitCodes.Refused, "there are no files"),
+            (["--input", "/dev/null"], ExitCodes.Refused, "is a device"), (["--input", file, "--format", "files"], ExitCodes.Usage, "is a file"),
+            (["--input", empty, "--format", "csv"], ExitCodes.Usage, "is for a file"), (["--input", file, "--detach", "--output", "x"], ExitCodes.Usage, "--detach does not stay"), ([], ExitCodes.Usage, "--input")])
         {
             var refused = await Shell.RunAsync(["batch", "iris", .. arguments]);
 
-            Assert.Equal(ExitCodes.Usage, refused.Code);
+            Assert.Equal(code, refused.Code);
             Assert.Contains(word, refused.Error, StringComparison.Ordinal);
         }
 
@@ -131,10 +132,11 @@ public sealed class BatchCommandTests : ServerTests
         (await Shell.RunAsync("batch", "pause", "b1")).Done();
         (await Shell.RunAsync("batch", "resume", "b1", "--max-failures", "9")).Done();
         (await Shell.RunAsync("batch", "cancel", "b1")).Done();
-        (await Shell.RunAsync("batch", "delete", "b1")).Done();
+        var deleted = (await Shell.RunAsync("batch", "delete", "b1", "--output", "json")).Done();
 
         Assert.Contains("  items         1 succeeded, 0 failed\n", shown.Out, StringComparison.Ordinal);
         Assert.Equal(Results, printed.Out);
+        Assert.Equal(("b1", "deleted"), (deleted.Json.GetProperty("name").GetString(), deleted.Json.GetProperty("done").GetString()));
         foreach (var request in (string[])["POST /api/v1/batches/b1/pause", "POST /api/v1/batches/b1/resume", "POST /api/v1/batches/b1/cancel", "DELETE /api/v1/batches/b1"])
         {
             Assert.Contains(request, Server.Requests);

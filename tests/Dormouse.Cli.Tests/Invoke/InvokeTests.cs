@@ -53,6 +53,35 @@ public sealed class InvokeTests : ServerTests
     }
 
     [Theory]
+    [InlineData("Accept", "text/event-stream")]
+    [InlineData("Authorization", "Bearer other")]
+    [InlineData("Content-Type", "text/csv")]
+    [InlineData("X-Order", "7")]
+    public async Task A_header_of_any_kind_goes_with_an_inference_request(string name, string value)
+    {
+        string? sent = null;
+        Server.Handlers["digits"] = async context =>
+        {
+            sent = context.Request.Headers[name];
+            await AnswerAsync(context, "warm", "run;dur=0.3", Labels);
+        };
+
+        (await Shell.RunAsync("invoke", "digits", "--json", "{}", "--header", $"{name}: {value}")).Done();
+
+        Assert.Equal(value, sent);
+    }
+
+    [Fact]
+    public async Task Empty_input_says_how_a_function_without_arguments_is_called()
+    {
+        var refused = await Shell.RunAsync("invoke", "tick");
+
+        Assert.Equal(ExitCodes.Usage, refused.Code);
+        Assert.Contains("--json '{}'", refused.Error, StringComparison.Ordinal);
+        Assert.Empty(Server.Requests);
+    }
+
+    [Theory]
     [InlineData("../../api/v1/endpoints")]
     [InlineData("../other")]
     [InlineData("..")]

@@ -55,6 +55,39 @@ public sealed class FunctionTests
     }
 
     [Fact]
+    public async Task What_only_the_server_says_of_an_answer_a_function_cannot_say()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Service<QueueLoop>().Start();
+        string[] own = [DormouseHeaders.InvocationId, DormouseHeaders.Start, DormouseHeaders.Replayed, DormouseHeaders.Overflow, "Server-Timing"];
+        host.Driver.Play = run =>
+        {
+            foreach (var name in own)
+            {
+                run.Context.Response.Headers[name] = "made-up";
+            }
+
+            run.Context.Response.Headers["X-Own"] = "kept";
+            return FakeInstance.AnswerAsync(run.Context, 200, "text/plain", "hello"u8.ToArray());
+        };
+        host.Add("greet", Spec(), model: Interface);
+
+        using var called = await host.Client.PostAsync(new Uri("/invoke/greet", UriKind.Relative), null, Cancellation);
+        using var accepted = await SendQueuedAsync(host, "/invoke/greet");
+        var id = accepted.Header(DormouseHeaders.InvocationId);
+        using var queued = await host.Client.GetAsync(new Uri($"/api/v1/invocations/{id}/result?wait=60s", UriKind.Relative), Cancellation);
+
+        foreach (var answer in (HttpResponseMessage[])[called, queued])
+        {
+            Assert.Equal((HttpStatusCode.OK, "kept"), (answer.StatusCode, answer.Header("X-Own")));
+            Assert.DoesNotContain(answer.Headers, h => own.Contains(h.Key) && h.Value.Any(v => v.Contains("made-up", StringComparison.Ordinal)));
+            Assert.Single(answer.Headers.GetValues(DormouseHeaders.InvocationId));
+        }
+
+        Assert.Equal(id, queued.Header(DormouseHeaders.InvocationId));
+    }
+
+    [Fact]
     public async Task It_is_told_which_invocation_it_runs_until_when_and_nothing_that_a_caller_made_up()
     {
         await using var host = await GatewayHost.StartAsync();
