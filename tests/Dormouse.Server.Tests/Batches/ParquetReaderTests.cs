@@ -56,7 +56,9 @@ public sealed class ParquetReaderTests
         var random = new Random(7);
         var rows = Enumerable.Range(0, 60).Select(i => new Listed
         {
-            Number = i * 31, Word = random.Next(4) == 0 ? null : "word " + random.Next(5), Parts = random.Next(5) == 0 ? null : [.. Enumerable.Range(0, random.Next(4)).Select(_ => (int?)random.Next(100))],
+            Number = i * 31,
+            Word = random.Next(4) == 0 ? null : "word " + random.Next(5),
+            Parts = random.Next(5) == 0 ? null : [.. Enumerable.Range(0, random.Next(4)).Select(_ => (int?)random.Next(100))],
         }).ToList();
         var file = await FileAsync(rows, new ParquetOptions { CompressionMethod = method, RowGroupSize = 25 });
 

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using ZstdSharp;
@@ -23,7 +22,6 @@ internal static class PageCodec
     public static string Unknown(string column, int codec) => $"column '{column}' is packed with {codec switch { 3 => "LZO", 5 or 7 => "LZ4", _ => "something unknown" }}; none, Snappy, gzip, Brotli and Zstandard are read";
 
     /// <param name="unpacked">Is filled.</param>
-    [SuppressMessage("Design", "CA1031", Justification = "What a library throws over damaged bytes differs, and each of them means just that.")]
     public static void Unpack(int codec, ReadOnlyMemory<byte> stored, Span<byte> unpacked)
     {
         if (unpacked.IsEmpty)
@@ -31,7 +29,7 @@ internal static class PageCodec
             return;
         }
 
-        var written = 0;
+        int written;
         try
         {
             written = codec switch
@@ -45,6 +43,7 @@ internal static class PageCodec
         }
         catch (Exception)
         {
+            // What a library throws over damaged bytes differs, and means just that.
             written = -1;
         }
 
