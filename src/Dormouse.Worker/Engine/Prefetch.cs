@@ -1,5 +1,6 @@
 using System.Globalization;
 using Dormouse.Worker.Control;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dormouse.Worker.Engine;
 
@@ -11,8 +12,18 @@ internal static class Prefetch
 {
     private const int PageBytes = 4096;
 
+    /// <summary>The kernel reads no more of one request than the device reads ahead, which is so much by default.</summary>
+    private const int RequestBytes = 128 << 10;
+
     /// <summary>Starts reading the file into the page cache; returns at once.</summary>
-    internal static void ReadAhead(int descriptor) => _ = Native.AdviseFile(descriptor, 0, 0, Native.AdviceWillNeed);
+    /// <returns>Ends when all of it is asked for.</returns>
+    internal static Task ReadAhead(int descriptor)
+    {
+        using var file = new SafeFileHandle(descriptor, ownsHandle: false);
+        var length = RandomAccess.GetLength(file);
+        Ask(descriptor, 0);
+        return length <= RequestBytes ? Task.CompletedTask : Task.Run(() => AskForRest(descriptor, length));
+    }
 
     /// <summary>Populates every mapping that this process has of the descriptor's file.</summary>
     internal static void PopulateMappings(int descriptor)
@@ -30,6 +41,16 @@ internal static class Prefetch
             }
         }
     }
+
+    private static void AskForRest(int descriptor, long length)
+    {
+        for (long offset = RequestBytes; offset < length; offset += RequestBytes)
+        {
+            Ask(descriptor, offset);
+        }
+    }
+
+    private static void Ask(int descriptor, long offset) => _ = Native.AdviseFile(descriptor, offset, RequestBytes, Native.AdviceWillNeed);
 
     private static (nint Start, nuint Length) Range(string line)
     {

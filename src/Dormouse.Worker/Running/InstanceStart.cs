@@ -53,7 +53,7 @@ internal static class InstanceStart
     private static (InferenceSession Session, TimeSpan Elapsed)? TryOptimised(int descriptor, EngineSettings settings, TimeProvider time)
     {
         var before = time.GetTimestamp();
-        Prefetch.ReadAhead(descriptor);
+        _ = Prefetch.ReadAhead(descriptor);
         try
         {
             return (SessionLoader.FromOptimised(descriptor, settings), time.GetElapsedTime(before));
