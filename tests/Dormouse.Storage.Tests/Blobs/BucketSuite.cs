@@ -185,7 +185,7 @@ public sealed class SharedFolderBucketTests : BucketSuite
 
 public sealed class S3BucketTests : BucketSuite
 {
-    private S3Server? _server;
+    private S3Emulator? _server;
 
     [Fact]
     public async Task While_it_is_away_nothing_is_taken_copies_are_served_and_uploads_go_on_when_it_is_back()
@@ -241,7 +241,7 @@ public sealed class S3BucketTests : BucketSuite
     private protected override async Task<Func<IBlobBucket>> BucketAsync()
     {
         S3Fixture.Skip();
-        _server = await S3Server.StartAsync();
+        _server = await S3Emulator.StartAsync();
         return () => new S3Bucket(S3Fixture.Options(_server));
     }
 

@@ -8,7 +8,7 @@ namespace Dormouse.Storage.Tests.Support;
 /// <summary>One S3 server for all tests that want one, started by the first; each has a prefix of its own in its bucket.</summary>
 public sealed class S3Fixture : IAsyncDisposable
 {
-    private readonly Lazy<Task<S3Server>> _server = new(S3Server.StartAsync);
+    private readonly Lazy<Task<S3Emulator>> _server = new(S3Emulator.StartAsync);
     private int _prefixes;
 
     public async ValueTask DisposeAsync()
@@ -26,17 +26,17 @@ public sealed class S3Fixture : IAsyncDisposable
         return Options(await _server.Value) with { Prefix = $"test/{Interlocked.Increment(ref _prefixes)}" };
     }
 
-    internal static void Skip() => Assert.SkipWhen(S3Server.Program is null, "s3rver is not installed (./test installs it with npm): the tests of buckets were not run.");
+    internal static void Skip() => Assert.SkipWhen(S3Emulator.Program is null, "s3rver is not installed (./test installs it with npm): the tests of buckets were not run.");
 
     /// <summary>It stores the signatures of chunks, so there must be none.</summary>
-    internal static S3BucketOptions Options(S3Server server) => new()
+    internal static S3BucketOptions Options(S3Emulator server) => new()
     {
-        Bucket = S3Server.Bucket,
+        Bucket = S3Emulator.Bucket,
         Endpoint = server.Address,
         UsesPathStyle = true,
         UsesChunkEncoding = false,
-        AccessKey = S3Server.Key,
-        SecretKey = S3Server.Key,
+        AccessKey = S3Emulator.Key,
+        SecretKey = S3Emulator.Key,
         PartBytes = 5 << 20,
     };
 }

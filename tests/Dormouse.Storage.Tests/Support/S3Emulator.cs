@@ -6,7 +6,7 @@ using System.Net.Sockets;
 namespace Dormouse.Storage.Tests.Support;
 
 /// <summary>An s3rver of its own on loopback, with the bucket <c>models</c>; it can be killed and started again on the same port and folder.</summary>
-internal sealed class S3Server : IAsyncDisposable
+internal sealed class S3Emulator : IAsyncDisposable
 {
     public const string Bucket = "models";
     public const string Key = "S3RVER";
@@ -23,9 +23,9 @@ internal sealed class S3Server : IAsyncDisposable
     /// <summary>Where its objects lie: a folder a bucket, two files an object.</summary>
     public string Folder => _folder;
 
-    public static async Task<S3Server> StartAsync()
+    public static async Task<S3Emulator> StartAsync()
     {
-        var server = new S3Server();
+        var server = new S3Emulator();
         await server.RestartAsync();
         return server;
     }
