@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
 using Dormouse.Cli.Commands;
-using Dormouse.Cli.Terminal;
 
 namespace Dormouse.Cli.Tests.Commands;
 
