@@ -8,6 +8,9 @@ internal sealed class AnswersByRevision
     /// <summary>Causes of a start that an instance which is there already spares a caller; a burst beyond it does not count.</summary>
     private static readonly string[] Spared = ["first", "idle", "rollout"];
 
+    /// <summary>Fewer say nothing.</summary>
+    private const int RunsMin = 10;
+
     private readonly Lock _countsLock = new();
     private readonly Dictionary<string, (int Answers, int Cold)> _counts = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<double>> _runs = new(StringComparer.Ordinal);
@@ -21,7 +24,7 @@ internal sealed class AnswersByRevision
             {
                 var (answers, cold) = _counts.GetValueOrDefault(version);
                 _counts[version] = (answers + 1, cold + (isCold ? 1 : 0));
-                if (reply.Trace?.RunMs is { } run)
+                if (reply.Trace is { Kind: not "cold", RunMs: { } run })
                 {
                     if (!_runs.TryGetValue(version, out var runs))
                     {
@@ -40,12 +43,12 @@ internal sealed class AnswersByRevision
     /// <summary>Those of them that waited for a start which an instance that was there would have spared.</summary>
     public int ColdOf(int revision) => Counts(revision).Cold;
 
-    /// <summary>Median time of a revision's runs, in milliseconds; null when none was told.</summary>
-    public double? MedianRunOf(int revision)
+    /// <summary>The time, in milliseconds, that this share of a revision's runs stays below; cold ones, which are longer, left out. Null when there were too few.</summary>
+    public double? RunOf(int revision, double share)
     {
         lock (_countsLock)
         {
-            return _runs.TryGetValue(VersionOf(revision), out var runs) ? runs.Order().ElementAt(runs.Count / 2) : null;
+            return _runs.TryGetValue(VersionOf(revision), out var runs) && runs.Count >= RunsMin ? runs.Order().ElementAt((int)(runs.Count * share)) : null;
         }
     }
 

@@ -9,17 +9,18 @@ namespace Dormouse.Cli.Drill;
 /// <param name="IsSlow">The new revision takes ten times as long.</param>
 /// <param name="ByNew">Answers of the new revision while it was a canary.</param>
 /// <param name="ByOld">Answers of the old one meanwhile.</param>
-/// <param name="RunByNew">Median time of the new one's runs meanwhile, in milliseconds; null when none was told.</param>
-/// <param name="RunByOld">That of the old one's.</param>
+/// <param name="QuickByNew">What three quarters of the new one's warm runs took longer than, in milliseconds; null when there were too few.</param>
+/// <param name="LongByOld">What three quarters of the old one's took less than.</param>
 /// <param name="Traffic">After it.</param>
-internal sealed record CanarySight(CanaryInfo? Info, int New, int Old, bool IsSlow, int ByNew, int ByOld, double? RunByNew, double? RunByOld, ImmutableSortedDictionary<string, int> Traffic)
+internal sealed record CanarySight(CanaryInfo? Info, int New, int Old, bool IsSlow, int ByNew, int ByOld, double? QuickByNew, double? LongByOld, ImmutableSortedDictionary<string, int> Traffic)
 {
-    /// <summary>Run times of a slow revision are this many times the old one's where a machine is not so busy that its work is lost in the waits of both.</summary>
-    private const double PlainlySlower = 3;
+    /// <summary>Well beyond what the rule of canaries forgives.</summary>
+    private const double PlainlyLonger = 1.5;
 
     public bool IsPromoted => Info is { State: "promoted" };
 
-    public bool IsPlainlySlower => RunByNew is not { } slow || RunByOld is not { } usual || slow >= PlainlySlower * usual;
+    /// <summary>Even its quicker runs were longer than the old one's longer ones. On a machine with many times more to do than it has cores the waits of both hide that.</summary>
+    public bool IsPlainlySlower => QuickByNew >= PlainlyLonger * LongByOld;
 
     public bool IsDecided => IsPromoted || Info is { State: "rolled_back" };
 }
@@ -77,7 +78,7 @@ internal sealed class CanaryAct(DrillEndpoint endpoint, DrillCaller caller, Dril
             while (true)
             {
                 var now = await endpoint.InfoAsync(cancellationToken);
-                var sight = new CanarySight(now.Canary, number, old, isSlow, answers.Of(number), answers.Of(old), answers.MedianRunOf(number), answers.MedianRunOf(old), now.Traffic);
+                var sight = new CanarySight(now.Canary, number, old, isSlow, answers.Of(number), answers.Of(old), answers.RunOf(number, 0.25), answers.RunOf(old, 0.75), now.Traffic);
                 if (sight.IsDecided || time.GetElapsedTime(start) > DecidedLimit)
                 {
                     endpoint.RolloutEnded(sight.IsPromoted ? number : old, isUsual: !isSlow && sight.IsPromoted);

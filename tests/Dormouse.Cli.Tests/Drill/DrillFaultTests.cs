@@ -224,29 +224,36 @@ public sealed class DrillFaultTests
 
     [Theory]
     [InlineData(20.0, 2.0, true)]
-    [InlineData(6.0, 2.0, true)]
-    [InlineData(5.0, 2.0, false)]
-    [InlineData(null, 2.0, true)]
-    [InlineData(20.0, null, true)]
-    public void A_slow_canary_that_was_promoted_is_a_fault_unless_its_runs_were_not_seen_to_be_slower(double? runByNew, double? runByOld, bool isFault)
+    [InlineData(3.0, 2.0, true)]
+    [InlineData(2.9, 2.0, false)]
+    [InlineData(null, 2.0, false)]
+    [InlineData(20.0, null, false)]
+    public void A_slow_canary_that_was_promoted_is_a_fault_where_its_runs_were_seen_to_be_slower(double? quickByNew, double? longByOld, bool isFault)
     {
         var promises = new DrillPromises();
 
-        CanaryAct.Judge("canary", Canary("promoted", isSlow: true, 5, 5, "r3=100", runByNew, runByOld), promises);
+        CanaryAct.Judge("canary", Canary("promoted", isSlow: true, 5, 5, "r3=100", quickByNew, longByOld), promises);
 
         Assert.Equal(isFault, !promises.Broken.IsEmpty);
     }
 
     [Fact]
-    public void The_typical_run_of_a_revision_is_the_median_of_what_its_answers_tell()
+    public void Warm_runs_of_a_revision_are_told_by_share_when_there_are_ten()
     {
         var answers = new AnswersByRevision();
-        foreach (var run in (double?[])[9, 1, 2, null])
+        void Hear(string kind, double? run) =>
+            answers.Heard(DrillCall.Of(1, 1), new DrillReply(200, """{"model_version":"3"}"""u8.ToArray(), new InvocationTrace("i", kind, null, null, null, null, null, run), TimeSpan.Zero));
+
+        foreach (var run in (double?[])[9, 1, 8, 2, 7, 3, 6, 4, 5, null])
         {
-            answers.Heard(DrillCall.Of(1, 1), new DrillReply(200, """{"model_version":"3"}"""u8.ToArray(), new InvocationTrace("i", "warm", null, null, null, null, null, run), TimeSpan.Zero));
+            Hear("warm", run);
         }
 
-        Assert.Equal((2.0, null), (answers.MedianRunOf(3), answers.MedianRunOf(2)));
+        Hear("cold", 100);
+        Assert.Null(answers.RunOf(3, 0.5));
+
+        Hear("queued", 10);
+        Assert.Equal((3.0, 8.0, null), (answers.RunOf(3, 0.25), answers.RunOf(3, 0.75), answers.RunOf(2, 0.5)));
     }
 
     [Fact]
@@ -265,8 +272,8 @@ public sealed class DrillFaultTests
         Assert.Equal((3, 1, 0), (answers.Of(3), answers.ColdOf(3), answers.Of(2)));
     }
 
-    private static CanarySight Canary(string state, bool isSlow, int byNew, int byOld, string traffic, double? runByNew = 20, double? runByOld = 2) => new(
-        new CanaryInfo { Revision = "r3", State = state, Settings = new CanarySettings(50) }, 3, 2, isSlow, byNew, byOld, runByNew, runByOld,
+    private static CanarySight Canary(string state, bool isSlow, int byNew, int byOld, string traffic, double? quickByNew = 20, double? longByOld = 2) => new(
+        new CanaryInfo { Revision = "r3", State = state, Settings = new CanarySettings(50) }, 3, 2, isSlow, byNew, byOld, quickByNew, longByOld,
         traffic.Split(' ').Select(t => t.Split('=')).ToImmutableSortedDictionary(t => t[0], t => int.Parse(t[1], System.Globalization.CultureInfo.InvariantCulture)));
 
     private long Tick()
