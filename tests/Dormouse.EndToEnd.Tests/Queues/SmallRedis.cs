@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.EndToEnd.Tests.Queues;
 
@@ -23,7 +22,7 @@ internal sealed class SmallRedis : IAsyncDisposable
     {
         for (var attempt = 0; ; attempt++)
         {
-            Port = Port == 0 || (attempt > 0 && !File.Exists(Path.Combine(_folder, "started"))) ? FreePort() : Port;
+            Port = Port == 0 || (attempt > 0 && !File.Exists(Path.Combine(_folder, "started"))) ? FreePort.Next() : Port;
             _process = Process.Start(new ProcessStartInfo(
                 Server,
                 ["--port", $"{Port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir", _folder, "--logfile", Path.Combine(_folder, "log")]))!;
@@ -70,12 +69,5 @@ internal sealed class SmallRedis : IAsyncDisposable
 
         _process?.Dispose();
         Directory.Delete(_folder, recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var free = new TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        return ((IPEndPoint)free.LocalEndpoint).Port;
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Server.Tests.Brokers;
 
@@ -10,16 +11,10 @@ internal abstract class BrokerProcess : IAsyncDisposable
 {
     private Process? _process;
 
-    protected BrokerProcess()
-    {
-        using var free = new TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        Port = ((IPEndPoint)free.LocalEndpoint).Port;
-    }
-
     protected string Folder { get; } = Directory.CreateTempSubdirectory("dmbroker").FullName;
 
-    protected int Port { get; }
+    /// <summary>It may use the three that follow as well.</summary>
+    protected int Port { get; } = FreePort.Next();
 
     protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
@@ -7,6 +5,7 @@ using Dormouse.Core.Instances;
 using Dormouse.Core.Overflow;
 using Dormouse.Core.Usage;
 using Dormouse.Server.Tests.Gateway;
+using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Server.Tests.Overflow;
 
@@ -111,12 +110,7 @@ public sealed class LargeBodyTests : IAsyncLifetime
 
     private static string Authority(GatewayHost host) => host.Http.GetLeftPart(UriPartial.Authority);
 
-    private static string Nobody()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
-    }
+    private static string Nobody() => $"http://127.0.0.1:{FreePort.Next()}";
 
     private static async Task<HttpResponseMessage> SendAsync(GatewayHost host, byte[] body, bool isDeclared)
     {

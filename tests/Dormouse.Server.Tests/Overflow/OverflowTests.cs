@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
@@ -10,6 +9,7 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Hosting;
 using Dormouse.Server.Tests.Fakes;
 using Dormouse.Server.Tests.Gateway;
+using Dormouse.Storage.Tests.Support;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -115,7 +115,7 @@ public sealed class OverflowTests : IAsyncLifetime
     [Fact]
     public async Task An_address_that_is_down_leaves_the_refusal_as_it_is_and_is_left_alone_after_three()
     {
-        var down = FreePort();
+        var down = FreePort.Next();
         await using var full = await FullEndpoint.MakeAsync(_here, Spec($"http://127.0.0.1:{down}"));
 
         for (var i = 0; i < 4; i++)
@@ -268,12 +268,5 @@ public sealed class OverflowTests : IAsyncLifetime
     {
         using var response = await host.Client.GetAsync("/api/v1/endpoints/digits", Cancellation);
         return (await ControlServer.ReadAsync(response, ControlJson.Default.EndpointInfo)).Overflow!.Value;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

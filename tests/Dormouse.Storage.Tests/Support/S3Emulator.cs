@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Dormouse.Storage.Tests.Support;
 
@@ -12,7 +10,7 @@ internal sealed class S3Emulator : IAsyncDisposable
     public const string Key = "S3RVER";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dormouse-s3-").FullName;
-    private readonly int _port = FreePort();
+    private readonly int _port = FreePort.Next();
     private Process? _process;
 
     /// <summary>The program; null when ./test could not install it.</summary>
@@ -79,13 +77,6 @@ internal sealed class S3Emulator : IAsyncDisposable
         }
 
         Directory.Delete(_folder, recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var free = new TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        return ((IPEndPoint)free.LocalEndpoint).Port;
     }
 
     private static string? Find()
