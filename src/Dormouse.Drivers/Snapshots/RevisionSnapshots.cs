@@ -16,8 +16,8 @@ namespace Dormouse.Drivers.Snapshots;
 /// <param name="post">Runs work in the driver's inbox.</param>
 internal sealed partial class RevisionSnapshots(ProcessDriverOptions options, IInstanceHost host, Action<Action> post, ILogger logger) : IDisposable
 {
-    /// <summary>How much longer than a template that is used one waits that nobody is forked from: without a call there is nothing to compare with.</summary>
-    public const int UnusedPatience = 6;
+    /// <summary>How much longer a template waits of which no call has been heard, be it that its first is still running: without one there is nothing to compare with.</summary>
+    public const int UnheardPatience = 6;
 
     /// <summary>Calls that are kept in memory for snapshots to come, each at most 96 KiB; of more revisions none is.</summary>
     public const int CallsMax = 100;
@@ -152,7 +152,7 @@ internal sealed partial class RevisionSnapshots(ProcessDriverOptions options, II
         if (_taking is not null || _isDisposed)
             return;
         _waiting.RemoveAll(template => template.State != TemplateState.Ready);
-        var next = _waiting.Find(template => host.Time.GetElapsedTime(template.UsedAt) >= options.SnapshotDelay * (template.Report.Forks > 0 || _calls.ContainsKey(template.MadeFor.Revision) ? 1 : UnusedPatience));
+        var next = _waiting.Find(template => host.Time.GetElapsedTime(template.UsedAt) >= options.SnapshotDelay * (_calls.ContainsKey(template.MadeFor.Revision) ? 1 : UnheardPatience));
         if (next is not null)
         {
             _waiting.Remove(next);
