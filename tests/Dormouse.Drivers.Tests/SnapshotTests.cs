@@ -37,9 +37,25 @@ public sealed class SnapshotTests : IDisposable
 
     private string SnapshotsFolder => Path.Combine(_folder, "snapshots");
 
+    /// <summary>CRIU's own name for it.</summary>
+    private const string KernelFacts = "criu.kdat";
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task What_criu_noted_of_the_kernel_may_be_rubbish()
+    {
+        await using (var before = await OpenAsync(App))
+            await KeptAsync(before, (await StartAsync(before)).Ready);
+        var noted = Directory.GetFiles(SnapshotsFolder, KernelFacts, SearchOption.AllDirectories).Single();
+        await File.WriteAllBytesAsync(noted, new byte[new FileInfo(noted).Length], Cancellation);
+
+        await using var fixture = await OpenAsync(App);
+
+        Assert.Equal(Rung.Restore, (await StartAsync(fixture)).Ready.Rung);
+    }
 
     [Fact]
     public async Task After_a_restart_a_start_restores_what_a_template_had_loaded()
@@ -53,6 +69,7 @@ public sealed class SnapshotTests : IDisposable
 
         await using var fixture = await OpenAsync(App);
         Assert.Equal(SnapshotState.Kept, fixture.Driver.Snapshot(Revision)?.State);
+        Assert.Single(Directory.GetFiles(SnapshotsFolder, KernelFacts, SearchOption.AllDirectories));
         var (first, second) = (Begin(fixture), Begin(fixture));
         var ready = await fixture.Observer.WaitForAsync<InstanceReady>(first);
         var other = await fixture.Observer.WaitForAsync<InstanceReady>(second);

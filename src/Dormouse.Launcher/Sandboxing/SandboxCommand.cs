@@ -14,7 +14,7 @@ internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, Im
     public const int FilterDescriptor = SandboxRequest.ListenerDescriptor + 1, UsersDescriptor = FilterDescriptor + 1, GroupsDescriptor = UsersDescriptor + 1, HostsDescriptor = GroupsDescriptor + 1, ResolverDescriptor = HostsDescriptor + 1;
 
     private const string SetLimit = "/usr/bin/prlimit";
-    private const string Open = "1777", Readable = "0644", SecretsBytes = "1048576";
+    private const string Open = "1777", Readable = "0644", OwnerWrites = "0755", SecretsBytes = "1048576", RunBytes = "65536";
 
     /// <param name="views">Its own cgroups: folder here, and where it sees it.</param>
     /// <param name="socketPath">Socket on which it serves; null = none (a probe).</param>
@@ -36,8 +36,12 @@ internal sealed class SandboxCommand(string bubblewrap, string setPrivileges, Im
         arguments.AddRange(system);
         arguments.AddRange("--proc", "/proc", "--dev", "/dev");
         arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
-        arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp", "--dir", "/run",
-            "--perms", Open, "--size", SecretsBytes, "--tmpfs", SandboxRequest.SecretsPath, "--dir", SandboxRequest.PackagePath);
+        arguments.AddRange("--perms", Open, "--size", size, "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp");
+        if (user.Number is null)
+            arguments.AddRange("--dir", "/run");
+        else
+            arguments.AddRange("--perms", OwnerWrites, "--size", RunBytes, "--tmpfs", "/run"); // The owner is the administrator, who is nobody here: CRIU notes there what it found out about the kernel.
+        arguments.AddRange("--perms", Open, "--size", SecretsBytes, "--tmpfs", SandboxRequest.SecretsPath, "--dir", SandboxRequest.PackagePath);
         var made = new HashSet<string> { "/etc", "/run", "/tmp", "/proc", "/dev" };
         arguments.AddRange("--dir", "/etc", "--perms", Readable, "--file", Text(UsersDescriptor), "/etc/passwd");
         arguments.AddRange("--perms", Readable, "--file", Text(GroupsDescriptor), "/etc/group", "--perms", Readable, "--file", Text(HostsDescriptor), "/etc/hosts");

@@ -27,6 +27,9 @@ internal sealed class SnapshotWork(CriuProgram criu, string folder, int process)
 
     public CriuProgram Criu { get; } = criu;
 
+    /// <summary>Of the snapshot.</summary>
+    public string Folder { get; } = folder;
+
     /// <summary>For the template, which passes it on with what is written down.</summary>
     public JsonElement? Record { get; init; }
 
@@ -55,7 +58,7 @@ internal sealed class SnapshotWork(CriuProgram criu, string folder, int process)
         {
             if (Criu.Root is { } root && (inherited[0] = Open(root)) < 0)
                 return $"The folder {root} cannot be opened ({LastWords()}).";
-            if ((inherited[1] = Open(folder)) < 0)
+            if ((inherited[1] = Open(Folder)) < 0)
                 return $"The folder of the snapshot cannot be opened ({LastWords()}).";
             for (var i = 0; i < CriuCommand.Namespaces.Length; i++)
             {
@@ -106,7 +109,7 @@ internal sealed class SnapshotWork(CriuProgram criu, string folder, int process)
     {
         try
         {
-            var log = Path.Combine(folder, CriuCommand.LogFile);
+            var log = Path.Combine(Folder, CriuCommand.LogFile);
             var words = File.Exists(log) ? File.ReadLines(log).Where(line => line.Contains("Error", StringComparison.Ordinal)).Where(line => !Harmless.Any(line.Contains)).Select(Words).ToArray() : [];
             return words.Length == 0 ? $"CRIU could not {what} it and did not say why." : $"CRIU could not {what} it: {string.Join("; ", words.Take(2))}.";
         }

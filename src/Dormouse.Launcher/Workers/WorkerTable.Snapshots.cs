@@ -33,6 +33,7 @@ internal sealed partial class WorkerTable
             worker.Snapshot = new(restore.Criu, restore.Folder, restore.Process);
             // Its listener is the carrier's: what is restored has a filter that nobody listens to, so its forks stay together.
             worker.CloseDoor();
+            KernelFacts.LayOut(restore.Folder, worker.InsideId);
             problem = Run(worker, worker.Snapshot, SnapshotWork.Step.Restoring);
         }
 
@@ -108,6 +109,7 @@ internal sealed partial class WorkerTable
                 NotRestored(worker, work.LastWords("restore"));
                 break;
             case SnapshotWork.Step.Restoring:
+                KernelFacts.Keep(work.Folder, worker.InsideId);
                 Restored(worker, work.Process);
                 break;
         }
