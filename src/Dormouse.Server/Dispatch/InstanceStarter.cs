@@ -27,7 +27,8 @@ internal sealed partial class InstanceStarter(
     public IInstanceDriver Instances => instances;
 
     /// <summary>Opens the driver and does not wait: the server listens meanwhile, and starts wait until it is open. When it fails it is tried again, more slowly each time.</summary>
-    public void Open(IInstanceObserver observer) => _tasks.Add(OpenAsync(observer));
+    /// <param name="inUse">Revisions that carry traffic then: workers of their kinds are kept ready from the start on, so that the first call finds one.</param>
+    public void Open(IInstanceObserver observer, Func<IEnumerable<RevisionSpec>> inUse) => _tasks.Add(OpenAsync(observer, inUse));
 
     /// <summary>Ends every instance that is left and the driver with them. Idempotent.</summary>
     public async ValueTask DisposeAsync()
@@ -149,7 +150,7 @@ internal sealed partial class InstanceStarter(
         observer.Gone(instance);
     }
 
-    private async Task OpenAsync(IInstanceObserver observer)
+    private async Task OpenAsync(IInstanceObserver observer, Func<IEnumerable<RevisionSpec>> inUse)
     {
         var wait = FirstBackOff;
         try
@@ -158,6 +159,12 @@ internal sealed partial class InstanceStarter(
             {
                 await Task.Delay(wait, time, _stopping.Token);
                 wait = wait * 2 < LongestBackOff ? wait * 2 : LongestBackOff;
+            }
+
+            // One of each kind is enough to say.
+            foreach (var spec in inUse().Where(spec => spec.Kind.HasInstances).DistinctBy(spec => (spec.Kind.RunsModels, spec.PythonEnvironment, spec.Isolation, spec.Network)))
+            {
+                instances.Expect(spec);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)

@@ -1,4 +1,5 @@
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Routing;
 using Dormouse.Server.Usage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,7 @@ namespace Dormouse.Server.Gateway;
 /// finish up to the limit, then ends every instance and writes the last of the provisioned time.
 /// </summary>
 internal sealed partial class GatewayLifetime(
-    InstanceStarter starter, DispatchService dispatch, InvocationRunner runner, ProvisionedAccounts provisioned, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
+    InstanceStarter starter, DispatchService dispatch, RoutingTable routing, InvocationRunner runner, ProvisionedAccounts provisioned, GatewaySettings settings, TimeProvider time, ILogger<GatewayLifetime> logger)
     : IHostedLifecycleService
 {
     /// <summary>How long invocations whose instance was just ended may take to write their receipts.</summary>
@@ -18,7 +19,7 @@ internal sealed partial class GatewayLifetime(
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        starter.Open(dispatch);
+        starter.Open(dispatch, () => routing.Routes().Where(route => !route.Endpoint.IsUnloaded).SelectMany(route => route.Revisions).Select(revision => revision.Spec));
         return Task.CompletedTask;
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Threading.Channels;
+using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 
 namespace Dormouse.Server.Tests.Gateway;
@@ -61,6 +62,11 @@ internal sealed class FakeDriver(string folder) : IInstanceDriver
 
     /// <summary>Tries to open it so far.</summary>
     public int Opens => Volatile.Read(ref _opens);
+
+    /// <summary>Specs of the revisions whose instances may come, as it was told.</summary>
+    public ConcurrentQueue<RevisionSpec> Expected { get; } = [];
+
+    public void Expect(RevisionSpec spec) => Expected.Enqueue(spec);
 
     public Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {

@@ -226,6 +226,23 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task A_driver_that_is_open_hears_once_of_each_kind_of_instances_in_use()
+    {
+        await using var host = await GatewayHost.StartAsync(prepare: driver => driver.FailingOpens = 1);
+        var python = GatewayHost.Spec() with { Runtime = RuntimeKind.Python.Name };
+        host.Add("digits");
+        host.Add("faces");
+        host.Add("function", python);
+        host.Add("other", python);
+        Assert.Empty(host.Driver.Expected);
+
+        host.Time.Advance(TimeSpan.FromSeconds(1));
+        await Conditions.UntilAsync(() => host.Driver.Expected.Count == 2, "the driver hears of both kinds");
+
+        Assert.Equal([true, false], host.Driver.Expected.Select(spec => spec.Kind.RunsModels).OrderDescending());
+    }
+
+    [Fact]
     public async Task A_server_that_stops_while_its_driver_opens_stops_well_whatever_comes_of_that()
     {
         var host = await GatewayHost.StartAsync(prepare: driver => driver.OpensUntilStopped = true);
