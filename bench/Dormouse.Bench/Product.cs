@@ -97,12 +97,12 @@ internal sealed class Product : IAsyncDisposable
     }
 
     /// <summary>Process ids of this server's workers.</summary>
-    public IEnumerable<int> Workers() =>
-        Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0 && IsWorker(id)).Order();
+    public IEnumerable<int> Workers() => Processes().Where(IsWorker).Order();
 
     /// <summary>Private memory of the server, its launcher and all that they started, MB.</summary>
-    public double PrivateMb() =>
-        Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0 && IsOurs(id)).Sum(Private);
+    public double PrivateMb() => Processes().Where(IsOurs).Sum(Private);
+
+    private static IEnumerable<int> Processes() => Directory.EnumerateDirectories("/proc").Select(d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0).Where(id => id > 0);
 
     private static double Private(int process)
     {
@@ -128,11 +128,12 @@ internal sealed class Product : IAsyncDisposable
         }
     }
 
-    /// <summary>Socket paths of the workers that live now.</summary>
-    public static string Socket(int worker)
+    /// <summary>Sockets of the workers that live now, below the folder that the launcher was told.</summary>
+    public IEnumerable<string> Sockets()
     {
-        var line = File.ReadAllText($"/proc/{worker}/cmdline").Split('\0');
-        return line[Array.IndexOf(line, "--socket") + 1];
+        var launcher = Processes().Where(IsOurs).Select(Words).First(words => Path.GetFileName(words[0]) == "dormouse-launcher");
+        var folder = Path.GetDirectoryName(launcher[Array.IndexOf(launcher, "--socket") + 1])!; // Not null: it is the path of a file.
+        return Directory.EnumerateFiles(folder, "w*.sock");
     }
 
     public async ValueTask DisposeAsync()
@@ -157,16 +158,19 @@ internal sealed class Product : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
-    private bool IsWorker(int process)
+    /// <summary>The worker itself, not what made its sandbox, whose command line ends in the same words.</summary>
+    private bool IsWorker(int process) => Words(process) is [var program, ..] && Path.GetFileName(program) == "dormouse-worker" && IsOurs(process);
+
+    /// <summary>Its command line; empty = it has ended.</summary>
+    private static string[] Words(int process)
     {
         try
         {
-            return File.ReadAllText($"/proc/{process}/cmdline").Contains("dormouse-worker", StringComparison.Ordinal)
-                && File.ReadAllText($"/proc/{process}/cmdline").Contains("--socket", StringComparison.Ordinal) && IsBelow(process, _server.Id);
+            return File.ReadAllText($"/proc/{process}/cmdline").Split('\0');
         }
         catch (IOException)
         {
-            return false;
+            return [];
         }
     }
 

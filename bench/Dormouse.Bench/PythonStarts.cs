@@ -10,8 +10,10 @@ internal static class PythonStarts
     private const int Runs = 100;
     private const int PlainRuns = 20;
 
-    /// <summary>Each is a restart of the server.</summary>
     private const int RestoreRuns = 20;
+
+    /// <summary>Room for one template with scikit-learn, not for two.</summary>
+    private const string TemplatesOfOne = "110MiB";
 
     /// <summary>What <c>./test</c> makes for its tests of snapshots.</summary>
     private const string CriuFolder = "artifacts/debian13";
@@ -76,16 +78,25 @@ internal static class PythonStarts
 
             report.Add("python start, fork to plain interpreter", name, fork.Times.P50 / plain.P50, "x");
             report.Add("python instance, private memory, fork", name, fork.MemoryMib, "MiB");
+            if (!isForest)
+            {
+                // What loads sooner than a snapshot is restored gets none.
+                continue;
+            }
+
             if (!File.Exists(Path.Combine(root, CriuFolder, "usr/sbin/criu")))
             {
                 report.Note($"There is no {CriuFolder} with CRIU, which ./test makes: restores are not measured.");
                 continue;
             }
 
-            var restore = await RestoreAsync(root, code);
-            report.Add("python start, restored after a restart of the server, p50", name, restore.P50, "ms", isForest ? "<= 130" : "", isForest ? restore.P50 <= 130 : null);
-            report.Add("python start, restored after a restart of the server, p95", name, restore.P95, "ms");
-            report.Add("python start, pooled process to restored", name, pool.Times.P50 / restore.P50, "x", isForest ? ">= 4" : "", isForest ? pool.Times.P50 / restore.P50 >= 4 : null);
+            var evicted = await EvictedAsync(root, code);
+            report.Add("python start, restored after its template had gone, p50", name, evicted.P50, "ms", "<= 130", evicted.P50 <= 130);
+            report.Add("python start, restored after its template had gone, p95", name, evicted.P95, "ms");
+            report.Add("python start, pooled process to restored", name, pool.Times.P50 / evicted.P50, "x", ">= 4", pool.Times.P50 / evicted.P50 >= 4);
+            var restarted = await RestartedAsync(root, code);
+            report.Add("python start, restored after a restart of the server, p50", name, restarted.P50, "ms");
+            report.Add("python start, restored after a restart of the server, p95", name, restarted.P95, "ms");
         }
     }
 
@@ -128,14 +139,19 @@ internal static class PythonStarts
     {
         // Without CRIU, unless it is what is measured.
         var product = await Product.StartAsync(root, Fresh.Folder(), environment: Settings(templates, more ?? new Dictionary<string, string> { ["DORMOUSE_WORKERS__SNAPSHOTS_DISK"] = "0B" }));
+        await DeployAsync(product, "function", code, settings, idleTimeout);
+        return product;
+    }
+
+    private static async Task DeployAsync(Product product, string endpoint, string code, JsonObject settings, string idleTimeout)
+    {
         var file = Path.Combine(Fresh.Folder(), "app.py");
         Directory.CreateDirectory(Path.GetDirectoryName(file)!); // Not null: it was just combined.
         await File.WriteAllTextAsync(file, code);
         settings["runtime"] = "python";
         settings["handler"] = "app.py::handler";
-        await product.DeployAsync("function", file, idleTimeout: idleTimeout, settings: settings, path: "app.py");
+        await product.DeployAsync(endpoint, file, idleTimeout: idleTimeout, settings: settings, path: "app.py");
         Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
-        return product;
     }
 
     /// <param name="rung">Step of the start ladder that every measured start must take.</param>
@@ -187,35 +203,51 @@ internal static class PythonStarts
         return (new Samples(times), instances[0]!["memory_bytes"]!.GetValue<long>() / 1048576.0, [.. PartNames.Where(part => parts[part].Count > 0).Select(part => (part, new Samples(parts[part])))]);
     }
 
-    /// <summary>The first call after a restart of the server, with workers of the pool ready, whose template is restored from disk.</summary>
-    private static async Task<Samples> RestoreAsync(string root, string code)
+    /// <summary>Calls of two endpoints in turn, of whose templates one has room: each call restores its own from disk, on a server that is up.</summary>
+    private static async Task<Samples> EvictedAsync(string root, string code)
     {
-        var settings = new Dictionary<string, string> { ["DORMOUSE_WORKERS__CRIU"] = Path.Combine(root, CriuFolder), ["DORMOUSE_WORKERS__SNAPSHOT_AFTER"] = "200ms", ["DORMOUSE_WORKERS__SNAPSHOTS_DISK"] = "2GiB" };
+        await using var product = await ServeAsync(root, code, TemplatesOfOne, [], more: SnapshotSettings(root));
+        await DeployAsync(product, "other", code, [], "10m");
+        string[] both = ["function", "other"];
+        foreach (var endpoint in both)
+        {
+            await CallAsync(product, endpoint);
+            await KeptAsync(product, endpoint);
+            await product.ToZeroAsync(endpoint);
+        }
+
+        var times = new List<double>();
+        for (var i = -both.Length; i < RestoreRuns; i++)
+        {
+            var endpoint = both[Math.Abs(i) % both.Length];
+            var time = await RestoredCallAsync(product, endpoint);
+            await product.ToZeroAsync(endpoint);
+            await Task.Delay(TimeSpan.FromSeconds(1)); // The carrier's place in the pool is filled meanwhile.
+            if (i >= 0)
+            {
+                times.Add(time);
+            }
+        }
+
+        return new Samples(times);
+    }
+
+    /// <summary>The first call after a restart of the server, with workers of the pool ready, whose template is restored from disk.</summary>
+    private static async Task<Samples> RestartedAsync(string root, string code)
+    {
+        var settings = SnapshotSettings(root);
         var product = await ServeAsync(root, code, "2GiB", [], more: settings);
         var times = new List<double>();
         try
         {
             await CallAsync(product);
-            await UntilAsync(async () => (await product.ApiAsync(HttpMethod.Get, "/api/v1/endpoints/function"))!["revisions"]![0]!["snapshot"]?["state"]?.GetValue<string>() switch
-            {
-                "kept" => true,
-                "refused" => throw new InvalidOperationException("The snapshot is refused: 'dormouse describe' says why."),
-                _ => false,
-            });
+            await KeptAsync(product, "function");
             for (var i = 0; i < RestoreRuns; i++)
             {
                 await product.StopAsync();
                 product = await Product.StartAsync(root, product.Data, environment: Settings("2GiB", settings));
-                // The pool of Python workers is filled once an endpoint needs them.
-                await Task.Delay(TimeSpan.FromSeconds(2));
-                var clock = Stopwatch.StartNew();
-                var (start, _) = await CallAsync(product);
-                if (!start.Contains("rung=restore", StringComparison.Ordinal))
-                {
-                    throw new InvalidOperationException($"A start was not restored: {start}.");
-                }
-
-                times.Add(clock.Elapsed.TotalMilliseconds);
+                await Task.Delay(TimeSpan.FromSeconds(3)); // Until the pool of Python workers is full.
+                times.Add(await RestoredCallAsync(product, "function"));
             }
 
             return new Samples(times);
@@ -225,6 +257,28 @@ internal static class PythonStarts
             await product.DisposeAsync();
         }
     }
+
+    private static async Task<double> RestoredCallAsync(Product product, string endpoint)
+    {
+        var clock = Stopwatch.StartNew();
+        var (start, _) = await CallAsync(product, endpoint);
+        return start.Contains("rung=restore", StringComparison.Ordinal) ? clock.Elapsed.TotalMilliseconds : throw new InvalidOperationException($"A start was not restored: {start}.");
+    }
+
+    private static Task KeptAsync(Product product, string endpoint) =>
+        UntilAsync(async () => (await product.ApiAsync(HttpMethod.Get, $"/api/v1/endpoints/{endpoint}"))!["revisions"]![0]!["snapshot"]?["state"]?.GetValue<string>() switch
+        {
+            "kept" => true,
+            "refused" => throw new InvalidOperationException("The snapshot is refused: 'dormouse describe' says why."),
+            _ => false,
+        });
+
+    private static Dictionary<string, string> SnapshotSettings(string root) => new()
+    {
+        ["DORMOUSE_WORKERS__CRIU"] = Path.Combine(root, CriuFolder),
+        ["DORMOUSE_WORKERS__SNAPSHOT_AFTER"] = "200ms",
+        ["DORMOUSE_WORKERS__SNAPSHOTS_DISK"] = "2GiB",
+    };
 
     private static Dictionary<string, string> Settings(string templates, IReadOnlyDictionary<string, string>? more) => new(more ?? new Dictionary<string, string>())
     {
@@ -262,9 +316,9 @@ internal static class PythonStarts
     }
 
     /// <summary>What the answer says of the start, and of its times.</summary>
-    public static async Task<(string Start, string Timing)> CallAsync(Product product)
+    public static async Task<(string Start, string Timing)> CallAsync(Product product, string endpoint = "function")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"{product.Address}/invoke/function") { Content = new StringContent("1", System.Text.Encoding.UTF8, "application/json") };
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"{product.Address}/invoke/{endpoint}") { Content = new StringContent("1", System.Text.Encoding.UTF8, "application/json") };
         request.Headers.Authorization = new("Bearer", product.Key);
         using var answer = await product.Client.SendAsync(request);
         answer.EnsureSuccessStatusCode();

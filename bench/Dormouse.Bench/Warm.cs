@@ -111,9 +111,8 @@ internal static class Warm
 
     private static async Task<string> ServingSocketAsync(Product product, Subject subject)
     {
-        foreach (var worker in product.Workers())
+        foreach (var socket in product.Sockets())
         {
-            var socket = Product.Socket(worker);
             using var client = Load.SocketClient(socket);
             using var answer = await client.SendAsync(subject.JsonRequest("http://instance/infer"));
             if (answer.IsSuccessStatusCode)
