@@ -10,7 +10,7 @@ internal static class Queued
     private static readonly int LatencyWarmUps = Quick.Or(20, 500);
 
     private static readonly double Seconds = Quick.Or(1.0, 6.0);
-    private static readonly double WarmUpSeconds = Quick.Or(1.0, 6.0);
+    private static readonly double WarmUpSeconds = Quick.Or(1.0, 20.0);
     private static readonly int DrainItems = Quick.Or(2 * Connections, 80 * Connections);
     private static readonly int LatencyCalls = Quick.Or(20, 200);
 
