@@ -213,18 +213,25 @@ public sealed class CompareTests : IDisposable
     }
 
     [Fact]
-    public async Task A_curve_shows_each_policy_with_several_settings_and_the_learned_one_at_the_memory_of_rivals()
+    public async Task A_curve_shows_each_policy_with_several_settings_and_the_learned_one_at_memory_and_cold_starts_of_rivals()
     {
         string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "0.05", "--duration", "1h", "--curve"];
+        var page = Path.Combine(_shell.Folder, "curve.html");
 
-        var shown = (await _shell.RunAsync(command)).Done();
+        var shown = (await _shell.RunAsync([.. command, "--report", page])).Done();
         var json = (await _shell.RunAsync([.. command, "--output", "json"])).Done().Json;
 
         Assert.Contains("learned 60 s", shown.Out, StringComparison.Ordinal);
         Assert.Contains("LEARNED WITH", shown.Out, StringComparison.Ordinal);
+        Assert.Equal(["memory", "cold", "memory", "cold"], shown.Out.Split('\n').SkipWhile(l => !l.StartsWith("RIVAL", StringComparison.Ordinal)).Skip(1).Take(4)
+            .Select(l => l.Contains(" memory ", StringComparison.Ordinal) ? "memory" : l.Contains(" cold starts ", StringComparison.Ordinal) ? "cold" : l));
         Assert.Equal(18, json.GetProperty("policies").GetArrayLength());
-        Assert.Equal(["fixed 10-minute keep-alive", "knative"], json.GetProperty("matches").EnumerateArray().Select(m => m.GetProperty("rival").GetString()));
-        Assert.All(json.GetProperty("matches").EnumerateArray(), m => Assert.True(m.GetProperty("learned_gb_seconds").GetDouble() <= 1.001 * m.GetProperty("gb_seconds").GetDouble()));
+        var matches = json.GetProperty("matches").EnumerateArray().ToList();
+        Assert.Equal(["fixed 10-minute keep-alive", "knative"], matches.Select(m => m.GetProperty("rival").GetString()));
+        Assert.All(matches, m => Assert.True(m.GetProperty("at_memory").GetProperty("gb_seconds").GetDouble() <= 1.001 * m.GetProperty("gb_seconds").GetDouble()));
+        Assert.All(matches, m => Assert.True(m.GetProperty("at_cold_starts").GetProperty("cold_starts").GetInt64() <= m.GetProperty("cold_starts").GetInt64()));
+        var html = await File.ReadAllTextAsync(page, TestContext.Current.CancellationToken);
+        Assert.Equal(4, html.Split("The learned keep-alive beside its rivals")[1].Split("</table>")[0].Split("<tr><td>").Length - 1);
         Assert.Equal(2, (await _shell.RunAsync([.. command, "--policy", "x.yaml"])).Code);
     }
 
