@@ -33,6 +33,8 @@ var legs = new (string Name, Func<Task> Run)[]
     ("burst", () => Scaling.BurstAsync(report, root, subjects)),
     ("agreement", () => Scaling.AgreementAsync(report, root, subjects)),
     ("registered", () => Registered.WarmAsync(report, root, subjects)),
+    ("curve", () => Simulated.CurveAsync(report, root)),
+    ("simulator", () => Simulated.DayAsync(report, root)),
     ("queued", () => Queued.RunAsync(report, root, subjects)),
     ("registered-start", () => Registered.StartAsync(report, root, subjects)),
 };

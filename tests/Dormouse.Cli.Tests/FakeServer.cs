@@ -376,8 +376,8 @@ internal sealed class FakeServer : IAsyncDisposable
                     Revision = revision.Name,
                     State = "running",
                     Settings = new CanarySettings(canary.Percent, canary.Min ?? 100, canary.For ?? "30m"),
-                    New = new CanaryCountsInfo(12, 1, 0, 0.31, 0.5),
-                    Old = new CanaryCountsInfo(108, 0, 2, 0.3, 0.5),
+                    New = new CanaryCountsInfo(12, 1, 0, 0.31, 0.5, 9, 2),
+                    Old = new CanaryCountsInfo(108, 0, 2, 0.3, 0.5, 103, 3),
                 },
             });
             context.Response.StatusCode = 201;

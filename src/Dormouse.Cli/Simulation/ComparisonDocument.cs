@@ -16,15 +16,22 @@ internal sealed record ComparisonDocument(
         load.Name, load.Duration.TotalSeconds, load.Endpoints.Length, grounds.Seed, grounds.Machines, grounds.Cores, grounds.Machine.BudgetMib, PriceBook.Default.Currency, load.Notes,
         [.. results.Select(PolicyDocument.Of)]);
 
-    /// <summary>With <c>--curve</c>: rivals, and the learned keep-alive at their memory.</summary>
+    /// <summary>With <c>--curve</c>: rivals, and the learned keep-alive at their memory and at their cold starts.</summary>
     public ImmutableArray<MatchDocument>? Matches { get; init; }
 }
 
-/// <param name="IdleTimeoutS">With which the learned keep-alive holds no more memory than the rival.</param>
-internal sealed record MatchDocument(string Rival, long ColdStarts, double GbSeconds, double IdleTimeoutS, long LearnedColdStarts, double LearnedGbSeconds)
+/// <param name="AtMemory">The longest idle time-out found with which the learned keep-alive holds no more memory than the rival.</param>
+/// <param name="AtColdStarts">What holds least memory of what was found to have no more cold starts than the rival; left out when nothing has so few.</param>
+internal sealed record MatchDocument(string Rival, long ColdStarts, double GbSeconds, LearnedDocument AtMemory, LearnedDocument? AtColdStarts)
 {
-    public static MatchDocument Of(EqualMemory match) => new(
-        match.Rival.Policy.Name, match.Rival.Totals.ColdGrants, match.Rival.Totals.GibSeconds, match.IdleTimeout.TotalSeconds, match.Learned.Totals.ColdGrants, match.Learned.Totals.GibSeconds);
+    public static MatchDocument Of(RivalMatch match) => new(
+        match.Rival.Policy.Name, match.Rival.Totals.ColdGrants, match.Rival.Totals.GibSeconds, LearnedDocument.Of(match.AtMemory), match.AtColdStarts is { } point ? LearnedDocument.Of(point) : null);
+}
+
+/// <param name="IdleTimeoutS">Of the learned keep-alive.</param>
+internal sealed record LearnedDocument(double IdleTimeoutS, long ColdStarts, double GbSeconds)
+{
+    public static LearnedDocument Of(LearnedPoint point) => new(point.IdleTimeout.TotalSeconds, point.Result.Totals.ColdGrants, point.Result.Totals.GibSeconds);
 }
 
 /// <param name="ColdShare">Share of the slots given for which somebody waited for a start, 0 to 1.</param>

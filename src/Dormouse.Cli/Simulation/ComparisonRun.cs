@@ -23,14 +23,27 @@ internal static class ComparisonRun
         return results.DrainToImmutable();
     }
 
-    /// <summary>The learned keep-alive at the memory of each rival.</summary>
-    public static async Task<ImmutableArray<EqualMemory>> MatchAsync(Session session, LoadPlan load, Grounds grounds, CancellationToken cancellationToken)
+    /// <summary>The learned keep-alive at the memory, and at the cold starts, of each rival.</summary>
+    /// <param name="results">Of the curve's policies: they are not run again.</param>
+    public static async Task<ImmutableArray<RivalMatch>> MatchAsync(
+        Session session, LoadPlan load, Grounds grounds, IEnumerable<PolicyResult> results, CancellationToken cancellationToken)
     {
-        var matches = ImmutableArray.CreateBuilder<EqualMemory>();
+        var known = results.ToDictionary(r => r.Policy);
+        PolicyResult Run(Policy policy)
+        {
+            if (!known.TryGetValue(policy, out var result))
+            {
+                known.Add(policy, result = Comparison.Run(load, policy, grounds, null, cancellationToken));
+            }
+
+            return result;
+        }
+
+        var matches = ImmutableArray.CreateBuilder<RivalMatch>();
         foreach (var rival in KeepAliveCurve.Rivals)
         {
-            PolicyResult Run(Policy policy) => Comparison.Run(load, policy, grounds, null, cancellationToken);
-            matches.Add(await session.Activity.RunAsync($"looking for the memory of {rival.Name}", () => Task.Run(() => KeepAliveCurve.At(Run(rival), Run), cancellationToken)));
+            matches.Add(await session.Activity.RunAsync(
+                $"looking for the memory and the cold starts of {rival.Name}", () => Task.Run(() => KeepAliveCurve.Match(Run(rival), Run), cancellationToken)));
         }
 
         return matches.DrainToImmutable();
@@ -56,12 +69,8 @@ internal static class ComparisonRun
         {
             screen.Line();
             screen.Table(
-                ["RIVAL", ">COLD", ">GB-SECONDS", ">LEARNED WITH", ">COLD", ">GB-SECONDS"],
-                matches.Select(m => new[]
-                {
-                    m.Rival, Units.Count(m.ColdStarts), Units.Number(m.GbSeconds, "#,0"), Core.Endpoints.Durations.Words(TimeSpan.FromSeconds(m.IdleTimeoutS)),
-                    Units.Count(m.LearnedColdStarts), Units.Number(m.LearnedGbSeconds, "#,0"),
-                }));
+                ["RIVAL", ">COLD", ">GB-SECONDS", "AT NO MORE", ">LEARNED WITH", ">COLD", ">GB-SECONDS"],
+                matches.SelectMany(m => new[] { Row(m, "memory", m.AtMemory), Row(m, "cold starts", m.AtColdStarts) }));
         }
 
         foreach (var note in done.Notes)
@@ -75,6 +84,12 @@ internal static class ComparisonRun
         p.Policy, Units.Count(p.ColdStarts), Percent(p.ColdShare), Units.Milliseconds(p.P50Ms), Units.Milliseconds(p.P95Ms), Units.Milliseconds(p.P99Ms), Units.Milliseconds(p.MaxMs),
         Units.Count(p.Refused.Total()), Units.Count(p.TimedOut + p.Crashed + p.LostWithMachine + p.Unreachable), Units.Count(p.Evictions), Units.Number(p.InstanceS, "#,0"), Units.Number(p.GbSeconds, "#,0"), Percent(p.BusyShare),
         decimal.Round(decimal.Parse(p.Price, System.Globalization.CultureInfo.InvariantCulture), 6).ToString("0.######", System.Globalization.CultureInfo.InvariantCulture),
+    ];
+
+    private static string[] Row(MatchDocument match, string equal, LearnedDocument? learned) =>
+    [
+        match.Rival, Units.Count(match.ColdStarts), Units.Number(match.GbSeconds, "#,0"), equal,
+        .. learned is { } l ? (string[])[Core.Endpoints.Durations.Words(TimeSpan.FromSeconds(l.IdleTimeoutS)), Units.Count(l.ColdStarts), Units.Number(l.GbSeconds, "#,0")] : ["none", "", ""],
     ];
 
     private static string Percent(double share) => Units.Number(100 * share, share is > 0 and < 0.01 ? "0.000" : "0.0");

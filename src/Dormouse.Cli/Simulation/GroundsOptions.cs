@@ -9,7 +9,7 @@ using Dormouse.Simulation.Worlds;
 
 namespace Dormouse.Cli.Simulation;
 
-/// <summary>Options of <c>simulate</c> that say on what machines it runs, and with what callers.</summary>
+/// <summary>Options of <c>simulate</c> that say on what machines it runs, with what callers, and what goes wrong.</summary>
 internal sealed class GroundsOptions
 {
     /// <summary>Of the logarithm of start times.</summary>
@@ -31,16 +31,18 @@ internal sealed class GroundsOptions
     private readonly Option<int?> _knee = new("--knee") { HelpName = "n", Description = "Runs at once on an instance that do not slow each other; more share what n have. Default: any number." };
     private readonly Option<double?> _batchGrowth = new("--batch-growth") { HelpName = "share", Description = "With batch_max: what each further invocation adds to a shared run, as a share of the longest. Default: 0.25." };
     private readonly Option<string?> _callerDeadline = new("--caller-deadline") { HelpName = "time", Description = "Every caller names this deadline. Default: none does." };
-    private readonly Option<string?> _lossEvery = new("--machine-loss-every") { HelpName = "time", Description = "Mean time until a machine is lost with all that is on it. Default: never." };
-    private readonly Option<string?> _outage = new("--machine-outage") { HelpName = "time", Description = "How long a lost machine is away. Default: 30s." };
     private readonly Option<string?> _begins = new("--begins-at") { HelpName = "when", Description = $"Wall clock at the load's beginning, for floors of a policy. Default: {BeginsByDefault}, a Monday." };
+
+    private readonly FaultOptions _faults = new();
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _reservable, _startsPerSecond, _startTime, _knee, _batchGrowth, _callerDeadline, _lossEvery, _outage, _begins })
+        foreach (var option in new Option[] { _seed, _machines, _cores, _memory, _reservable, _startsPerSecond, _startTime, _knee, _batchGrowth, _callerDeadline, _begins })
         {
             command.Add(option);
         }
+
+        _faults.AddTo(command);
     }
 
     public Grounds Read(ParseResult parsed)
@@ -62,11 +64,7 @@ internal sealed class GroundsOptions
                 StartTime = new Spread.Lognormal(start * (1 - LoadShare), StartDeviation),
                 LoadTime = new Spread.Lognormal(start * LoadShare, StartDeviation),
             },
-            Faults = new FaultPlan
-            {
-                MachineLossEvery = SimulateValues.Duration(_lossEvery.Name, parsed.GetValue(_lossEvery), TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromDays(3_650)),
-                MachineOutage = new Spread.Always(SimulateValues.Duration(_outage.Name, parsed.GetValue(_outage), TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromDays(30))),
-            },
+            Faults = _faults.Read(parsed),
             Callers = new CallerPlan
             {
                 WithDeadline = parsed.GetValue(_callerDeadline) is null ? 0 : 1,

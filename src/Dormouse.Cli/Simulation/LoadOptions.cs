@@ -16,7 +16,7 @@ internal sealed class LoadOptions
     private readonly Option<string?> _trace = new("--trace")
     {
         HelpName = "path",
-        Description = "Recorded load: Azure Functions 2019 (folder or file) or 2021, Azure LLM 2023, or plain arrivals (docs/simulate.md).",
+        Description = "Recorded load: Azure Functions 2019 (folder or file) or 2021, Azure LLM 2023 or 2024, or plain arrivals (docs/simulate.md).",
     };
 
     private readonly Option<string?> _profile = new("--profile") { Description = "Made-up load." };

@@ -28,7 +28,7 @@ internal static class SimulateCommand
             Description = "Settings to run the load with, as YAML; may be given more than once. Default: the product's own, a fixed keep-alive of 10 minutes and Knative's.",
         };
         var report = new Option<string?>("--report") { HelpName = "file", Description = "Also write the comparison as an HTML page with charts: one file, nothing from the network." };
-        var curve = new Option<bool>("--curve") { Description = "Show memory against cold starts: the learned and the fixed keep-alive and Knative's with several settings each, and the learned one at the memory of the rivals." };
+        var curve = new Option<bool>("--curve") { Description = "Show memory against cold starts: the learned and the fixed keep-alive and Knative's with several settings each, and the learned one at the memory and at the cold starts of the rivals." };
         var load = new LoadOptions();
         var grounds = new GroundsOptions();
         var command = new CliCommand(
@@ -107,11 +107,11 @@ internal static class SimulateCommand
         }
 
         var results = await ComparisonRun.RunAsync(session, plan, ground, policies, cancellationToken);
-        var matches = isCurve ? await ComparisonRun.MatchAsync(session, plan, ground, cancellationToken) : [];
+        var matches = isCurve ? await ComparisonRun.MatchAsync(session, plan, ground, results, cancellationToken) : [];
         ComparisonRun.Write(session.Screen, ComparisonDocument.Of(plan, ground, results) with { Matches = isCurve ? [.. matches.Select(MatchDocument.Of)] : null });
         if (report is not null)
         {
-            await File.WriteAllTextAsync(report, HtmlReport.Write(plan, ground, results), cancellationToken);
+            await File.WriteAllTextAsync(report, HtmlReport.Write(plan, ground, results, matches), cancellationToken);
             session.Screen.Note($"The report is in {report}.");
         }
     }

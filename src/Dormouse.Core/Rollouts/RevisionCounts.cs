@@ -21,6 +21,9 @@ public sealed class RevisionCounts
     /// <summary>Run times of those that completed without a cold start: a new revision starts cold more often, and a first run is slower than the next.</summary>
     public RunTimes Times { get; private init; } = new();
 
+    /// <summary>Run times, without the start, of those that completed and had waited for a cold start.</summary>
+    public RunTimes ColdTimes { get; private init; } = new();
+
     public void Count(Receipt receipt)
     {
         if (receipt.Outcome is Outcome.CallerLeft or Outcome.ServerLost || receipt.Start == StartKind.Overflow || receipt.IsMirror)
@@ -31,11 +34,8 @@ public sealed class RevisionCounts
         Samples++;
         switch (receipt.Outcome)
         {
-            case Outcome.Completed when receipt.Start != StartKind.Cold:
-                Times.Record(receipt.Times.RunMicroseconds);
-                break;
-
             case Outcome.Completed:
+                (receipt.Start == StartKind.Cold ? ColdTimes : Times).Record(receipt.Times.RunMicroseconds);
                 break;
 
             case Outcome.Rejected:
@@ -55,5 +55,5 @@ public sealed class RevisionCounts
         Failed++;
     }
 
-    public RevisionCounts Copy() => new() { Samples = Samples, Failed = Failed, Rejected = Rejected, Times = Times.Copy() };
+    public RevisionCounts Copy() => new() { Samples = Samples, Failed = Failed, Rejected = Rejected, Times = Times.Copy(), ColdTimes = ColdTimes.Copy() };
 }

@@ -35,7 +35,7 @@ public sealed record CanaryInfo
     public CanaryCountsInfo? Old { get; init; }
 }
 
-public sealed record CanaryCountsInfo(int Calls, int Failed, int Rejected, double MedianMs, double P95Ms);
+public sealed record CanaryCountsInfo(int Calls, int Failed, int Rejected, double MedianMs, double P95Ms, int WarmRuns, int ColdRuns);
 
 /// <summary>Traffic moves when the revisions that gain some have ready instances; those that lose all keep theirs for a time, for a way back.</summary>
 /// <param name="Warm">Ready instances of each revision before the traffic moves, 1 to 1,000; null = its share of those that the endpoint has, at least 1.</param>

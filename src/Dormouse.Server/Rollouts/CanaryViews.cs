@@ -12,6 +12,7 @@ internal static class CanaryViews
     public static CanaryInfo Info(Canary canary, CanaryWatch? watch)
     {
         var counts = canary.State == CanaryState.Running ? watch?.Read() : null;
+        var compared = counts is { } both ? CanaryRule.Comparable(both.Newer, both.Older) : null;
         return new CanaryInfo
         {
             Revision = RevisionViews.Name(canary.Revision),
@@ -21,11 +22,16 @@ internal static class CanaryViews
             Looks = canary.LooksTaken,
             StartedAt = canary.StartedAt,
             EndedAt = canary.EndedAt,
-            New = counts is { Newer: var newer } ? Counts(newer) : null,
-            Old = counts is { Older: var older } ? Counts(older) : null,
+            New = counts is { Newer: var newer } ? Counts(newer, compared?.Newer) : null,
+            Old = counts is { Older: var older } ? Counts(older, compared?.Older) : null,
         };
     }
 
-    private static CanaryCountsInfo Counts(RevisionCounts counts) => new(
-        counts.Samples, counts.Failed, counts.Rejected, counts.Times.Percentile(0.5).TotalMilliseconds, counts.Times.Percentile(0.95).TotalMilliseconds);
+    /// <param name="compared">The run times that are compared; null = they cannot be yet, and warm ones are shown.</param>
+    private static CanaryCountsInfo Counts(RevisionCounts counts, RunTimes? compared)
+    {
+        var times = compared ?? counts.Times;
+        return new CanaryCountsInfo(
+            counts.Samples, counts.Failed, counts.Rejected, times.Percentile(0.5).TotalMilliseconds, times.Percentile(0.95).TotalMilliseconds, counts.Times.Count, counts.ColdTimes.Count);
+    }
 }

@@ -20,10 +20,10 @@ internal sealed class CanaryWatch(Endpoint endpoint, Canary canary)
 
     public DateTimeOffset StartedAt { get; } = canary.StartedAt ?? throw new InvalidOperationException("A canary runs that has no start.");
 
-    /// <summary>True when the samples for the next look are there.</summary>
+    /// <summary>True when the next look can be taken.</summary>
     public bool Count(Receipt receipt) => Count(receipt.Revision, counts => counts.Count(receipt));
 
-    /// <summary>True when the samples for the next look are there.</summary>
+    /// <summary>True when the next look can be taken.</summary>
     public bool CountFailedStart(RevisionId revision) => Count(revision, static counts => counts.CountFailedStart());
 
     public CanaryDecision Decide(DateTimeOffset now)
@@ -50,7 +50,7 @@ internal sealed class CanaryWatch(Endpoint endpoint, Canary canary)
         lock (_counts)
         {
             count(revision.Number == canary.Revision ? _newer : _older);
-            return Math.Min(_newer.Samples, _older.Samples) >= CanaryRule.SamplesFor(Policy, _looksTaken);
+            return CanaryRule.IsDue(Policy, _newer, _older, Volatile.Read(ref _looksTaken));
         }
     }
 }

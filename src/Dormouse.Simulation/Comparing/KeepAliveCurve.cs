@@ -3,16 +3,21 @@ using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Simulation.Comparing;
 
-/// <summary>A rival, and the learned keep-alive that holds no more memory.</summary>
-/// <param name="IdleTimeout">The setting with which it does: the largest that was found.</param>
-public sealed record EqualMemory(PolicyResult Rival, PolicyResult Learned, TimeSpan IdleTimeout);
+/// <summary>The learned keep-alive with this idle time-out.</summary>
+public sealed record LearnedPoint(TimeSpan IdleTimeout, PolicyResult Result);
+
+/// <summary>A rival, and what the learned keep-alive does with no more memory, and with no more cold starts.</summary>
+/// <param name="AtMemory">The longest idle time-out found with which it holds no more memory.</param>
+/// <param name="AtColdStarts">What holds least memory of what was found to have no more cold starts; null when nothing has so few.</param>
+public sealed record RivalMatch(PolicyResult Rival, LearnedPoint AtMemory, LearnedPoint? AtColdStarts);
 
 /// <summary>
-/// Memory against cold starts: each policy with several settings, and our learned keep-alive at the very memory of those that are used most. A single setting of each says little: one that holds more memory starts less.
+/// Memory against cold starts: each policy with several settings, and our learned keep-alive at the very memory, and at the very cold starts, of those that are used most. A single setting of each says little: one that
+/// holds more memory starts less.
 /// </summary>
 public static class KeepAliveCurve
 {
-    /// <summary>Halvings between two of <see cref="Times"/> on the way to equal memory: to about one per cent.</summary>
+    /// <summary>Halvings between two of <see cref="Times"/> on the way to equal memory, or equal cold starts: to about one per cent.</summary>
     private const int Halvings = 7;
 
     /// <summary>Share of a rival's memory that counts as no more: accounts end at different moments.</summary>
@@ -36,30 +41,71 @@ public static class KeepAliveCurve
     /// <summary>Those to be beaten: what the large clouds do, and Knative as it is installed.</summary>
     public static ImmutableArray<Policy> Rivals { get; } = [Patient(Policy.FixedTenMinutes, TimeSpan.FromMinutes(10)), Windowed(Policy.Knative.Name, TimeSpan.FromSeconds(60))];
 
-    /// <summary>The learned keep-alive with the largest idle time-out with which it holds no more memory than a rival.</summary>
-    /// <param name="run">Runs the load under a policy.</param>
-    public static EqualMemory At(PolicyResult rival, Func<Policy, PolicyResult> run)
+    /// <summary>The learned keep-alive beside a rival.</summary>
+    /// <param name="run">Runs the load under a policy; the same one may be asked for again.</param>
+    public static RivalMatch Match(PolicyResult rival, Func<Policy, PolicyResult> run)
     {
-        var best = new EqualMemory(rival, run(Learned(Shortest)), Shortest);
-        var high = Longest;
+        LearnedPoint Point(TimeSpan idle) => new(idle, run(Learned(idle)));
+        return new RivalMatch(rival, AtMemory(rival, Point), AtColdStarts(rival, Point));
+    }
+
+    private static LearnedPoint AtMemory(PolicyResult rival, Func<TimeSpan, LearnedPoint> point)
+    {
+        bool Fits(LearnedPoint tried) => tried.Result.Totals.GibSeconds <= rival.Totals.GibSeconds * (1 + Tolerance);
+        var (best, high) = (point(Shortest), Longest);
         foreach (var time in Times)
         {
             // More time is not always more memory: what is learned changes with it. So the longest that fits counts.
-            var tried = new EqualMemory(rival, run(Learned(time)), time);
+            var tried = point(time);
             (best, high) = Fits(tried) ? (tried, Longest) : (best, high < time ? high : time);
         }
 
         for (var i = 0; i < Halvings; i++)
         {
-            var time = TimeSpan.FromMilliseconds(Math.Round(Math.Sqrt(best.IdleTimeout.TotalMilliseconds * high.TotalMilliseconds)));
-            var tried = new EqualMemory(rival, run(Learned(time)), time);
-            (best, high) = Fits(tried) ? (tried, high) : (best, time);
+            var tried = point(Between(best.IdleTimeout, high));
+            (best, high) = Fits(tried) ? (tried, high) : (best, tried.IdleTimeout);
         }
 
         return best;
     }
 
-    private static bool Fits(EqualMemory tried) => tried.Learned.Totals.GibSeconds <= tried.Rival.Totals.GibSeconds * (1 + Tolerance);
+    private static LearnedPoint? AtColdStarts(PolicyResult rival, Func<TimeSpan, LearnedPoint> point)
+    {
+        bool Fits(LearnedPoint tried) => tried.Result.Totals.ColdGrants <= rival.Totals.ColdGrants;
+        LearnedPoint? best = null;
+        var (low, previous) = (Shortest, Shortest);
+        foreach (var time in (TimeSpan[])[Shortest, .. Times, Longest])
+        {
+            // Neither are more cold starts always less memory: of all that fit, the least memory counts.
+            var tried = point(time);
+            if (Fits(tried) && HoldsLess(tried, best))
+            {
+                (best, low) = (tried, previous);
+            }
+
+            previous = time;
+        }
+
+        if (best is null)
+        {
+            return null;
+        }
+
+        var high = best.IdleTimeout;
+        for (var i = 0; i < Halvings && low < high; i++)
+        {
+            var tried = point(Between(low, high));
+            (low, high) = Fits(tried) ? (low, tried.IdleTimeout) : (tried.IdleTimeout, high);
+            best = Fits(tried) && HoldsLess(tried, best) ? tried : best;
+        }
+
+        return best;
+    }
+
+    private static bool HoldsLess(LearnedPoint tried, LearnedPoint? best) => best is null || tried.Result.Totals.GibSeconds < best.Result.Totals.GibSeconds;
+
+    /// <summary>In the middle of two times, by their ratio; whole milliseconds.</summary>
+    private static TimeSpan Between(TimeSpan low, TimeSpan high) => TimeSpan.FromMilliseconds(Math.Round(Math.Sqrt(low.TotalMilliseconds * high.TotalMilliseconds)));
 
     private static Policy Learned(TimeSpan idle) =>
         Patient(new Policy($"learned {Durations.Words(idle)}", new RevisionWishes { KeepAlive = SpecRules.LearnedKeepAlive }), idle);

@@ -25,7 +25,8 @@ public static class HtmlReport
     private static readonly double[] Shares = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999];
 
     /// <param name="results">At least one.</param>
-    public static string Write(LoadPlan load, Grounds grounds, IReadOnlyList<PolicyResult> results)
+    /// <param name="matches">The learned keep-alive beside rivals; none = nothing is said of them.</param>
+    public static string Write(LoadPlan load, Grounds grounds, IReadOnlyList<PolicyResult> results, IReadOnlyList<RivalMatch> matches)
     {
         var first = results[0].Totals;
         var html = new StringBuilder();
@@ -34,7 +35,7 @@ public static class HtmlReport
         html.Append($"{Count(first.Invocations)} invocations of {Count(load.Endpoints.Length)} endpoints in {Durations.Words(load.Duration)}; ");
         html.Append($"{(grounds.Machines == 1 ? "1 machine" : Count(grounds.Machines) + " machines")} of {grounds.Cores} cores and {Sizes.Format(grounds.Machine.BudgetMib * Sizes.BytesPerMib)}; seed {grounds.Seed}.");
         html.Append($"{string.Concat(load.Notes.Select(n => " " + Encode(n)))}</p>\n{Table(results)}");
-        html.Append(Trade(results)).Append(Latency(results));
+        html.Append(Trade(results)).Append(matches.Count == 0 ? "" : Rivals(matches)).Append(Latency(results));
         html.Append(OverTime("Memory held by instances", "GiB", load, results, t => [.. t.HeldMib.Select(m => m / 1024)]));
         html.Append(OverTime("Cold starts", "a minute", load, results, t => [.. t.ColdStarts.Select(c => c / t.Step.TotalMinutes)]));
         html.Append(OverTime("Invocations", "a second", load, [results[0]], t => [.. t.Arrivals.Select(c => c / t.Step.TotalSeconds)]));
@@ -56,6 +57,22 @@ public static class HtmlReport
                 Number(100 * t.BusyShare, "0.#"), Number((double)t.PricePico / 1e12, "0.######"),
             ];
             html.Append("<tr>").AppendJoin("", cells.Select(c => $"<td>{c}</td>")).Append("</tr>\n");
+        }
+
+        return html.Append("</table></div>\n").ToString();
+    }
+
+    private static string Rivals(IReadOnlyList<RivalMatch> matches)
+    {
+        var html = new StringBuilder("<h2>The learned keep-alive beside its rivals</h2>\n<div class=\"wide\"><table><tr><th>rival</th><th>cold starts</th><th>GB-seconds</th><th>at no more</th><th>learned with</th><th>cold starts</th><th>GB-seconds</th></tr>\n");
+        foreach (var match in matches)
+        {
+            foreach (var (equal, point) in (ReadOnlySpan<(string, LearnedPoint?)>)[("memory", match.AtMemory), ("cold starts", match.AtColdStarts)])
+            {
+                string[] learned = point is null ? ["none", "", ""] : [Durations.Words(point.IdleTimeout), Count(point.Result.Totals.ColdGrants), Number(point.Result.Totals.GibSeconds, "#,0")];
+                string[] cells = [Encode(match.Rival.Policy.Name), Count(match.Rival.Totals.ColdGrants), Number(match.Rival.Totals.GibSeconds, "#,0"), equal, .. learned];
+                html.Append("<tr>").AppendJoin("", cells.Select(c => $"<td>{c}</td>")).Append("</tr>\n");
+            }
         }
 
         return html.Append("</table></div>\n").ToString();

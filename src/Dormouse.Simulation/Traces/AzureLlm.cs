@@ -3,7 +3,7 @@ using Dormouse.Simulation.Load;
 
 namespace Dormouse.Simulation.Traces;
 
-/// <summary>Azure LLM inference trace 2023 (Patel and others, ISCA 2024): TIMESTAMP, ContextTokens, GeneratedTokens. One endpoint; the tokens make the run time.</summary>
+/// <summary>Azure LLM inference traces 2023 (Patel and others, ISCA 2024) and 2024, whose times have an offset: TIMESTAMP, ContextTokens, GeneratedTokens. One endpoint; the tokens make the run time.</summary>
 internal static class AzureLlm
 {
     private const string Endpoint = "llm";

@@ -2,7 +2,7 @@ using Dormouse.Simulation.Load;
 
 namespace Dormouse.Simulation.Traces;
 
-/// <summary>Reads a trace whose format its header tells: Azure Functions 2019 and 2021, Azure LLM 2023, or plain arrivals (docs/simulate.md).</summary>
+/// <summary>Reads a trace whose format its header tells: Azure Functions 2019 and 2021, Azure LLM 2023 and 2024, or plain arrivals (docs/simulate.md).</summary>
 public static class TraceReader
 {
     /// <param name="path">A file, or the folder of an Azure Functions 2019 day.</param>

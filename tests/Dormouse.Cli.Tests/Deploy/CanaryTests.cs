@@ -23,6 +23,20 @@ public sealed class CanaryTests : ServerTests
         Assert.Contains("\"canary\"", json.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Describe_says_when_it_waits_for_run_times_to_compare()
+    {
+        var file = Shell.Write("digits.onnx", "model");
+        (await Shell.RunAsync("deploy", file)).Done();
+        (await Shell.RunAsync("deploy", file, "--canary", "10")).Done();
+        var canary = Server.Endpoint("digits").Canary!; // It was just deployed.
+        Server.Put(Server.Endpoint("digits") with { Canary = canary with { New = canary.New! with { Calls = 100, WarmRuns = 3, ColdRuns = 96 } } });
+
+        var described = (await Shell.RunAsync("describe", "digits")).Done();
+
+        Assert.Contains("decided after 100 of each, within 30m; waits for 10 warm runs of each, or as many after a cold start: 3 and 96 against 103 and 3\n", described.Out, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("canary.percent is 100; allowed are 1 to 99.", "--canary", "100")]
     [InlineData("canary.min is 5; allowed are 20 to 100000.", "--canary", "10", "--canary-min", "5")]

@@ -69,6 +69,35 @@ public sealed class CompareTests : IDisposable
         Assert.Equal(Of("invocations"), Of("answered") + refused + Of("timed_out") + Of("crashed") + Of("lost_with_machine") + Of("unreachable"));
     }
 
+    [Theory]
+    [InlineData("--crash-every", "20s", "retries")]
+    [InlineData("--failed-starts", "0.5", "failed_starts")]
+    [InlineData("--lost-readiness", "0.5", "refused.start_timeout")]
+    public async Task What_goes_wrong_shows(string option, string value, string counted)
+    {
+        string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "4", "--duration", "1h", "--policy", _shell.Write("one.yaml", "max_instances: 1\nidle_timeout: 1s\nstart_timeout: 5s\n"), "--output", "json"];
+
+        var well = Of((await _shell.RunAsync(command)).Done());
+        var ill = Of((await _shell.RunAsync([.. command, option, value])).Done());
+
+        Assert.Equal(0, well);
+        Assert.True(ill > 0);
+
+        long Of(Result result) => counted.Split('.').Aggregate(result.Json.GetProperty("policies")[0], (node, name) => node.GetProperty(name)).GetInt64();
+    }
+
+    [Theory]
+    [InlineData("--slow-starts", "1", "--slow-start-factor", "50")]
+    [InlineData("--clock-jump-every", "30s", "--clock-jump", "4s")]
+    public async Task What_is_late_shows(params string[] options)
+    {
+        string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "4", "--duration", "10m", "--policy", _shell.Write("one.yaml", "max_instances: 1\nidle_timeout: 1s\n"), "--output", "json"];
+
+        Assert.True(Max((await _shell.RunAsync([.. command, .. options])).Done()) > 3 * Max((await _shell.RunAsync(command)).Done()));
+
+        double Max(Result result) => result.Json.GetProperty("policies")[0].GetProperty("max_ms").GetDouble();
+    }
+
     [Fact]
     public async Task A_profile_needs_no_file()
     {
@@ -167,6 +196,10 @@ public sealed class CompareTests : IDisposable
     [InlineData("--endpoints is 0; allowed are 1 to 1000000", "--profile", "steady", "--endpoints", "0")]
     [InlineData("--duration is 'long'; allowed is a number with", "--profile", "steady", "--duration", "long")]
     [InlineData("--knee is 0; allowed are 1 to 1000", "--profile", "steady", "--knee", "0")]
+    [InlineData("--failed-starts is 2; allowed are 0 to 1", "--profile", "steady", "--failed-starts", "2")]
+    [InlineData("--slow-start-factor is 0.5; allowed are 1 to 10000", "--profile", "steady", "--slow-start-factor", "0.5")]
+    [InlineData("--crash-every is 'never'; allowed is a number with", "--profile", "steady", "--crash-every", "never")]
+    [InlineData("--clock-jump is 2d; allowed are 0s to 24h", "--profile", "steady", "--clock-jump", "2d")]
     [InlineData("--batch-growth is 2; allowed are 0 to 1", "--profile", "steady", "--batch-growth", "2")]
     [InlineData("--begins-at is 'soon'; allowed is a time such as", "--profile", "steady", "--begins-at", "soon")]
     [InlineData("--machine-memory is 1MiB; allowed are 64MiB to", "--profile", "steady", "--machine-memory", "1MiB")]
@@ -180,18 +213,25 @@ public sealed class CompareTests : IDisposable
     }
 
     [Fact]
-    public async Task A_curve_shows_each_policy_with_several_settings_and_the_learned_one_at_the_memory_of_rivals()
+    public async Task A_curve_shows_each_policy_with_several_settings_and_the_learned_one_at_memory_and_cold_starts_of_rivals()
     {
         string[] command = ["simulate", "--profile", "steady", "--endpoints", "2", "--rate", "0.05", "--duration", "1h", "--curve"];
+        var page = Path.Combine(_shell.Folder, "curve.html");
 
-        var shown = (await _shell.RunAsync(command)).Done();
+        var shown = (await _shell.RunAsync([.. command, "--report", page])).Done();
         var json = (await _shell.RunAsync([.. command, "--output", "json"])).Done().Json;
 
         Assert.Contains("learned 60 s", shown.Out, StringComparison.Ordinal);
         Assert.Contains("LEARNED WITH", shown.Out, StringComparison.Ordinal);
+        Assert.Equal(["memory", "cold", "memory", "cold"], shown.Out.Split('\n').SkipWhile(l => !l.StartsWith("RIVAL", StringComparison.Ordinal)).Skip(1).Take(4)
+            .Select(l => l.Contains(" memory ", StringComparison.Ordinal) ? "memory" : l.Contains(" cold starts ", StringComparison.Ordinal) ? "cold" : l));
         Assert.Equal(18, json.GetProperty("policies").GetArrayLength());
-        Assert.Equal(["fixed 10-minute keep-alive", "knative"], json.GetProperty("matches").EnumerateArray().Select(m => m.GetProperty("rival").GetString()));
-        Assert.All(json.GetProperty("matches").EnumerateArray(), m => Assert.True(m.GetProperty("learned_gb_seconds").GetDouble() <= 1.001 * m.GetProperty("gb_seconds").GetDouble()));
+        var matches = json.GetProperty("matches").EnumerateArray().ToList();
+        Assert.Equal(["fixed 10-minute keep-alive", "knative"], matches.Select(m => m.GetProperty("rival").GetString()));
+        Assert.All(matches, m => Assert.True(m.GetProperty("at_memory").GetProperty("gb_seconds").GetDouble() <= 1.001 * m.GetProperty("gb_seconds").GetDouble()));
+        Assert.All(matches, m => Assert.True(m.GetProperty("at_cold_starts").GetProperty("cold_starts").GetInt64() <= m.GetProperty("cold_starts").GetInt64()));
+        var html = await File.ReadAllTextAsync(page, TestContext.Current.CancellationToken);
+        Assert.Equal(4, html.Split("The learned keep-alive beside its rivals")[1].Split("</table>")[0].Split("<tr><td>").Length - 1);
         Assert.Equal(2, (await _shell.RunAsync([.. command, "--policy", "x.yaml"])).Code);
     }
 

@@ -92,6 +92,84 @@ public sealed class CanaryRuleTests
     }
 
     [Fact]
+    public void The_last_look_waits_for_run_times_to_compare_and_no_other_is_taken_again_meanwhile()
+    {
+        var (newer, older) = (Counts(100, Outcome.Completed, StartKind.Cold), Counts(900, Outcome.Completed));
+
+        Assert.True(CanaryRule.IsDue(Policy, newer, older, 3));
+        Assert.Equal(new CanaryDecision.Continue(4), CanaryRule.Decide(Policy, newer, older, 3, TimeSpan.Zero));
+        Assert.False(CanaryRule.IsDue(Policy, newer, older, 4));
+        Add(newer, 9, Outcome.Completed, StartKind.Warm, 5000);
+        Add(newer, 50, Outcome.Failed, StartKind.Warm, 0);
+        Assert.Equal(new CanaryDecision.Continue(4), CanaryRule.Decide(Policy, newer, older, 4, Policy.TimeLimit - TimeSpan.FromTicks(1)));
+
+        Add(newer, 1, Outcome.Completed, StartKind.Warm, 5000);
+
+        Assert.True(CanaryRule.IsDue(Policy, newer, older, 4));
+        Assert.StartsWith("it fails more often: 50 of 160 calls", Assert.IsType<CanaryDecision.RollBack>(CanaryRule.Decide(Policy, newer, older, 4, TimeSpan.Zero)).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_slow_revision_whose_first_hundred_runs_were_cold_is_not_promoted()
+    {
+        var (newer, older) = (Counts(100, Outcome.Completed, StartKind.Cold), Counts(900, Outcome.Completed));
+        var looks = Assert.IsType<CanaryDecision.Continue>(CanaryRule.Decide(Policy, newer, older, 0, TimeSpan.Zero)).LooksTaken;
+
+        Add(newer, 20, Outcome.Completed, StartKind.Warm, 3000);
+
+        Assert.Equal(new CanaryDecision.RollBack("it is slower: median run 2.98 ms against 0.995 ms"), CanaryRule.Decide(Policy, newer, older, looks, TimeSpan.Zero));
+    }
+
+    [Theory]
+    [InlineData(4000, "no worse in 100 calls: 0 % failed against 0 % of 900, median run after a cold start 3.98 ms against 3.98 ms", true)]
+    [InlineData(9000, "it is slower: median run after a cold start 8.93 ms against 3.98 ms", false)]
+    public void Where_warm_runs_are_few_runs_after_a_cold_start_are_compared_with_such_runs(long microseconds, string reason, bool isPromoted)
+    {
+        var (newer, older) = (new RevisionCounts(), Counts(880, Outcome.Completed));
+        Add(newer, 5, Outcome.Completed, StartKind.Warm, 1000);
+        Add(newer, 95, Outcome.Completed, StartKind.Cold, microseconds);
+        Add(older, 20, Outcome.Completed, StartKind.Cold, 4000);
+
+        var decision = CanaryRule.Decide(Policy, newer, older, 4, TimeSpan.Zero);
+
+        Assert.Equal(isPromoted ? new CanaryDecision.Promote(reason) : new CanaryDecision.RollBack(reason), decision);
+    }
+
+    [Fact]
+    public void Run_times_that_cannot_be_compared_within_the_time_limit_roll_back_and_say_so()
+    {
+        var (newer, older) = (Counts(120, Outcome.Completed, StartKind.Cold), Counts(900, Outcome.Completed));
+        Add(newer, 9, Outcome.Completed, StartKind.Warm, 1000);
+
+        var decision = CanaryRule.Decide(Policy, newer, older, 4, Policy.TimeLimit);
+
+        Assert.Equal(
+            new CanaryDecision.RollBack("too few runs to compare their times within 30m: 9 warm and 120 after a cold start of the new, 900 and 0 of the old, needed are 10 of a kind of each; a larger share or min_instances keeps it warm"),
+            decision);
+    }
+
+    [Fact]
+    public void What_replaces_a_revision_that_completes_nothing_is_promoted_and_told_that_times_were_not_compared()
+    {
+        var (newer, older) = (Counts(100, Outcome.Completed), Counts(895, Outcome.Failed));
+        Add(older, 5, Outcome.Completed, StartKind.Warm, 1000);
+
+        Assert.Equal(new CanaryDecision.Continue(4), CanaryRule.Decide(Policy, newer, older, 4, TimeSpan.Zero));
+        Assert.Equal(
+            new CanaryDecision.Promote("no worse in 100 calls: 0 % failed against 99.44 % of 900; run times were not compared: 5 runs of the old completed, needed are 10"),
+            CanaryRule.Decide(Policy, newer, older, 4, Policy.TimeLimit));
+    }
+
+    [Fact]
+    public void Equal_revisions_of_which_the_new_one_starts_cold_more_often_are_rolled_back_less_often_than_stated()
+    {
+        var rolledBack = Enumerable.Range(0, 1000)
+            .Count(seed => Run(10, new Side(0, 0, Steady, Cold: 0.95), new Side(0, 0, Steady, Cold: 0.3), seed) is CanaryDecision.RollBack);
+
+        Assert.InRange(rolledBack, 0, (int)(1000 * CanaryRule.FalseAlarmsMax));
+    }
+
+    [Fact]
     public void Callers_that_left_say_nothing_of_a_revision()
     {
         Assert.Equal(0, Counts(50, Outcome.CallerLeft).Samples);
@@ -106,7 +184,7 @@ public sealed class CanaryRuleTests
 
         counts.Count(ReceiptOf(Outcome.Completed, 5000, StartKind.Cold));
 
-        Assert.Equal((1, 0), (counts.Samples, counts.Times.Count));
+        Assert.Equal((1, 0, 1), (counts.Samples, counts.Times.Count, counts.ColdTimes.Count));
     }
 
     private static CanaryDecision Run(int percent, Side newer, Side older, int seed)
@@ -134,15 +212,19 @@ public sealed class CanaryRuleTests
         }
     }
 
-    private static RevisionCounts Counts(int count, Outcome outcome)
+    private static RevisionCounts Counts(int count, Outcome outcome, StartKind start = StartKind.Warm)
     {
         var counts = new RevisionCounts();
+        Add(counts, count, outcome, start, 1000);
+        return counts;
+    }
+
+    private static void Add(RevisionCounts counts, int count, Outcome outcome, StartKind start, long runMicroseconds)
+    {
         for (var i = 0; i < count; i++)
         {
-            counts.Count(ReceiptOf(outcome, 1000, StartKind.Warm));
+            counts.Count(ReceiptOf(outcome, runMicroseconds, start));
         }
-
-        return counts;
     }
 
     private static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
@@ -167,13 +249,15 @@ public sealed class CanaryRuleTests
     };
 
     /// <summary>Traffic of one revision.</summary>
-    private sealed record Side(double Failed, double Rejected, Func<Random, double> Times)
+    /// <param name="Cold">Share of the runs after a cold start, which take four times as long.</param>
+    private sealed record Side(double Failed, double Rejected, Func<Random, double> Times, double Cold = 0)
     {
         public void Call(RevisionCounts counts, Random random)
         {
             var draw = random.NextDouble();
             var outcome = draw < Failed ? Outcome.Failed : draw < Failed + Rejected ? Outcome.Rejected : Outcome.Completed;
-            counts.Count(ReceiptOf(outcome, (long)Times(random), StartKind.Warm));
+            var isCold = Cold > 0 && random.NextDouble() < Cold;
+            counts.Count(ReceiptOf(outcome, (long)(Times(random) * (isCold ? 4 : 1)), isCold ? StartKind.Cold : StartKind.Warm));
         }
     }
 }

@@ -66,6 +66,25 @@ public sealed class CanaryTests
     }
 
     [Fact]
+    public async Task Cold_runs_beside_warm_ones_keep_it_waiting_for_times_to_compare()
+    {
+        await using var server = await RunningAsync();
+        var running = await server.EndpointAsync("digits");
+
+        Count(server, running, 1, Outcome.Completed, 20);
+        Count(server, running, 2, Outcome.Completed, 20, StartKind.Cold);
+
+        var watches = server.Services.GetRequiredService<CanaryWatches>();
+        await Conditions.UntilAsync(() => watches.All is [{ Looks: 4 }], "all looks but the last are taken");
+        var waiting = (await server.EndpointAsync("digits")).Canary;
+        Assert.Equal(("running", 0, 20, 20, 0), (waiting?.State, waiting?.New?.WarmRuns, waiting?.New?.ColdRuns, waiting?.Old?.WarmRuns, waiting?.Old?.ColdRuns));
+
+        Count(server, running, 2, Outcome.Completed, 10);
+
+        Assert.Equal("no worse in 30 calls: 0 % failed against 0 % of 20, median run 0.995 ms against 0.995 ms", (await EndedAsync(server)).Canary?.Reason);
+    }
+
+    [Fact]
     public async Task A_manual_rollback_ends_it_and_says_so()
     {
         await using var server = await RunningAsync();
@@ -185,7 +204,7 @@ public sealed class CanaryTests
         return [.. lines];
     }
 
-    private static void Count(ControlServer server, EndpointInfo endpoint, int revision, Outcome outcome, int count)
+    private static void Count(ControlServer server, EndpointInfo endpoint, int revision, Outcome outcome, int count, StartKind start = StartKind.Warm)
     {
         for (var i = 0; i < count; i++)
         {
@@ -200,7 +219,7 @@ public sealed class CanaryTests
                 StartedAt = DateTimeOffset.UnixEpoch,
                 Outcome = outcome,
                 Status = 200,
-                Start = StartKind.Warm,
+                Start = start,
                 Times = new InvocationTimes(0, 0, 0, 1000),
                 MemoryMib = 512,
                 MeteredMicroseconds = 0,

@@ -78,6 +78,14 @@ public sealed class TraceReaderTests : IDisposable
     }
 
     [Fact]
+    public void The_times_of_the_llm_trace_of_2024_have_an_offset()
+    {
+        var load = Read("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-10 00:00:00.009930+00:00,0,1\n2024-05-10 02:00:01.009930+02:00,0,2\n2024-05-10 00:00:03+00:00,0,1\n");
+
+        Assert.Equal([0, 1, 2.99007], All(Assert.Single(load.Endpoints)).Select(a => a.At));
+    }
+
+    [Fact]
     public void Azure_functions_2019_come_in_their_minutes_and_run_within_their_percentiles()
     {
         Write("invocations.csv", Minutes + "o,a,f,http,2,0,40\no,a,g,timer,0,1,0\n");
