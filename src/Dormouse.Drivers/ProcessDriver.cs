@@ -22,6 +22,9 @@ namespace Dormouse.Drivers;
 /// </summary>
 public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, IInstanceHost
 {
+    /// <summary>How long instances may take that do something before they end: longer than the launcher leaves them alone.</summary>
+    private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(8);
+
     private readonly ProcessDriverOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -33,6 +36,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
     private readonly List<InstanceId> _unswept = [];
+    /// <summary>None is left that does something before it ends; set after the driver was told to end.</summary>
+    private readonly TaskCompletionSource _doneEnding = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
     private readonly RevisionTemplates _templates;
@@ -168,7 +173,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public int? ProcessId(InstanceId instance) => _processes.TryGetValue(instance, out var processId) ? processId : null;
 
-    /// <summary>Kills every instance, waits until nothing of them is left, and says Gone for each.</summary>
+    /// <summary>Ends every instance, waits until nothing of them is left, and says Gone for each.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _isDisposed, true))
@@ -177,11 +182,15 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Post(() =>
         {
             _inspector.EndAll();
-            _templates.EndAll();
             _builds.EndAll();
             foreach (var run in _runs.Values.ToArray())
                 run.Stop(StopReason.ServerStopping);
+            LookForEndings();
         });
+        if (_working is not null)
+            await EndingsAsync();
+        // Forks end with their templates.
+        _inbox.Post(_templates.EndAll);
         await _supervisor.DisposeAsync();
         _inbox.Post(() =>
         {
@@ -240,6 +249,26 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _processes.TryRemove(instance, out _);
         if (_runs.Remove(instance))
             _observer?.Gone(instance);
+        if (_isDisposed)
+            LookForEndings();
+    }
+
+    private async Task EndingsAsync()
+    {
+        try
+        {
+            await _doneEnding.Task.WaitAsync(EndTimeMax, _time);
+        }
+        catch (TimeoutException)
+        {
+            // The launcher kills what is left.
+        }
+    }
+
+    private void LookForEndings()
+    {
+        if (!_runs.Values.Any(run => run.IsEndingByItself))
+            _doneEnding.TrySetResult();
     }
 
     private void Swept()

@@ -44,7 +44,10 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>Makes a container as an instance would be in, to find out whether that can be done; null where nobody knows.</summary>
     Task<ProbeResult?> TryContainerAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 
-    /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
+    /// <summary>
+    /// Ends an instance (idle, drained, suspect or still starting): the program is killed. One that serves, and whose code has something to do before it ends, is told to end first where nobody waits for its
+    /// room and nothing is wrong with it, and has some seconds. Unknown ids are ignored.
+    /// </summary>
     void Stop(InstanceId instance, StopReason reason);
 
     /// <summary>
