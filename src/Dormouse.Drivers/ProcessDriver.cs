@@ -51,6 +51,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private Task _finding = Task.CompletedTask;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
+    private volatile ProbeResult? _templatesWork;
     private volatile ProbeResult? _snapshotsWork;
     private bool _isDisposed;
 
@@ -150,6 +151,17 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     public Task<ProbeResult?> TryNetworkAsync(CancellationToken cancellationToken) => _trials.NetworkAsync(cancellationToken);
 
     public Task<ProbeResult?> TryContainerAsync(CancellationToken cancellationToken) => _trials.ContainerAsync(cancellationToken);
+
+    /// <summary>Once it has worked it is not tried again.</summary>
+    public async Task<ProbeResult?> TryTemplateAsync(CancellationToken cancellationToken)
+    {
+        if (_templatesWork is { } known)
+            return known;
+        var tried = await new TemplateTrial(_options, this, work => _inbox.Post(work)).RunAsync(cancellationToken);
+        if (tried.Works)
+            _templatesWork = tried;
+        return tried;
+    }
 
     /// <summary>Once it has worked it is not tried again.</summary>
     public async Task<ProbeResult?> TrySnapshotAsync(CancellationToken cancellationToken)

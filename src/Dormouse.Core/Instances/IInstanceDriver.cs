@@ -38,6 +38,9 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>Tries whether sandboxed instances can have a way to the network. Null: the question does not arise, there is no sandbox.</summary>
     Task<ProbeResult?> TryNetworkAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 
+    /// <summary>Tries whether instances of Python code can be forks of a template. Null: the question does not arise.</summary>
+    Task<ProbeResult?> TryTemplateAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
+
     /// <summary>Tries whether templates can be kept on disk and restored. Null: the question does not arise.</summary>
     Task<ProbeResult?> TrySnapshotAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 

@@ -231,13 +231,15 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
     }
 
     [Fact]
-    public async Task Doctor_says_which_python_was_found()
+    public async Task Doctor_says_which_python_was_found_and_that_it_can_be_forked()
     {
         PythonApps.NeedPython();
         await Waiting.UntilAsync(
             async () => (await Server.GetAsync("/api/v1/doctor", Cancelled))["checks"]!.AsArray()
                 .Any(c => c!["name"]!.GetValue<string>() == "python" && c["status"]!.GetValue<string>() == "ok" && c["detail"]!.GetValue<string>().Contains("Python 3.", StringComparison.Ordinal)),
             "the interpreter was asked", Cancelled);
+        var templates = await Doctor.CheckAsync(Server, "templates", Cancelled);
+        Assert.True(templates["status"]!.GetValue<string>() == "ok", templates.ToJsonString());
     }
 
     private static string Both(int one, string memoryOfTwo) => $"""
