@@ -16,7 +16,7 @@ internal static class Frozen
         {
             if (!await PythonStarts.CanRunAsync(code))
             {
-                report.Note($"'{name}' does not run here: it is not measured. The packages python3-sklearn and python3-numpy are needed.");
+                report.Note($"'{name}' does not run here: it is not measured. The packages python3-numpy, python3-sklearn and python3-torch are needed.");
                 continue;
             }
 

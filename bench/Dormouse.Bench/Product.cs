@@ -26,14 +26,16 @@ internal sealed class Product : IAsyncDisposable
 
     public Proc Server => _server;
 
-    public static async Task<Product> StartAsync(string root, string data, int poolSize = 2, IEnumerable<KeyValuePair<string, string>>? environment = null)
+    /// <param name="within">A program that starts what its arguments say, somewhere; null = the server is started here.</param>
+    public static async Task<Product> StartAsync(string root, string data, int poolSize = 2, IEnumerable<KeyValuePair<string, string>>? environment = null, string? within = null)
     {
         Directory.CreateDirectory(data);
         var addresses = Path.Combine(data, "server.json");
         File.Delete(addresses);
         var clock = Stopwatch.StartNew();
+        string[] command = [.. within is null ? Array.Empty<string>() : [within], Path.Combine(root, "artifacts/dist/cli/dormouse"), "serve", "--data", data, "--listen", "http://127.0.0.1:0"];
         var server = Proc.Start(
-            Path.Combine(root, "artifacts/dist/cli/dormouse"), ["serve", "--data", data, "--listen", "http://127.0.0.1:0"],
+            command[0], command[1..],
             new Dictionary<string, string>(environment ?? []) { ["DORMOUSE_WORKERS__POOLSIZE"] = poolSize.ToString(System.Globalization.CultureInfo.InvariantCulture) });
         while (!File.Exists(addresses))
         {
@@ -72,18 +74,27 @@ internal sealed class Product : IAsyncDisposable
     }
 
     /// <summary>Uploads the model and deploys it.</summary>
-    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null, string path = "model.onnx")
+    public async Task DeployAsync(string endpoint, string model, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null, string path = "model.onnx") =>
+        await DeployAsync(endpoint, [(path, await File.ReadAllBytesAsync(model))], verify, idleTimeout, settings);
+
+    /// <summary>Uploads the files and deploys them.</summary>
+    public async Task DeployAsync(string endpoint, IEnumerable<(string Path, byte[] Content)> files, bool verify = true, string idleTimeout = "10m", JsonObject? settings = null)
     {
-        var bytes = await File.ReadAllBytesAsync(model);
-        var hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
-        var put = new HttpRequestMessage(HttpMethod.Put, $"{Address}/api/v1/blobs/{hash}") { Content = new ByteArrayContent(bytes) };
-        put.Headers.Authorization = new("Bearer", Key);
-        await Load.SendAsync(Client, put);
+        var list = new JsonArray();
+        foreach (var (path, bytes) in files)
+        {
+            var hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
+            var put = new HttpRequestMessage(HttpMethod.Put, $"{Address}/api/v1/blobs/{hash}") { Content = new ByteArrayContent(bytes) };
+            put.Headers.Authorization = new("Bearer", Key);
+            await Load.SendAsync(Client, put);
+            list.Add(new JsonObject { ["path"] = path, ["sha256"] = hash, ["size_bytes"] = bytes.Length });
+        }
+
         var all = settings?.DeepClone().AsObject() ?? [];
         all["idle_timeout"] = idleTimeout;
         await ApiAsync(HttpMethod.Post, $"/api/v1/endpoints/{endpoint}/revisions?wait=true", new JsonObject
         {
-            ["files"] = new JsonArray(new JsonObject { ["path"] = path, ["sha256"] = hash, ["size_bytes"] = bytes.Length }),
+            ["files"] = list,
             ["settings"] = all,
             ["verify"] = verify,
         });

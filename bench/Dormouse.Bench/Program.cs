@@ -16,6 +16,7 @@ var legs = new (string Name, Func<Task> Run)[]
     ("cold", () => ColdStarts.PooledAsync(report, root, subjects, peers)),
     ("empty-pool", () => ColdStarts.EmptyPoolAsync(report, root, subjects)),
     ("python", () => PythonStarts.RunAsync(report, root)),
+    ("python-onnx", () => OnnxStarts.RunAsync(report, root, subjects)),
     ("frozen", () => Frozen.RunAsync(report, root)),
     ("isolation-start", () => Isolation.StartAsync(report, root, subjects)),
     ("isolation-throughput", () => Isolation.ThroughputAsync(report, root, subjects)),

@@ -7,8 +7,7 @@ namespace Dormouse.Bench;
 /// <summary>How long the first answer of a Python function from zero takes: a pooled process that imports, and a fork of a template, beside a plain interpreter that does the same.</summary>
 internal static class PythonStarts
 {
-    private const int Runs = 100;
-    private const int PlainRuns = 20;
+    public const int Runs = 100;
 
     private const int RestoreRuns = 20;
 
@@ -17,21 +16,22 @@ internal static class PythonStarts
 
     /// <summary>What <c>./test</c> makes for its tests of snapshots.</summary>
     private const string CriuFolder = "artifacts/debian13";
-    private const string Interpreter = "/usr/bin/python3";
+    public const string Interpreter = "/usr/bin/python3";
+    private const string Empty = "empty handler", Forest = "numpy + scikit-learn, forest", Torch = "torch, 100 MB of weights";
 
     /// <summary>What the answer divides its time into: until the fork is its own, its hooks, the call.</summary>
     private static readonly string[] PartNames = ["start", "load", "run"];
 
     public static readonly (string Name, string Code)[] Handlers =
     [
-        ("empty handler", "def handler(input):\n    return input\n"),
+        (Empty, "def handler(input):\n    return input\n"),
         ("numpy", """
             import numpy
             numbers = numpy.random.default_rng(7).random((200, 200))
             def handler(input):
                 return float((numbers @ numbers).sum())
             """),
-        ("numpy + scikit-learn, forest", """
+        (Forest, """
             import numpy
             import sklearn.ensemble
             numbers = numpy.random.default_rng(7).random((500, 10))
@@ -39,7 +39,21 @@ internal static class PythonStarts
             def handler(input):
                 return forest.predict_proba(numbers[:1]).tolist()
             """),
+        // One thread: others would not be there in a fork.
+        (Torch, """
+            import torch
+            torch.set_num_threads(1)
+            layer = torch.nn.Linear(5000, 5000)
+            row = torch.ones(1, 5000)
+            def handler(input):
+                with torch.no_grad():
+                    return float(layer(row).sum())
+            """),
     ];
+
+    /// <summary>Starts of one rung, and what one instance of it takes.</summary>
+    /// <param name="Parts">What answers divide their times into.</param>
+    public sealed record Measured(Samples Times, double MemoryMib, IReadOnlyList<(string Part, Samples Times)> Parts);
 
     public static async Task RunAsync(Report report, string root)
     {
@@ -47,13 +61,15 @@ internal static class PythonStarts
         {
             if (await PlainAsync(code, 1) is null)
             {
-                report.Note($"{Interpreter} cannot run '{name}': it is not measured. The packages python3-sklearn and python3-numpy are needed.");
+                report.Note($"{Interpreter} cannot run '{name}': it is not measured. The packages python3-numpy, python3-sklearn and python3-torch are needed.");
                 continue;
             }
 
-            var plain = await PlainAsync(code, PlainRuns) ?? throw new InvalidOperationException("The plain interpreter ran once and then not again.");
+            var plain = await PlainAsync(code, Rounds.Of(Runs)) ?? throw new InvalidOperationException("The plain interpreter ran once and then not again.");
             report.Add("python start, plain interpreter, p50", name, plain.P50, "ms");
-            var isEmpty = name == Handlers[0].Name;
+            report.Add("python start, plain interpreter, p95", name, plain.P95, "ms");
+            report.Add("python start, plain interpreter, p99", name, plain.P99, "ms");
+            var isEmpty = name == Empty;
             var pool = await ProductAsync(root, code, "0B", "pool");
             report.Add("python start, pooled process, p50", name, pool.Times.P50, "ms", isEmpty ? "<= 10" : "", isEmpty ? pool.Times.P50 <= 10 : null);
             report.Add("python start, pooled process, p95", name, pool.Times.P95, "ms");
@@ -67,7 +83,7 @@ internal static class PythonStarts
 
             var fork = await ProductAsync(root, code, "2GiB", "fork");
             // The targets are those of scikit-learn.
-            var isForest = name == Handlers[^1].Name;
+            var isForest = name == Forest;
             report.Add("python start, fork of a template, p50", name, fork.Times.P50, "ms", isForest ? "<= 15" : "", isForest ? fork.Times.P50 <= 15 : null);
             report.Add("python start, fork of a template, p95", name, fork.Times.P95, "ms", isForest ? "<= 30" : "", isForest ? fork.Times.P95 <= 30 : null);
             report.Add("python start, fork of a template, p99", name, fork.Times.P99, "ms");
@@ -93,10 +109,12 @@ internal static class PythonStarts
             var evicted = await EvictedAsync(root, code);
             report.Add("python start, restored after its template had gone, p50", name, evicted.P50, "ms", "<= 130", evicted.P50 <= 130);
             report.Add("python start, restored after its template had gone, p95", name, evicted.P95, "ms");
+            report.Add("python start, restored after its template had gone, p99", name, evicted.P99, "ms");
             report.Add("python start, pooled process to restored", name, pool.Times.P50 / evicted.P50, "x", ">= 4", pool.Times.P50 / evicted.P50 >= 4);
             var restarted = await RestartedAsync(root, code);
             report.Add("python start, restored after a restart of the server, p50", name, restarted.P50, "ms");
             report.Add("python start, restored after a restart of the server, p95", name, restarted.P95, "ms");
+            report.Add("python start, restored after a restart of the server, p99", name, restarted.P99, "ms");
         }
     }
 
@@ -154,10 +172,17 @@ internal static class PythonStarts
         Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
     }
 
-    /// <param name="rung">Step of the start ladder that every measured start must take.</param>
-    private static async Task<(Samples Times, double MemoryMib, IReadOnlyList<(string Part, Samples Times)> Parts)> ProductAsync(string root, string code, string templates, string rung)
+    private static async Task<Measured> ProductAsync(string root, string code, string templates, string rung)
     {
         await using var product = await ServeAsync(root, code, templates, []);
+        return await MeasureAsync(product, rung);
+    }
+
+    /// <summary>First answers from zero of the endpoint <c>function</c>, each of an instance that was started anew.</summary>
+    /// <param name="rung">Step of the start ladder that every measured start must take.</param>
+    public static async Task<Measured> MeasureAsync(Product product, string rung)
+    {
+        var runs = Rounds.Of(Runs);
         await CallAsync(product);
         if (rung == "fork")
         {
@@ -169,7 +194,7 @@ internal static class PythonStarts
 
         var times = new List<double>();
         var parts = PartNames.ToDictionary(part => part, _ => new List<double>());
-        for (var i = 0; times.Count < Runs && i < 2 * Runs; i++)
+        for (var i = 0; times.Count < runs && i < 2 * runs; i++)
         {
             await product.ToZeroAsync("function");
             if (rung == "fork")
@@ -194,13 +219,13 @@ internal static class PythonStarts
             }
         }
 
-        if (times.Count < Runs)
+        if (times.Count < runs)
         {
-            throw new InvalidOperationException($"Only {times.Count} of {2 * Runs} starts took the rung {rung}.");
+            throw new InvalidOperationException($"Only {times.Count} of {2 * runs} starts took the rung {rung}.");
         }
 
         var instances = (await product.ApiAsync(HttpMethod.Get, "/api/v1/endpoints/function"))!["instances"]!.AsArray();
-        return (new Samples(times), instances[0]!["memory_bytes"]!.GetValue<long>() / 1048576.0, [.. PartNames.Where(part => parts[part].Count > 0).Select(part => (part, new Samples(parts[part])))]);
+        return new(new Samples(times), instances[0]!["memory_bytes"]!.GetValue<long>() / 1048576.0, [.. PartNames.Where(part => parts[part].Count > 0).Select(part => (part, new Samples(parts[part])))]);
     }
 
     /// <summary>Calls of two endpoints in turn, of whose templates one has room: each call restores its own from disk, on a server that is up.</summary>
@@ -217,12 +242,12 @@ internal static class PythonStarts
         }
 
         var times = new List<double>();
-        for (var i = -both.Length; i < RestoreRuns; i++)
+        for (var i = -both.Length; i < Rounds.Of(RestoreRuns); i++)
         {
             var endpoint = both[Math.Abs(i) % both.Length];
             var time = await RestoredCallAsync(product, endpoint);
             await product.ToZeroAsync(endpoint);
-            await Task.Delay(TimeSpan.FromSeconds(1)); // The carrier's place in the pool is filled meanwhile.
+            await Task.Delay(TimeSpan.FromSeconds(2)); // The carrier's place in the pool is filled meanwhile.
             if (i >= 0)
             {
                 times.Add(time);
@@ -242,7 +267,7 @@ internal static class PythonStarts
         {
             await CallAsync(product);
             await KeptAsync(product, "function");
-            for (var i = 0; i < RestoreRuns; i++)
+            for (var i = 0; i < Rounds.Of(RestoreRuns); i++)
             {
                 await product.StopAsync();
                 product = await Product.StartAsync(root, product.Data, environment: Settings("2GiB", settings));

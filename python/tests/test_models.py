@@ -6,11 +6,12 @@ import io
 import json
 import os
 import pickle
+import re
 import unittest
 
 from dormouse.runner.models import writer_of
 
-from .harness import RunnerCase
+from .harness import PACKAGE, RunnerCase
 
 
 def has(*names):
@@ -19,6 +20,17 @@ def has(*names):
 
 def needs(*names):
     return unittest.skipUnless(has(*names), "this Python has no %s" % " or ".join(names))
+
+
+#: Models that others have written, with what they answer; not part of the checkout.
+OTHERS = os.path.join(os.path.dirname(os.path.dirname(PACKAGE)), "shared", "data", "other")
+
+
+def version_of(name):
+    """The installed version, (0, 0) where there is none."""
+    if not has(name):
+        return (0, 0)
+    return tuple(int(part) for part in importlib.import_module(name).__version__.split(".")[:2])
 
 
 class Base(RunnerCase):
@@ -100,6 +112,92 @@ class ScikitLearn(Base):
         self.assertIn("No module named 'sklearn.svm.classes'", reason)
         self.assertNotIn("/", reason.replace("scikit-learn", ""))
         self.assertTrue(sklearn.__version__)
+
+
+@unittest.skipUnless(os.path.isdir(OTHERS), "../shared/data/other is absent")
+class FilesOfOthers(Base):
+    """Files that were not written by these tests, with the answers that came with them, deployed as they are."""
+
+    def data(self, path):
+        with open(os.path.join(OTHERS, path), "rb") as file:
+            return file.read()
+
+    def case(self, path):
+        return json.loads(self.data(path))
+
+    def served(self, path, name=None):
+        return self.serve_file(name or os.path.basename(path), self.data(path))
+
+    def close(self, expected, got, absolute=1e-5):
+        self.assertEqual(len(expected), len(got))
+        for one, other in zip(expected, got):
+            if isinstance(one, list):
+                self.close(one, other, absolute)
+            else:
+                self.assertAlmostEqual(one, other, delta=absolute)
+
+    @needs("sklearn", "joblib")
+    def test_scikit_learn_answers_as_it_did_where_the_models_were_made(self):
+        if version_of("sklearn") != (1, 2):
+            self.skipTest("the answers are those of scikit-learn 1.2, which this Python does not have")
+        for model in ("iris_logreg.joblib", "wine_forest.pkl"):
+            with self.subTest(model):
+                case = self.case("sklearn-1.2.1/%s.case.json" % model.split(".")[0])
+                answer = self.served("sklearn-1.2.1/" + model).call(case["input"]).json()
+                self.assertEqual(case["label"], answer["predictions"])
+                self.close(case["probability"], answer["probabilities"])
+
+    @needs("sklearn", "joblib")
+    def test_scikit_learn_of_another_version_answers_and_warns_in_the_log(self):
+        if version_of("sklearn") != (1, 2):
+            self.skipTest("the answers are those of scikit-learn 1.2, which this Python does not have")
+        for model, case, version in (("sklearn-digits-svm-0.23.1/model.joblib", "sklearn-digits-svm-0.23.1/case.json", "0.23.1"),
+                                     ("sklearn-iris-svc-1.3.2/model.pkl", "sklearn-iris-svc-1.3.2/case.json", "1.3.2")):
+            with self.subTest(model):
+                runner, case = self.served(model), self.case(case)
+                self.assertEqual(case["output"], runner.call(case["input"]).json()["predictions"])
+                self.assertIn("from version " + version, runner.stderr())
+
+    @needs("sklearn", "joblib")
+    def test_an_open_inference_request_of_others_is_answered(self):
+        if version_of("sklearn") != (1, 2):
+            self.skipTest("the answers are those of scikit-learn 1.2, which this Python does not have")
+        runner = self.served("sklearn-iris-svc-1.3.2/model.pkl")
+        outputs = runner.call(self.case("sklearn-iris-svc-1.3.2/request_v2.json"), path="/infer").json()["outputs"]
+        self.assertEqual(("predict", [2], [1, 1]), (outputs[0]["name"], outputs[0]["shape"], outputs[0]["data"]))
+
+    @needs("sklearn", "joblib")
+    def test_what_this_version_cannot_load_says_which_version_wrote_it(self):
+        reason = self.refused({"model.pkl": self.data("sklearn-iris-svc-0.20.3-incompatible/model.pkl")}, module=None)
+        self.assertIn("written by scikit-learn 0.20.3, cannot be loaded by scikit-learn", reason)
+
+    @needs("xgboost")
+    def test_an_xgboost_model_in_json(self):
+        case = self.case("xgboost-json/case.json")
+        self.close(case["output"], self.served("xgboost-json/model.json").call(case["input"]).json()["predictions"], case["atol"])
+
+    @needs("xgboost")
+    def test_an_xgboost_model_in_the_format_before_1_0(self):
+        if version_of("xgboost") >= (3, 1):
+            self.skipTest("this XGBoost reads the old format no more")
+        margins = [[float(cell) for cell in line.split()] for line in self.data("xgboost-binary-dermatology/expected.txt").decode().splitlines()]
+        runner = self.served("xgboost-binary-dermatology/model.bin", "model.bst")
+        columns = int(re.search("must have ([0-9]+) values", runner.call([[1.0]]).json()["detail"]).group(1))
+        rows = []
+        for line in self.data("xgboost-binary-dermatology/test.libsvm").decode().splitlines():
+            row = [None] * columns
+            for cell in line.split()[1:]:
+                column, _, value = cell.partition(":")
+                row[int(column)] = float(value)
+            rows.append(row)
+        answer = runner.call(rows).json()["predictions"]
+        # It answers with the class that has the largest margin.
+        self.assertEqual([float(row.index(max(row))) for row in margins], answer)
+
+    @needs("torch")
+    def test_a_torchscript_model_of_speech_finds_none_in_silence(self):
+        answer = self.served("silero-vad-torchscript/silero_vad.jit").call({"args": [[[0.0] * 512], 16000]}).json()
+        self.assertLess(answer["outputs"][0][0][0], 0.1)
 
 
 class Versions(unittest.TestCase):

@@ -31,6 +31,7 @@ class Messages(RunnerCase):
         """)
 
         self.assertGreater(runner.ready["load_microseconds"], 0)
+        self.assertFalse(runner.ready["ends"])
         self.assertEqual({"input": {"type": "object", "additionalProperties": False, "required": ["a"],
                                     "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 2}}},
                           "output": {"type": "integer"}}, runner.ready["schema"])
@@ -219,6 +220,8 @@ class Ending(RunnerCase):
                     print("goodbye,", self.word)
         """)
         self.assertEqual("loaded", runner.call({}).json())
+        # Whoever ends it must know that it has something to do.
+        self.assertTrue(runner.ready["ends"])
 
         runner.process.send_signal(signal.SIGTERM)
 

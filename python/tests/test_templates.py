@@ -265,6 +265,16 @@ class Templates(RunnerCase):
         self.assertIn("refresher", reason)
         self.assertIn("on_start", reason)
 
+    def test_threads_of_a_library_that_is_known_for_them_are_refused_with_how_it_has_none(self):
+        reason = self.refusal("""
+            import sys, threading
+            sys.modules["onnxruntime"] = threading
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            def handler(input): pass
+        """)
+        self.assertIn("intra_op_num_threads = 1", reason)
+        self.assertNotIn("torch", reason)
+
     def test_open_sockets_files_and_event_loops_refuse_the_rung(self):
         for source, word in (("import socket\nkept = socket.socket()", "network connection"), ("kept = open('app.py')", "the file app.py"),
                              ("import select\nkept = select.epoll()", "event loop"), ("import os\nkept = os.pipe()", "a pipe")):

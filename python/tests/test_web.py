@@ -128,6 +128,7 @@ def web():
     def test_shutdown(self):
         import signal
         runner = self.serving(self.SOURCE)
+        self.assertTrue(runner.ready["ends"])
 
         runner.process.send_signal(signal.SIGTERM)
 

@@ -22,6 +22,9 @@ namespace Dormouse.Drivers;
 /// </summary>
 public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, IInstanceHost
 {
+    /// <summary>How long instances may take that do something before they end: longer than the launcher leaves them alone.</summary>
+    private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(8);
+
     private readonly ProcessDriverOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -33,6 +36,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private readonly ConcurrentDictionary<InstanceId, int> _processes = new();
     private readonly Dictionary<InstanceId, InstanceRun> _runs = [];
     private readonly List<InstanceId> _unswept = [];
+    /// <summary>None is left that does something before it ends; set after the driver was told to end.</summary>
+    private readonly TaskCompletionSource _doneEnding = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly WorkerPools _pools;
     private readonly RevisionTemplates _templates;
@@ -46,6 +51,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     private Task _finding = Task.CompletedTask;
     private ImmutableArray<ProbeResult> _probes = [];
     private volatile string? _engineKey;
+    private volatile ProbeResult? _templatesWork;
     private volatile ProbeResult? _snapshotsWork;
     private bool _isDisposed;
 
@@ -147,6 +153,17 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
     public Task<ProbeResult?> TryContainerAsync(CancellationToken cancellationToken) => _trials.ContainerAsync(cancellationToken);
 
     /// <summary>Once it has worked it is not tried again.</summary>
+    public async Task<ProbeResult?> TryTemplateAsync(CancellationToken cancellationToken)
+    {
+        if (_templatesWork is { } known)
+            return known;
+        var tried = await new TemplateTrial(_options, this, work => _inbox.Post(work)).RunAsync(cancellationToken);
+        if (tried.Works)
+            _templatesWork = tried;
+        return tried;
+    }
+
+    /// <summary>Once it has worked it is not tried again.</summary>
     public async Task<ProbeResult?> TrySnapshotAsync(CancellationToken cancellationToken)
     {
         if (_snapshotsWork is { } known)
@@ -168,7 +185,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public int? ProcessId(InstanceId instance) => _processes.TryGetValue(instance, out var processId) ? processId : null;
 
-    /// <summary>Kills every instance, waits until nothing of them is left, and says Gone for each.</summary>
+    /// <summary>Ends every instance, waits until nothing of them is left, and says Gone for each.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _isDisposed, true))
@@ -177,11 +194,15 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _inbox.Post(() =>
         {
             _inspector.EndAll();
-            _templates.EndAll();
             _builds.EndAll();
             foreach (var run in _runs.Values.ToArray())
                 run.Stop(StopReason.ServerStopping);
+            LookForEndings();
         });
+        if (_working is not null)
+            await EndingsAsync();
+        // Forks end with their templates.
+        _inbox.Post(_templates.EndAll);
         await _supervisor.DisposeAsync();
         _inbox.Post(() =>
         {
@@ -240,6 +261,26 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _processes.TryRemove(instance, out _);
         if (_runs.Remove(instance))
             _observer?.Gone(instance);
+        if (_isDisposed)
+            LookForEndings();
+    }
+
+    private async Task EndingsAsync()
+    {
+        try
+        {
+            await _doneEnding.Task.WaitAsync(EndTimeMax, _time);
+        }
+        catch (TimeoutException)
+        {
+            // The launcher kills what is left.
+        }
+    }
+
+    private void LookForEndings()
+    {
+        if (!_runs.Values.Any(run => run.IsEndingByItself))
+            _doneEnding.TrySetResult();
     }
 
     private void Swept()

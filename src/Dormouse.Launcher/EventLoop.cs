@@ -16,6 +16,9 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
     /// <summary>While something of an ended worker is still there.</summary>
     private const int ClearingMilliseconds = 5;
 
+    /// <summary>While a worker that was asked to end may have to be killed.</summary>
+    private const int AskedMilliseconds = 250;
+
     /// <summary>Where the kernel cannot tell that a process has ended.</summary>
     private const int BlindMilliseconds = 20;
 
@@ -97,6 +100,8 @@ internal sealed class EventLoop(ServerLink server, WorkerTable workers, int stop
             AddWorker(worker, worker.Door, Source.Door);
             if (worker.Snapshot is { EndDescriptor: >= 0 and var end })
                 Add(end);
+            if (worker is { End: null, AskedAt: > 0 })
+                timeout = Math.Min(timeout, AskedMilliseconds);
             if (worker.Lines.OwesNote)
                 timeout = Math.Min(timeout, (int)LineCutter.Window.TotalMilliseconds);
             // The end of a fork is its template's to tell: until it has, the descriptor would stay readable.

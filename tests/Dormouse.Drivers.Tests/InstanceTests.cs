@@ -170,6 +170,7 @@ public sealed class InstanceTests
         await fixture.Observer.WaitForGoneAsync(instance);
 
         Assert.False(Machine.IsRunning(grandchild));
+        Assert.Equal(fixture.HasCgroups, fixture.Observer.Lines(instance).Any(line => line.StartsWith("[1 process that it had started and left running ended with it: ", StringComparison.Ordinal)));
     }
 
     [Fact]

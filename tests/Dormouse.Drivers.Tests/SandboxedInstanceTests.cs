@@ -111,6 +111,7 @@ public sealed class SandboxedInstanceTests
 
         Assert.NotEmpty(processes);
         Assert.All(processes, process => Assert.False(Machine.IsRunning(process)));
+        Assert.Equal(fixture.HasCgroups, fixture.Observer.Lines(instance).Any(line => line.StartsWith("[1 process that it had started and left running ended with it: ", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -1,7 +1,10 @@
+using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Secrets;
 using Dormouse.Drivers.Tests.Support;
 
 namespace Dormouse.Drivers.Tests;
@@ -34,6 +37,8 @@ public sealed class SnapshotTests : IDisposable
     private static int _instances;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dms-").FullName;
+
+    private InstanceSecrets _secrets = InstanceSecrets.None;
 
     private string SnapshotsFolder => Path.Combine(_folder, "snapshots");
 
@@ -135,11 +140,16 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Theory]
-    [InlineData("import tempfile\nkept = tempfile.NamedTemporaryFile(delete=False).name", "temporary files")]
-    [InlineData("", "not sandboxed")]
-    public async Task What_cannot_be_restored_is_refused_with_the_reason(string source, string reason)
+    [InlineData("import tempfile\nkept = tempfile.NamedTemporaryFile(delete=False).name", IsolationLevel.Sandbox, "", "temporary files")]
+    [InlineData("", IsolationLevel.Process, "", "not sandboxed")]
+    [InlineData("", IsolationLevel.Container, "", "in containers")]
+    [InlineData("", IsolationLevel.Sandbox, "hunter2", "has secrets")]
+    public async Task What_cannot_be_restored_is_refused_with_the_reason(string source, IsolationLevel isolation, string secret, string reason)
     {
-        await using var fixture = await OpenAsync($"{source}\ndef handler(input):\n    return input\n", source.Length > 0 ? IsolationLevel.Sandbox : IsolationLevel.Process);
+        await using var fixture = await OpenAsync($"{source}\ndef handler(input):\n    return input\n", isolation);
+        if (fixture.Driver.IsolationRefusal(new() { Runtime = RuntimeKind.Python.Name, MemoryMib = 256, Isolation = isolation }) is { } refusal)
+            Assert.Skip(refusal);
+        _secrets = secret.Length > 0 ? new InstanceSecrets([KeyValuePair.Create("TOKEN", ImmutableArray.Create(Encoding.UTF8.GetBytes(secret)))], []) : InstanceSecrets.None;
         await StartAsync(fixture, handler: null);
 
         var report = await RefusedAsync(fixture, handler: null);
@@ -149,7 +159,7 @@ public sealed class SnapshotTests : IDisposable
 
     /// <summary>Waits until the snapshot is verified. Returns what the code had loaded.</summary>
     /// <param name="instance">It is called first: one that is no fork.</param>
-    private static async Task<JsonNode> KeptAsync(DriverFixture fixture, InstanceReady instance)
+    private async Task<JsonNode> KeptAsync(DriverFixture fixture, InstanceReady instance)
     {
         await AskAsync(instance);
         await TemplateAsync(fixture);
@@ -165,7 +175,7 @@ public sealed class SnapshotTests : IDisposable
         return loaded;
     }
 
-    private static async Task<SnapshotReport> RefusedAsync(DriverFixture fixture, string? handler)
+    private async Task<SnapshotReport> RefusedAsync(DriverFixture fixture, string? handler)
     {
         await TemplateAsync(fixture);
         var (_, fork) = await StartAsync(fixture, handler);
@@ -208,7 +218,7 @@ public sealed class SnapshotTests : IDisposable
         return fixture;
     }
 
-    private static InstanceId Begin(DriverFixture fixture, string? handler = "app.py::Model.ask")
+    private InstanceId Begin(DriverFixture fixture, string? handler = "app.py::Model.ask")
     {
         var instance = new InstanceId(Revision, Interlocked.Increment(ref _instances));
         fixture.Driver.Start(new()
@@ -219,11 +229,12 @@ public sealed class SnapshotTests : IDisposable
             Package = new([new PackageFile("app.py", new(new string('0', 64)), 5)]),
             Folder = fixture.PackageFolder,
             OptimisedPath = _ => null,
+            Secrets = _secrets,
         });
         return instance;
     }
 
-    private static async Task<(InstanceId Instance, InstanceReady Ready)> StartAsync(DriverFixture fixture, string? handler = "app.py::Model.ask")
+    private async Task<(InstanceId Instance, InstanceReady Ready)> StartAsync(DriverFixture fixture, string? handler = "app.py::Model.ask")
     {
         var instance = Begin(fixture, handler);
         return (instance, await fixture.Observer.WaitForAsync<InstanceReady>(instance));

@@ -200,7 +200,8 @@ def serve_target(control, listener, target, folder, assignment, loop, began, fir
     loop.run_until_complete(server.open(listener))
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema})
+    ends = bool(target.exit_hooks) or hasattr(service, "stop")
+    control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema, "ends": ends})
     try:
         loop.run_until_complete(stop.wait())
     except BaseException as error:  # A task of the user's own called sys.exit(), which ends a loop.

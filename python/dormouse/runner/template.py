@@ -29,6 +29,11 @@ TRIAL_SECONDS_MAX = 10.0
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 #: Shared by all processes without harm.
 _HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+#: How libraries that are known for threads of their own are told to have none.
+_THREADLESS = {
+    "onnxruntime": "A session of ONNX Runtime has none with intra_op_num_threads = 1 and inter_op_num_threads = 1 in its SessionOptions.",
+    "torch": "torch has none after torch.set_num_threads(1).",
+}
 
 
 def hold(control, listener, folder, assignment, scratch=None):
@@ -315,8 +320,9 @@ def check_threads():
     own = os.getpid()
     names = [thread_name(own, entry) for entry in os.listdir("/proc/self/task") if int(entry) != own]
     if names:
-        raise Refused("The code has started %s (%s), which a fork would not have. Start them in a dormouse.on_start hook or in enter(), not on import." % (
-            "a thread" if len(names) == 1 else "%d threads" % len(names), ", ".join(sorted(set(names)))))
+        mend = [words for name, words in _THREADLESS.items() if name in sys.modules]
+        raise Refused(" ".join(["The code has started %s (%s), which a fork would not have. Start them in a dormouse.on_start hook or in enter(), not on import." % (
+            "a thread" if len(names) == 1 else "%d threads" % len(names), ", ".join(sorted(set(names))))] + mend))
 
 
 def thread_name(own, entry):

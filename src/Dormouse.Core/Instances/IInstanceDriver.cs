@@ -38,13 +38,19 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>Tries whether sandboxed instances can have a way to the network. Null: the question does not arise, there is no sandbox.</summary>
     Task<ProbeResult?> TryNetworkAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 
+    /// <summary>Tries whether instances of Python code can be forks of a template. Null: the question does not arise.</summary>
+    Task<ProbeResult?> TryTemplateAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
+
     /// <summary>Tries whether templates can be kept on disk and restored. Null: the question does not arise.</summary>
     Task<ProbeResult?> TrySnapshotAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 
     /// <summary>Makes a container as an instance would be in, to find out whether that can be done; null where nobody knows.</summary>
     Task<ProbeResult?> TryContainerAsync(CancellationToken cancellationToken) => Task.FromResult<ProbeResult?>(null);
 
-    /// <summary>Ends an instance (idle, drained, suspect or still starting): the program is killed. Unknown ids are ignored.</summary>
+    /// <summary>
+    /// Ends an instance (idle, drained, suspect or still starting): the program is killed. One that serves, and whose code has something to do before it ends, is told to end first where nobody waits for its
+    /// room and nothing is wrong with it, and has some seconds. Unknown ids are ignored.
+    /// </summary>
     void Stop(InstanceId instance, StopReason reason);
 
     /// <summary>

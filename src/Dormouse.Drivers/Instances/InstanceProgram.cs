@@ -29,7 +29,8 @@ internal abstract class InstanceProgram
 
 /// <param name="Interface">JSON of <see cref="ModelInterface"/>.</param>
 /// <param name="UsedOptimised">False: there is an optimised file to be made.</param>
-internal sealed record ProgramReady(TimeSpan Load, string Interface, bool UsedOptimised);
+/// <param name="Ends">It has something to do before it ends.</param>
+internal sealed record ProgramReady(TimeSpan Load, string Interface, bool UsedOptimised, bool Ends = false);
 
 internal sealed class ModelProgram(InstanceStart start) : InstanceProgram
 {
@@ -93,7 +94,7 @@ internal sealed class PythonProgram(InstanceStart start) : InstanceProgram
     }
 
     public override ProgramReady? Read(WorkerMessage message) => message is PythonReady ready
-        ? new(TimeSpan.FromMicroseconds(Math.Max(0, ready.LoadMicroseconds)), JsonSerializer.Serialize(Interface(ready), ModelInterfaceJson.Default.ModelInterface), UsedOptimised: true)
+        ? new(TimeSpan.FromMicroseconds(Math.Max(0, ready.LoadMicroseconds)), JsonSerializer.Serialize(Interface(ready), ModelInterfaceJson.Default.ModelInterface), UsedOptimised: true, ready.Ends)
         : null;
 
     private static ModelInterface Interface(PythonReady ready) => new()

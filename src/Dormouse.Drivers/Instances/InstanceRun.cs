@@ -35,6 +35,9 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     /// <summary>What was said when it became ready; set while it serves.</summary>
     private InstanceReady? _ready;
 
+    /// <summary>Its code has something to do before it ends.</summary>
+    private bool _ends;
+
     /// <summary>The last order to freeze or thaw it that was followed.</summary>
     private long _freezerTurn;
     private bool _isFrozen;
@@ -55,6 +58,9 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         /// <summary>Everything is said but that it is gone.</summary>
         Ending,
     }
+
+    /// <summary>It was told to end, and does what its code has to do then.</summary>
+    public bool IsEndingByItself { get; private set; }
 
     private InstanceId Instance => start.Instance;
 
@@ -100,7 +106,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         Pool.Take(this);
     }
 
-    /// <summary>Kills it, whatever it does.</summary>
+    /// <summary>Kills it, whatever it does; one that serves, and whose code has something to do at its end, is left to end by itself where nobody waits for its room and nothing is wrong with it.</summary>
     public void Stop(StopReason reason)
     {
         switch (_phase)
@@ -118,6 +124,10 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
                     _template?.Failed("it was not ready in time.");
                 LoadEnded();
                 Kill();
+                break;
+            case Phase.Serving when _ends && _worker is not null && reason is StopReason.Idle or StopReason.Retired or StopReason.Requested or StopReason.ServerStopping:
+                host.Session?.End(_worker);
+                IsEndingByItself = true;
                 break;
             case Phase.Serving:
                 Kill();
@@ -214,6 +224,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         else if (_program.Read(message) is { } ready)
         {
             _phase = Phase.Serving;
+            _ends = ready.Ends;
             if (_template is not null)
                 host.Runs(Instance, worker.ProcessId);
             else
@@ -280,6 +291,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
     {
         var phase = _phase;
         _phase = Phase.Ending;
+        IsEndingByItself = false;
         const string Detail = "The launcher ended and took its workers along; it is being replaced.";
         if (phase == Phase.Loading)
         {

@@ -57,6 +57,9 @@ internal sealed class LauncherSession(ProcessDriverOptions options, Action<Launc
     /// <summary>Kills it; its owner is told when nothing is left.</summary>
     public void Kill(Worker worker) => send(new KillWorker { Worker = worker.Number });
 
+    /// <summary>Has it end by itself, and killed when that takes too long; its owner is told when nothing is left.</summary>
+    public void End(Worker worker) => send(new EndWorker { Worker = worker.Number });
+
     public void Freeze(Worker worker) => send(new FreezeWorker { Worker = worker.Number });
 
     public void Thaw(Worker worker) => send(new ThawWorker { Worker = worker.Number });

@@ -89,7 +89,9 @@ internal sealed partial class RevisionSnapshots(ProcessDriverOptions options, II
         var criu = CriuSearch.Find(options.Criu, out var problem);
         if (criu is null && options.Criu is null)
             return; // Nobody has asked for any, as doctor says.
-        if (!template.IsSandboxed)
+        if (template.IsInContainer)
+            Note(revision, "Its instances are in containers: only in a sandbox a process is written down and restored.");
+        else if (!template.IsSandboxed)
             Note(revision, "Its instances are not sandboxed: a restored process takes its number along, which only a sandbox has to itself.");
         else if (!template.Start.Secrets.IsEmpty)
             Note(revision, "It has secrets, which would be written to disk.");

@@ -1,6 +1,5 @@
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Instances;
-using Dormouse.Core.Packages;
 using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Templates;
 
@@ -11,11 +10,7 @@ namespace Dormouse.Drivers.Snapshots;
 internal sealed class SnapshotTrial(ProcessDriverOptions options, IInstanceHost host, Func<Action, bool> post)
 {
     private const string Name = "snapshots";
-    private const string Code = "def handler(input):\n    return input\n";
-    private const UnixFileMode EverybodyReads = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
-    private const UnixFileMode EverybodyLooks = EverybodyReads | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(30);
-    private static int _trials;
 
     private readonly TaskCompletionSource<string?> _problem = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RevisionTemplate? _template;
@@ -27,22 +22,24 @@ internal sealed class SnapshotTrial(ProcessDriverOptions options, IInstanceHost 
             return null;
         if (CriuSearch.Find(options.Criu, out var missing) is not { } criu)
             return Failed(missing);
-        var folder = Path.Combine(options.RunFolder, $"trial-{Interlocked.Increment(ref _trials)}");
         using var deadline = new CancellationTokenSource(TimeMax, host.Time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            var image = Directory.CreateDirectory(Path.Combine(folder, "image")).FullName;
-            var package = SnapshotStore.Make(Path.Combine(folder, "package"), EverybodyLooks);
-            var file = Path.Combine(package, "app.py");
-            await File.WriteAllTextAsync(file, Code, linked.Token);
-            if (!OperatingSystem.IsWindows())
-                File.SetUnixFileMode(file, EverybodyReads);
-            if (!post(() => Begin(package, image, criu)))
-                return Failed("The server is stopping.");
-            return await _problem.Task.WaitAsync(linked.Token) is { } problem
-                ? Failed(problem)
-                : new(Name, Works: true, "what sandboxed Python endpoints have loaded is kept on disk and restored after a restart of the server");
+            using var package = await TrialPackage.MakeAsync(options.RunFolder, linked.Token);
+            try
+            {
+                var image = Directory.CreateDirectory(Path.Combine(package.Folder, "image")).FullName;
+                if (!post(() => Begin(package.Start(IsolationLevel.Sandbox), image, criu)))
+                    return Failed("The server is stopping.");
+                return await _problem.Task.WaitAsync(linked.Token) is { } problem
+                    ? Failed(problem)
+                    : new(Name, Works: true, "what sandboxed Python endpoints have loaded is kept on disk and restored after a restart of the server");
+            }
+            finally
+            {
+                post(() => _template?.End(TemplateState.Ended, ""));
+            }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -52,26 +49,12 @@ internal sealed class SnapshotTrial(ProcessDriverOptions options, IInstanceHost 
         {
             return Failed(fault.Message);
         }
-        finally
-        {
-            post(() => _template?.End(TemplateState.Ended, ""));
-            Remove(folder);
-        }
     }
 
     private static ProbeResult Failed(string why) => new(Name, Works: false, $"after a restart of the server Python endpoints are loaded anew: {why}");
 
-    private void Begin(string package, string image, Protocol.Launching.CriuProgram criu)
+    private void Begin(InstanceStart start, string image, Protocol.Launching.CriuProgram criu)
     {
-        var start = new InstanceStart
-        {
-            Instance = new(new(new(Guid.Empty), 0), 0),
-            Tenant = TenantId.Default,
-            Spec = new RevisionSpec { Runtime = RuntimeKind.Python.Name, Isolation = IsolationLevel.Sandbox, MemoryMib = 256 },
-            Package = new Package([]),
-            Folder = package,
-            OptimisedPath = _ => null,
-        };
         _template = new(start, snapshot: null, sparesWanted: 0, host, work => post(work), Changed, _ => { });
         _template.Begin();
 
@@ -81,19 +64,6 @@ internal sealed class SnapshotTrial(ProcessDriverOptions options, IInstanceHost 
                 new SnapshotTaking(template, image, criu, record: null, host, work => post(work), outcome => _problem.TrySetResult(outcome.Compared is null ? outcome.Problem : null)).Begin();
             else
                 _problem.TrySetResult(template.Reason.Length > 0 ? template.Reason : "A template could not be made.");
-        }
-    }
-
-    private static void Remove(string folder)
-    {
-        try
-        {
-            if (Directory.Exists(folder))
-                Directory.Delete(folder, recursive: true);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            // The folder of the sockets goes with the server.
         }
     }
 }

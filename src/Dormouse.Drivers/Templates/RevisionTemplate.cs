@@ -68,6 +68,8 @@ internal sealed class RevisionTemplate : IWorkerOwner, IWorkerClaim
 
     public bool IsSandboxed => _worker?.Kind?.Sandbox is { Container: false };
 
+    public bool IsInContainer => _worker?.Kind?.Sandbox is { Container: true };
+
     /// <summary>It was, or is being, restored from a snapshot.</summary>
     public bool IsRestored => _snapshot is not null;
 

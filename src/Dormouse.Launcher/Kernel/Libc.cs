@@ -9,7 +9,7 @@ namespace Dormouse.Launcher.Kernel;
 internal static unsafe partial class Libc
 {
     public const int Interrupted = 4, TryAgain = 11, Busy = 16, NoEntry = 2, NoProcess = 3, BrokenPipe = 32, ConnectionReset = 104;
-    public const int SignalKill = 9;
+    public const int SignalKill = 9, SignalTerminate = 15;
     public const short PollIn = 1, PollOut = 4, PollError = 8, PollHangup = 16;
     public const int OpenRead = 0, OpenWrite = 1, OpenReadWrite = 2, OpenCreate = 0x40, OpenTruncate = 0x200, OpenCloseOnExec = 0x80000;
     public const int NonBlocking = 0x800, CloseOnExec = 0x80000;

@@ -30,6 +30,9 @@ internal abstract class CgroupLimiter(ImmutableArray<string> bases) : WorkerLimi
         return [.. bases.Select(folder => $"{folder}/{name}/cgroup.procs")];
     }
 
+    public override IEnumerable<int> Processes(string name) =>
+        ReadLines($"{bases[0]}/{name}/cgroup.procs").Select(line => int.TryParse(line, CultureInfo.InvariantCulture, out var process) ? process : 0).Where(process => process > 0);
+
     public override bool TryClear(string name, int session, IReadOnlySet<int> livingSessions) =>
         bases.Aggregate(true, (cleared, folder) => TryRemove($"{folder}/{name}") && cleared);
 

@@ -32,6 +32,9 @@ internal abstract class WorkerLimiter
     /// <summary>Folders of a place that tell what is in it how it is bounded: where each is here, and where programs look for it.</summary>
     public virtual ImmutableArray<(string Here, string Inside)> Views(string name) => [];
 
+    /// <summary>Processes in a place, as this machine numbers them; empty where there are no places.</summary>
+    public virtual IEnumerable<int> Processes(string name) => [];
+
     /// <summary>Sets the limits. The process may not exist yet (0): then the place alone is limited.</summary>
     public abstract LimitFailure? Apply(string name, int process, WorkerLimits limits);
 

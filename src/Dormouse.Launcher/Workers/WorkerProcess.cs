@@ -95,6 +95,12 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
     /// <summary>Times that it was refused a process or thread for their limit, as last read.</summary>
     public long ProcessesRefused { get; set; }
 
+    /// <summary>When it was asked to end by itself, in timestamps of the launcher's clock; 0 = it was not.</summary>
+    public long AskedAt { get; set; }
+
+    /// <summary>It was said which processes it had left, or that cannot be said any more.</summary>
+    public bool LeftIsTold { get; set; }
+
     /// <summary>How it ended; null while it runs.</summary>
     public WorkerEnd? End { get; set; }
 

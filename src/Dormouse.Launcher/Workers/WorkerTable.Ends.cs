@@ -17,11 +17,26 @@ internal sealed unsafe partial class WorkerTable
         return true;
     }
 
+    /// <summary>Has it end by itself, for what its code does then; one that cannot be asked is killed.</summary>
+    private void AskToEnd(WorkerProcess worker)
+    {
+        var process = worker.IsSandboxed ? worker.InsideDescriptor : worker.EndDescriptor;
+        if (process < 0 || Libc.SystemCall(Libc.CallPidfdSignal, (nuint)process, Libc.SignalTerminate, 0) != 0)
+        {
+            Kill(worker);
+            return;
+        }
+
+        Release(worker);
+        worker.AskedAt = time.GetTimestamp();
+    }
+
     /// <summary>Its whole process group; the group leader is not reaped yet, so the number cannot be someone else's. Of a fork, which its template reaps, the process alone.</summary>
     private void Kill(WorkerProcess worker)
     {
         if (worker.End is not null)
             return;
+        TellLeft(worker);
         if (worker.Template is not null)
         {
             KillFork(worker);

@@ -20,6 +20,9 @@ internal sealed unsafe partial class WorkerTable(
     /// <summary>How long an ended worker's place may stay occupied before the server is told so and need not wait any more.</summary>
     public static readonly TimeSpan ClearTimeMax = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a worker may take that was asked to end by itself: a second more than the runner gives exit hooks.</summary>
+    private static readonly TimeSpan AskedTimeMax = TimeSpan.FromSeconds(6);
+
     private const int ReadBytes = 64 * 1024;
     private const int PipeBytesMax = 1024 * 1024;
 
@@ -109,6 +112,12 @@ internal sealed unsafe partial class WorkerTable(
         IsClearing = false;
         foreach (var worker in _workers.Values.ToArray())
         {
+            if (worker is { End: null, AskedAt: > 0 } && time.GetElapsedTime(worker.AskedAt) > AskedTimeMax)
+            {
+                worker.AskedAt = 0;
+                Kill(worker);
+            }
+
             if (worker.End is { } end)
             {
                 Clear(worker, end);
@@ -210,6 +219,10 @@ internal sealed unsafe partial class WorkerTable(
         if (command is KillWorker)
         {
             Kill(worker);
+        }
+        else if (command is EndWorker)
+        {
+            AskToEnd(worker);
         }
         else if (command is FreezeWorker)
         {

@@ -13,6 +13,7 @@ namespace Dormouse.Protocol.Launching;
 [JsonDerivedType(typeof(AssignWorker), "assign")]
 [JsonDerivedType(typeof(ForkWorker), "fork")]
 [JsonDerivedType(typeof(KillWorker), "kill")]
+[JsonDerivedType(typeof(EndWorker), "end")]
 [JsonDerivedType(typeof(FreezeWorker), "freeze")]
 [JsonDerivedType(typeof(ThawWorker), "thaw")]
 [JsonDerivedType(typeof(TakeSnapshot), "take_snapshot")]
@@ -104,6 +105,9 @@ public sealed record ForkWorker : LauncherCommand
 }
 
 public sealed record KillWorker : LauncherCommand;
+
+/// <summary>Has the worker end by itself (SIGTERM), for what it does then; it is killed when that takes too long.</summary>
+public sealed record EndWorker : LauncherCommand;
 
 /// <summary>Lets the worker and all that it started stand still; it keeps its memory. Answered only by <see cref="WorkerFreezeRefused"/>.</summary>
 public sealed record FreezeWorker : LauncherCommand;

@@ -118,7 +118,8 @@ public sealed record RestorePythonAssignment : WorkerAssignment
 
 /// <summary>Imported and entered: the first request may come.</summary>
 /// <param name="LoadMicroseconds">Import and enter.</param>
-public sealed record PythonReady(long LoadMicroseconds, PythonSchema? Schema = null) : WorkerMessage;
+/// <param name="Ends">It has something to do before it ends: exit hooks, or the shut-down of an application.</param>
+public sealed record PythonReady(long LoadMicroseconds, PythonSchema? Schema = null, bool Ends = false) : WorkerMessage;
 
 /// <summary>Launcher → template, with the descriptors of the fork's control socket, its output and the listening socket that it serves on, and of the files that it writes "0" to before anything else.</summary>
 /// <param name="Worker">Number of the fork.</param>

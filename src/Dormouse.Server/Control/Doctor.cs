@@ -36,6 +36,7 @@ internal sealed class Doctor(
             .. await BlobsAsync(cancellationToken),
             .. driver.Probes.Select(p => new DoctorCheck(p.Name, p.Works ? Ok : Warning, p.Detail, null)),
             .. await NetworkAsync(cancellationToken),
+            .. await TemplatesAsync(cancellationToken),
             .. await SnapshotsAsync(cancellationToken),
             .. await ContainerAsync(cancellationToken),
             Pythons(),
@@ -99,6 +100,10 @@ internal sealed class Doctor(
     /// <summary>None where there is no sandbox, which another check says.</summary>
     private async Task<ImmutableArray<DoctorCheck>> NetworkAsync(CancellationToken cancellationToken) =>
         await driver.TryNetworkAsync(cancellationToken) is { } network ? [new DoctorCheck(network.Name, network.Works ? Ok : Warning, network.Detail, null)] : [];
+
+    /// <summary>None where there is nothing that is forked.</summary>
+    private async Task<ImmutableArray<DoctorCheck>> TemplatesAsync(CancellationToken cancellationToken) =>
+        await driver.TryTemplateAsync(cancellationToken) is { } templates ? [new DoctorCheck(templates.Name, templates.Works ? Ok : Warning, templates.Detail, null)] : [];
 
     /// <summary>None where settings say that there are none.</summary>
     private async Task<ImmutableArray<DoctorCheck>> SnapshotsAsync(CancellationToken cancellationToken) =>

@@ -173,6 +173,54 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
     }
 
     [Fact]
+    public async Task The_sdk_maps_streams_spawns_and_cancels_on_a_real_server()
+    {
+        PythonApps.NeedPython();
+        using var files = new TemporaryFolder();
+        var app = files.Write("app.py", """
+            import asyncio
+            import dormouse
+
+            app = dormouse.App("called")
+
+            @app.function(memory="128MiB", concurrency=4)
+            def add(a: int, b: int = 1) -> int:
+                return a + b
+
+            @app.function(memory="128MiB")
+            def count(until: int):
+                yield from range(until)
+
+            @app.function(memory="128MiB", concurrency=2)
+            async def wait(seconds: float) -> str:
+                await asyncio.sleep(seconds)
+                return "waited"
+
+            @app.local_entrypoint()
+            def main():
+                print("local", add.local(1))
+                print("map", list(add.map([1, 2, 3])))
+                print("starmap", list(add.starmap([(1, 2), (3, 4)])))
+                print("streamed", list(count.remote_gen(3)))
+                spawned = add.spawn(20, 22)
+                print("spawned", spawned.get(timeout=60), spawned.state(), dormouse.Handle(spawned.id).get(), spawned.cancel())
+                left = wait.spawn(3)
+                print("cancelled", left.cancel(), left.state())
+                try:
+                    left.get(timeout=60)
+                except dormouse.RemoteCancelled:
+                    print("its result is not to be had")
+            """);
+        await CommandRun.DoneAsync(Server, Cancelled, "deploy", app);
+
+        var run = await CommandRun.DoneAsync(Server, Cancelled, "run", app + "::main");
+
+        Assert.Equal(
+            ["local 2", "map [2, 3, 4]", "starmap [3, 7]", "streamed [0, 1, 2]", "spawned 42 succeeded 42 False", "cancelled True cancelled", "its result is not to be had"],
+            run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
     public async Task An_app_changes_as_a_whole_or_not_at_all()
     {
         PythonApps.NeedPython();
@@ -231,13 +279,15 @@ public sealed class DeployedAppTests(ServerFixture fixture) : IClassFixture<Serv
     }
 
     [Fact]
-    public async Task Doctor_says_which_python_was_found()
+    public async Task Doctor_says_which_python_was_found_and_that_it_can_be_forked()
     {
         PythonApps.NeedPython();
         await Waiting.UntilAsync(
             async () => (await Server.GetAsync("/api/v1/doctor", Cancelled))["checks"]!.AsArray()
                 .Any(c => c!["name"]!.GetValue<string>() == "python" && c["status"]!.GetValue<string>() == "ok" && c["detail"]!.GetValue<string>().Contains("Python 3.", StringComparison.Ordinal)),
             "the interpreter was asked", Cancelled);
+        var templates = await Doctor.CheckAsync(Server, "templates", Cancelled);
+        Assert.True(templates["status"]!.GetValue<string>() == "ok", templates.ToJsonString());
     }
 
     private static string Both(int one, string memoryOfTwo) => $"""

@@ -163,11 +163,22 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         Assert.StartsWith("got: left", await AttackAsync($"daemon {Word}"), StringComparison.Ordinal);
         await Waiting.UntilAsync(() => Sleepers(Word).Length > 0, "the daemon runs", Cancelled);
 
-        await CommandRun.DoneAsync(Server, Cancelled, "delete", "attacker", "--yes");
+        await CommandRun.DoneAsync(Server, Cancelled, "stop", "attacker");
 
         await Waiting.UntilAsync(() => Sleepers(Word).Length == 0, "nothing of the daemon is left", Cancelled);
+        await IsNamedAsync("that it had started and left running ended with it: sleep");
         await NeighbourAsync();
-        _prepared = null; // The next test deploys the attacker again.
+    }
+
+    [Fact]
+    public async Task Processes_over_its_limit_are_refused_and_counted_in_its_log()
+    {
+        Assert.StartsWith("refused", await AttackAsync("fork_bomb"), StringComparison.Ordinal);
+
+        await CommandRun.DoneAsync(Server, Cancelled, "stop", "attacker");
+
+        await IsNamedAsync("it was refused a process or thread");
+        await NeighbourAsync();
     }
 
     [Fact]
@@ -177,6 +188,7 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
 
         Assert.NotEqual(HttpStatusCode.OK, call.Status);
         Assert.Contains("1536 MiB", call.Text, StringComparison.Ordinal);
+        await IsNamedAsync("exceeded its memory");
         await NeighbourAsync();
     }
 
@@ -186,6 +198,10 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         Assert.True(call.Status == HttpStatusCode.OK, call.Text);
         return call.Json.GetValue<string>();
     }
+
+    /// <summary>Its log says what it was kept from.</summary>
+    private Task IsNamedAsync(string words) =>
+        Waiting.UntilAsync(async () => (await PythonApps.LogsAsync(Server, "attacker", Cancelled)).Contains(words, StringComparison.Ordinal), $"the log says '{words}'", Cancelled);
 
     private async Task NeighbourAsync()
     {

@@ -34,13 +34,14 @@ internal sealed class RunningServer : IAsyncDisposable
     public string Output => string.Join('\n', _output);
 
     /// <summary>Starts on a new folder, or again on the folder of an earlier server.</summary>
-    public static async Task<RunningServer> StartAsync(CancellationToken cancellationToken, string? data = null, IReadOnlyDictionary<string, string>? environment = null)
+    /// <param name="within">A program that becomes what its arguments say, somewhere; null = the server is started here.</param>
+    public static async Task<RunningServer> StartAsync(CancellationToken cancellationToken, string? data = null, IReadOnlyDictionary<string, string>? environment = null, string? within = null)
     {
         data ??= Directory.CreateTempSubdirectory("dormouse-test-").FullName;
         var addresses = Path.Combine(data, "server.json");
         File.Delete(addresses);
-        var start = new ProcessStartInfo(Checkout.Dormouse) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in new[] { "serve", "--data", data, "--listen", "http://127.0.0.1:0" })
+        var start = new ProcessStartInfo(within ?? Checkout.Dormouse) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in (string[])[.. within is null ? Array.Empty<string>() : [Checkout.Dormouse], "serve", "--data", data, "--listen", "http://127.0.0.1:0"])
         {
             start.ArgumentList.Add(argument);
         }
