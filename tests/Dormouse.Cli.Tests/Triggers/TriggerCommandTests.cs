@@ -87,7 +87,7 @@ public sealed class TriggerCommandTests : ServerTests
         var wrong = await Shell.RunAsync("apply", "-f", file);
 
         Assert.Equal(ExitCodes.Refused, wrong.Code);
-        foreach (var part in (string[])["triggers.nightly.endpoint: Missing", ":4: triggers.nightly.filter: 'type' must be an object, or a list", ":5: triggers.nightly.input: '$.a..b' is no path", ":6: triggers.nightly.shedule: Unknown key.", ":7: triggers.Bad_Name"])
+        foreach (var part in (string[])["triggers.nightly.endpoint: Missing", ":4: triggers.nightly.filter: 'type' is the text 'x'; it must be an object, or a list", ":5: triggers.nightly.input: '$.a..b' is no path", ":6: triggers.nightly.shedule: Unknown key.", ":7: triggers.Bad_Name"])
         {
             Assert.Contains(part, wrong.Error, StringComparison.Ordinal);
         }
