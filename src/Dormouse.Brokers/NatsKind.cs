@@ -21,7 +21,7 @@ internal sealed class NatsKind(BrokerParts parts) : IEventSourceKind
     public bool IsPulled => true;
 
     public string? Fault(Trigger trigger) =>
-        SourceText.AddressFault(trigger, "nats", "tls") ?? (SourceText.TryTime(trigger, "ack_wait", AckWaitDefault, out _, out var fault) ? null : fault)
+        SourceText.AddressFault(trigger, "nats", "tls") ?? SourceText.ReturnFault(trigger, "ack_wait", AckWaitDefault)
         ?? (!NotifiedObjects.IsAsked(trigger) && trigger.Source.ContainsKey(ObjectInput.Key.Name) ? "'form' means nothing without 'events=s3'." : NotifiedObjects.Fault(trigger));
 
     public Task<IEventSource> OpenAsync(Trigger trigger, CancellationToken cancellationToken)

@@ -23,7 +23,7 @@ internal sealed class RedisKind(TimeProvider time) : IEventSourceKind
 
     public string? Fault(Trigger trigger) => SourceText.AddressFault(trigger, "redis", "rediss")
         ?? (trigger.Value("from", "start") is not ("start" or "new") ? $"'from' is '{ShownText.Of(trigger.Source["from"])}'; allowed is start or new." : null)
-        ?? (SourceText.TryTime(trigger, "claim_after", ClaimDefault, out _, out var fault) ? null : fault);
+        ?? SourceText.ReturnFault(trigger, "claim_after", ClaimDefault);
 
     public Task<IEventSource> OpenAsync(Trigger trigger, CancellationToken cancellationToken)
     {

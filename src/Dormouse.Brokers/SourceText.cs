@@ -54,5 +54,11 @@ internal static class SourceText
         return fault is null;
     }
 
+    /// <summary>As <see cref="TryTime"/>, of a time after which what we have comes again: a batch must not wait so long for more.</summary>
+    public static string? ReturnFault(Trigger trigger, string key, TimeSpan fallback) =>
+        !TryTime(trigger, key, fallback, out var time, out var fault) ? fault
+        : trigger.BatchSize > 1 && trigger.BatchWindow * 2 > time ? $"'batch_window' is {Durations.Format(trigger.BatchWindow)}; allowed is at most half of '{key}' ({Durations.Format(time)}), after which the events of a batch that waits come again."
+        : null;
+
     private static int Port(string scheme) => scheme switch { "redis" => 6379, "nats" => 4222, "postgres" => 5432, "kafka" => 9092, _ => 5672 };
 }

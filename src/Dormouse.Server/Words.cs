@@ -199,6 +199,8 @@ internal static class Words
     {
         DestinationForm.Webhook => "webhook",
         DestinationForm.CloudEvents => "cloudevents",
+        DestinationForm.CloudEventsStructured => "cloudevents-structured",
+        DestinationForm.CloudEventsBatch => "cloudevents-batch",
         _ => throw new ArgumentOutOfRangeException(nameof(form), form, null),
     };
 

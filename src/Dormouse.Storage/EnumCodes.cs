@@ -152,7 +152,9 @@ internal static class Codes
     public static readonly EnumCodes<DeliveryState> DeliveryStates = new(
         (DeliveryState.Pending, 1, "pending"), (DeliveryState.Delivered, 2, "delivered"), (DeliveryState.Dead, 3, "dead"));
 
-    public static readonly EnumCodes<DestinationForm> DestinationForms = new((DestinationForm.Webhook, 1, "webhook"), (DestinationForm.CloudEvents, 2, "cloudevents"));
+    public static readonly EnumCodes<DestinationForm> DestinationForms = new(
+        (DestinationForm.Webhook, 1, "webhook"), (DestinationForm.CloudEvents, 2, "cloudevents"), (DestinationForm.CloudEventsStructured, 3, "cloudevents-structured"),
+        (DestinationForm.CloudEventsBatch, 4, "cloudevents-batch"));
 
     /// <summary>In order of the queue: the numbers are compared in the database.</summary>
     public static readonly EnumCodes<QueuePriority> Priorities = new((QueuePriority.High, 1, "high"), (QueuePriority.Normal, 2, "normal"), (QueuePriority.Low, 3, "low"));

@@ -18,6 +18,8 @@ public sealed class EnumCodesTests
         Check(Codes.BatchPlaces);
         Check(Codes.Priorities);
         Check(Codes.HandoverStates);
+        Check(Codes.DeliveryStates);
+        Check(Codes.DestinationForms);
         Check(Codes.SharedKinds);
         Check(Codes.Lines, mayBeZero: true);
     }

@@ -22,8 +22,8 @@ internal static class DestinationCommand
     {
         var name = Name();
         var url = new Option<string>("--url") { HelpName = "address", Description = "http:// or https:// address that outcomes are posted to, or one of a broker that the operator allows: nats://broker:4222/subject, redis://…/stream, kafka://…/topic, amqp://…/vhost?exchange=…, sqs+https://…/queue.", Required = true };
-        var form = new Option<string?>("--form") { Description = "How they are written: a signed JSON document, or a CloudEvent in the binary form. Default: webhook." };
-        form.AcceptOnlyFromAmong("webhook", "cloudevents");
+        var form = new Option<string?>("--form") { Description = "How they are written: a signed JSON document, or a CloudEvent in the binary form, the structured one, or in a batch of one. Default: webhook." };
+        form.AcceptOnlyFromAmong("webhook", "cloudevents", "cloudevents-structured", "cloudevents-batch");
         var secret = Secret();
         return new CliCommand("create", "Make a destination. Its secret is shown this once.", "dormouse destination create orders --url https://hooks.example.com/orders",
             "dormouse destination create bus --url nats://broker:4222/outcomes.digits --form cloudevents") { name, url, form, secret }.Runs(

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Dormouse.Cli.Commands;
+using Dormouse.Cli.Connection;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -21,11 +22,14 @@ internal static class LogsCommand
         return command.Runs(globals, async (session, parsed, cancellationToken) =>
         {
             var id = parsed.GetValue(invocation);
-            var endpoint = parsed.GetValue(name)
-                ?? (id is null ? throw CommandException.Usage("Name an endpoint, or an invocation with --invocation ID.") : (await session.Client.Usage.ReceiptAsync(id, cancellationToken)).Endpoint);
+            var endpoint = id is null
+                ? parsed.GetValue(name) ?? throw CommandException.Usage("Name an endpoint, or an invocation with --invocation ID.")
+                : await EndpointOfAsync(session, id, parsed.GetValue(name), cancellationToken);
+            var hasLines = false;
             var lines = session.Client.Endpoints.LogsAsync(endpoint, parsed.GetValue(tail), parsed.GetValue(follow), id, parsed.GetValue(since), cancellationToken);
             await foreach (var line in lines)
             {
+                hasLines = true;
                 if (session.Screen.IsJson)
                 {
                     session.Screen.JsonLine(line, ControlJson.Default.LogLine);
@@ -37,6 +41,20 @@ internal static class LogsCommand
 
                 await session.Surroundings.Out.FlushAsync(cancellationToken);
             }
+
+            if (id is not null && !hasLines)
+            {
+                session.Screen.Note($"Nothing is kept of what {id} wrote: only Python functions say which invocation a line is of, and lines are kept for a time only (settings logs.…). 'dormouse logs {endpoint}' shows all lines.");
+            }
         });
+    }
+
+    /// <summary>Where it ran; an id that nobody has ends the command as one that is not found.</summary>
+    private static async Task<string> EndpointOfAsync(Session session, string id, string? named, CancellationToken cancellationToken)
+    {
+        var endpoint = (await session.Client.Usage.ReceiptAsync(id, cancellationToken)).Endpoint;
+        return named is null || named == endpoint
+            ? endpoint
+            : throw new CommandException(ExitCodes.NotFound, "invocation_not_found", $"Invocation {id} ran on '{endpoint}', not on '{named}'. Leave the name out, or name that one.");
     }
 }

@@ -165,6 +165,7 @@ internal static class TriggerCommand
         }
 
         Pair(screen, "fired", string.Create(CultureInfo.InvariantCulture, $"{trigger.Fired}{(trigger.LastFiredAt is { } at ? $", last {Units.Time(at, time)} ({trigger.LastInvocationId})" : "")}"));
+        Pair(screen, "waiting", trigger.Lag is { } lag ? string.Create(CultureInfo.InvariantCulture, $"{Units.Count(lag)} in its source") : null);
         Pair(screen, "next", trigger.NextAt is { } next ? Units.Time(next, time) : null);
         Pair(screen, "last error", trigger.LastError is { } error ? $"{error} ({(trigger.LastErrorAt is { } since ? Units.Time(since, time) : "")})" : null);
     }

@@ -11,6 +11,12 @@ public enum DestinationForm
 
     /// <summary>A CloudEvent 1.0 in the binary form: its attributes are headers, the answer is the body. Signed as well.</summary>
     CloudEvents,
+
+    /// <summary>A CloudEvent 1.0 as one JSON object, the answer within. Signed as well.</summary>
+    CloudEventsStructured,
+
+    /// <summary>The same in a JSON array, for receivers that take batches only. Each outcome is sent, answered and tried again by itself, so the array has one event.</summary>
+    CloudEventsBatch,
 }
 
 /// <summary>An address outside that outcomes are sent to. Its name is unique within its tenant; whoever signs has its secret.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Core.Events;
 
@@ -12,6 +13,8 @@ public sealed class EventPattern
 {
     private const int DepthMax = 16;
 
+    private const string Example = "{\"type\":[\"order.paid\"]}";
+
     private readonly JsonElement _root;
 
     private EventPattern(JsonElement root) => _root = root;
@@ -22,12 +25,12 @@ public sealed class EventPattern
         try
         {
             using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = DepthMax });
-            fault = document.RootElement.ValueKind == JsonValueKind.Object ? ObjectFault(document.RootElement, "") : "a pattern is a JSON object";
+            fault = document.RootElement.ValueKind == JsonValueKind.Object ? ObjectFault(document.RootElement, "") : $"it is {JsonFault.KindOf(document.RootElement)}; allowed is an object, such as {Example}";
             return fault is null ? new EventPattern(document.RootElement.Clone()) : null;
         }
         catch (JsonException e)
         {
-            fault = "it is no JSON: " + e.Message;
+            fault = $"it is {JsonFault.Of(json, e, DepthMax)}; allowed is a JSON object, such as {Example}";
             return null;
         }
     }
@@ -44,7 +47,7 @@ public sealed class EventPattern
             {
                 JsonValueKind.Object => ObjectFault(member.Value, place),
                 JsonValueKind.Array when member.Value.GetArrayLength() > 0 => member.Value.EnumerateArray().Select(a => AllowedFault(a, place)).FirstOrDefault(f => f is not null),
-                _ => $"'{place}' must be an object, or a list of what is allowed",
+                _ => $"'{place}' is {JsonFault.KindOf(member.Value)}; it must be an object, or a list of what is allowed, such as [\"order.paid\"]",
             };
             if (fault is not null)
             {
@@ -59,7 +62,7 @@ public sealed class EventPattern
     {
         if (allowed.ValueKind == JsonValueKind.Array)
         {
-            return $"'{place}' has a list in its list";
+            return $"'{place}' has a list in its list; allowed are texts, numbers, true, false, null and the forms prefix, suffix, equals-ignore-case, anything-but, numeric and exists";
         }
 
         if (allowed.ValueKind != JsonValueKind.Object)
@@ -76,7 +79,7 @@ public sealed class EventPattern
             ("numeric", JsonValueKind.Array) => IsComparison(only.Value),
             _ => false,
         };
-        return isKnown ? null : $"'{place}' has {allowed.GetRawText()}; allowed are prefix, suffix, equals-ignore-case, anything-but, numeric (such as [\">\",0,\"<=\",5]) and exists";
+        return isKnown ? null : $"'{place}' has {ShownText.Of(allowed.GetRawText())}; allowed are prefix, suffix, equals-ignore-case, anything-but, numeric (such as [\">\",0,\"<=\",5]) and exists";
     }
 
     private static bool IsComparison(JsonElement numeric)

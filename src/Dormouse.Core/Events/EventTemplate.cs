@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
+using Dormouse.Core.Endpoints;
 
 namespace Dormouse.Core.Events;
 
@@ -30,7 +31,7 @@ public sealed class EventTemplate
         }
         catch (JsonException e)
         {
-            fault = "it is no JSON: " + e.Message;
+            fault = $"it is {JsonFault.Of(json, e, DepthMax)}; allowed is JSON, such as {{\"id\":\"$.data.order\"}} or \"$.data\" with its quotation marks";
             return null;
         }
     }
@@ -52,7 +53,7 @@ public sealed class EventTemplate
         JsonValueKind.Object => part.EnumerateObject().Select(m => Fault(m.Value)).FirstOrDefault(f => f is not null),
         JsonValueKind.Array => part.EnumerateArray().Select(Fault).FirstOrDefault(f => f is not null),
         JsonValueKind.String when IsPath(part.GetString()!) && Steps(part.GetString()!) is null => // A string's text is never null.
-            $"'{part.GetString()}' is no path; write it like $.data.items[0].name",
+            $"'{ShownText.Of(part.GetString()!)}' is no path; write it like $.data.items[0].name", // As above.
         _ => null,
     };
 

@@ -39,7 +39,7 @@ public sealed class PipelineReader
         }
         catch (JsonException e)
         {
-            faults = [$"pipeline is no JSON: {e.Message}"];
+            faults = [$"pipeline is {JsonFault.Of(json, e, DepthMax)}."];
             return null;
         }
     }

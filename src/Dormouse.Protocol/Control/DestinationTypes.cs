@@ -11,7 +11,7 @@ public sealed record CreateDestinationRequest
     /// <summary>http:// or https://, or the address of a broker that the operator allows.</summary>
     public required string Url { get; init; }
 
-    /// <summary>"webhook" or "cloudevents"; null = webhook.</summary>
+    /// <summary>"webhook", "cloudevents", "cloudevents-structured" or "cloudevents-batch"; null = webhook.</summary>
     public string? Form { get; init; }
 
     /// <summary>"whsec_" and base64; null = the server draws one.</summary>

@@ -63,6 +63,9 @@ public sealed record TriggerInfo
 
     public DateTimeOffset? LastErrorAt { get; init; }
 
+    /// <summary>Events that wait in its source, a little while ago; null where the source does not say, or another server pulls.</summary>
+    public long? Lag { get; init; }
+
     /// <summary>Of a schedule: when it fires next.</summary>
     public DateTimeOffset? NextAt { get; init; }
 

@@ -28,6 +28,9 @@ internal sealed class QueueApi(
 
     private static readonly TimeSpan NotReadyRetry = TimeSpan.FromSeconds(1);
 
+    /// <summary>What another server runs ends without a word here: while somebody waits for it, it is looked at this often.</summary>
+    private static readonly TimeSpan SharedLookInterval = TimeSpan.FromSeconds(1);
+
     public async Task GetAsync(ControlCall call)
     {
         if (QueueProgress.IsAsked(call.Http.Request) && (await FindAsync(call, TimeSpan.Zero))?.Item is { } watched)
@@ -202,16 +205,21 @@ internal sealed class QueueApi(
             }
         }
 
-        try
+        var begun = time.GetTimestamp();
+        for (var left = wait; left > TimeSpan.Zero; left = wait - time.GetElapsedTime(begun))
         {
-            if (await ending.Ended.WaitAsync(wait, time, call.Cancellation) is { } ended)
+            try
             {
-                return ended;
+                return await ending.Ended.WaitAsync(store.IsShared && left > SharedLookInterval ? SharedLookInterval : left, time, call.Cancellation) ?? await ReadAsync(call, id);
             }
-        }
-        catch (TimeoutException)
-        {
-            // It is told as it is.
+            catch (TimeoutException)
+            {
+                // It runs here and will be told, the time is over, or it is looked at.
+                if (store.IsShared && !held.Has(call.Tenant, id) && await ReadAsync(call, id) is var found && found?.Item.State.IsLive() != true)
+                {
+                    return found;
+                }
+            }
         }
 
         return await ReadAsync(call, id);

@@ -2,6 +2,9 @@ using System.Collections.Immutable;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Events;
 using Dormouse.Core.Queues;
+using Dormouse.Protocol;
+using Dormouse.Protocol.Problems;
+using Dormouse.Server.Batches.Inputs;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Routing;
@@ -46,7 +49,7 @@ internal abstract record FeedOutcome
     public sealed record Away(string Reason) : FeedOutcome;
 
     /// <summary>It cannot be queued as it is.</summary>
-    public sealed record Refused(string Reason) : FeedOutcome;
+    public sealed record Refused(string Reason, ProblemCode Code) : FeedOutcome;
 }
 
 /// <summary>Queues what comes from inside the server as if somebody had sent it.</summary>
@@ -61,12 +64,27 @@ internal sealed class QueueFeed(IQueueStore store, QueueSignals signals, Invocat
 
         if (fed.Body.Length > settings.BodyLimitBytes)
         {
-            return new FeedOutcome.Refused($"it has {fed.Body.Length} bytes, more than the {settings.BodyLimitBytes} that are queued (queues.body_limit)");
+            return new FeedOutcome.Refused($"it has {fed.Body.Length} bytes, more than the {settings.BodyLimitBytes} that are queued (queues.body_limit)", ProblemCode.BodyTooLarge);
         }
 
         if (route.Revisions.IsEmpty)
         {
             return new FeedOutcome.Away($"endpoint '{fed.Endpoint}' has no revision that takes traffic");
+        }
+
+        if (IsTable(fed.ContentType) && route.Revisions[0].Spec.Kind.RunsModels && ModelInputs.Of(route.Revisions[0]) is { } inputs)
+        {
+            if (CsvTensors.Compose(fed.Body.Span, inputs, out var misfit) is not { } tensors)
+            {
+                return new FeedOutcome.Refused($"it is a table that the model does not take: {misfit.TrimEnd('.')}", ProblemCode.InputInvalid);
+            }
+
+            if (tensors.Length > settings.BodyLimitBytes)
+            {
+                return new FeedOutcome.Refused($"as tensors it has {tensors.Length} bytes, more than the {settings.BodyLimitBytes} that are queued (queues.body_limit)", ProblemCode.BodyTooLarge);
+            }
+
+            fed = fed with { Body = tensors, ContentType = MediaTypes.Json };
         }
 
         var item = Compose(fed, route);
@@ -119,6 +137,8 @@ internal sealed class QueueFeed(IQueueStore store, QueueSignals signals, Invocat
             Hops = fed.Hops,
         };
     }
+
+    private static bool IsTable(string? contentType) => (contentType ?? "").Split(';')[0].TrimEnd().Equals("text/csv", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A model takes tensors on the inference route and pictures and text on its own address; a program takes everything there.</summary>
     public static string? Target(EndpointRoute route, string? contentType) =>

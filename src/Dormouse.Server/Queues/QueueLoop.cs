@@ -121,11 +121,14 @@ internal sealed class QueueLoop(
         if (runner.IsStopping)
         {
             shortcut.IsOpen = false;
-            await ClearAsync(now, cancellationToken);
+            await EndLateAsync(now, cancellationToken);
+            await SweepAsync(now, cancellationToken);
             return LookInterval;
         }
 
         await held.GiveBackAsync(cancellationToken);
+        // First, so that what another server left is seen by this look and not by the next.
+        await EndLateAsync(now, cancellationToken);
         var (isAnywhere, noted) = signals.Take();
         noted.ForEach(n => _waiting[n.Endpoint] = new Waiting(n.Tenant, long.MaxValue));
         if (isAnywhere || now >= _nextLook)
@@ -135,7 +138,7 @@ internal sealed class QueueLoop(
 
         await TakeAsync(now, cancellationToken);
         shortcut.IsOpen = _waiting.Count == 0;
-        await ClearAsync(now, cancellationToken);
+        await SweepAsync(now, cancellationToken);
         return Sooner(_nextLook - now, limits.Wait(_waiting.Select(w => (w.Value.Tenant, w.Key))));
     }
 
@@ -222,21 +225,27 @@ internal sealed class QueueLoop(
         return pause > LookInterval ? LookInterval : pause < TimeSpan.Zero ? TimeSpan.Zero : pause;
     }
 
-    /// <summary>Ends what nobody may begin any more, and removes what was kept long enough.</summary>
-    private async Task ClearAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Ends what nobody may begin any more, and frees what nobody holds any more.</summary>
+    private async Task EndLateAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
-        if (now >= _nextExpiry)
+        if (now < _nextExpiry)
         {
-            await EndAllAsync(() => store.ExpireAsync(now, AtOnceMax, cancellationToken));
-            if (store.IsShared)
-            {
-                // Of servers that ended, or that have not held their leases for another reason.
-                Ended(await store.TakeOverAsync(_owner, now, now, cancellationToken));
-            }
-
-            _nextExpiry = now + ExpiryInterval;
+            return;
         }
 
+        await EndAllAsync(() => store.ExpireAsync(now, AtOnceMax, cancellationToken));
+        if (store.IsShared)
+        {
+            // Of servers that ended, or that have not held their leases for another reason.
+            Ended(await store.TakeOverAsync(_owner, now, now, cancellationToken));
+        }
+
+        _nextExpiry = now + ExpiryInterval;
+    }
+
+    /// <summary>Removes what was kept long enough.</summary>
+    private async Task SweepAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
         if (now < _nextSweep)
         {
             return;

@@ -45,7 +45,7 @@ internal static class CloudEventsReader
         }
         catch (JsonException e)
         {
-            return Wrong($"The body is not valid JSON: {e.Message}", out fault);
+            return Wrong($"The body is not valid JSON (line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}).", out fault);
         }
     }
 

@@ -1,3 +1,4 @@
+using Dormouse.Core;
 using Dormouse.Core.Access;
 using Dormouse.Core.Events;
 using Dormouse.Protocol.Control;
@@ -13,8 +14,8 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Dormouse.Server.Triggers;
 
-/// <summary><c>POST /events/{trigger}</c>: CloudEvents in, each an asynchronous invocation. 202 when all of them are on the disk.</summary>
-internal sealed class EventsRoute(AccessGate gate, TriggerParts parts)
+/// <summary><c>POST /events/{trigger}</c>: events in, each an asynchronous invocation. 202 when all of them are on the disk.</summary>
+internal sealed class EventsRoute(AccessGate gate, TriggerParts parts, IIdSource ids)
 {
     private static readonly TimeSpan FullRetry = TimeSpan.FromSeconds(5);
 
@@ -55,9 +56,9 @@ internal sealed class EventsRoute(AccessGate gate, TriggerParts parts)
             return;
         }
 
-        if (HttpKind.Read(trigger, context.Request, body.Kept, out var fault) is not { } events)
+        if (HttpKind.Read(trigger, context.Request, body.Kept, ids.NewId(), parts.Time.GetUtcNow(), out var fault) is not { } events)
         {
-            await Problems.WriteAsync(context, ProblemCode.RequestInvalid, fault ?? "It is no CloudEvent.");
+            await Problems.WriteAsync(context, ProblemCode.RequestInvalid, fault ?? "It is no CloudEvent; a trigger with '--source events=any' takes every body.");
             return;
         }
 
@@ -88,7 +89,7 @@ internal sealed class EventsRoute(AccessGate gate, TriggerParts parts)
                     return;
                 case FeedOutcome.Refused refused:
                     parts.Metrics.Rejected(trigger);
-                    await RefuseAsync(context, trigger, ProblemCode.BodyTooLarge, refused.Reason);
+                    await RefuseAsync(context, trigger, refused.Code, refused.Reason);
                     return;
                 case FeedOutcome.NoEndpoint gone:
                     await RefuseAsync(context, trigger, ProblemCode.QueueUnavailable, gone.Reason);
@@ -105,6 +106,6 @@ internal sealed class EventsRoute(AccessGate gate, TriggerParts parts)
     private async Task RefuseAsync(HttpContext context, Trigger trigger, ProblemCode code, string reason)
     {
         await parts.Store.ReportAsync(trigger.Id, reason, parts.Time.GetUtcNow(), context.RequestAborted);
-        await Problems.WriteAsync(context, code, $"The event is not queued: {reason}. Send it again later: what of it is queued already is queued once.", code.Retryable ? FullRetry : null);
+        await Problems.WriteAsync(context, code, $"The event is not queued: {reason}.{(code.Retryable ? " Send it again later: what of it is queued already is queued once." : "")}", code.Retryable ? FullRetry : null);
     }
 }

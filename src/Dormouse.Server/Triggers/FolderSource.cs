@@ -32,9 +32,10 @@ internal sealed class FolderSource(string folder, string pattern, TimeSpan settl
         [".pdf"] = "application/pdf",
     }.ToImmutableSortedDictionary(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Names of files that were given, and are neither acknowledged nor put aside: a batch that waits for more has them.</summary>
+    private readonly HashSet<string> _given = new(StringComparer.Ordinal);
     private Dictionary<string, (long Bytes, DateTime Written)> _seen = [];
     private bool _hasLooked;
-    private int _waiting;
 
     public async Task<ImmutableArray<SourceEvent>> ReceiveAsync(int max, TimeSpan wait, CancellationToken cancellationToken)
     {
@@ -48,6 +49,7 @@ internal sealed class FolderSource(string folder, string pattern, TimeSpan settl
                 foreach (var file in whole.Take(max))
                 {
                     events.Add(await ReadAsync(file, cancellationToken));
+                    _given.Add(file.Name);
                 }
 
                 return events.ToImmutable();
@@ -76,6 +78,8 @@ internal sealed class FolderSource(string folder, string pattern, TimeSpan settl
             {
                 Move(path, DoneFolder);
             }
+
+            _given.Remove(Path.GetFileName(path));
         }
 
         return Task.CompletedTask;
@@ -83,11 +87,13 @@ internal sealed class FolderSource(string folder, string pattern, TimeSpan settl
 
     public Task RejectAsync(SourceEvent rejected, string reason, CancellationToken cancellationToken)
     {
-        Move((string)rejected.Handle!, RejectedFolder); // As above.
+        var path = (string)rejected.Handle!; // As above.
+        Move(path, RejectedFolder);
+        _given.Remove(Path.GetFileName(path));
         return Task.CompletedTask;
     }
 
-    public Task<long?> LagAsync(CancellationToken cancellationToken) => Task.FromResult<long?>(_waiting);
+    public Task<long?> LagAsync(CancellationToken cancellationToken) => Task.FromResult<long?>(Files().Count());
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -95,14 +101,17 @@ internal sealed class FolderSource(string folder, string pattern, TimeSpan settl
     private ImmutableArray<FileInfo> Look()
     {
         var oldest = (time.GetUtcNow() - settle).UtcDateTime;
-        var files = new DirectoryInfo(folder).EnumerateFiles().Where(f => f.LinkTarget is null && f.Name[0] != '.' && FileSystemName.MatchesSimpleExpression(pattern, f.Name, ignoreCase: false)).ToList();
+        var files = Files().ToList();
         var seen = files.ToDictionary(f => f.Name, f => (f.Length, f.LastWriteTimeUtc), StringComparer.Ordinal);
         // A file that is older than the settling time at the first look has not changed for so long.
-        var whole = files.Where(f => f.LastWriteTimeUtc <= oldest && (!_hasLooked || settle == TimeSpan.Zero || (_seen.TryGetValue(f.Name, out var before) && before == seen[f.Name])))
+        var whole = files.Where(f => !_given.Contains(f.Name) && f.LastWriteTimeUtc <= oldest && (!_hasLooked || settle == TimeSpan.Zero || (_seen.TryGetValue(f.Name, out var before) && before == seen[f.Name])))
             .OrderBy(f => f.LastWriteTimeUtc).ThenBy(f => f.Name, StringComparer.Ordinal).ToImmutableArray();
-        (_seen, _hasLooked, _waiting) = (seen, true, files.Count);
+        (_seen, _hasLooked) = (seen, true);
         return whole;
     }
+
+    private IEnumerable<FileInfo> Files() =>
+        new DirectoryInfo(folder).EnumerateFiles().Where(f => f.LinkTarget is null && f.Name[0] != '.' && FileSystemName.MatchesSimpleExpression(pattern, f.Name, ignoreCase: false));
 
     private async Task<SourceEvent> ReadAsync(FileInfo file, CancellationToken cancellationToken)
     {

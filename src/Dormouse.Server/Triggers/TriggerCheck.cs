@@ -80,7 +80,7 @@ internal sealed class TriggerCheck(EventKinds kinds)
     {
         if (text is not null && (text.Length > TextMax ? $"it has {text.Length} characters; at most {TextMax} are allowed" : check(text)) is { } fault)
         {
-            faults.Add($"'{name}': {fault}.");
+            faults.Add($"'{name}' is '{ShownText.Of(text)}': {fault}.");
         }
     }
 }

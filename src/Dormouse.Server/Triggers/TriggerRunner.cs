@@ -33,6 +33,8 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
     private EventInput _input;
     private DateTimeOffset _lagLookedAt = DateTimeOffset.MinValue;
     private bool _hasFailed;
+    private bool _failsNow;
+    private bool _isSaid;
     private string? _reported;
 
     private TriggerRunner(Trigger trigger, IEventSourceKind kind, TriggerParts parts)
@@ -104,16 +106,16 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
 
     private async Task PassAsync(IEventSource source, CancellationToken cancellationToken)
     {
+        _failsNow = false;
         var batch = await CollectAsync(source, cancellationToken);
-        if (_hasFailed)
-        {
-            (_hasFailed, _reported) = (false, null);
-            await _parts.Store.ReportAsync(_trigger.Id, null, _parts.Time.GetUtcNow(), cancellationToken);
-        }
-
         if (batch.Count > 0)
         {
             await FireAsync(source, batch, cancellationToken);
+        }
+
+        if (!_failsNow)
+        {
+            await RecoveredAsync(cancellationToken);
         }
 
         if (source.Mark is { } mark && mark != _trigger.Mark)
@@ -122,6 +124,11 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
             _trigger = _trigger with { Mark = mark };
         }
 
+        await LookAtLagAsync(source, cancellationToken);
+    }
+
+    private async Task LookAtLagAsync(IEventSource source, CancellationToken cancellationToken)
+    {
         if (_parts.Time.GetUtcNow() is var now && now - _lagLookedAt >= LagInterval)
         {
             _lagLookedAt = now;
@@ -171,6 +178,8 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
             switch (await _parts.Feed.EnqueueAsync(_input.Compose(batch, _parts.Time.GetUtcNow()), cancellationToken))
             {
                 case FeedOutcome.Queued queued:
+                    // With what was queued the store has taken back why nothing could be.
+                    _reported = null;
                     batch.ForEach(e => source.Queued(e, queued.Invocation));
                     await source.AcknowledgeAsync(batch, cancellationToken);
                     await _parts.Steps.ReachedAsync(QueueStep.Acknowledged);
@@ -181,6 +190,8 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
                     return;
                 case FeedOutcome.Full full:
                     await FailedAsync(full.Reason);
+                    // What waits in the source grows now more than ever.
+                    await LookAtLagAsync(source, cancellationToken);
                     await Task.Delay(FullPause, _parts.Time, cancellationToken);
                     break;
                 case FeedOutcome.NoEndpoint gone:
@@ -209,18 +220,20 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
         LogRejected(_parts.Logger, _trigger.Name, rejected.Id, reason);
         _parts.Metrics.Rejected(_trigger);
         await source.RejectAsync(rejected, reason, cancellationToken);
-        await FailedAsync($"event {rejected.Id} was put aside: {reason}");
+        await FailedAsync($"event {rejected.Id} was put aside: {reason}", isLogged: true);
     }
 
     /// <summary>Shown with the trigger; written to the log once while it goes on.</summary>
-    private async Task FailedAsync(string reason)
+    /// <param name="isLogged">The log has it already.</param>
+    private async Task FailedAsync(string reason, bool isLogged = false)
     {
-        if (!_hasFailed)
+        if (!isLogged && !_isSaid)
         {
+            _isSaid = true;
             LogFailed(_parts.Logger, _trigger.Name, _kind.Name, reason);
         }
 
-        _hasFailed = true;
+        (_hasFailed, _failsNow) = (true, true);
         if (reason == _reported)
         {
             return;
@@ -237,9 +250,27 @@ internal sealed partial class TriggerRunner : IAsyncDisposable
         }
     }
 
+    /// <summary>A whole pass went well, or nothing came: not before that, so that what fails at each event, or finds the queue full at each, is said once.</summary>
+    private async Task RecoveredAsync(CancellationToken cancellationToken)
+    {
+        if (_hasFailed)
+        {
+            (_hasFailed, _reported) = (false, null);
+            await _parts.Store.ReportAsync(_trigger.Id, null, _parts.Time.GetUtcNow(), cancellationToken);
+            if (_isSaid)
+            {
+                _isSaid = false;
+                LogRecovered(_parts.Logger, _trigger.Name, _kind.Name);
+            }
+        }
+    }
+
     [LoggerMessage(EventId = 6201, EventName = "TriggerFailed", Level = LogLevel.Warning,
         Message = "Trigger {Trigger} ({Kind}) cannot go on and tries again by itself: {Reason}")]
     private static partial void LogFailed(ILogger logger, string trigger, string kind, string reason);
+
+    [LoggerMessage(EventId = 6204, EventName = "TriggerRecovered", Level = LogLevel.Information, Message = "Trigger {Trigger} ({Kind}) goes on")]
+    private static partial void LogRecovered(ILogger logger, string trigger, string kind);
 
     [LoggerMessage(EventId = 6202, EventName = "TriggerEventRejected", Level = LogLevel.Warning,
         Message = "Event {EventId} of trigger {Trigger} cannot be queued and is put aside: {Reason}")]

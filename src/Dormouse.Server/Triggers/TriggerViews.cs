@@ -7,7 +7,8 @@ namespace Dormouse.Server.Triggers;
 /// <summary>From a trigger to the API's.</summary>
 internal static class TriggerViews
 {
-    public static TriggerInfo Info(Trigger trigger) => new()
+    /// <param name="lag">Events that wait in its source; null = unknown.</param>
+    public static TriggerInfo Info(Trigger trigger, long? lag) => new()
     {
         Name = trigger.Name,
         Kind = trigger.Kind,
@@ -23,6 +24,7 @@ internal static class TriggerViews
         LastFiredAt = trigger.LastFiredAt,
         LastError = trigger.LastError,
         LastErrorAt = trigger.LastError is null ? null : trigger.LastErrorAt,
+        Lag = lag,
         NextAt = trigger.IsPaused ? null : CronKind.NextOf(trigger),
         CreatedAt = trigger.CreatedAt,
     };

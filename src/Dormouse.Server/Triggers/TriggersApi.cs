@@ -8,19 +8,21 @@ using Dormouse.Protocol.Problems;
 using Dormouse.Server.Control;
 using Dormouse.Server.Errors;
 using Dormouse.Server.Queues;
+using Dormouse.Server.Routing;
+using Dormouse.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Dormouse.Server.Triggers;
 
 /// <summary><c>/api/v1/triggers</c>.</summary>
-internal sealed class TriggersApi(ITriggerStore store, Lazy<EventKinds> kinds, TriggerLoop loop, QueueFeed feed, IIdSource ids, TimeProvider time)
+internal sealed class TriggersApi(ITriggerStore store, ICatalogue catalogue, RoutingTable routes, Lazy<EventKinds> kinds, TriggerLoop loop, TriggerMetrics metrics, QueueFeed feed, IIdSource ids, TimeProvider time)
 {
     public async Task ListAsync(ControlCall call)
     {
         var triggers = await store.ListAsync(call.Tenant, call.Cancellation);
         var endpoint = call.Query("endpoint");
         await JsonBody.WriteAsync(
-            call.Http, new TriggerList([.. triggers.Where(t => endpoint is null || t.Endpoint == endpoint).Select(TriggerViews.Info)]), ControlJson.Default.TriggerList);
+            call.Http, new TriggerList([.. triggers.Where(t => endpoint is null || t.Endpoint == endpoint).Select(t => TriggerViews.Info(t, metrics.LagOf(t.Id)))]), ControlJson.Default.TriggerList);
     }
 
     public async Task GetAsync(ControlCall call)
@@ -48,7 +50,13 @@ internal sealed class TriggersApi(ITriggerStore store, Lazy<EventKinds> kinds, T
 
         var now = time.GetUtcNow();
         var made = new Trigger { Id = new TriggerId(ids.NewId()), Tenant = call.Tenant, Name = name, Kind = request.Kind, Endpoint = request.Endpoint, CreatedAt = now };
-        if (new TriggerCheck(kinds.Value).Judge(request, made, out var faults) is not { } wanted)
+        var wanted = new TriggerCheck(kinds.Value).Judge(request, made, out var faults);
+        if (await EndpointFaultAsync(call, request) is { } unfit)
+        {
+            faults = faults.Add(unfit);
+        }
+
+        if (wanted is null || !faults.IsEmpty)
         {
             await Problems.WriteAsync(call.Http, ProblemCode.SpecInvalid, string.Join(' ', faults));
             return;
@@ -106,11 +114,32 @@ internal sealed class TriggersApi(ITriggerStore store, Lazy<EventKinds> kinds, T
         {
             FeedOutcome.Full full => (ProblemCode.QueueFull, full.Reason),
             FeedOutcome.NoEndpoint gone => (ProblemCode.EndpointNotFound, gone.Reason),
-            FeedOutcome.Refused refused => (ProblemCode.BodyTooLarge, refused.Reason),
+            FeedOutcome.Refused refused => (refused.Code, refused.Reason),
             FeedOutcome.Away away => (ProblemCode.QueueUnavailable, away.Reason),
             _ => throw new InvalidOperationException("What is not queued has a reason."),
         };
         await Problems.WriteAsync(call.Http, code, $"Nothing was queued: {reason}.");
+    }
+
+    /// <summary>A trigger of nobody would fail at each event, and only its log would say so. Null when the endpoint is there and can take what the trigger makes, or its name is none.</summary>
+    private async Task<string?> EndpointFaultAsync(ControlCall call, TriggerRequest request)
+    {
+        if (EndpointName.Refusal(request.Endpoint) is not null)
+        {
+            return null;
+        }
+
+        if (routes.Find(call.Tenant, request.Endpoint) is not { } route)
+        {
+            // It may have been made a moment ago by another server.
+            return await catalogue.FindAsync(call.Tenant, request.Endpoint, call.Cancellation) is null
+                ? $"'endpoint' is '{ShownText.Of(request.Endpoint)}', which there is not; deploy it first, or name one that 'dormouse list' shows."
+                : null;
+        }
+
+        return request.BatchSize > 1 && route.Revisions is [var revision, ..] && revision.Spec.Kind.RunsModels
+            ? $"'batch_size' is {request.BatchSize}; allowed is 1 for a model, which gets the tensors of one event. Its invocations can share runs ('dormouse deploy --batch-max')."
+            : null;
     }
 
     private static Trigger Changed(Trigger current, Trigger wanted)
@@ -152,8 +181,8 @@ internal sealed class TriggersApi(ITriggerStore store, Lazy<EventKinds> kinds, T
         return null;
     }
 
-    private static Task ShowAsync(ControlCall call, Trigger trigger, int status = StatusCodes.Status200OK) =>
-        JsonBody.WriteAsync(call.Http, TriggerViews.Info(trigger), ControlJson.Default.TriggerInfo, status);
+    private Task ShowAsync(ControlCall call, Trigger trigger, int status = StatusCodes.Status200OK) =>
+        JsonBody.WriteAsync(call.Http, TriggerViews.Info(trigger, metrics.LagOf(trigger.Id)), ControlJson.Default.TriggerInfo, status);
 
     private static Task NotFoundAsync(ControlCall call) =>
         Problems.WriteAsync(call.Http, ProblemCode.TriggerNotFound, "There is no trigger of this name; 'dormouse trigger list' shows those that there are.");

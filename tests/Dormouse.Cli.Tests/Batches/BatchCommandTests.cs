@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 using Microsoft.AspNetCore.Http;
@@ -11,6 +12,9 @@ public sealed class BatchCommandTests : ServerTests
     private const string Results = """{"item":1,"input":"line 1","output":2}""" + "\n";
 
     private readonly List<BatchRequest> _made = [];
+
+    /// <summary>How the job stands, from how it stands when it is done.</summary>
+    private Func<BatchInfo, BatchInfo> _job = job => job;
 
     public override async ValueTask InitializeAsync()
     {
@@ -125,6 +129,41 @@ public sealed class BatchCommandTests : ServerTests
     }
 
     [Fact]
+    public async Task While_a_job_runs_its_rate_its_cost_and_what_is_left_are_told()
+    {
+        var begun = Shell.Time.GetUtcNow();
+        // Two items a second, of which there are 200.
+        _job = job =>
+        {
+            var seconds = (long)(Shell.Time.GetUtcNow() - begun).TotalSeconds;
+            return seconds >= 100
+                ? job with { Succeeded = 200, Input = job.Input with { Bytes = 400, ReadBytes = 400 } }
+                : job with { State = "running", IsActive = true, Succeeded = 2 * seconds, Price = $"0.{seconds:000}", Input = job.Input with { Bytes = 400, ReadBytes = 4 * seconds } };
+        };
+
+        var running = Shell.RunAsync("batch", "wait", "b1");
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        while (!running.IsCompleted)
+        {
+            Shell.Time.Advance(TimeSpan.FromMilliseconds(250));
+            await tick.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        }
+
+        var lines = (await running).Done().Error.Split('\n').Where(l => l.Contains(" left", StringComparison.Ordinal)).ToList();
+        Assert.InRange(lines.Count, 5, 10);
+        foreach (var line in lines)
+        {
+            var told = Regex.Match(line, @"^(\d+) %: (\d+) succeeded, 0 failed, ([\d.]+)/s, 0\.(\d+) USD, about (\d+) s left$");
+            Assert.True(told.Success, line);
+            double Number(int group) => double.Parse(told.Groups[group].Value, System.Globalization.CultureInfo.InvariantCulture);
+            Assert.InRange(Number(3), 1.5, 2.5);
+            // One per cent is one second here.
+            Assert.InRange(Number(1) + Number(5), 90, 110);
+            Assert.Equal(Number(2), 2 * Number(4));
+        }
+    }
+
+    [Fact]
     public async Task A_job_is_shown_changed_and_its_results_printed()
     {
         var shown = (await Shell.RunAsync("batch", "show", "b1")).Done();
@@ -188,6 +227,6 @@ public sealed class BatchCommandTests : ServerTests
         };
         await context.Response.WriteAsync(path.EndsWith("/batches", StringComparison.Ordinal) && context.Request.Method == "GET"
             ? JsonSerializer.Serialize(new BatchList([job], null), ControlJson.Default.BatchList)
-            : JsonSerializer.Serialize(job, ControlJson.Default.BatchInfo));
+            : JsonSerializer.Serialize(_job(job), ControlJson.Default.BatchInfo));
     }
 }

@@ -148,6 +148,27 @@ public sealed class ReadingCommandsTests : ServerTests
     }
 
     [Fact]
+    public async Task Logs_of_an_invocation_that_nobody_knows_ran_elsewhere_or_wrote_nothing_say_so()
+    {
+        const string Id = "019aa5d2-7b41-7c52-8d51-3f5a0c1f2b77";
+        Server.Receipts[Id] = Receipt(Id);
+        Server.Logs = [];
+
+        var unknown = await Shell.RunAsync("logs", "digits", "--invocation", "019aa5d2-0000-7c52-8d51-3f5a0c1f2b77");
+        var nameless = await Shell.RunAsync("logs", "--invocation", "019aa5d2-0000-7c52-8d51-3f5a0c1f2b77");
+        var elsewhere = await Shell.RunAsync("logs", "other", "--invocation", Id);
+        var silent = (await Shell.RunAsync("logs", "--invocation", Id)).Done();
+        var document = (await Shell.RunAsync("logs", "digits", "--invocation", Id, "-o", "json")).Done();
+
+        Assert.Equal((ExitCodes.NotFound, ExitCodes.NotFound, ExitCodes.NotFound), (unknown.Code, nameless.Code, elsewhere.Code));
+        Assert.Contains("There is no such invocation.", unknown.Error, StringComparison.Ordinal);
+        Assert.Contains("ran on 'digits', not on 'other'", elsewhere.Error, StringComparison.Ordinal);
+        Assert.Equal("", silent.Out);
+        Assert.Contains("Nothing is kept of what " + Id, silent.Error, StringComparison.Ordinal);
+        Assert.Equal(("", ""), (document.Out, document.Error));
+    }
+
+    [Fact]
     public async Task Usage_names_both_dates_of_its_period_also_when_it_ends_today()
     {
         var total = new UsageRow(null, null, null, 0, 0, 0, 0, 0, 0, 0, "0", "0", "0");
@@ -236,4 +257,18 @@ public sealed class ReadingCommandsTests : ServerTests
         Assert.Empty(result.Out);
         Assert.Contains("dormouse deploy", result.Error, StringComparison.Ordinal);
     }
+
+    private ReceiptInfo Receipt(string id) => new()
+    {
+        Id = id,
+        Endpoint = "digits",
+        EndpointId = "e1",
+        Revision = "r1",
+        Instance = "",
+        Outcome = "completed",
+        StartedAt = Shell.Time.GetUtcNow(),
+        Start = "warm",
+        Price = "0",
+        Currency = "USD",
+    };
 }

@@ -30,6 +30,7 @@ public sealed class TriggerCommandTests : ServerTests
             BatchWindow = "0s",
             State = "failing",
             LastError = "the queue is full",
+            Lag = 1_200,
             CreatedAt = DateTimeOffset.UnixEpoch,
         };
 
@@ -37,6 +38,28 @@ public sealed class TriggerCommandTests : ServerTests
 
         Assert.Contains("inbox is failing", shown.Out, StringComparison.Ordinal);
         Assert.Contains("the queue is full", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("1,200 in its source", shown.Out, StringComparison.Ordinal);
+    }
+
+    /// <summary>A trigger of an endpoint that is not there is refused.</summary>
+    [Fact]
+    public async Task In_a_file_endpoints_are_made_before_their_triggers_wherever_they_stand()
+    {
+        Shell.Write("digits.onnx", "model");
+        var file = Shell.Write(
+            "dormouse.yaml",
+            """
+            triggers:
+              nightly: { kind: cron, endpoint: report, source: { schedule: "0 3 * * *" } }
+            endpoints:
+              report: { source: digits.onnx }
+            """);
+
+        (await Shell.RunAsync("apply", "-f", file)).Done();
+
+        var changes = Server.Requests.Where(r => !r.StartsWith("GET ", StringComparison.Ordinal) && !r.StartsWith("HEAD ", StringComparison.Ordinal)).ToList();
+        Assert.Equal("PUT /api/v1/triggers/nightly", changes[^1]);
+        Assert.Contains(changes.SkipLast(1), r => r.Contains("/endpoints/report", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -87,7 +110,7 @@ public sealed class TriggerCommandTests : ServerTests
         var wrong = await Shell.RunAsync("apply", "-f", file);
 
         Assert.Equal(ExitCodes.Refused, wrong.Code);
-        foreach (var part in (string[])["triggers.nightly.endpoint: Missing", ":4: triggers.nightly.filter: 'type' must be an object, or a list", ":5: triggers.nightly.input: '$.a..b' is no path", ":6: triggers.nightly.shedule: Unknown key.", ":7: triggers.Bad_Name"])
+        foreach (var part in (string[])["triggers.nightly.endpoint: Missing", ":4: triggers.nightly.filter: 'type' is the text 'x'; it must be an object, or a list", ":5: triggers.nightly.input: '$.a..b' is no path", ":6: triggers.nightly.shedule: Unknown key.", ":7: triggers.Bad_Name"])
         {
             Assert.Contains(part, wrong.Error, StringComparison.Ordinal);
         }

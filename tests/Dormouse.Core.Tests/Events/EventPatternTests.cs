@@ -41,11 +41,17 @@ public sealed class EventPatternTests
     }
 
     [Theory]
-    [InlineData("[1]", "object")]
-    [InlineData("{", "no JSON")]
-    [InlineData("""{"type":"order.paid"}""", "'type' must be an object, or a list")]
-    [InlineData("""{"type":[]}""", "'type' must be an object, or a list")]
-    [InlineData("""{"data":{"amount":[{"numeric":["!",1]}]}}""", "'data.amount' has")]
+    [InlineData("[1]", "it is a list; allowed is an object, such as {\"type\":[\"order.paid\"]}")]
+    [InlineData("\"order.paid\"", "it is the text 'order.paid'; allowed is an object")]
+    [InlineData("{", "it is no JSON (line 1, byte 2); allowed is a JSON object, such as {\"type\":[\"order.paid\"]}")]
+    [InlineData("{type:[\"order.paid\"]}", "it is no JSON (line 1, byte 2); allowed is")]
+    [InlineData(" ", "it is empty; allowed is")]
+    [InlineData("""{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{"i":{"j":{"k":{"l":{"m":{"n":{"o":{"p":[1]}}}}}}}}}}}}}}}}""", "it is nested deeper than the 16 levels that are allowed")]
+    [InlineData("""{"type":"order.paid"}""", "'type' is the text 'order.paid'; it must be an object, or a list of what is allowed, such as [\"order.paid\"]")]
+    [InlineData("""{"type":[]}""", "'type' is an empty list; it must be an object, or a list")]
+    [InlineData("""{"data":{"amount":7}}""", "'data.amount' is 7; it must be")]
+    [InlineData("""{"type":[["a"]]}""", "'type' has a list in its list; allowed are")]
+    [InlineData("""{"data":{"amount":[{"numeric":["!",1]}]}}""", "'data.amount' has {\"numeric\":[\"!\",1]}; allowed are")]
     [InlineData("""{"data":{"amount":[{"regex":"x"}]}}""", "allowed are prefix")]
     public void What_is_no_pattern_is_refused_with_its_place(string pattern, string expected)
     {
@@ -73,13 +79,14 @@ public sealed class EventPatternTests
     }
 
     [Theory]
-    [InlineData("\"$.\"")]
-    [InlineData("\"$.a..b\"")]
-    [InlineData("\"$.a[x]\"")]
-    [InlineData("{")]
-    public void What_is_no_template_is_refused(string template)
+    [InlineData("\"$.\"", "'$.' is no path; write it like $.data.items[0].name")]
+    [InlineData("\"$.a..b\"", "'$.a..b' is no path")]
+    [InlineData("\"$.a[x]\"", "'$.a[x]' is no path")]
+    [InlineData("{", "it is no JSON (line 1, byte 2); allowed is JSON, such as {\"id\":\"$.data.order\"}")]
+    [InlineData("$.data", "it is no JSON (line 1, byte 1); allowed is JSON")]
+    public void What_is_no_template_is_refused_with_what_is_allowed(string template, string expected)
     {
         Assert.Null(EventTemplate.Parse(template, out var fault));
-        Assert.NotNull(fault);
+        Assert.Contains(expected, fault, StringComparison.Ordinal);
     }
 }

@@ -32,7 +32,7 @@ public sealed class PipelineReaderTests
 
     [Theory]
     [InlineData("[]", "must be an object")]
-    [InlineData("{", "is no JSON")]
+    [InlineData("{", "pipeline is no JSON (line 1, byte 2).")]
     [InlineData("""{"steps": {}}""", "pipeline.steps has 0 steps; allowed are 1 to 64.")]
     [InlineData("""{"stages": {}, "steps": {"a": {"endpoint": "e"}}}""", "pipeline has 'stages'; allowed are steps and output.")]
     [InlineData("""{"steps": {"A b": {"endpoint": "e"}}}""", "may hold only a-z, 0-9 and '-'")]

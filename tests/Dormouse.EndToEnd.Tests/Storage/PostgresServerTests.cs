@@ -61,11 +61,7 @@ public sealed class PostgresServerTests
         }
 
         await (isKilled ? postgres.KillAsync() : postgres.PauseAsync());
-        using (var refused = await SendAsync(server, null))
-        {
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.Equal("queue_unavailable", JsonNode.Parse(await refused.Content.ReadAsStringAsync(Cancelled))!["code"]!.GetValue<string>());
-        }
+        await RefusesAsync(server, Environment.GetEnvironmentVariable("DORMOUSE_TEST_LONG") == "1" ? TimeSpan.FromMinutes(1) : TimeSpan.Zero);
 
         using (var tag = new StringContent("""{"revision":"r1"}""", Encoding.UTF8, "application/json"))
         using (var change = await server.Http.PutAsync(new Uri("/api/v1/endpoints/digits/tags/beta", UriKind.Relative), tag, Cancelled))
@@ -119,6 +115,20 @@ public sealed class PostgresServerTests
     internal static Dictionary<string, string> Storage(PrivatePostgres postgres, string settings = "") => new() { ["DORMOUSE_STORAGE"] = postgres.Url("dormouse") + settings };
 
     private static JsonNode Check(JsonNode doctor, string name) => doctor["checks"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == name)!;
+
+    /// <summary>Once, and again each second for so long: nothing is accepted.</summary>
+    private static async Task RefusesAsync(RunningServer server, TimeSpan time)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        do
+        {
+            using var refused = await SendAsync(server, null);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Equal("queue_unavailable", JsonNode.Parse(await refused.Content.ReadAsStringAsync(Cancelled))!["code"]!.GetValue<string>());
+        }
+        while (clock.Elapsed < time && await timer.WaitForNextTickAsync(Cancelled));
+    }
 
     private static async Task<string> AcceptAsync(RunningServer server, string? delay)
     {

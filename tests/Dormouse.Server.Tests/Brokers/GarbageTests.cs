@@ -17,6 +17,7 @@ public sealed class GarbageTests
         { "rabbitmq", """{"url":"amqp://HOST","queue":"q"}""" },
         { "sqs", """{"queue":"http://HOST/0/q","access_key":"k","password_env":"DORMOUSE_SECRET_TEST_AWS"}""" },
         { "s3", """{"url":"http://HOST","bucket":"b","access_key":"k","password_env":"DORMOUSE_SECRET_TEST_AWS"}""" },
+        { "kafka", """{"url":"kafka://HOST","topic":"t"}""" },
         { "postgres", """{"url":"postgres://me@HOST/d","table":"t"}""" },
     };
 

@@ -92,6 +92,25 @@ public sealed class ObjectTests
     }
 
     [Fact]
+    public async Task An_object_that_can_never_be_queued_is_passed_over_and_holds_up_nothing()
+    {
+        await using var broker = new SqsProcess();
+        await broker.StartAsync();
+        using var buckets = broker.Buckets();
+        await buckets.PutBucketAsync("scans", Cancellation);
+        await PutAsync(buckets, "1", new string('x', 2_000));
+        await PutAsync(buckets, "2", "two");
+        await using var host = await BrokerTests.StartAsync(new() { ["DORMOUSE_QUEUES__BODY_LIMIT"] = "1KiB" });
+        var seen = BrokerTests.Record(host);
+        host.Add("orders", GatewayHost.Program());
+
+        await BrokerTests.PutAsync(host, "s3", new(broker.Bucket("scans")) { ["form"] = "object" });
+        await BrokerTests.AdvanceAsync(host, async () => seen.Count == 1 && (await TriggerAsync(host)).Mark is not null);
+
+        Assert.Equal(["two"], seen);
+    }
+
+    [Fact]
     public async Task A_bucket_tells_of_its_objects_over_http()
     {
         await using var host = await BrokerTests.StartAsync();

@@ -23,12 +23,20 @@ public sealed class PoisonTests
     [Fact]
     public async Task A_table_goes_on() => Assert.Equal(0, await RunAsync("postgres", new PostgresQueueProcess()));
 
+    [Fact]
+    public async Task A_rabbitmq_queue_goes_on_and_its_dead_letter_exchange_gets_what_cannot_be_queued()
+    {
+        var broker = new RabbitProcess(hasDeadLetters: true);
+        Assert.Equal(0, await RunAsync("rabbitmq", broker, async () => Assert.Equal(1u, await broker.DeadAsync())));
+    }
+
     /// <summary>There it stays, for the queue's redrive policy.</summary>
     [Fact]
     public async Task An_sqs_queue_goes_on() => Assert.Equal(1, await RunAsync("sqs", new SqsProcess()));
 
+    /// <param name="check">What else is to be so, while the broker is there.</param>
     /// <returns>Messages that are left.</returns>
-    private static async Task<long> RunAsync(string kind, BrokerProcess broker)
+    private static async Task<long> RunAsync(string kind, BrokerProcess broker, Func<Task>? check = null)
     {
         await using var owned = broker;
         await broker.StartAsync();
@@ -56,6 +64,11 @@ public sealed class PoisonTests
 
         Assert.Equal(Enumerable.Range(0, Count).Where(i => i != 700).Select(i => $"{i}").Order(StringComparer.Ordinal), seen.Order(StringComparer.Ordinal));
         Assert.Single(await ListAsync(host, QueueState.Failed));
+        if (check is not null)
+        {
+            await check();
+        }
+
         return await broker.LeftAsync();
     }
 

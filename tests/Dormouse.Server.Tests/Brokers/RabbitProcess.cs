@@ -5,8 +5,11 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Dormouse.Server.Tests.Brokers;
 
-internal sealed class RabbitProcess : BrokerProcess
+/// <param name="hasDeadLetters">What is rejected goes to another queue.</param>
+internal sealed class RabbitProcess(bool hasDeadLetters = false) : BrokerProcess
 {
+    private const string DeadLetters = "dead";
+
     public override Dictionary<string, string> Source => new() { ["url"] = $"amqp://127.0.0.1:{Port}", ["queue"] = "orders" };
 
     /// <summary>The queue is declared at every start: of what was declared in the last seconds before a SIGKILL, RabbitMQ forgets some (its log of definitions is written late), and the queue of that name must then be there anew.</summary>
@@ -20,7 +23,17 @@ internal sealed class RabbitProcess : BrokerProcess
     {
         await using var connection = await ConnectAsync();
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
-        await channel.QueueDeclareAsync("orders", durable: true, exclusive: false, autoDelete: false, cancellationToken: Cancellation);
+        var arguments = hasDeadLetters ? new Dictionary<string, object?> { ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = DeadLetters } : null;
+        await channel.QueueDeclareAsync("orders", durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: Cancellation);
+        await channel.QueueDeclareAsync(DeadLetters, durable: true, exclusive: false, autoDelete: false, cancellationToken: Cancellation);
+    }
+
+    /// <summary>Messages in the other queue.</summary>
+    public async Task<uint> DeadAsync()
+    {
+        await using var connection = await ConnectAsync();
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancellation);
+        return await channel.MessageCountAsync(DeadLetters, Cancellation);
     }
 
     public override async Task SendAsync(params string[] bodies)
@@ -29,7 +42,7 @@ internal sealed class RabbitProcess : BrokerProcess
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancellation);
         foreach (var body in bodies)
         {
-            var properties = new BasicProperties { MessageId = "message-" + body, Persistent = true, ContentType = "application/json" };
+            var properties = new BasicProperties { MessageId = "message-" + (body.Length > 100 ? "long" : body), Persistent = true, ContentType = "application/json" };
             await channel.BasicPublishAsync("", "orders", mandatory: true, properties, Encoding.UTF8.GetBytes(body), Cancellation);
         }
     }

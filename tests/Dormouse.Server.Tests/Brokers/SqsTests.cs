@@ -91,4 +91,28 @@ public sealed class SqsTests
 
         Assert.Equal(bodies, seen);
     }
+
+    [Fact]
+    public async Task A_message_stays_hidden_from_others_for_as_long_as_its_run_lasts()
+    {
+        await using var broker = new SqsProcess();
+        await broker.StartAsync();
+        await broker.PrepareAsync();
+        await broker.SendAsync("slow");
+        await using var host = await BrokerTests.StartAsync();
+        host.Driver.HoldRuns();
+        var patient = TimeSpan.FromHours(24);
+        host.Add("orders", GatewayHost.Program() with { Timeout = patient, StartTimeout = patient, QueueTimeout = patient });
+        await BrokerTests.PutAsync(host, "sqs", new(broker.Source) { ["settle"] = "ended", ["visibility"] = "2s" });
+        var run = await host.Driver.NextRunAsync(Cancellation);
+
+        // By the broker's clock more than twice its visibility; ours goes on meanwhile, and with it the extending.
+        using var client = broker.Client();
+        var others = client.ReceiveMessageAsync(new ReceiveMessageRequest(broker.Queue) { WaitTimeSeconds = 5, VisibilityTimeout = 0 }, Cancellation);
+        await BrokerTests.AdvanceAsync(host, () => others.IsCompleted);
+        run.Release();
+        await BrokerTests.AdvanceAsync(host, async () => await broker.LeftAsync() == 0);
+
+        Assert.Empty((await others).Messages ?? []);
+    }
 }

@@ -275,6 +275,36 @@ public sealed class DestinationTests
             (received["ce-specversion"], received["ce-type"], received["ce-source"], received["ce-subject"], received["ce-id"]));
     }
 
+    [Theory]
+    [InlineData("cloudevents-structured", "application/cloudevents+json", "application/json", """{"sum":7}""", "data", """{"sum":7}""")]
+    [InlineData("cloudevents-structured", "application/cloudevents+json", "text/plain", "so \"it\" is", "data", "\"so \\\"it\\\" is\"")]
+    [InlineData("cloudevents-structured", "application/cloudevents+json", "image/png", "\u00ff\u0001", "data_base64", "\"/wE=\"")]
+    [InlineData("cloudevents-structured", "application/cloudevents+json", "text/plain", "", null, "")]
+    [InlineData("cloudevents-batch", "application/cloudevents-batch+json", "application/json", "[1]", "data", "[1]")]
+    public async Task An_event_may_be_one_document_or_a_batch(string form, string type, string answerType, string answer, string? member, string expected)
+    {
+        await using var receiver = await Receiver.StartAsync();
+        await using var host = await StartAsync();
+        host.Driver.Play = run => FakeInstance.AnswerAsync(run.Context, 200, answerType, Encoding.Latin1.GetBytes(answer));
+        host.Add("app", GatewayHost.Program());
+        var secret = await CreateAsync(host, "bus", receiver.Url.ToString(), form);
+        await UseAsync(host, "app", "bus", null);
+
+        var accepted = await SendAsync(host, "app");
+        await DeliveredAsync(host, accepted);
+
+        var received = Assert.Single(receiver.All);
+        Assert.Equal((type, Signature(secret, received)), (received["Content-Type"], received["webhook-signature"]));
+        using var document = JsonDocument.Parse(received.Body);
+        var one = form == "cloudevents-batch" ? Assert.Single(document.RootElement.EnumerateArray()) : document.RootElement;
+        Assert.Equal(
+            ("1.0", received["webhook-id"], "/t/default/endpoints/app", "dormouse.invocation.succeeded", accepted),
+            (one.GetProperty("specversion").GetString(), one.GetProperty("id").GetString(), one.GetProperty("source").GetString(), one.GetProperty("type").GetString(), one.GetProperty("subject").GetString()));
+        Assert.Equal(member is null ? null : answerType, one.TryGetProperty("datacontenttype", out var media) ? media.GetString() : null);
+        Assert.Equal(member is null ? [] : [member], one.EnumerateObject().Select(m => m.Name).Where(n => n.StartsWith("data", StringComparison.Ordinal) && n != "datacontenttype"));
+        Assert.Equal(expected, member is null ? "" : one.GetProperty(member).GetRawText());
+    }
+
     private static async Task<GatewayHost> StartAsync(string networks = "127.0.0.0/8", Action<IServiceCollection>? services = null)
     {
         var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_DESTINATIONS__ALLOW_NETWORKS"] = networks }, storesQueue: true, services: services);

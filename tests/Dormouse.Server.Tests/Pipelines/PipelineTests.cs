@@ -43,6 +43,27 @@ public sealed class PipelineTests
     }
 
     [Fact]
+    public async Task Without_a_trace_the_run_begins_one_that_all_its_calls_belong_to()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        var traces = new ConcurrentQueue<string>();
+        host.Driver.Play = run =>
+        {
+            traces.Enqueue(run.Context.Request.Headers.TraceParent.ToString());
+            return FakeInstance.AnswerAsync(run.Context, 200, "text/plain", run.Body);
+        };
+        host.Add("one", GatewayHost.Program());
+        Add(host, "inner", """{"steps": {"i": {"endpoint": "one"}}}""");
+        Add(host, "both", """{"steps": {"a": {"endpoint": "one"}, "b": {"endpoint": "inner", "after": "a"}}}""");
+
+        using var answer = await PostAsync(host, "both", "1");
+
+        var run = Guid.Parse(answer.Header(DormouseHeaders.InvocationId)!).ToString("N");
+        Assert.Equal(2, traces.Count);
+        Assert.All(traces, t => Assert.StartsWith($"00-{run}-", t, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Branches_run_at_the_same_time_and_meet_again()
     {
         await using var host = await GatewayHost.StartAsync();

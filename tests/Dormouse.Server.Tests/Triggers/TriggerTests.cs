@@ -262,7 +262,9 @@ public sealed class TriggerTests
 
         using var run = await host.Client.PostAsync("/api/v1/triggers/nightly/run", null, Cancellation);
         await UntilAsync(() => Task.FromResult(seen.Count == 1), "it has run");
+        var other = host.Add("other", GatewayHost.Program());
         using var changed = await TryPutAsync(host, "nightly", """{"kind":"cron","endpoint":"other","source":{"schedule":"0 4 * * *"}}""");
+        host.Routes.Remove(other.Endpoint);
         using var toNobody = await host.Client.PostAsync("/api/v1/triggers/nightly/run", null, Cancellation);
         using var list = await host.Client.GetAsync("/api/v1/triggers?endpoint=other", Cancellation);
         using var deleted = await host.Client.DeleteAsync("/api/v1/triggers/nightly", Cancellation);

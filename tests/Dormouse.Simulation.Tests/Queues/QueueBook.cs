@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Simulation.Promises;
@@ -8,13 +9,27 @@ namespace Dormouse.Simulation.Tests.Queues;
 /// <summary>Plain books of what callers were told and what servers did, compared with the store after every event. They share no code with it.</summary>
 internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
 {
+    private const string EditHeader = "X-Edit";
+
     private readonly Dictionary<string, InvocationId> _told = [];
     private readonly Dictionary<InvocationId, Entry> _entries = [];
+
+    /// <summary>When each server took items of an endpoint with a rate, since it began.</summary>
+    private readonly Dictionary<(EndpointId Endpoint, int Server), List<TimeSpan>> _taken = [];
 
     public int Told => _told.Count;
 
     /// <summary>Leases that were lost to another server or to a crash, and ends that came too late for that.</summary>
     public int LateEnds { get; private set; }
+
+    /// <summary>Requests that were changed.</summary>
+    public int Edits { get; private set; }
+
+    /// <summary>Items that were taken under a rate.</summary>
+    public int RatedLeases { get; private set; }
+
+    /// <summary>The change that makes a request its <paramref name="number"/>th.</summary>
+    public static RequestEdit Edit(int number) => new() { SetHeaders = [KeyValuePair.Create(EditHeader, number.ToString(CultureInfo.InvariantCulture))] };
 
     /// <summary>What a caller asked for; before it is accepted.</summary>
     public void Sent(QueueItem item, string? group) => _entries[item.Id] = new Entry(item, group);
@@ -34,6 +49,7 @@ internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
         Check(now < item.ExpiresAt, $"{item.Id} was leased after its time to live");
         Check(item.Attempts <= item.AttemptsMax, $"{item.Id} begins attempt {item.Attempts} of {item.AttemptsMax}");
         Check(entry.EndedBy is null, $"{item.Id} was leased and has ended");
+        Check(NumberOf(item.Request) == entry.Edits, $"{item.Id} was leased as edit {NumberOf(item.Request)} made it, and {entry.Edits} were made");
         entry.Fence = item.Fence;
         if (entry.Group is null)
         {
@@ -84,6 +100,49 @@ internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
         }
     }
 
+    /// <summary>Somebody wished to change the request of an item, which had been changed <paramref name="before"/> times.</summary>
+    /// <param name="item">As it was before.</param>
+    /// <param name="after">Changes that are kept.</param>
+    /// <param name="first">The request as it was accepted, as the store says it now.</param>
+    public void Edited(QueueItem item, int before, int after, bool isDone, QueuedRequest first)
+    {
+        var entry = _entries[item.Id];
+        var isAllowed = item.State is QueueState.Failed or QueueState.Dead or QueueState.Cancelled or QueueState.Expired && before < QueueLimits.EditsMax;
+        Check(isDone == isAllowed, $"{item.Id}, which is {item.State}, was {(isDone ? "" : "not ")}changed after {before} changes");
+        Check(after == before + (isDone ? 1 : 0), $"{item.Id} has {after} changes after {before}");
+        Check(NumberOf(first) == 0 && first.Target == entry.Item.Request.Target, $"what {item.Id} was accepted with is not kept");
+        if (isDone)
+        {
+            (entry.Edits, Edits) = (entry.Edits + 1, Edits + 1);
+        }
+    }
+
+    /// <summary>What it has taken counts no more.</summary>
+    public void Restarted(int server)
+    {
+        foreach (var (_, times) in _taken.Where(t => t.Key.Server == server))
+        {
+            times.Clear();
+        }
+    }
+
+    /// <summary>A server took an item of an endpoint with a rate: in no stretch of time more than the rate allows, and a tenth of a second's worth, at least one.</summary>
+    public void Rated(EndpointId endpoint, int server, double rate, TimeSpan now)
+    {
+        RatedLeases++;
+        if (!_taken.TryGetValue((endpoint, server), out var times))
+        {
+            _taken[(endpoint, server)] = times = [];
+        }
+
+        times.Add(now);
+        for (var i = 0; i < times.Count; i++)
+        {
+            var allowed = Math.Max(1, rate / 10) + (rate * (now - times[i]).TotalSeconds);
+            Check(times.Count - i <= allowed + 1e-6, $"server {server} took {times.Count - i} of {endpoint} within {now - times[i]}, more than its rate of {rate}/s");
+        }
+    }
+
     public void Redriven(InvocationId id) => (_entries[id].EndedBy, _entries[id].Answer, _entries[id].Last) = (null, null, QueueState.Queued);
 
     /// <summary>What has ended stays as it is, and its answer is that of the attempt that ended it.</summary>
@@ -95,6 +154,7 @@ internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
             count++;
             var entry = _entries[item.Id];
             Check(entry.Last.IsLive() || entry.Last == item.State, $"{item.Id} was {entry.Last} and is {item.State}");
+            Check(NumberOf(item.Request) == entry.Edits, $"{item.Id}, which is {item.State}, is as edit {NumberOf(item.Request)} made it, and {entry.Edits} were made");
             Check(entry.EndedBy is null || !item.State.IsLive(), $"{item.Id} was ended by lease {entry.EndedBy} and is {item.State}");
             Check(ReferenceEquals(answer, entry.Answer), $"{item.Id} is {item.State} with the answer {answer?.Status}; {entry.Answer?.Status} ended it");
             Check(item.State != QueueState.Succeeded || entry.Runs > 0, $"{item.Id} succeeded and never ran");
@@ -117,6 +177,9 @@ internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
         var keys = _entries.Values.Where(e => all.ContainsKey(e.Item.Id)).GroupBy(e => e.Item.Request.Target).FirstOrDefault(g => g.Count() > 1);
         Check(keys is null, $"message {keys?.Key} is in the queue {keys?.Count()} times");
     }
+
+    private static int NumberOf(QueuedRequest request) =>
+        request.Headers.Where(h => h.Key == EditHeader).Select(h => int.Parse(h.Value, CultureInfo.InvariantCulture)).SingleOrDefault();
 
     private static void Check(bool isKept, string broken)
     {
@@ -143,5 +206,8 @@ internal sealed class QueueBook(InMemoryQueue store, bool isCalm)
         public List<int> RunningOn { get; } = [];
 
         public int Runs { get; set; }
+
+        /// <summary>How often its request was changed.</summary>
+        public int Edits { get; set; }
     }
 }

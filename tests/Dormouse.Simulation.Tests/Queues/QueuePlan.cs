@@ -36,6 +36,9 @@ internal sealed record QueuePlan
 
     public TimeSpan UserEvery { get; init; }
 
+    /// <summary>Items a second that a server may take of every second endpoint; null = any.</summary>
+    public double? Rate { get; init; }
+
     /// <summary>Clocks agree and no server stands still: then no lease is ever taken from a server that lives.</summary>
     public bool IsCalm => ClockJumpEvery == TimeSpan.Zero && FreezeEvery == TimeSpan.Zero && StoreAwayEvery == TimeSpan.Zero;
 
@@ -59,6 +62,7 @@ internal sealed record QueuePlan
             FreezeEvery = !isCalm && random.Happens(0.5) ? TimeSpan.FromSeconds(10 + random.Below(120)) : TimeSpan.Zero,
             StoreAwayEvery = !isCalm && random.Happens(0.4) ? TimeSpan.FromSeconds(10 + random.Below(120)) : TimeSpan.Zero,
             UserEvery = random.Happens(0.5) ? TimeSpan.FromSeconds(2 + random.Below(60)) : TimeSpan.Zero,
+            Rate = random.Happens(0.4) ? Math.Pow(10, (random.Unit() * 3) - 1.5) : null,
         };
     }
 }
@@ -85,4 +89,10 @@ internal enum QueueDistortion
 
     /// <summary>Leases last a second and are held anew after twenty.</summary>
     ShortLeases,
+
+    /// <summary>The request of an item that waits or runs is changed as if it had ended.</summary>
+    EditsLive,
+
+    /// <summary>What is taken does not use up the rate.</summary>
+    IgnoresRate,
 }

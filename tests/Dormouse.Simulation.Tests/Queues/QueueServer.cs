@@ -15,6 +15,10 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
 
     private readonly Dictionary<InvocationId, QueueItem> _inFlight = [];
+
+    /// <summary>Of endpoints with a rate: what may be taken, and when that was so by the time that no clock changes.</summary>
+    private readonly Dictionary<EndpointId, (AsyncAllowance Allowance, TimeSpan At)> _rates = [];
+    private readonly HashSet<EndpointId> _rateWaits = [];
     private TimeSpan _offset;
     private TimeSpan _frozenUntil;
     private int _life;
@@ -46,7 +50,7 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
 
     /// <summary>The lease of an item that it could run as soon as it is accepted; null = that waits for its turn.</summary>
     public LeaseAtOnce? AtOnce(QueueItem item) =>
-        _isMine && item is { Group: null, AttemptsMax: > 1 } && item.NotBefore <= item.AcceptedAt && _inFlight.Count < InFlightMax && _inFlight.Values.Count(i => i.Endpoint == item.Endpoint) < PerEndpointMax
+        _isMine && world.RateOf(item.Endpoint) is null && item is { Group: null, AttemptsMax: > 1 } && item.NotBefore <= item.AcceptedAt && _inFlight.Count < InFlightMax && _inFlight.Values.Count(i => i.Endpoint == item.Endpoint) < PerEndpointMax
             ? new LeaseAtOnce(owner, Clock + LeaseTime)
             : null;
 
@@ -80,6 +84,9 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
         }
 
         _inFlight.Clear();
+        _rates.Clear();
+        _rateWaits.Clear();
+        world.Book.Restarted(number);
         (_isUp, _life) = (false, _life + 1);
         world.After(TimeSpan.FromSeconds(world.Unit() * (world.Unit() < 0.3 ? 200 : 5)), () =>
         {
@@ -141,8 +148,9 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
         var depths = (await world.Store.DepthsAsync(Clock, CancellationToken.None)).Where(d => d.Queued > 0).ToList();
         var first = depths.Count == 0 ? 0 : _turn++ % depths.Count;
         var demands = depths.Skip(first).Concat(depths.Take(first))
-            .Select(d => new LeaseDemand(d.Endpoint, d.Queued, _inFlight.Values.Count(i => i.Endpoint == d.Endpoint), PerEndpointMax))
+            .Select(d => new LeaseDemand(d.Endpoint, d.Queued, _inFlight.Values.Count(i => i.Endpoint == d.Endpoint), PerEndpointMax, Allowed(d.Endpoint)))
             .ToList();
+        WaitForRates(demands);
         var wishes = LeaseShares.Divide(InFlightMax - _inFlight.Count, demands);
         if (wishes.IsEmpty)
         {
@@ -154,6 +162,7 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
         foreach (var item in leased.Items)
         {
             world.Book.Leased(item.Item, number, Clock);
+            Took(item.Item.Endpoint);
         }
 
         if (!leased.Items.IsEmpty && world.Fault(world.Plan.ServerCrash))
@@ -165,6 +174,56 @@ internal sealed class QueueServer(QueueWorld world, int number, Guid owner)
         foreach (var item in leased.Items)
         {
             Begin(item.Item);
+        }
+    }
+
+    /// <summary>How many of the endpoint its rate allows now.</summary>
+    private int Allowed(EndpointId endpoint)
+    {
+        if (world.RateOf(endpoint) is not { } rate)
+        {
+            return int.MaxValue;
+        }
+
+        var allowance = _rates.TryGetValue(endpoint, out var known) ? known.Allowance.After(world.Now - known.At, rate) : AsyncAllowance.Full(rate);
+        _rates[endpoint] = (allowance, world.Now);
+        return allowance.Whole;
+    }
+
+    private void Took(EndpointId endpoint)
+    {
+        if (world.RateOf(endpoint) is not { } rate)
+        {
+            return;
+        }
+
+        world.Book.Rated(endpoint, number, rate, world.Now);
+        if (world.Distortion != QueueDistortion.IgnoresRate)
+        {
+            _rates[endpoint] = (_rates[endpoint].Allowance.Less(1), _rates[endpoint].At);
+        }
+    }
+
+    /// <summary>Looks again when a rate that allows none now allows one.</summary>
+    private void WaitForRates(IReadOnlyList<LeaseDemand> demands)
+    {
+        foreach (var demand in demands.Where(d => d.Allowed == 0 && _rateWaits.Add(d.Endpoint)))
+        {
+            // Not less than time moves in: what is missing may be less than a tick's worth.
+            After(_rates[demand.Endpoint].Allowance.Wait(world.RateOf(demand.Endpoint) ?? 1) + TimeSpan.FromMilliseconds(1), () => TakeAgainAsync(demand.Endpoint));
+        }
+    }
+
+    private async Task TakeAgainAsync(EndpointId endpoint)
+    {
+        _rateWaits.Remove(endpoint);
+        try
+        {
+            await TakeAsync();
+        }
+        catch (IOException)
+        {
+            // The store is away; the next look finds it back.
         }
     }
 

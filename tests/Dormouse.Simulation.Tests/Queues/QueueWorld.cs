@@ -103,6 +103,9 @@ internal sealed class QueueWorld
         }
     }
 
+    /// <summary>Items a second that one server may take of it; null = any.</summary>
+    public double? RateOf(EndpointId endpoint) => Array.IndexOf(_endpoints, endpoint) % 2 == 0 ? Plan.Rate : null;
+
     public EndpointId EndpointOf(int number) => _endpoints[number % _endpoints.Length];
 
     public IReadOnlyList<EndpointId> Endpoints => _endpoints;
@@ -140,7 +143,7 @@ internal sealed class QueueWorld
         }
     }
 
-    /// <summary>Somebody cancels an item or runs one anew.</summary>
+    /// <summary>Somebody cancels an item, changes one, or runs one anew.</summary>
     private async Task ActAsync()
     {
         var all = Store.Everything.ToList();
@@ -156,6 +159,10 @@ internal sealed class QueueWorld
             Book.Cancelled(item.Id);
             await Store.CancelAsync(item.Tenant, item.Id, now, CancellationToken.None);
         }
+        else if (_random.Happens(0.4))
+        {
+            await EditAsync(item, now);
+        }
         else if (!item.State.IsLive() && item.State != QueueState.Succeeded)
         {
             Book.Redriven(item.Id);
@@ -163,6 +170,23 @@ internal sealed class QueueWorld
         }
 
         Work();
+    }
+
+    /// <summary>Only what has ended without success may be changed, and each change is one that can be told from the others.</summary>
+    private async Task EditAsync(QueueItem item, DateTimeOffset now)
+    {
+        var edits = await Store.EditsAsync(item.Tenant, item.Id, CancellationToken.None);
+        var edit = QueueBook.Edit(edits.Length + 1);
+        if (Distortion == QueueDistortion.EditsLive && item.State.IsLive())
+        {
+            Store.Change(item.Id, i => i with { Request = i.Request with { Headers = edit.SetHeaders } });
+            return;
+        }
+
+        var outcome = await Store.EditAsync(item.Tenant, item.Id, edit, "k", now, CancellationToken.None);
+        var kept = await Store.EditsAsync(item.Tenant, item.Id, CancellationToken.None);
+        var first = await Store.RequestAsync(item.Tenant, item.Id, kept.IsEmpty ? null : 1, CancellationToken.None);
+        Book.Edited(item, edits.Length, kept.Length, outcome is EditOutcome.Edited, first!.Request);
     }
 
     private void Every(TimeSpan mean, Action act) => EveryAsync(mean, () => Done(act));

@@ -3,7 +3,7 @@ using Dormouse.Simulation.Promises;
 
 namespace Dormouse.Simulation.Tests.Queues;
 
-/// <summary>The queue with several servers under leases that are lost, clocks that jump, messages that come twice, and crashes at every step.</summary>
+/// <summary>The queue with several servers under leases that are lost, clocks that jump, messages that come twice, crashes at every step, requests that are changed before they run anew, and rates.</summary>
 public sealed class QueueWorldsTests
 {
     private const int SeedsDefault = 200;
@@ -19,16 +19,17 @@ public sealed class QueueWorldsTests
         var count = int.Parse(Environment.GetEnvironmentVariable("DORMOUSE_SEEDS") ?? $"{(isLong ? SeedsLong : SeedsDefault)}", CultureInfo.InvariantCulture);
         var seeds = only is null ? Enumerable.Range(1, count).Select(i => (ulong)i) : [ulong.Parse(only, CultureInfo.InvariantCulture)];
 
-        var (crashes, lateEnds) = (0, 0);
+        var (crashes, lateEnds, edits, rated) = (0, 0, 0, 0);
         foreach (var seed in seeds)
         {
             var world = new QueueWorld(seed);
             await world.RunAsync();
             (crashes, lateEnds) = (crashes + world.Crashes, lateEnds + world.Book.LateEnds);
+            (edits, rated) = (edits + world.Book.Edits, rated + world.Book.RatedLeases);
         }
 
         // They are only worth something when what can go wrong does.
-        Assert.True(only is not null || (crashes > 100 && lateEnds > 100), $"{crashes} crashes, {lateEnds} ends that came too late");
+        Assert.True(only is not null || (crashes > 100 && lateEnds > 100 && edits > 50 && rated > 100), $"{crashes} crashes, {lateEnds} ends that came too late, {edits} edits, {rated} items taken under a rate");
     }
 
     [Theory]
@@ -38,6 +39,8 @@ public sealed class QueueWorldsTests
     [InlineData("ForgetsGroups", "of group")]
     [InlineData("RunsLate", "after its time to live")]
     [InlineData("ShortLeases", "no clock or server was wrong")]
+    [InlineData("EditsLive", @"is as edit \d+ made it")]
+    [InlineData("IgnoresRate", "more than its rate")]
     public async Task A_broken_queue_is_found(string distortion, string finding)
     {
         for (var seed = 1UL; seed <= 300; seed++)

@@ -23,6 +23,11 @@ public sealed class PostgresLeaseTests(PostgresFixture postgres) : LeaseSuite
     private protected override async Task<PostgresAddress?> NewAddressAsync() => await postgres.NewAddressAsync();
 }
 
+public sealed class PostgresDeepQueueTests(PostgresFixture postgres) : DeepQueueSuite
+{
+    private protected override async Task<PostgresAddress?> NewAddressAsync() => await postgres.NewAddressAsync();
+}
+
 public sealed class PostgresDestinationsTests(PostgresFixture postgres) : DestinationsSuite
 {
     private protected override async Task<PostgresAddress?> NewAddressAsync() => await postgres.NewAddressAsync();

@@ -24,6 +24,9 @@ internal sealed class InMemoryQueue : IQueueStore
     /// <summary>How often items were asked for.</summary>
     public int LeaseCalls { get; private set; }
 
+    /// <summary>How often somebody looked for one item.</summary>
+    public int Finds { get; private set; }
+
     public bool IsShared { get; set; }
 
     /// <summary>Receipts that came with the ends of attempts.</summary>
@@ -217,7 +220,11 @@ internal sealed class InMemoryQueue : IQueueStore
         return old.Count;
     });
 
-    public Task<QueueItem?> FindAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken) => Look(() => Find(tenant, id)?.Item);
+    public Task<QueueItem?> FindAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken) => Look(() =>
+    {
+        Finds++;
+        return Find(tenant, id)?.Item;
+    });
 
     public Task<StoredAnswer?> AnswerAsync(TenantId tenant, InvocationId id, CancellationToken cancellationToken) => Look(() => Find(tenant, id)?.Answer);
 

@@ -12,6 +12,8 @@ public sealed class SqliteQueueTests : QueueSuite;
 
 public sealed class SqliteLeaseTests : LeaseSuite;
 
+public sealed class SqliteDeepQueueTests : DeepQueueSuite;
+
 public sealed class SqliteDestinationsTests : DestinationsSuite;
 
 public sealed class SqliteBatchTests : BatchSuite;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text.Json;
 using Dormouse.Core.Batches;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
@@ -129,9 +128,6 @@ internal sealed class BatchInputs(IBlobStore blobs, ServerPaths paths, BucketInp
     private static ParquetRow RowOf(ImmutableArray<ParquetColumn> columns, Revision revision) =>
         revision.Spec.Kind.RunsModels ? ParquetRow.ForModel(columns, InputsOf(revision)) : ParquetRow.ForFunction();
 
-    private static ImmutableArray<TensorInfo> InputsOf(Revision revision)
-    {
-        var model = revision.Interface is { } text ? JsonSerializer.Deserialize(text, ModelInterfaceJson.Default.ModelInterface) : null;
-        return model?.Inputs ?? throw new InputUnreadableException("The model's inputs are not known yet; resume the job when its revision is ready.");
-    }
+    private static ImmutableArray<TensorInfo> InputsOf(Revision revision) =>
+        ModelInputs.Of(revision) ?? throw new InputUnreadableException("The model's inputs are not known yet; resume the job when its revision is ready.");
 }

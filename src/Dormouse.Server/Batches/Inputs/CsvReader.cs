@@ -39,13 +39,8 @@ internal sealed class CsvReader : IItemReader
             throw new InputUnreadableException("Its first line is no header: a CSV file begins with the names of its columns, such as 'name,age'.");
         }
 
-        var separator = Separators.MaxBy(s => text.Count(c => c == s));
-        var names = Fields(new Sep(separator), text);
-        if (names.Distinct(StringComparer.Ordinal).Count() != names.Length || names.Contains(""))
-        {
-            throw new InputUnreadableException("Two of its columns have the same name, or one has none; each column needs a name of its own in the first line.");
-        }
-
+        var separator = SeparatorOf(text);
+        var names = Header(Fields(new Sep(separator), text));
         if (mark is not null)
         {
             var at = LineMark.Parse(mark);
@@ -54,6 +49,15 @@ internal sealed class CsvReader : IItemReader
 
         return new CsvReader(stream, records, rowOf(names), separator, bytesMax);
     }
+
+    /// <summary>The one that the first line has most of.</summary>
+    public static char SeparatorOf(string firstLine) => Separators.MaxBy(s => firstLine.Count(c => c == s));
+
+    /// <summary>The names of columns.</summary>
+    /// <exception cref="InputUnreadableException">They do not tell the columns apart.</exception>
+    public static ImmutableArray<string> Header(ImmutableArray<string> names) => names.Distinct(StringComparer.Ordinal).Count() == names.Length && !names.Contains("")
+        ? names
+        : throw new InputUnreadableException("Two of its columns have the same name, or one has none; each column needs a name of its own in the first line.");
 
     public async ValueTask<InputPiece?> NextAsync(CancellationToken cancellationToken)
     {

@@ -46,8 +46,10 @@ internal sealed record RowTensor(TensorInfo Input, ImmutableArray<int> Columns)
         return shape.Aggregate(1L, (product, size) => product * size) == values ? [.. shape] : null;
     }
 
-    public string Misfit(int values) =>
-        $"Its rows have {values} {(values == 1 ? "value" : "values")} for input '{Input.Name}', whose shape is [{string.Join(',', Input.Shape)}]: that does not fit. Send JSON lines, where each line says its shape.";
+    public string Misfit(int values) => Unfit(values) + " Send JSON lines, where each line says its shape.";
+
+    /// <summary>The same without what to do.</summary>
+    public string Unfit(int values) => $"Its rows have {values} {(values == 1 ? "value" : "values")} for input '{Input.Name}', whose shape is [{string.Join(',', Input.Shape)}]: that does not fit.";
 
     /// <summary>Writes the text as an element of a tensor; false when it is none of its kind.</summary>
     public static bool TryWrite(Utf8JsonWriter writer, string datatype, string field)
