@@ -25,6 +25,7 @@ namespace Dormouse.Cli;
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(ComparisonDocument))]
 [JsonSerializable(typeof(StorageDocument))]
+[JsonSerializable(typeof(CompletionDocument))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <param name="UploadedBytes">What had to be sent.</param>
@@ -59,3 +60,6 @@ internal sealed record ChangeDocument(string Name, ImmutableArray<string> Action
 internal sealed record QuickstartDocument(string Url, string Key, ImmutableArray<QuickstartCallDocument> Calls);
 
 internal sealed record QuickstartCallDocument(string Step, string Answer, ReceiptInfo Receipt);
+
+/// <param name="Script">What the shell is to run.</param>
+internal sealed record CompletionDocument(string Shell, string Script);

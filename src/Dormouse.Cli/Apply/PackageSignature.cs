@@ -9,7 +9,7 @@ namespace Dormouse.Cli.Apply;
 /// <summary>The signature that a package brings along.</summary>
 internal static class PackageSignature
 {
-    private const string FileName = "signature.yaml";
+    public const string FileName = "signature.yaml";
 
     /// <summary>As JSON text, as written; null when the version has none.</summary>
     public static string? Of(SourceVersion version) =>

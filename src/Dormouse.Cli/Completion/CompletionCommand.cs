@@ -18,12 +18,22 @@ internal static class CompletionCommand
             "dormouse completion fish > ~/.config/fish/completions/dormouse.fish") { shell };
         return command.Runs(globals, (session, parsed, _) =>
         {
-            session.Surroundings.Out.Write(parsed.GetRequiredValue(shell) switch
+            var name = parsed.GetRequiredValue(shell);
+            var script = name switch
             {
                 "bash" => Bash,
                 "zsh" => Zsh,
                 _ => Fish,
-            });
+            };
+            if (session.Screen.IsJson)
+            {
+                session.Screen.Json(new CompletionDocument(name, script), CliJson.Default.CompletionDocument);
+            }
+            else
+            {
+                session.Surroundings.Out.Write(script);
+            }
+
             return Task.CompletedTask;
         });
     }

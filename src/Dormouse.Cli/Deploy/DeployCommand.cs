@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Dormouse.Cli.Apply;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Connection;
 using Dormouse.Cli.LocalFiles;
@@ -95,6 +96,11 @@ internal sealed class DeployCommand
         foreach (var hint in source.Hints)
         {
             session.Screen.Note("note: " + hint);
+        }
+
+        if (signature is null && source.Versions is [{ Files: [{ LocalPath: var only }] }] && File.Exists(Path.Combine(Path.GetDirectoryName(only) ?? "", PackageSignature.FileName)))
+        {
+            session.Screen.Note($"note: {PackageSignature.FileName} lies beside {Path.GetFileName(only)} and is not sent: deploy the folder, or name it with --signature, when it is this model's.");
         }
 
         var deployer = new Deployer(session);

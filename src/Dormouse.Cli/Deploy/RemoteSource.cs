@@ -106,7 +106,7 @@ internal sealed class RemoteSource : IDisposable
             var buffer = new byte[128 * 1024];
             var total = 0L;
             int read;
-            while ((read = await from.ReadAsync(buffer, cancellationToken)) > 0)
+            while ((read = await ReadAsync(from, buffer, name, cancellationToken)) > 0)
             {
                 total += read;
                 if (total > bytesMax)
@@ -120,6 +120,19 @@ internal sealed class RemoteSource : IDisposable
 
             return total;
         });
+    }
+
+    /// <summary>A connection that breaks is told apart from a file that cannot be written.</summary>
+    private static async ValueTask<int> ReadAsync(Stream from, byte[] buffer, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await from.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw CommandException.BadSource($"{name} broke off while it was fetched, and nothing was deployed: {e.InnerException?.Message ?? e.Message}");
+        }
     }
 
     private static CommandException TooLarge(string name, long bytesMax) =>

@@ -121,7 +121,7 @@ internal sealed class DeployCheck(
         var isModel = RuntimeKind.Find(RuntimeKind.NameFor(request.Settings.Runtime, request.Settings.Handler)) is not { RunsModels: false };
         if ((isModel ? await SignatureAsync(request.Settings, package, cancellationToken) : request.Settings.Signature) is { } text)
         {
-            signature = SignatureText.ToJson(text, out signatureErrors);
+            signature = SignatureText.ToJson(text, package, out signatureErrors);
         }
 
         return SpecRules.Apply(SettingsViews.Wishes(request.Settings, signature), machine) switch

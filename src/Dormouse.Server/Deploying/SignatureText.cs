@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Signatures;
 using YamlDotNet.Core;
 
@@ -11,8 +12,13 @@ internal static class SignatureText
 
     private const int DepthMax = 8;
 
+    /// <summary>Read where there is one; a package need not have it.</summary>
+    private static readonly string DefaultLabels = new LabelsOutput().File;
+
     /// <summary>Null with sentences that say what is wrong.</summary>
-    public static string? ToJson(string text, out ImmutableArray<string> errors)
+    /// <param name="package">What it is deployed with.</param>
+    /// <param name="errors">Empty when nothing is.</param>
+    public static string? ToJson(string text, Package package, out ImmutableArray<string> errors)
     {
         if (text.Length > CharactersMax)
         {
@@ -31,6 +37,17 @@ internal static class SignatureText
             return null;
         }
 
-        return SignatureRules.Parse(json, out errors) is { } signature ? SignatureRules.ToJson(signature) : null;
+        if (SignatureRules.Parse(json, out errors) is not { } signature)
+        {
+            return null;
+        }
+
+        if (signature.Labels is { Names.IsEmpty: true, File: var labels } && labels != DefaultLabels && package.Files.All(f => f.Path != labels))
+        {
+            errors = [$"labels.file is '{labels}', but the package has no such file, so labels would be numbers. Send it along, or write the labels under labels.names."];
+            return null;
+        }
+
+        return SignatureRules.ToJson(signature);
     }
 }

@@ -122,6 +122,9 @@ internal sealed class SignatureRunner
         }
     }
 
+    /// <summary>Labels of an output's classes; empty for an output of which the signature says nothing.</summary>
+    public ImmutableArray<string> LabelsOf(string output) => output == _scores?.Name ? _labels : [];
+
     /// <summary>The labels of the model's answer, best first. Only when <see cref="AnswersLabels"/>.</summary>
     public LabelsAnswer ToLabels(OutputTensor scores)
     {

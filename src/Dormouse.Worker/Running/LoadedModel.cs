@@ -12,6 +12,9 @@ namespace Dormouse.Worker.Running;
 internal sealed class LoadedModel : IDisposable
 {
     private readonly FrozenDictionary<string, string> _engineNames;
+
+    /// <summary>Lines of the package's labels file; empty without one.</summary>
+    private readonly ImmutableArray<string> _labels;
     private Task _prefetching = Task.CompletedTask;
 
     private LoadedModel(InferenceSession session, ModelSurroundings around)
@@ -22,7 +25,7 @@ internal sealed class LoadedModel : IDisposable
         var names = around.Signature?.Names ?? ImmutableSortedDictionary<string, string>.Empty;
         _engineNames = names.ToFrozenDictionary(StringComparer.Ordinal);
         Interface = SignatureRunner.Rename(own, names);
-        Labels = around.LabelsPath is null ? [] : around.Package?.ReadLines(around.LabelsPath) ?? [];
+        _labels = around.LabelsPath is null ? [] : around.Package?.ReadLines(around.LabelsPath) ?? [];
         Outputs = ByName(plans, Interface);
         if (around.Signature is { } signature)
         {
@@ -38,9 +41,6 @@ internal sealed class LoadedModel : IDisposable
 
     /// <summary>What each of the interface's outputs is made from.</summary>
     internal FrozenDictionary<string, OutputSource> Outputs { get; }
-
-    /// <summary>Lines of the package's labels file; empty without one.</summary>
-    internal ImmutableArray<string> Labels { get; }
 
     /// <summary>Set when the model takes a picture or answers labels.</summary>
     internal SignatureRunner? Signature { get; }
@@ -63,6 +63,9 @@ internal sealed class LoadedModel : IDisposable
             throw;
         }
     }
+
+    /// <summary>Labels of an output's classes: those that the signature gives it, else those of the package's labels file; empty without either.</summary>
+    internal ImmutableArray<string> LabelsOf(string output) => Signature?.LabelsOf(output) is { IsEmpty: false } own ? own : _labels;
 
     /// <summary>The engine's own name of an input.</summary>
     internal string EngineInput(string name) => _engineNames.GetValueOrDefault(name, name);

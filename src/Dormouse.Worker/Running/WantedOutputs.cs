@@ -76,7 +76,7 @@ internal sealed class WantedOutputs
                 OutputPlan.Maps maps => Table(tables, engine, values[engine], maps).Output(name, source.IsKeys, binary),
                 _ => throw new InvalidOperationException("Unknown output plan."),
             };
-            outputs.Add(requested?.Classification is { } best ? Classification.Of(tensor, best, _model.Labels, binary) : tensor);
+            outputs.Add(requested?.Classification is { } best ? Classification.Of(tensor, best, _model.LabelsOf(tensor.Name), binary) : tensor);
         }
 
         return outputs;

@@ -183,6 +183,27 @@ public sealed class DeployTests : ServerTests
         Assert.Contains("larger than 50 KB", error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_download_that_breaks_off_is_named_and_leaves_nothing()
+    {
+        Server.Handlers["files"] = async context =>
+        {
+            context.Response.ContentLength = 100_000;
+            await context.Response.Body.WriteAsync(new byte[1000], context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+            // Fewer bytes than it said: the connection ends behind them.
+        };
+
+        var name = $"broken-{Path.GetFileName(Shell.Folder)}.onnx";
+
+        var result = await Shell.RunAsync("deploy", $"{Server.Address}invoke/files/{name}");
+
+        Assert.Equal(ExitCodes.Refused, result.Code);
+        Assert.Contains(name + " broke off while it was fetched", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(Server.Requests, r => r.Contains("/api/v1/", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.EnumerateDirectories(Path.GetTempPath(), "dormouse-??????"), d => File.Exists(Path.Combine(d, name)));
+    }
+
     [Theory]
     [InlineData("", "is empty")]
     [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer")]
@@ -275,24 +296,60 @@ public sealed class DeployTests : ServerTests
 
         (await Shell.RunAsync(
             "deploy", Shell.Write("digits.onnx", "model"), "--picture-size", "28x20", "--picture-channels", "grey", "--picture-fit", "crop", "--picture-layout", "nhwc",
-            "--picture-scale", "0.5", "--picture-mean", "0.25", "--picture-deviation", "2", "--labels", labels, "--top-k", "3", "--softmax")).Done();
+            "--picture-scale", "0.5", "--picture-mean", "0.25", "--picture-deviation", "2", "--picture-padding", "114", "--tensor-name", "picture=image", "--tensor-name", "classes=scores",
+            "--labels", labels, "--top-k", "3", "--softmax")).Done();
 
         var revision = Server.Endpoint("digits").Revisions[0];
         var signature = SignatureRules.Parse(revision.Settings.Signature!, out var errors);
         Assert.Empty(errors);
         var picture = signature!.Picture!;
         Assert.Equal((28, 20, PictureChannels.Grey, PictureFit.Crop, TensorLayout.Nhwc, 0.5), (picture.Width, picture.Height, picture.Channels, picture.Fit, picture.Layout, picture.Scale));
-        Assert.Equal((0.25, 2.0), (picture.Mean.Single(), picture.Deviation.Single()));
+        Assert.Equal((0.25, 2.0, 114), (picture.Mean.Single(), picture.Deviation.Single(), picture.Padding));
+        Assert.Equal(["classes=scores", "picture=image"], signature.Names.Select(n => n.Key + "=" + n.Value));
         Assert.Equal(("names.txt", 3, true), (signature.Labels!.File, signature.Labels.Top, signature.Labels.Softmax));
         Assert.Equal(["digits.onnx", "names.txt"], Server.Files(revision).Keys);
     }
 
     [Fact]
-    public async Task A_signature_file_cannot_be_mixed_with_its_options()
+    public async Task A_signature_file_brings_along_the_labels_that_it_names_and_one_that_lies_beside_the_model_is_pointed_out()
     {
-        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "--signature", Shell.Write("s.yaml", "labels: {}"), "--softmax");
+        var model = Shell.Write("animals/animals.onnx", "model");
+        var signature = Shell.Write("animals/signature.yaml", "labels: { file: names.txt }");
+        Shell.Write("animals/names.txt", "cat\ndog\n");
+
+        var without = (await Shell.RunAsync("deploy", model)).Done();
+        var with = (await Shell.RunAsync("deploy", model, "--signature", signature)).Done();
+
+        Assert.Contains("signature.yaml lies beside animals.onnx and is not sent", without.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("is not sent", with.Error, StringComparison.Ordinal);
+        var revisions = Server.Endpoint("animals").Revisions;
+        Assert.Equal(["animals.onnx", "names.txt"], Server.Files(revisions[0]).Keys);
+        Assert.Equal(["animals.onnx"], Server.Files(revisions[1]).Keys);
+    }
+
+    [Theory]
+    [InlineData("--softmax")]
+    [InlineData("--picture-padding=3")]
+    [InlineData("--tensor-name=picture=image")]
+    public async Task A_signature_file_cannot_be_mixed_with_its_options(string option)
+    {
+        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "--signature", Shell.Write("s.yaml", "labels: {}"), option);
 
         Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains("--signature cannot be used together with", result.Error, StringComparison.Ordinal);
+        Assert.Empty(Server.Requests);
+    }
+
+    [Theory]
+    [InlineData("two plain names mean the same tensor", "a=image", "b=image")]
+    [InlineData("gives the name 'a' twice", "a=image", "a=scores")]
+    [InlineData("write it like NAME=VALUE", "image", "a=image")]
+    public async Task Names_of_tensors_that_cannot_be_meant_are_refused(string sentence, string first, string second)
+    {
+        var result = await Shell.RunAsync("deploy", Shell.Write("digits.onnx", "model"), "--tensor-name", first, "--tensor-name", second);
+
+        Assert.Equal(ExitCodes.Usage, result.Code);
+        Assert.Contains(sentence, result.Error, StringComparison.Ordinal);
         Assert.Empty(Server.Requests);
     }
 

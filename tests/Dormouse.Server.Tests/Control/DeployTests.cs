@@ -391,6 +391,34 @@ public sealed class DeployTests
         Assert.Equal("ready", (await server.EndpointAsync("digits")).Status);
     }
 
+    [Fact]
+    public async Task An_optimised_file_for_another_engine_is_kept_and_one_for_this_engine_is_made_when_a_start_lacked_it()
+    {
+        await using var server = await ControlServer.StartAsync();
+        using var response = await server.DeployAsync("digits", "good");
+        var model = new BlobHash((await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo)).Files[0].Sha256);
+        var derived = server.Storage.Derived;
+        Assert.NotNull(await derived.FindAsync(TenantId.Default, model, "fake-1", Cancellation));
+
+        // As after an update of the engine, or on another processor: workers have another key and load the original.
+        (server.Inspector.EngineKey, server.Driver.EngineKey) = ("fake-2", "fake-2");
+        server.Driver.Ready = server.Driver.Ready with { UsedOptimised = false };
+        Assert.False((await server.EndpointAsync("digits")).Revisions.Single().Optimised);
+        using var call = await server.Admin.PostAsync("/v2/models/digits/infer", new StringContent("""{"inputs":[]}"""), Cancellation);
+
+        // It is made in idle time, by a task of its own.
+        while (!(await server.EndpointAsync("digits")).Revisions.Single().Optimised)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+        }
+
+        var (before, after) = (await derived.FindAsync(TenantId.Default, model, "fake-1", Cancellation), await derived.FindAsync(TenantId.Default, model, "fake-2", Cancellation));
+        Assert.NotNull(before);
+        Assert.Equal("model.ort", after!.Path);
+        Assert.NotNull(server.Storage.Blobs.Materialise(model));
+        Assert.Equal(2, server.Inspector.Inspections);
+    }
+
     private static async Task<EndpointList> ListAsync(ControlServer server) =>
         await ControlServer.ReadAsync(await server.Admin.GetAsync("/api/v1/endpoints", Cancellation), ControlJson.Default.EndpointList);
 

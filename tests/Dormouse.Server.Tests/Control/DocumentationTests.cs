@@ -2,7 +2,10 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dormouse.Core.Dispatch;
+using Dormouse.Core.Instances;
 using Dormouse.Protocol.Problems;
+using Dormouse.Protocol.Signatures;
 using Dormouse.Server.Control;
 using Dormouse.Server.Hosting.Settings;
 using Dormouse.Server.Telemetry;
@@ -160,10 +163,44 @@ public sealed partial class DocumentationTests
         Assert.Equal("Every total equals the sum of its receipts.", full.Checks.Single(c => c.Name == "ledger").Detail);
     }
 
+    [Fact]
+    public void Every_address_of_the_inference_protocol_is_documented()
+    {
+        var page = Page("inference.md");
+        var served = DataPlaneDescriptions.All.Where(d => d.Key.StartsWith("/v2", StringComparison.Ordinal) && !d.Key.Contains("generate", StringComparison.Ordinal));
+
+        Assert.All(served, d => Assert.Contains($"`{d.Value.Method} {d.Key}`", page, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Every_member_of_a_signature_is_documented_and_no_other()
+    {
+        var members = Members(typeof(PictureInput)).Select(m => "picture." + m).Concat(Members(typeof(LabelsOutput)).Select(m => "labels." + m));
+
+        var documented = Page("inference.md").Split('\n').Where(l => l.StartsWith("| `", StringComparison.Ordinal))
+            .SelectMany(l => SignatureMember().Matches(l.Split('|')[1])).Select(m => m.Groups[1].Value);
+
+        Assert.Equal(members.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+
+        static IEnumerable<string> Members(Type type) => type.GetProperties().Select(p => JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name));
+    }
+
+    [Fact]
+    public void Every_word_of_a_start_is_documented()
+    {
+        var page = Page("inference.md");
+        string[] words = [.. Enum.GetValues<StartKind>().Select(Words.Of), .. Enum.GetValues<StartCause>().Select(Words.Of), .. Enum.GetValues<Rung>().Select(Words.Of)];
+
+        Assert.All(words, word => Assert.Matches($"`{word}[`;]", page));
+    }
+
     private static string Page(string name) => File.ReadAllText(Path.Combine(Checkout.Root, "docs", "spec", name));
 
     [GeneratedRegex(@"`(GET|HEAD|PUT|POST|PATCH|DELETE) (/api/v1/[^ `?]+)")]
     private static partial Regex Operation();
+
+    [GeneratedRegex(@"`((?:picture|labels)\.[a-z]+)`")]
+    private static partial Regex SignatureMember();
 
     [GeneratedRegex("\"#/components/schemas/([A-Za-z]+)\"")]
     private static partial Regex Reference();

@@ -1,3 +1,4 @@
+using Dormouse.Core.Packages;
 using Dormouse.Protocol.Signatures;
 using Dormouse.Server.Deploying;
 
@@ -18,6 +19,7 @@ public sealed class SignatureTextTests
             names:
               picture: Input3
             """,
+            Package("model.onnx"),
             out var errors);
 
         Assert.Empty(errors);
@@ -36,7 +38,23 @@ public sealed class SignatureTextTests
     [InlineData("[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]", "nested")]
     public void What_is_no_signature_is_refused_with_a_reason(string text, string reason)
     {
-        Assert.Null(SignatureText.ToJson(text, out var errors));
+        Assert.Null(SignatureText.ToJson(text, Package("model.onnx"), out var errors));
         Assert.Contains(errors, e => e.Contains(reason, StringComparison.Ordinal));
     }
+
+    [Theory]
+    [InlineData("labels: {file: animals.txt}", "model.onnx", "labels.file is 'animals.txt', but the package has no such file")]
+    [InlineData("labels: {file: ../../etc/passwd}", "passwd", "labels.file is '../../etc/passwd'")]
+    [InlineData("labels: {file: animals.txt}", "animals.txt", null)]
+    [InlineData("labels: {file: animals.txt, names: [cat]}", "model.onnx", null)]
+    [InlineData("labels: {top: 3}", "model.onnx", null)]
+    public void A_labels_file_that_is_named_has_to_be_in_the_package(string text, string file, string? reason)
+    {
+        var json = SignatureText.ToJson(text, Package(file), out var errors);
+
+        Assert.Equal(reason is null, json is not null);
+        Assert.All(errors, e => Assert.Contains(reason!, e, StringComparison.Ordinal));
+    }
+
+    private static Package Package(string file) => new([new PackageFile(file, new BlobHash(new string('a', 64)), 1)]);
 }

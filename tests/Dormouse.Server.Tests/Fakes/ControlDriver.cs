@@ -15,6 +15,9 @@ internal sealed class ControlDriver : IInstanceDriver
     /// <summary>What the next instances say when they are ready.</summary>
     public InstanceReady Ready { get; set; } = new("/nowhere.sock", Rung.Pool, TimeSpan.FromMilliseconds(2), TimeSpan.FromMilliseconds(1), ControlServer.InterfaceJson, UsedOptimised: true);
 
+    /// <summary>Engine and processor of its workers; null = none has said it yet.</summary>
+    public string? EngineKey { get; set; }
+
     /// <summary>Instances stay starting until <see cref="ReleaseStarts"/>.</summary>
     public bool HoldsStarts { get; set; }
 

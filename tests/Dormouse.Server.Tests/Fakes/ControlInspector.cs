@@ -9,10 +9,11 @@ namespace Dormouse.Server.Tests.Fakes;
 /// <summary>Judges a model by its first word: "bad…" is refused, "busy…" cannot be inspected, anything else is accepted and optimised.</summary>
 internal sealed class ControlInspector : IModelInspector
 {
-    public const string EngineKey = "fake-1";
-
     private TaskCompletionSource _gate = Open();
     private int _inspections;
+
+    /// <summary>Engine and processor of the workers that inspect from now on.</summary>
+    public string EngineKey { get; set; } = "fake-1";
 
     public int Inspections => Volatile.Read(ref _inspections);
 

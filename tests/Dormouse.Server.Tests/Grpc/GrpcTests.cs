@@ -201,9 +201,12 @@ public sealed class GrpcTests
 
         var all = await health.CheckAsync(new HealthCheckRequest(), cancellationToken: Cancellation);
         var one = await health.CheckAsync(new HealthCheckRequest { Service = "inference.GRPCInferenceService" }, cancellationToken: Cancellation);
+        using var watch = health.Watch(new HealthCheckRequest(), cancellationToken: Cancellation);
 
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, all.Status);
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, one.Status);
+        Assert.True(await watch.ResponseStream.MoveNext(Cancellation));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, watch.ResponseStream.Current.Status);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Dormouse.Worker.Engine;
+using Microsoft.ML.OnnxRuntime;
 
 namespace Dormouse.Worker.Tests.Engine;
 
@@ -50,6 +51,19 @@ public sealed class EngineSettingsTests
     [Fact]
     public void Threads_set_by_the_user_take_the_place_of_the_policys() =>
         Assert.Equal(3, EngineSettings.Parse(1, One("session.intra_op_num_threads", "3")).Threads);
+
+    [Fact]
+    public void Without_settings_a_session_has_the_policys_threads_no_arena_and_optimises_only_what_is_not_optimised_yet()
+    {
+        var settings = EngineSettings.Parse(2, ImmutableSortedDictionary<string, string>.Empty);
+        using var original = settings.ForOriginal();
+        using var optimised = settings.ForOptimised();
+
+        Assert.All([original, optimised], o => Assert.Equal((2, 1, false, ExecutionMode.ORT_SEQUENTIAL), (o.IntraOpNumThreads, o.InterOpNumThreads, o.EnableCpuMemArena, o.ExecutionMode)));
+        Assert.Equal(GraphOptimizationLevel.ORT_ENABLE_ALL, original.GraphOptimizationLevel);
+        Assert.Equal(GraphOptimizationLevel.ORT_DISABLE_ALL, optimised.GraphOptimizationLevel);
+        Assert.True(settings.MayUseOptimised);
+    }
 
     private static string Refusal(string key, string value) => Assert.Throws<ModelRefusedException>(() => EngineSettings.Parse(1, One(key, value))).Message;
 

@@ -75,6 +75,48 @@ public sealed class PictureNumbersTests
         AssertClose(reference, planes, 1);
     }
 
+    [Theory]
+    [InlineData(6, 2, 2, 2)]
+    [InlineData(37, 23, 8, 8)]
+    [InlineData(10, 40, 6, 4)]
+    [InlineData(5, 4, 12, 6)]
+    [InlineData(7, 7, 7, 7)]
+    public void The_middle_is_cut_out_and_scaled_as_the_formula_says(int width, int height, int wantedWidth, int wantedHeight)
+    {
+        var pixels = new byte[width * height * 3];
+        for (var i = 0; i < pixels.Length; i++)
+        {
+            pixels[i] = (byte)((i * 37) + (i * i % 101));
+        }
+
+        var fitted = PictureFitting.Fit(new PixelImage(pixels, width, height, 3), PictureFit.Crop, wantedWidth, wantedHeight, 0);
+
+        // The largest middle part of the target's proportions; each new pixel the mean under a triangle as wide as the scale, in doubles and without rounding between.
+        var ratio = Math.Max((double)wantedWidth / width, (double)wantedHeight / height);
+        var (boxWidth, boxHeight) = (wantedWidth / ratio, wantedHeight / ratio);
+        var expected = new byte[wantedWidth * wantedHeight * 3];
+        for (var i = 0; i < expected.Length; i++)
+        {
+            var (x, y, channel) = (i / 3 % wantedWidth, i / 3 / wantedWidth, i % 3);
+            var (sum, total) = (0.0, 0.0);
+            for (var k = 0; k < width * height; k++)
+            {
+                var weight = Triangle(k % width, x, (width - boxWidth) / 2, 1 / ratio) * Triangle(k / width, y, (height - boxHeight) / 2, 1 / ratio);
+                sum += weight * pixels[(k * 3) + channel];
+                total += weight;
+            }
+
+            expected[i] = (byte)Math.Round(sum / total);
+        }
+
+        Assert.Equal((wantedWidth, wantedHeight, 3), (fitted.Width, fitted.Height, fitted.Channels));
+        AssertClose(expected, fitted.Pixels, ratio == 1 ? 0 : 1);
+    }
+
+    /// <summary>Weight of input pixel <paramref name="from"/> for output pixel <paramref name="to"/>.</summary>
+    private static double Triangle(int from, int to, double offset, double scale) =>
+        Math.Max(0, 1 - (Math.Abs(from + 0.5 - offset - ((to + 0.5) * scale)) / Math.Max(scale, 1)));
+
     private static PixelImage Decode(string picture) =>
         Decoding.Whole(File.ReadAllBytes(SharedPictures.Path("inputs/images/" + picture)));
 

@@ -83,6 +83,25 @@ public sealed class PictureRefusalTests
         Assert.Equal((30, 20, 3), (image.Width, image.Height, image.Channels));
     }
 
+    [Theory]
+    [InlineData(SKEncodedImageFormat.Png)]
+    [InlineData(SKEncodedImageFormat.Webp)]
+    public void Formats_without_loss_keep_every_pixel(SKEncodedImageFormat format)
+    {
+        using var bitmap = Bitmap(30, 20);
+        using var pixmap = bitmap.PeekPixels();
+        using var data = format == SKEncodedImageFormat.Webp ? pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, 100)) : pixmap.Encode(format, 100);
+        Assert.NotNull(data);
+
+        var image = Decoding.Whole(data.ToArray());
+
+        for (var i = 0; i < 30 * 20; i++)
+        {
+            var (x, y) = (i % 30, i / 30);
+            Assert.Equal([(byte)(x * 8), (byte)(y * 8), (byte)((x * y) + 3)], image.Pixels[(i * 3)..((i * 3) + 3)]);
+        }
+    }
+
     [Fact]
     public void Transparent_pixels_lie_on_white()
     {
@@ -100,7 +119,14 @@ public sealed class PictureRefusalTests
 
     private static byte[] Encode(int width, int height, SKEncodedImageFormat format)
     {
-        using var bitmap = new SKBitmap(width, height);
+        using var bitmap = Bitmap(width, height);
+        using var data = bitmap.Encode(format, 100);
+        return data.ToArray();
+    }
+
+    private static SKBitmap Bitmap(int width, int height)
+    {
+        var bitmap = new SKBitmap(width, height);
         for (var y = 0; y < height; y++)
         {
             for (var x = 0; x < width; x++)
@@ -109,7 +135,6 @@ public sealed class PictureRefusalTests
             }
         }
 
-        using var data = bitmap.Encode(format, 100);
-        return data.ToArray();
+        return bitmap;
     }
 }

@@ -3,6 +3,7 @@ using Dormouse.Protocol.Inference;
 using Dormouse.Protocol.Problems;
 using Dormouse.Protocol.Signatures;
 using Dormouse.Worker.Pictures;
+using Dormouse.Worker.Running;
 using SkiaSharp;
 
 namespace Dormouse.Worker.Tests.Pictures;
@@ -42,6 +43,34 @@ public sealed class SignatureRunnerTests
         using var request = runner.ToRequest(Picture(1, 1, (11, 22, 43)), Decoding.Plenty);
 
         Assert.Equal([5f, 5f, 5f], Floats(request.Inputs[0].Data.Span));
+    }
+
+    [Theory]
+    [InlineData("FP64", 0.25, 10, -10, 40.5)]
+    [InlineData("FP32", 0.25, 10, -10, 40.5)]
+    [InlineData("FP16", 0.25, 10, -10, 40.5)]
+    [InlineData("BF16", 0.25, 10, -10, 40.5)]
+    [InlineData("INT64", 0.25, 10, -10, 40)]
+    [InlineData("INT32", 0.25, 10, -10, 40)]
+    [InlineData("INT16", 0.25, 10, -10, 40)]
+    [InlineData("INT8", 0.25, 10, -10, 40)]
+    [InlineData("INT8", 4, 0, 0, 127)]
+    [InlineData("INT8", -4, 0, 0, -128)]
+    [InlineData("UINT8", 0.25, 10, 0, 40)]
+    [InlineData("UINT8", 4, 0, 0, 255)]
+    [InlineData("UINT16", 4, 10, 0, 798)]
+    [InlineData("UINT32", 4, 10, 0, 798)]
+    [InlineData("UINT64", 4, 10, 0, 798)]
+    public void A_value_takes_the_models_type_rounded_to_even_and_no_further_than_it_goes(string datatype, double scale, double mean, double black, double grey202)
+    {
+        var runner = Bind(new Signature { Picture = new PictureInput { Channels = PictureChannels.Grey, Scale = scale, Mean = [mean] } }, Model([1, 1, 1, 2], datatype, [1, 2]));
+
+        using var request = runner.ToRequest(Picture(2, 1, (0, 0, 0), (202, 202, 202)), Decoding.Plenty);
+
+        var tensor = request.Inputs[0];
+        Assert.Equal(datatype, tensor.Datatype.Name());
+        var numbers = TensorNumbers.Of(new OutputTensor { Name = "in", Datatype = tensor.Datatype, Shape = [2], Data = tensor.Data });
+        Assert.Equal([black, grey202], numbers!); // Not null: it holds numbers.
     }
 
     [Fact]

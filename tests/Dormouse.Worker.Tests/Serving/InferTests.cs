@@ -137,6 +137,24 @@ public sealed class InferTests
         Assert.Equal(["0.75:1:dog", "0.5:2", "3:0:cat", "3:1:dog"], TestTensor.Texts(answer.Outputs["y"].Data));
     }
 
+    [Theory]
+    [InlineData("""{"labels":{"file":"animals.txt"}}""", "0.75:1:dog", "0.5:2")]
+    [InlineData("""{"labels":{"names":["a","b","c"]}}""", "0.75:1:b", "0.5:2:c")]
+    [InlineData("""{"labels":{"output":"classes"},"names":{"classes":"y"}}""", "0.75:1:other", "0.5:2")]
+    [InlineData("""{"names":{"classes":"y"}}""", "0.75:1:other", "0.5:2")]
+    public async Task Classification_takes_the_signatures_labels_before_those_of_the_labels_file(string signature, string first, string second)
+    {
+        using var folder = new ModelFolder(Onnx.Identity(Onnx.Float, 3)).Write("labels.txt", "one\nother\n"u8.ToArray()).Write("animals.txt", "cat\ndog\n"u8.ToArray());
+        await using var worker = await ServeAsync(folder, a => a with { Signature = signature, LabelsPath = "labels.txt" });
+        var name = signature.Contains("classes", StringComparison.Ordinal) ? "classes" : "y";
+
+        var outputs = new JsonArray(new JsonObject { ["name"] = name, ["parameters"] = new JsonObject { ["classification"] = 2 } });
+        var data = MemoryMarshal.AsBytes<float>(new[] { 0.1f, 0.75f, 0.5f }).ToArray();
+        var answer = await InferCall.JsonAsync(worker, [new TestTensor("x", "FP32", [3], data)], outputs);
+
+        Assert.Equal([first, second], TestTensor.Texts(answer.Outputs[name].Data));
+    }
+
     [Fact]
     public async Task Plain_names_of_a_signature_take_the_place_of_the_models_own()
     {

@@ -35,6 +35,25 @@ public sealed class PictureServingTests
         Assert.Equal("picture_invalid", problem["code"]!.GetValue<string>());
     }
 
+    [Fact]
+    public async Task Without_labels_the_answer_is_the_models_outputs_under_their_plain_names()
+    {
+        var digits = DigitsFolder();
+        using var folder = new ModelFolder(await File.ReadAllBytesAsync(Path.Combine(digits, "model.onnx"), TestContext.Current.CancellationToken));
+        await using var worker = await TestLauncher.StartAsync();
+        const string Plain = """{"picture":{"input":"picture","channels":"grey","scale":-0.00392156862745098,"mean":[-1]},"names":{"picture":"image","digits":"scores"}}""";
+        var ready = Assert.IsType<WorkerReady>(await folder.ServeAsync(worker, change: a => a with { Signature = Plain }));
+        Assert.Equal("picture", ready.Interface.Inputs.Single().Name);
+
+        var (status, answer) = await PostAsync(worker, await File.ReadAllBytesAsync(Path.Combine(digits, "examples", "four.png"), TestContext.Current.CancellationToken));
+
+        Assert.Equal(HttpStatusCode.OK, status);
+        var output = answer["outputs"]!.AsArray().Single()!;
+        var scores = output["data"]!.AsArray().Select(n => n!.GetValue<double>()).ToArray();
+        Assert.Equal(("digits", "[1,10]"), (output["name"]!.GetValue<string>(), output["shape"]!.ToJsonString()));
+        Assert.Equal(4, Array.IndexOf(scores, scores.Max()));
+    }
+
     private static async Task<(HttpStatusCode Status, JsonNode Answer)> PostAsync(TestLauncher worker, byte[] picture)
     {
         using var content = new ByteArrayContent(picture);
