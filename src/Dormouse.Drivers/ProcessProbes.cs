@@ -11,7 +11,7 @@ namespace Dormouse.Drivers;
 internal static class ProcessProbes
 {
     private const string Native = "aot";
-    private const string Mend = "it runs on the .NET runtime and starts more slowly; 'apt-get install clang zlib1g-dev' and build again";
+    private const string Mend = "it runs on the .NET runtime and starts more slowly; 'sudo apt-get install clang zlib1g-dev', then 'touch build.sh' beside ./dormouse, and the next ./dormouse builds it natively";
 
     /// <param name="hello">Null: there is no launcher now.</param>
     /// <param name="workerBuild">Null: no worker has said hello yet.</param>
