@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json.Nodes;
 using Dormouse.EndToEnd.Tests.Running;
 
 namespace Dormouse.EndToEnd.Tests.Cli;
@@ -52,7 +54,7 @@ public sealed class ProgramTests(ServerFixture fixture) : IClassFixture<ServerFi
             _dormouse_complete
             echo "${"{"}COMPREPLY[@]{"}"}"
             """);
-        using var bash = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("bash", [script]) { RedirectStandardOutput = true })!;
+        using var bash = Process.Start(new ProcessStartInfo("bash", [script]) { RedirectStandardOutput = true })!;
         var completed = await bash.StandardOutput.ReadToEndAsync(Cancelled);
 
         Assert.Equal("rollback\n", completed);
@@ -102,7 +104,7 @@ public sealed class ProgramTests(ServerFixture fixture) : IClassFixture<ServerFi
         var run = await CommandRun.OfAsync(Server, Cancelled, "list", "--key", "dm_wrong_wrong", "--output", "json");
 
         run.AssertExit(4);
-        Assert.Equal("key_invalid", System.Text.Json.Nodes.JsonNode.Parse(run.Error)!["code"]!.GetValue<string>());
+        Assert.Equal("key_invalid", JsonNode.Parse(run.Error)!["code"]!.GetValue<string>());
         Assert.Empty(run.Output);
     }
 
@@ -112,6 +114,28 @@ public sealed class ProgramTests(ServerFixture fixture) : IClassFixture<ServerFi
         var run = await CommandRun.AnyAsync(new Dictionary<string, string> { ["DORMOUSE_DATA"] = Server.Data }, ["list"], Cancelled);
 
         run.AssertExit(0);
+    }
+
+    [Fact]
+    public async Task Serve_says_where_it_listens_as_one_document_with_json_output()
+    {
+        using var files = new TemporaryFolder();
+        var start = new ProcessStartInfo(Checkout.Dormouse, ["serve", "--data", Path.Combine(files.Root, "data"), "--listen", "http://127.0.0.1:0", "--output", "json"]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start) ?? throw new InvalidOperationException("The command did not start.");
+        var document = new List<string>();
+        while (document is [] || document[^1] != "}")
+        {
+            document.Add(await process.StandardOutput.ReadLineAsync(Cancelled) ?? throw new InvalidOperationException($"It ended: {string.Join('\n', document)}"));
+        }
+
+        Processes.Signal(process.Id, "INT");
+        var rest = await process.StandardOutput.ReadToEndAsync(Cancelled);
+        await process.WaitForExitAsync(Cancelled);
+
+        var addresses = JsonNode.Parse(string.Join('\n', document))!;
+        Assert.StartsWith("http://127.0.0.1:", addresses["http"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.NotEqual(addresses["http"]!.GetValue<string>(), addresses["grpc"]!.GetValue<string>());
+        Assert.Equal(("", 0), (rest, process.ExitCode));
     }
 
     [Fact]

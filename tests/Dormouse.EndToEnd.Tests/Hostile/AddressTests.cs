@@ -88,6 +88,12 @@ public sealed class AddressTests(HostileServer hostile) : HostileTests(hostile)
 
         await Refusal.AssertAsync(await guest.GetAsync(new Uri("/api/v1/endpoints", UriKind.Relative), Cancelled), 403, "scope_missing", "invoke", "admin");
 
+        // The id of a key that there is, with another secret.
+        var secret = key["key"]!.GetValue<string>();
+        using var mistyped = new HttpClient { BaseAddress = Server.Address };
+        mistyped.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", secret[..^1] + (secret[^1] == 'a' ? 'b' : 'a'));
+        await Refusal.AssertAsync(await mistyped.GetAsync(new Uri("/v2/models/neighbour", UriKind.Relative), Cancelled), 401, "key_invalid", "not valid");
+
         using (var revoked = await Server.Http.DeleteAsync(new Uri($"/api/v1/keys/{key["id"]}", UriKind.Relative), Cancelled))
         {
             Assert.Equal(204, (int)revoked.StatusCode);

@@ -72,7 +72,6 @@ public sealed class ClientTests(HostileServer hostile) : HostileTests(hostile)
             Assert.Fail(begun + (await connection.RestAsync(Cancelled)));
         }
 
-
         for (var i = 0; i < 5; i++)
         {
             Assert.Equal(3, (await InferCall.SendAsync(Server, "large", [Int64("shape", 3)], binary: true, Cancelled))["zeros"].Count);

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Dormouse.EndToEnd.Tests.Inference;
 using Dormouse.EndToEnd.Tests.Running;
+using Dormouse.Worker.Tests.Support;
 
 namespace Dormouse.EndToEnd.Tests.Protocol;
 
@@ -179,16 +180,30 @@ public sealed class FormsTests(EchoFixture fixture) : IClassFixture<EchoFixture>
         Assert.Equal(best.Select(b => $"{b}"), parts.Select(p => p[2]));
     }
 
-    [Fact]
-    public async Task Halves_are_refused_in_json_with_the_documented_words()
+    [Theory]
+    [InlineData(Onnx.Float16, "FP16")]
+    [InlineData(Onnx.Bfloat16, "BF16")]
+    public async Task Halves_travel_in_binary_and_are_refused_in_json_both_ways_with_the_documented_words(int type, string datatype)
     {
-        var request = Request(Flat);
-        request["inputs"]![0]!["datatype"] = "FP16";
+        var endpoint = datatype.ToLowerInvariant();
+        await Server.DeployAsync(endpoint, [("model.onnx", Onnx.Identity(type, 2))], Cancelled);
+        var half = new Tensor("x", datatype, [2], [0x00, 0x3C, 0x00, 0x40]);
 
-        using var response = await Server.PostAsync("/v2/models/echo/infer", request, Cancelled);
+        var binary = await InferCall.SendAsync(Server, endpoint, [half], binary: true, Cancelled);
+        using var inJson = await Server.PostAsync(
+            $"/v2/models/{endpoint}/infer",
+            new JsonObject { ["inputs"] = new JsonArray(new JsonObject { ["name"] = "x", ["shape"] = new JsonArray(2), ["datatype"] = datatype, ["data"] = new JsonArray(1, 2) }) },
+            Cancelled);
+        var asked = Encoding.UTF8.GetBytes($$$"""{"inputs":[{"name":"x","shape":[2],"datatype":"{{{datatype}}}","parameters":{"binary_data_size":4}}]}""");
+        var (outJson, problem) = await BinaryAsync(endpoint, asked, half.Raw);
 
-        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
-        Assert.Contains("x", JsonNode.Parse(await response.Content.ReadAsStringAsync(Cancelled))!["error"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.Equal(half.Raw, binary["y"].Raw);
+        Assert.Equal(HttpStatusCode.BadRequest, inJson.StatusCode);
+        Assert.Equal(
+            $"receiving {datatype} data via JSON is not supported. Please use the binary data format for input x",
+            JsonNode.Parse(await inJson.Content.ReadAsStringAsync(Cancelled))!["error"]!.GetValue<string>());
+        Assert.Equal(HttpStatusCode.BadRequest, outJson.StatusCode);
+        Assert.Equal("output_not_json", JsonNode.Parse(problem)!["code"]!.GetValue<string>());
     }
 
     private static JsonObject Request(JsonArray data) => new()

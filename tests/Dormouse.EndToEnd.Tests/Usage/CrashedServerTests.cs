@@ -53,6 +53,29 @@ public sealed class CrashedServerTests
     }
 
     [Fact]
+    public async Task A_run_that_a_killed_server_left_open_has_a_receipt_that_costs_nothing()
+    {
+        await using var first = await RunningServer.StartAsync(Cancelled);
+        await first.DeployAsync("open", [("model.onnx", SmallModels.Counter())], Cancelled, new JsonObject { ["concurrency"] = 1, ["timeout"] = "10m" });
+        var answered = await CounterCall.SendAsync(first, "open", 3, Cancelled);
+        Assert.Equal(3, answered.Total);
+        var running = CounterCall.SendAsync(first, "open", CounterCall.Endless, Cancelled);
+        await CounterCall.UntilRunningAsync(first, "open", 1, Cancelled);
+
+        await first.KillAsync(Cancelled);
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => running);
+        await using var second = await RunningServer.StartAsync(Cancelled, first.Data);
+
+        var receipts = (await second.GetAsync("/api/v1/endpoints/open/invocations", Cancelled))["invocations"]!.AsArray();
+        Assert.Equal(["completed", "server_lost"], receipts.Select(r => r!["outcome"]!.GetValue<string>()).Order(StringComparer.Ordinal));
+        var (lost, kept) = (receipts.Single(r => r!["outcome"]!.GetValue<string>() == "server_lost")!, receipts.Single(r => r!["outcome"]!.GetValue<string>() == "completed")!);
+        Assert.Equal((0, 0), (lost["billed_ms"]!.GetValue<long>(), lost["price_pico"]!.GetValue<long>()));
+        var total = (await second.GetAsync("/api/v1/usage?by=endpoint&endpoint=open", Cancelled))["total"]!;
+        Assert.Equal(2, total["invocations"]!.GetValue<long>());
+        Assert.Equal(kept["price_pico"]!.GetValue<long>().ToString(CultureInfo.InvariantCulture), total["price_pico"]!.GetValue<string>());
+    }
+
+    [Fact]
     public async Task A_restarted_server_finds_endpoints_keys_and_revisions()
     {
         await using var first = await RunningServer.StartAsync(Cancelled);

@@ -32,10 +32,12 @@ public sealed class ProtocolRulesTests
         Assert.True(request.WantsBinary(null));
     }
 
-    [Fact]
-    public void Without_id_and_outputs_there_is_no_id_and_all_outputs_are_meant()
+    [Theory]
+    [InlineData("null")]
+    [InlineData("[]")]
+    public void Without_id_and_outputs_there_is_no_id_and_all_outputs_are_meant(string outputs)
     {
-        using var request = Requests.Json($$"""{"id":null,"parameters":null,"outputs":null,"inputs":[{{A}},{{B}}]}""", Two);
+        using var request = Requests.Json($$"""{"id":null,"parameters":null,"outputs":{{outputs}},"inputs":[{{A}},{{B}}]}""", Two);
 
         Assert.Null(request.Id);
         Assert.Empty(request.Outputs);
