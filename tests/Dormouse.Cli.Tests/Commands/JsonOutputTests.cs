@@ -17,7 +17,11 @@ public sealed class JsonOutputTests : ServerTests
         Server.Logs = [new LogLine(Shell.Time.GetUtcNow(), "r2/1", "loaded")];
         Server.Usage = new UsageReport
         {
-            From = Shell.Time.GetUtcNow(), To = Shell.Time.GetUtcNow(), Currency = "USD", Rows = [], Total = new UsageRow(null, null, null, 0, 0, 0, 0, 0, 0, 0, "0", "0", "0"),
+            From = Shell.Time.GetUtcNow(),
+            To = Shell.Time.GetUtcNow(),
+            Currency = "USD",
+            Rows = [],
+            Total = new UsageRow(null, null, null, 0, 0, 0, 0, 0, 0, 0, "0", "0", "0"),
         };
         Server.Handlers["digits"] = async context =>
         {
