@@ -36,6 +36,11 @@ internal sealed class MessageReader(PipeReader body, MessageRules rules, Message
         {
             throw GrpcProblems.Exception(new Problem(ProblemCode.BodyTooSlow, "The message came more slowly than 240 bytes a second. Send it again over a faster connection."));
         }
+        catch (Exception fault) when (fault is OperationCanceledException || (fault is IOException and not BadHttpRequestException))
+        {
+            // Sooner than the request knows that it is aborted: the framework would take it for a fault of the call.
+            throw new RpcException(new Status(StatusCode.Cancelled, "The caller left.", fault));
+        }
     }
 
     public override bool TryRead(out ReadResult result)
