@@ -67,8 +67,13 @@ internal static class PostgresMigrator
             return;
         }
 
-        // Quoted by the database itself: it gives the name back as it must be written.
-        var name = session.First("SELECT quote_ident(trim(both ' \"' from split_part(current_setting('search_path'), ',', 1)))", r => r.GetString(0));
-        session.Script($"CREATE SCHEMA IF NOT EXISTS {name}");
+        session.Transact(() =>
+        {
+            // IF NOT EXISTS alone does not do: of two that make it at the same time one fails on the catalogue's index.
+            session.Execute("SELECT pg_advisory_xact_lock(hashtext('dormouse_schema of ' || current_setting('search_path')))");
+            // Quoted by the database itself: it gives the name back as it must be written.
+            var name = session.First("SELECT quote_ident(trim(both ' \"' from split_part(current_setting('search_path'), ',', 1)))", r => r.GetString(0));
+            session.Script($"CREATE SCHEMA IF NOT EXISTS {name}");
+        });
     }
 }
