@@ -94,6 +94,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     TimeProvider IInstanceHost.Time => _time;
 
+    TimeSpan IInstanceHost.ReplacesKilledFor => _options.ReplacesKilledFor;
+
     /// <exception cref="LauncherException">The launcher does not start; the message says why.</exception>
     public async Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
     {

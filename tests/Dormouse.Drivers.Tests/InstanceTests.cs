@@ -101,7 +101,7 @@ public sealed class InstanceTests
     [Fact]
     public async Task A_worker_killed_by_someone_while_it_loads_is_replaced_but_not_for_ever()
     {
-        await using var fixture = await DriverFixture.OpenAsync();
+        await using var fixture = await DriverFixture.OpenAsync(change: options => options with { ReplacesKilledFor = TimeSpan.Zero });
 
         var instance = fixture.Start("hang");
         for (var workers = 1; workers <= InstanceRun.ReplacementsMax + 1; workers++)
@@ -113,6 +113,22 @@ public sealed class InstanceTests
 
         await fixture.Observer.WaitForGoneAsync(instance);
         Assert.IsType<StartFailure>(fixture.Observer.Told(instance)[0]);
+    }
+
+    [Fact]
+    public async Task Workers_killed_in_quick_succession_are_replaced_while_the_start_is_young()
+    {
+        await using var fixture = await DriverFixture.OpenAsync(change: options => options with { ReplacesKilledFor = TimeSpan.FromHours(1) });
+
+        var instance = fixture.Start("hang");
+        for (var workers = 1; workers <= 2 * InstanceRun.ReplacementsMax; workers++)
+        {
+            await fixture.Observer.WaitForLinesAsync(instance, workers);
+            await Machine.KillAsync(int.Parse(fixture.Observer.Lines(instance)[workers - 1].Split(' ')[1], null));
+        }
+
+        await fixture.Observer.WaitForLinesAsync(instance, 2 * InstanceRun.ReplacementsMax + 1);
+        Assert.Empty(fixture.Observer.Told(instance));
     }
 
     [Fact]

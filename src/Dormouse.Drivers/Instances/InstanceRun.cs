@@ -14,7 +14,7 @@ namespace Dormouse.Drivers.Instances;
 /// <param name="startedAt">Timestamp of the call to start.</param>
 internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim, IRestoreWaiter
 {
-    /// <summary>Workers that may be killed from outside under one start before its callers are told.</summary>
+    /// <summary>Workers that may be killed from outside under one start before its callers are told; more while the start is young (<see cref="IInstanceHost.ReplacesKilledFor"/>).</summary>
     public const int ReplacementsMax = 5;
 
     private readonly InstanceProgram _program = InstanceProgram.For(start);
@@ -256,7 +256,7 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             }
         }
 
-        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && _replacements < ReplacementsMax)
+        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && (_replacements < ReplacementsMax || host.Time.GetElapsedTime(startedAt) < host.ReplacesKilledFor))
         {
             // Not the model's fault, and nobody has seen this instance yet: another worker takes its place.
             _replacements++;
