@@ -16,7 +16,25 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
 
     public override string Word => "v1";
 
-    public override LimitFailure? Apply(string name, int process, WorkerLimits limits)
+    public override LimitFailure? Apply(string name, int process, WorkerLimits limits, WorkerLimits? before)
+    {
+        if (before?.MemoryBytes != limits.MemoryBytes && LimitMemory(name, limits) is { } failure)
+            return failure;
+        var error = 0;
+        if (controllers.TryGetValue("cpu", out var cpu))
+        {
+            if (before is null)
+                _ = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_period_us", Text(PeriodMicroseconds));
+            if (before?.Cpu != limits.Cpu)
+                error = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_quota_us", Text(CpuQuota(limits.Cpu) ?? -1));
+        }
+
+        if (error == 0 && before?.ProcessesMax != limits.ProcessesMax && controllers.TryGetValue("pids", out var pids))
+            error = Descriptors.WriteText($"{pids}/{name}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
+        return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
+    }
+
+    private LimitFailure? LimitMemory(string name, WorkerLimits limits)
     {
         var memory = $"{controllers["memory"]}/{name}/memory";
         var bytes = limits.MemoryBytes > 0 ? Text(limits.MemoryBytes) : "-1";
@@ -24,18 +42,7 @@ internal sealed class CgroupV1Limiter(ImmutableDictionary<string, string> contro
         _ = Descriptors.WriteText($"{memory}.memsw.limit_in_bytes", "-1");
         var error = Descriptors.WriteText($"{memory}.limit_in_bytes", bytes);
         _ = Descriptors.WriteText($"{memory}.memsw.limit_in_bytes", bytes);
-        if (error != 0)
-            return new($"the memory limit could not be set ({Descriptors.Words(error)})", error == Libc.Busy);
-
-        if (controllers.TryGetValue("cpu", out var cpu))
-        {
-            _ = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_period_us", Text(PeriodMicroseconds));
-            error = Descriptors.WriteText($"{cpu}/{name}/cpu.cfs_quota_us", Text(CpuQuota(limits.Cpu) ?? -1));
-        }
-
-        if (error == 0 && controllers.TryGetValue("pids", out var pids))
-            error = Descriptors.WriteText($"{pids}/{name}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
-        return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
+        return error == 0 ? null : new($"the memory limit could not be set ({Descriptors.Words(error)})", error == Libc.Busy);
     }
 
     public override (Freezer? Freezer, string Reason) FindFreezer() => (freezer.Folder is { } folder ? Freezer.V1(folder) : null, freezer.Reason);

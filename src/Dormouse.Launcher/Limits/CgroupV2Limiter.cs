@@ -11,18 +11,22 @@ internal sealed class CgroupV2Limiter(string folder) : CgroupLimiter([folder])
 
     public override string Word => "v2";
 
-    public override LimitFailure? Apply(string name, int process, WorkerLimits limits)
+    public override LimitFailure? Apply(string name, int process, WorkerLimits limits, WorkerLimits? before)
     {
         var own = $"{folder}/{name}";
-        // A worker dies whole, and by the kernel, not by slow swapping. Either file may be missing.
-        _ = Descriptors.WriteText($"{own}/memory.oom.group", "1");
-        _ = Descriptors.WriteText($"{own}/memory.swap.max", "0");
-        var error = Descriptors.WriteText($"{own}/memory.max", limits.MemoryBytes > 0 ? Text(limits.MemoryBytes) : "max");
+        if (before is null)
+        {
+            // A worker dies whole, and by the kernel, not by slow swapping. Either file may be missing.
+            _ = Descriptors.WriteText($"{own}/memory.oom.group", "1");
+            _ = Descriptors.WriteText($"{own}/memory.swap.max", "0");
+        }
+
+        var error = before?.MemoryBytes == limits.MemoryBytes ? 0 : Descriptors.WriteText($"{own}/memory.max", limits.MemoryBytes > 0 ? Text(limits.MemoryBytes) : "max");
         if (error != 0)
             return new($"the memory limit could not be set ({Descriptors.Words(error)})", error == Libc.Busy);
-        var quota = CpuQuota(limits.Cpu);
-        error = Descriptors.WriteText($"{own}/cpu.max", $"{(quota is { } value ? Text(value) : "max")} {Text(PeriodMicroseconds)}");
-        if (error == 0)
+        if (before?.Cpu != limits.Cpu)
+            error = Descriptors.WriteText($"{own}/cpu.max", $"{(CpuQuota(limits.Cpu) is { } quota ? Text(quota) : "max")} {Text(PeriodMicroseconds)}");
+        if (error == 0 && before?.ProcessesMax != limits.ProcessesMax)
             error = Descriptors.WriteText($"{own}/pids.max", limits.ProcessesMax > 0 ? Text(limits.ProcessesMax) : "max");
         return error == 0 ? null : new($"a cpu or process limit could not be set ({Descriptors.Words(error)})", OutOfMemory: false);
     }

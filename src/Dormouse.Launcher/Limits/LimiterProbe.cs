@@ -97,7 +97,7 @@ internal sealed class LimiterProbe(CgroupFolders folders, string name, Spawner s
         try
         {
             var places = limiter.Create(trial);
-            var failure = limiter.Apply(trial, 0, Trial);
+            var failure = limiter.Apply(trial, 0, Trial, before: null);
             problem = failure?.Reason ?? (spawner.Run(places, ["/bin/sh", "-c", ":"]) == 0 ? null : "a program could not be placed in its cgroup");
         }
         catch (IOException exception)

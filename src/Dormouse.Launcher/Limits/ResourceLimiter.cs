@@ -17,7 +17,7 @@ internal sealed class ResourceLimiter : WorkerLimiter
 
     public override ImmutableArray<string> Create(string name) => [];
 
-    public override unsafe LimitFailure? Apply(string name, int process, WorkerLimits limits)
+    public override unsafe LimitFailure? Apply(string name, int process, WorkerLimits limits, WorkerLimits? before)
     {
         if (process == 0)
             return null;

@@ -36,7 +36,8 @@ internal abstract class WorkerLimiter
     public virtual IEnumerable<int> Processes(string name) => [];
 
     /// <summary>Sets the limits. The process may not exist yet (0): then the place alone is limited.</summary>
-    public abstract LimitFailure? Apply(string name, int process, WorkerLimits limits);
+    /// <param name="before">What the place is limited by already; null = nothing was set. What is the same is not set again: each costs a start a few calls.</param>
+    public abstract LimitFailure? Apply(string name, int process, WorkerLimits limits, WorkerLimits? before);
 
     /// <summary>What was used so far; zeros where this limiter cannot know.</summary>
     public abstract WorkerUsage Usage(string name);

@@ -15,7 +15,7 @@ internal sealed unsafe partial class WorkerTable
     {
         files = limiter.Create(worker.Place);
         var limits = Effective(wanted);
-        if (limiter.Apply(worker.Place, 0, limits) is { } failure)
+        if (limiter.Apply(worker.Place, 0, limits, before: null) is { } failure)
             return failure.Reason;
         if (!limiter.LimitsProcess)
             worker.Limits = limits;
@@ -35,7 +35,7 @@ internal sealed unsafe partial class WorkerTable
         // A worker of the pool mostly has its instance's limits already, and each costs a start a few calls.
         if (limits == worker.Limits)
             return true;
-        if (limiter.Apply(worker.Place, worker.InsideId > 0 ? worker.InsideId : worker.ProcessId, limits) is not { } failure)
+        if (limiter.Apply(worker.Place, worker.InsideId > 0 ? worker.InsideId : worker.ProcessId, limits, worker.Limits) is not { } failure)
         {
             worker.Limits = limits;
             return true;
