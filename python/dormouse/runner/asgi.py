@@ -44,6 +44,9 @@ class AsgiService(FunctionService):
         except BaseException as error:
             raise UserFault() from error
 
+    def warm(self):
+        """Its calls need no thread."""
+
     async def stop(self):
         if self._lifespan is not None:
             await self._lifespan.stop()

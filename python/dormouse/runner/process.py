@@ -16,7 +16,7 @@ import time
 import traceback
 
 from .. import _context  # noqa: F401 - what an instance needs is loaded while it belongs to nobody
-from . import asgi, door, http, huggingface, lines, models, problems, refusal, replay, results, running, secrets_given, serving  # noqa: F401
+from . import asgi, door, http, huggingface, lines, models, problems, refusal, rehearsal, replay, results, running, secrets_given, serving  # noqa: F401
 from .control import MORE_FOLLOWS, ControlSocket
 from .folder import Folder
 from .refusal import Refused, UserFault
@@ -50,6 +50,7 @@ def main(arguments=None):
     control.listen()
     listener = take(int(arguments[3])) if inherited else listen(arguments[1])
     control.send({"type": "hello", "engine_key": "python-%d.%d" % sys.version_info[:2], "build": "python"}, listens)
+    rehearsal.rehearse()
     obey(control, listener, *control.wait(), scratch=SANDBOX_SCRATCH if inherited else None, asks=listens is not None)
 
 
@@ -197,11 +198,13 @@ def serve_target(control, listener, target, folder, assignment, loop, began, fir
     server = http.Server(service.handle, problems.of_bad_request, log_fault, memory_mib * 1024 * 1024 // 4)
     if first_answered is not None or recording is not None:
         tell_first(server, loop, first_answered, recording)
-    loop.run_until_complete(server.open(listener))
     stop = asyncio.Event() if sys.version_info >= (3, 10) else asyncio.Event(loop=loop)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     ends = bool(target.exit_hooks) or hasattr(service, "stop")
     control.send({"type": "python_ready", "load_microseconds": (time.monotonic_ns() - began) // 1000, "schema": target.schema, "ends": ends})
+    # While the word and the first call are on their way; what comes meanwhile waits in the listener's backlog.
+    loop.run_until_complete(server.open(listener))
+    service.warm()
     try:
         loop.run_until_complete(stop.wait())
     except BaseException as error:  # A task of the user's own called sys.exit(), which ends a loop.

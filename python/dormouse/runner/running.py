@@ -6,7 +6,7 @@ What a run gives is a sequence of items on the event loop: either one ``Result``
 
 import asyncio
 import collections
-import concurrent.futures
+import concurrent.futures.thread  # The name alone would load the half of it, and the rest with the first instance.
 import contextvars
 import inspect
 import os
@@ -55,8 +55,16 @@ class Runner:
             self._threads.submit(contextvars.copy_context().run, run.in_thread)
         return run
 
+    def warm(self):
+        """Starts the thread that the first run goes to."""
+        self._threads.submit(int)
+
     def release(self):
         self._running -= 1
+
+    def close(self):
+        """Waits for the threads' end; nothing runs any more."""
+        self._threads.shutdown()
 
     def leave_child(self):
         """Ends a process that the handler forked and that came back here: it is not the instance, and must not answer for it."""

@@ -40,6 +40,11 @@ class FunctionService:
         self._runs = {}
         self._on_loop = target.is_async or target.is_async_generator
 
+    def warm(self):
+        """What the first call would wait for and can be done before it comes."""
+        if not self._on_loop:
+            self._runner.warm()
+
     async def handle(self, exchange):
         cancelled = exchange.head.header("dormouse-cancel")
         if cancelled is not None:
