@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Authentication;
 using Dormouse.Protocol.Problems;
 
 namespace Dormouse.Client;
@@ -23,14 +24,19 @@ public sealed class ServerUnreachableException(Uri server, Exception inner) : Do
     {
         Type = "urn:dormouse:problem:" + Code,
         Title = "The server is not reachable",
-        Detail = $"No Dormouse server answers at {server.GetLeftPart(UriPartial.Authority)} ({inner.InnerException?.Message ?? inner.Message}).",
+        Detail = inner.InnerException is AuthenticationException
+            ? $"The server at {server.GetLeftPart(UriPartial.Authority)} shows no certificate that is trusted here ({inner.InnerException.Message})."
+            : $"No Dormouse server answers at {server.GetLeftPart(UriPartial.Authority)} ({inner.InnerException?.Message ?? inner.Message}).",
         Code = Code,
-        Retryable = true,
+        Retryable = inner.InnerException is not AuthenticationException,
     },
     inner)
 {
     /// <summary>A code of the client alone: no server sends it.</summary>
     public const string Code = "server_unreachable";
+
+    /// <summary>Somebody answers, and does not prove to be the server that was meant.</summary>
+    public bool IsUntrusted => InnerException?.InnerException is AuthenticationException;
 
     public Uri Server { get; } = server;
 }

@@ -52,6 +52,7 @@ internal static class CommandRunner
 
     private static string? Hint(DormouseException e, Session session) => e switch
     {
+        ServerUnreachableException { IsUntrusted: true } => "Name the file of the authority that signed it with SSL_CERT_FILE, and call the server by a name that is in the certificate.",
         ServerUnreachableException => "Start one with 'dormouse serve', or say where it is with --server or DORMOUSE_SERVER.",
         // By status: an answer to HEAD has no document that names a code.
         { Status: HttpStatusCode.Unauthorized } when session.Location.Key is null => "Give a key with --key or DORMOUSE_API_KEY. The local server's own key is used when its data folder (DORMOUSE_DATA) can be read.",

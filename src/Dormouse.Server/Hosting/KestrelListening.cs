@@ -4,6 +4,7 @@ using Dormouse.Protocol.Control;
 using Dormouse.Protocol.Transport;
 using Dormouse.Server.Hosting.Connections;
 using Dormouse.Server.Hosting.Settings;
+using Dormouse.Server.Hosting.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -33,8 +34,12 @@ internal static class KestrelListening
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.BodyLimitBytes;
-        Listen(kestrel, settings.Listen, HttpProtocols.Http1);
-        Listen(kestrel, settings.GrpcListen, HttpProtocols.Http2);
+        var certificate = settings.Listen.IsTls || settings.GrpcListen.IsTls ? ServerCertificate.Open(settings, kestrel.ApplicationServices) : null;
+        Listen(kestrel, settings.Listen, settings.Listen.IsTls ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, certificate);
+        if (!settings.SharesPort)
+        {
+            Listen(kestrel, settings.GrpcListen, HttpProtocols.Http2, certificate);
+        }
     });
 
     /// <summary>The addresses that programs on this machine call, in the order in which <see cref="Use"/> listened.</summary>
@@ -43,7 +48,7 @@ internal static class KestrelListening
         // Not null: Kestrel sets the feature when it starts.
         var bound = services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(a => new Uri(a).Port).ToArray();
         return new ServerAddresses(
-            $"http://{settings.Listen.CallableHost}:{bound[0]}", $"http://{settings.GrpcListen.CallableHost}:{bound[^1]}", Environment.ProcessId, ServerVersion.Text);
+            $"{settings.Listen.Scheme}://{settings.Listen.CallableHost}:{bound[0]}", $"{settings.GrpcListen.Scheme}://{settings.GrpcListen.CallableHost}:{bound[^1]}", Environment.ProcessId, ServerVersion.Text);
     }
 
     /// <summary>Null when the fault is not about an address.</summary>
@@ -71,9 +76,17 @@ internal static class KestrelListening
             ServerStartFailure.Address, $"{settings.Listen} or {settings.GrpcListen} {why}. Choose others with --listen and --grpc-listen.", fault);
     }
 
-    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, HttpProtocols protocols)
+    private static void Listen(KestrelServerOptions kestrel, ListenAddress address, HttpProtocols protocols, ServerCertificate? certificate)
     {
-        void Configure(ListenOptions options) => options.Protocols = protocols;
+        void Configure(ListenOptions options)
+        {
+            options.Protocols = protocols;
+            if (address.IsTls)
+            {
+                options.UseHttps(certificate!.Handshake); // Not null: it is opened where an address is https.
+            }
+        }
+
         if (address.Address is { } ip)
         {
             kestrel.Listen(ip, address.Port, Configure);

@@ -9,11 +9,17 @@ public sealed record ServerOptions
     /// <summary>Database: <c>sqlite</c>, or the address of a PostgreSQL database. Else <c>DORMOUSE_STORAGE</c>, else the settings file, else SQLite.</summary>
     public string? Storage { get; init; }
 
-    /// <summary>Address for HTTP/1.1, e.g. <c>http://127.0.0.1:8080</c>; port 0 = a free one.</summary>
+    /// <summary>Address for HTTP/1.1, e.g. <c>http://127.0.0.1:8080</c>; port 0 = a free one. With <c>https</c> HTTP/2 is spoken there as well.</summary>
     public string? Listen { get; init; }
 
-    /// <summary>Address for gRPC (HTTP/2 only). Default: the next port after <see cref="Listen"/>, a free one when that is 0.</summary>
+    /// <summary>Address for gRPC (HTTP/2 only). Default: that of <see cref="Listen"/> when it is https, else the next port, a free one when that is 0.</summary>
     public string? GrpcListen { get; init; }
+
+    /// <summary>PEM file with the certificate to show where an address is https, and those that lead to its root.</summary>
+    public string? TlsCertificate { get; init; }
+
+    /// <summary>PEM file with the certificate's private key. Default: the same file.</summary>
+    public string? TlsKey { get; init; }
 
     /// <summary>Settings file. Default: <c>server.yaml</c> in the data folder, when there is one.</summary>
     public string? ConfigFile { get; init; }

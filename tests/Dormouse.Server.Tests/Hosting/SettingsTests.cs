@@ -108,6 +108,28 @@ public sealed class SettingsTests
     }
 
     [Theory]
+    [InlineData("https://127.0.0.1:9000", null, "server.listen is 'https://127.0.0.1:9000', which needs a certificate")]
+    [InlineData("http://127.0.0.1:9000", "https://127.0.0.1:9001", "server.grpc_listen is 'https://127.0.0.1:9001', which needs a certificate")]
+    [InlineData("https://127.0.0.1:9000", "http://127.0.0.1:9000", "the same as server.listen")]
+    [InlineData("http://127.0.0.1:9000", "https://127.0.0.1:9000", "the same as server.listen")]
+    public void Addresses_with_tls_that_do_not_fit_are_refused(string listen, string? grpc, string reason)
+    {
+        var fault = Assert.Throws<ServerStartException>(() => Load(new ServerOptions { DataFolder = "/nowhere", Listen = listen, GrpcListen = grpc }, []));
+
+        Assert.Contains(reason, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("server.tls_certificate", "DORMOUSE_SERVER__TLS_CERTIFICATE")]
+    [InlineData("server.tls_key", "DORMOUSE_SERVER__TLS_KEY")]
+    public void A_certificate_that_nothing_shows_is_refused(string key, string variable)
+    {
+        var fault = Assert.Throws<ServerStartException>(() => Load(new ServerOptions { DataFolder = "/nowhere" }, new() { [variable] = "/etc/tls/server.pem" }));
+
+        Assert.Contains($"{key} is given, and nothing listens with TLS", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("short")]
     [InlineData("dm_aaaaaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")]
     public void The_administrators_key_is_taken_from_the_environment(string key) =>
@@ -129,6 +151,7 @@ public sealed class SettingsTests
     [InlineData("http://*:80", "http://0.0.0.0:80", "127.0.0.1")]
     [InlineData("http://[::1]:80", "http://[::1]:80", "[::1]")]
     [InlineData("http://[::]:80", "http://[::]:80", "[::1]")]
+    [InlineData("HTTPS://*:443", "https://0.0.0.0:443", "127.0.0.1")]
     public void An_address_to_listen_on_is_read(string text, string shown, string callable)
     {
         var address = ListenAddress.Parse(text);
@@ -139,7 +162,7 @@ public sealed class SettingsTests
     [Theory]
     [InlineData("")]
     [InlineData("8080")]
-    [InlineData("https://127.0.0.1:8080")]
+    [InlineData("ftp://127.0.0.1:8080")]
     [InlineData("http://127.0.0.1")]
     [InlineData("http://127.0.0.1:99999")]
     [InlineData("http://127.0.0.1:-1")]

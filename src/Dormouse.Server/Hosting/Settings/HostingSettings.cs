@@ -5,12 +5,23 @@ internal sealed record HostingSettings
 {
     public const string ListenKey = "server.listen";
     public const string GrpcListenKey = "server.grpc_listen";
+    public const string CertificateKey = "server.tls_certificate";
+    public const string PrivateKeyKey = "server.tls_key";
 
-    /// <summary>HTTP/1.1. Default http://127.0.0.1:8080.</summary>
+    /// <summary>HTTP/1.1; with TLS HTTP/2 as well. Default http://127.0.0.1:8080.</summary>
     public required ListenAddress Listen { get; init; }
 
-    /// <summary>gRPC. Default: the same host, the next port.</summary>
+    /// <summary>gRPC. Default: the same host, with TLS the same port, else the next one.</summary>
     public required ListenAddress GrpcListen { get; init; }
+
+    /// <summary>Both are one socket, which only TLS can tell HTTP/1.1 and HTTP/2 apart on.</summary>
+    public bool SharesPort => Listen.IsTls && GrpcListen == Listen;
+
+    /// <summary>Absolute path of a PEM file with the certificate, and behind it those that lead to its root. Not null where an address is https.</summary>
+    public string? CertificatePath { get; init; }
+
+    /// <summary>Absolute path of a PEM file with the certificate's private key, unencrypted. Not null where an address is https.</summary>
+    public string? PrivateKeyPath { get; init; }
 
     /// <summary>Absolute path.</summary>
     public required string DataFolder { get; init; }
@@ -33,11 +44,22 @@ internal sealed record HostingSettings
     public static HostingSettings Read(SettingsReader reader, string? folder, string defaultFolder)
     {
         var listen = reader.ParseText(ListenKey, new ListenAddress(System.Net.IPAddress.Loopback, 8080), ListenAddress.Parse, ListenAddress.Allowed);
-        var next = listen with { Port = listen.Port is 0 or 65535 ? 0 : listen.Port + 1 };
+        var next = listen.IsTls ? listen : listen with { Port = listen.Port is 0 or 65535 ? 0 : listen.Port + 1 };
         var grpc = reader.ParseText(GrpcListenKey, next, ListenAddress.Parse, ListenAddress.Allowed);
-        if (grpc == listen && listen.Port != 0)
+        if (listen.Port != 0 && grpc == listen with { IsTls = grpc.IsTls } && !(grpc.IsTls && listen.IsTls))
         {
-            reader.Fault($"{GrpcListenKey} is '{grpc}', the same as {ListenKey}; give it a port of its own (plain HTTP/1.1 and HTTP/2 cannot share one).");
+            reader.Fault($"{GrpcListenKey} is '{grpc}', the same as {ListenKey}; give it a port of its own (HTTP/1.1 and HTTP/2 can share one only where both are https).");
+        }
+
+        var certificate = reader.Text(CertificateKey);
+        var privateKey = reader.Text(PrivateKeyKey) ?? certificate;
+        if ((listen.IsTls || grpc.IsTls) && certificate is null)
+        {
+            reader.Fault($"{(listen.IsTls ? ListenKey : GrpcListenKey)} is '{(listen.IsTls ? listen : grpc)}', which needs a certificate: give the path of a PEM file with {CertificateKey}, and of its private key with {PrivateKeyKey}.");
+        }
+        else if (!(listen.IsTls || grpc.IsTls) && privateKey is not null)
+        {
+            reader.Fault($"{(certificate is null ? PrivateKeyKey : CertificateKey)} is given, and nothing listens with TLS: write {ListenKey} with https://, such as https://*:8443, or leave it out.");
         }
 
         // Asked for also when the command line or DORMOUSE_DATA has the last word, so that it counts as known.
@@ -46,6 +68,8 @@ internal sealed record HostingSettings
         {
             Listen = listen,
             GrpcListen = grpc,
+            CertificatePath = certificate is null ? null : Path.GetFullPath(certificate),
+            PrivateKeyPath = privateKey is null ? null : Path.GetFullPath(privateKey),
             DataFolder = Path.GetFullPath(folder ?? set ?? defaultFolder),
             BodyLimitBytes = reader.SizeBytes("server.body_limit", 100L << 20, 1L << 10, 16L << 30),
             SpoolFolder = Path.GetFullPath(reader.ParseText("server.spool_folder", Path.GetTempPath(), text => Directory.Exists(text) ? text : null, "a folder that is there")),

@@ -110,14 +110,19 @@ internal sealed record ServerSettings
 
     private static IEnumerable<Setting> CommandLine(ServerOptions options)
     {
-        if (options.Listen is { } listen)
+        (string Key, string Option, string? Value)[] all =
+        [
+            (HostingSettings.ListenKey, "--listen", options.Listen),
+            (HostingSettings.GrpcListenKey, "--grpc-listen", options.GrpcListen),
+            (HostingSettings.CertificateKey, "--tls-certificate", options.TlsCertificate),
+            (HostingSettings.PrivateKeyKey, "--tls-key", options.TlsKey),
+        ];
+        foreach (var (key, option, value) in all)
         {
-            yield return new Setting(Setting.Canonical(HostingSettings.ListenKey), "--listen", listen, "the command line");
-        }
-
-        if (options.GrpcListen is { } grpc)
-        {
-            yield return new Setting(Setting.Canonical(HostingSettings.GrpcListenKey), "--grpc-listen", grpc, "the command line");
+            if (value is not null)
+            {
+                yield return new Setting(Setting.Canonical(key), option, value, "the command line");
+            }
         }
     }
 
