@@ -6,6 +6,7 @@ using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Pipelines;
 using Dormouse.Protocol.Control;
 
@@ -241,6 +242,11 @@ internal static class DescribeCommand
         if (revision is { Isolation: { } level, Settings.Isolation: null })
         {
             Pair(screen, "isolation", $"{level} (the server's default)");
+        }
+
+        if (revision.Limits is { } limits)
+        {
+            Pair(screen, "limits", limits == LimitsLevels.ResourceLimits ? $"{limits}: memory is bounded, processor time is not" : $"by {limits}");
         }
 
         foreach (var (key, value) in SettingsText.Of(revision.Settings))

@@ -122,6 +122,8 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
 
         var described = (await CommandRun.DoneAsync(Server, Cancelled, "describe", "caller")).Output;
         Assert.Matches(@"network\s+outbound", described);
+        Assert.Matches(@"isolation\s+sandbox", described);
+        Assert.Matches(@"limits\s+" + ((await Doctor.CheckAsync(Server, "cgroups", Cancelled))["detail"]!.GetValue<string>() is "rlimits" ? "rlimits: " : "by cgroup v[12]"), described);
         await CommandRun.DoneAsync(Server, Cancelled, "delete", "caller", "--yes");
         await NeighbourAsync();
     }
