@@ -140,6 +140,41 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Theory]
+    [InlineData("import time\nown = time.time\ntime.time = lambda: own() - 3600", "Its clock is -3")]
+    [InlineData("import time\nown = time.monotonic\ntime.monotonic = lambda: own() - 3600", "Its monotonic clock is -3")]
+    [InlineData("import os, random\nos.register_at_fork(after_in_child=lambda: random.seed(7))", "Two forks of it draw the same random numbers from random.")]
+    [InlineData("import os\nos.urandom = bytes", "Two forks of it draw the same random numbers from os.urandom.")]
+    [InlineData("import sys, types\nfixed = sys.modules['numpy.random'] = types.ModuleType('fixed')\nfixed.seed = lambda: None\nfixed.random = lambda: 0.5", "Two forks of it draw the same random numbers from numpy.random.")]
+    [InlineData("import os, socket\nkept = []\nos.register_at_fork(after_in_child=lambda: kept.append(socket.socketpair()))", "It has sockets or pipes after it was restored that it should not have (socket:")]
+    public async Task What_misbehaves_once_it_is_restored_refuses_the_snapshot(string misdeed, string reason)
+    {
+        await using var fixture = await OpenAsync($"{misdeed}\ndef handler(input):\n    return input\n");
+        await StartAsync(fixture, handler: null);
+
+        var report = await RefusedAsync(fixture, handler: null);
+
+        Assert.StartsWith(reason, report.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_restored_process_that_fails_where_the_one_before_did_not_refuses_the_snapshot()
+    {
+        await using var fixture = await OpenAsync("""
+            import os, random
+            made_in = os.readlink("/proc/self/ns/net")
+            def handler(input):
+                if os.readlink("/proc/self/ns/net") != made_in:
+                    raise ValueError(random.random())
+                return random.random()
+            """);
+        await StartAsync(fixture, handler: null);
+
+        var report = await RefusedAsync(fixture, handler: null);
+
+        Assert.Equal("It answers with status 500, before it was written down with 200.", report.Reason);
+    }
+
+    [Theory]
     [InlineData("import tempfile\nkept = tempfile.NamedTemporaryFile(delete=False).name", IsolationLevel.Sandbox, "", "temporary files")]
     [InlineData("", IsolationLevel.Process, "", "not sandboxed")]
     [InlineData("", IsolationLevel.Container, "", "in containers")]
