@@ -174,6 +174,39 @@ public sealed class SnapshotTests : IDisposable
         Assert.Equal("It answers with status 500, before it was written down with 200.", report.Reason);
     }
 
+    [Fact]
+    public async Task What_a_fork_finds_wiped_a_restored_process_finds_wiped_too()
+    {
+        // So C libraries keep the state that random numbers are drawn from: what a fork finds in it, and what it then draws, would be the same in all of them.
+        const string Code = """
+            import dormouse, mmap, os
+            app = dormouse.App("a")
+            state = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            state.madvise(18)  # MADV_WIPEONFORK
+            found = [0]
+
+            def draw():
+                found.append(state[0])
+                state[0] = 7
+
+            os.register_at_fork(after_in_child=draw)
+
+            @app.cls()
+            class Model:
+                @dormouse.method()
+                def ask(self, do: str = "") -> int:
+                    return found[-1]
+            """;
+        await using (var before = await OpenAsync(Code))
+            Assert.Equal("0", (await KeptAsync(before, (await StartAsync(before)).Ready)).ToJsonString());
+
+        await using var fixture = await OpenAsync(Code);
+        var (first, second) = (await StartAsync(fixture), await StartAsync(fixture));
+
+        Assert.Equal((Rung.Restore, Rung.Fork), (first.Ready.Rung, second.Ready.Rung));
+        Assert.Equal("0 0", $"{await AskAsync(first.Ready)} {await AskAsync(second.Ready)}");
+    }
+
     [Theory]
     [InlineData("import tempfile\nkept = tempfile.NamedTemporaryFile(delete=False).name", IsolationLevel.Sandbox, "", "temporary files")]
     [InlineData("", IsolationLevel.Process, "", "not sandboxed")]
