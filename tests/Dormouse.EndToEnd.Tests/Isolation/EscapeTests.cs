@@ -184,6 +184,17 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
     }
 
     [Fact]
+    public async Task Attempts_to_reach_another_machine_are_counted_in_its_log()
+    {
+        Assert.StartsWith("refused", await AttackAsync("connect 1.1.1.1:443"), StringComparison.Ordinal);
+
+        await CommandRun.DoneAsync(Server, Cancelled, "stop", "attacker");
+
+        await IsNamedAsync("to reach another machine: it has no network");
+        await NeighbourAsync();
+    }
+
+    [Fact]
     public async Task Memory_over_its_limit_ends_it_is_said_so_and_hits_nobody_else()
     {
         var call = await PythonApps.CallAsync(Server, "attacker", JsonSerializer.Serialize("memory"), Cancelled);
