@@ -78,6 +78,8 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     public string? EngineKey => _engineKey;
 
+    public string? Limits { get; private set; }
+
     /// <summary>The Python environments of this machine.</summary>
     public IEnvironmentBuilder Environments { get; }
 
@@ -302,6 +304,7 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         if (happened is LauncherHello hello)
         {
             session.Hello = hello;
+            Limits = ProcessProbes.Limits(hello);
             LogConnected(hello.ProcessId, hello.Build, hello.Cgroups);
             Swept();
             _pools.Open(hello.Sandbox);

@@ -33,7 +33,7 @@ internal static class ProcessProbes
         });
         if (hello is not null)
         {
-            probes.Add(new("cgroups", hello.Cgroups != "none", hello.Cgroups));
+            probes.Add(new("cgroups", hello.Cgroups != "none", Limits(hello)));
             foreach (var note in hello.Notes)
                 probes.Add(new("limits", Works: false, note));
             probes.Add(Sandbox(hello.Sandbox, isolation.Default));
@@ -44,6 +44,14 @@ internal static class ProcessProbes
 
         return probes.ToImmutable();
     }
+
+    /// <summary>One of <see cref="LimitsLevels"/>.</summary>
+    public static string Limits(LauncherHello hello) => hello.Cgroups switch
+    {
+        "v1" => LimitsLevels.CgroupV1,
+        "v2" => LimitsLevels.CgroupV2,
+        _ => LimitsLevels.ResourceLimits,
+    };
 
     private static ProbeResult Sandbox(SandboxReport report, IsolationLevel level) => report switch
     {

@@ -121,27 +121,8 @@ public sealed class ContainerTests
 
     private static async Task<JsonNode> PostAsync(Instance instance, JsonObject input) => (await PythonMachine.PostAsync(instance.Ready.Address, input.ToJsonString())).Body;
 
-    private static async Task<DriverFixture> OpenAsync(bool templates = false)
-    {
-        var package = PythonMachine.PackageFolder();
-        var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with
-        {
-            Isolation = IsolationLevel.Container,
-            PythonCommand = python,
-            PythonPackagePath = package,
-            TemplatesMemoryBytes = templates ? 1L << 30 : 0,
-            TemplateLoadTimeMin = TimeSpan.Zero,
-        });
-        if (fixture.Driver.IsolationRefusal(new() { Runtime = RuntimeKind.Python.Name, MemoryMib = 256, Isolation = IsolationLevel.Container }) is { } refusal)
-        {
-            await fixture.DisposeAsync();
-            Assert.Skip(refusal);
-        }
-
-        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), App, Cancellation);
-        return fixture;
-    }
+    private static Task<DriverFixture> OpenAsync(bool templates = false) =>
+        PythonMachine.OpenAsync(App, IsolationLevel.Container, options => templates ? options : options with { TemplatesMemoryBytes = 0 });
 
     private static async Task<Instance> StartAsync(DriverFixture fixture)
     {

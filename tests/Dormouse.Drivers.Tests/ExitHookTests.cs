@@ -26,8 +26,6 @@ public sealed class ExitHookTests
     private static readonly EndpointId Endpoint = new(Guid.Empty);
     private static int _instances;
 
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
     [Theory]
     [InlineData(IsolationLevel.Process)]
     [InlineData(IsolationLevel.Sandbox)]
@@ -103,27 +101,8 @@ public sealed class ExitHookTests
         Assert.Contains("put away", fixture.Observer.Lines(fork));
     }
 
-    private static async Task<DriverFixture> OpenAsync(IsolationLevel isolation, bool templates = false)
-    {
-        var package = PythonMachine.PackageFolder();
-        var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with
-        {
-            Isolation = isolation,
-            PythonCommand = python,
-            PythonPackagePath = package,
-            TemplatesMemoryBytes = templates ? 1L << 30 : 0,
-            TemplateLoadTimeMin = TimeSpan.Zero,
-        });
-        if (fixture.Driver.IsolationRefusal(new() { Runtime = RuntimeKind.Python.Name, MemoryMib = 256, Isolation = isolation }) is { } refusal)
-        {
-            await fixture.DisposeAsync();
-            Assert.Skip(refusal);
-        }
-
-        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), App, Cancellation);
-        return fixture;
-    }
+    private static Task<DriverFixture> OpenAsync(IsolationLevel isolation, bool templates = false) =>
+        PythonMachine.OpenAsync(App, isolation, options => templates ? options : options with { TemplatesMemoryBytes = 0 });
 
     private static async Task<(InstanceId Instance, InstanceReady Ready)> StartAsync(DriverFixture fixture)
     {

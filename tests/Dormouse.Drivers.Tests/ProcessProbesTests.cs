@@ -1,3 +1,4 @@
+using Dormouse.Core.Instances;
 using Dormouse.Drivers.Pool;
 using Dormouse.Protocol.Launching;
 
@@ -20,5 +21,16 @@ public sealed class ProcessProbesTests
         Assert.Equal(named, programs.Where(p => !p.Works).Select(p => p.Name));
         Assert.All(programs.Where(p => !p.Works), p => Assert.Contains("'sudo apt-get install clang zlib1g-dev', then 'touch build.sh'", p.Detail, StringComparison.Ordinal));
         Assert.All(programs.Where(p => p.Works), p => Assert.StartsWith("native", p.Detail, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("v1", true, "cgroup v1")]
+    [InlineData("v2", true, "cgroup v2")]
+    [InlineData("none", false, "rlimits")]
+    public void What_bounds_instances_is_named(string cgroups, bool works, string level)
+    {
+        var probes = ProcessProbes.From(new LauncherHello(17, cgroups, []), workerBuild: null, python: null, new Isolation(null));
+
+        Assert.Equal(new ProbeResult("cgroups", works, level), probes.Single(p => p.Name == "cgroups"));
     }
 }

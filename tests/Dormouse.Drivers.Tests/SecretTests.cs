@@ -45,7 +45,7 @@ public sealed class SecretTests
     [InlineData(IsolationLevel.Sandbox)]
     public async Task An_instance_has_them_as_variables_and_files_and_nowhere_else(IsolationLevel isolation)
     {
-        await using var fixture = await OpenAsync(isolation);
+        await using var fixture = await PythonMachine.OpenAsync(App, isolation);
         var secrets = Secrets(Password);
         var inspected = await fixture.Driver.InspectAsync(
             new InspectionRequest { Spec = Spec, Package = Package, Folder = fixture.PackageFolder, Secrets = secrets, MemoryBytes = 256 << 20, TimeLimit = TimeSpan.FromSeconds(60) }, Cancellation);
@@ -67,7 +67,7 @@ public sealed class SecretTests
     [Fact]
     public async Task Code_that_raises_with_a_secret_in_its_words_is_refused_without_it()
     {
-        await using var fixture = await OpenAsync(IsolationLevel.Process, "import os\nraise ValueError('bad token ' + os.environ['TOKEN'])\n");
+        await using var fixture = await PythonMachine.OpenAsync("import os\nraise ValueError('bad token ' + os.environ['TOKEN'])\n", IsolationLevel.Process);
 
         var instance = Start(fixture, Secrets(Password));
 
@@ -79,7 +79,7 @@ public sealed class SecretTests
     [InlineData(IsolationLevel.Sandbox)]
     public async Task A_secret_with_another_value_ends_the_template_and_forks_of_the_new_one_have_it(IsolationLevel isolation)
     {
-        await using var fixture = await OpenAsync(isolation);
+        await using var fixture = await PythonMachine.OpenAsync(App, isolation);
         await StartAsync(fixture, Secrets(Password));
         await TemplateAsync(fixture);
         var (old, oldReady) = await StartAsync(fixture, Secrets(Password));
@@ -117,28 +117,6 @@ public sealed class SecretTests
 
     private static Task TemplateAsync(DriverFixture fixture) => PythonMachine.UntilAsync(() => fixture.Driver.Template(new(Endpoint, 1)) is { } report && (report.State == TemplateState.Ready
         || (report.State == TemplateState.Refused ? throw new InvalidOperationException(report.Reason) : false)));
-
-    private static async Task<DriverFixture> OpenAsync(IsolationLevel isolation, string code = App)
-    {
-        var package = PythonMachine.PackageFolder();
-        var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with
-        {
-            Isolation = isolation,
-            PythonCommand = python,
-            PythonPackagePath = package,
-            TemplatesMemoryBytes = 1L << 30,
-            TemplateLoadTimeMin = TimeSpan.Zero,
-        });
-        if (isolation == IsolationLevel.Sandbox && fixture.Driver.Probes.First(probe => probe.Name == "sandbox") is { Works: false } missing)
-        {
-            await fixture.DisposeAsync();
-            Assert.Skip("No sandbox can be made here: " + missing.Detail);
-        }
-
-        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
-        return fixture;
-    }
 
     private static InstanceId Start(DriverFixture fixture, InstanceSecrets secrets)
     {

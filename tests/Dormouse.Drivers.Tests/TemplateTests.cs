@@ -27,8 +27,6 @@ public sealed class TemplateTests
 
     private static readonly EndpointId Endpoint = new(Guid.Empty);
 
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task The_first_instance_is_started_plainly_and_the_next_are_forks()
     {
@@ -307,20 +305,8 @@ public sealed class TemplateTests
     private static Task<HttpRequestException> CallAsync(InstanceReady ready, string what) =>
         Assert.ThrowsAsync<HttpRequestException>(() => PythonMachine.PostAsync(ready.Address, new JsonObject { ["do"] = what }.ToJsonString()));
 
-    private static async Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30, IsolationLevel isolation = IsolationLevel.Process, int spares = 1)
-    {
-        var package = PythonMachine.PackageFolder();
-        var python = PythonMachine.Interpreter();
-        var fixture = await DriverFixture.OpenAsync(change: options => options with { Isolation = isolation, PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = memory, SpareForks = spares, TemplateLoadTimeMin = TimeSpan.Zero });
-        if (isolation == IsolationLevel.Sandbox && fixture.Driver.Probes.First(probe => probe.Name == "sandbox") is { Works: false } missing)
-        {
-            await fixture.DisposeAsync();
-            Assert.Skip("No sandbox can be made here: " + missing.Detail);
-        }
-
-        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, Cancellation);
-        return fixture;
-    }
+    private static Task<DriverFixture> OpenAsync(string code = App, long memory = 1L << 30, IsolationLevel isolation = IsolationLevel.Process, int spares = 1) =>
+        PythonMachine.OpenAsync(code, isolation, options => options with { TemplatesMemoryBytes = memory, SpareForks = spares });
 
     private static int _instances;
 

@@ -5,6 +5,7 @@ ends, while the template goes on. To restore it the launcher takes a fresh worke
 beside it, and the carrier hands over its control socket and output. docs/python.md, "Snapshots", says what is refused; docs/spec/worker-protocol.md has the words.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -31,6 +32,7 @@ TRIAL_SECONDS_MAX = 15.0
 #: Clocks may differ by this between carrier and restored process, seconds.
 CLOCK_SECONDS_MAX = 5.0
 _SHARED_MEMORY = "/dev/shm"
+_WIPE_ON_FORK = 18  # MADV_WIPEONFORK
 
 
 def obstacle(scratch):
@@ -81,9 +83,11 @@ def wait(tell, record, target, folder, assignment):
     door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     door.bind(NAME)
     door.listen(1)
+    wiped = wiped_on_fork()
     os.write(tell, WAITS)
     os.close(tell)
     carrier, _ = door.accept()
+    wipe(wiped)
     data, ancillary, _, _ = carrier.recvmsg(PACKET_BYTES_MAX, ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
     control, output = descriptors_of(ancillary)
     door.close()
@@ -93,6 +97,28 @@ def wait(tell, record, target, folder, assignment):
     carrier.send(b"1")
     carrier.close()
     return socket.socket(fileno=control), json.loads(data.decode("utf-8")), record
+
+
+def wiped_on_fork():
+    """Address and end of memory that forks find empty. There libraries keep what no two processes may share, above all the state that random numbers are drawn from (getrandom() of glibc 2.41)."""
+    found, own = [], None
+    with open("/proc/self/smaps") as file:
+        for line in file:
+            words = line.split()
+            if not words[0].endswith(":"):
+                own = tuple(int(number, 16) for number in words[0].split("-")) if words[1].startswith("rw") else None
+            elif words[0] == "VmFlags:" and "wf" in words and own is not None:
+                found.append(own)
+    return found
+
+
+def wipe(ranges):
+    """In a restored process, which is another one as a fork is: what is there was written down with it, and others may be made of the same. CRIU 4.1 also forgets that forks are to find it empty."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for begin, end in ranges:
+        ctypes.memset(begin, 0, end - begin)
+        if libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _WIPE_ON_FORK) != 0:
+            raise OSError(ctypes.get_errno(), "what forks are to find empty could not be marked so")
 
 
 def carry(control, assignment):

@@ -287,7 +287,7 @@ def await_turn(control, libc, notes):
 
 
 def reseed():
-    """Forks share what was random when they were made. Python's own ``random`` and ``tempfile`` look after themselves."""
+    """Forks share what was random when they were made. Python's own ``random`` and ``tempfile`` look after themselves, and so does ``getrandom()``."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

@@ -6,7 +6,7 @@ using Dormouse.Cli.Destinations;
 using Dormouse.Cli.Pipelines;
 using Dormouse.Cli.Queues;
 using Dormouse.Cli.Terminal;
-using Dormouse.Core.Rollouts;
+using Dormouse.Core.Instances;
 using Dormouse.Core.Pipelines;
 using Dormouse.Protocol.Control;
 
@@ -122,17 +122,9 @@ internal static class DescribeCommand
         {
             { Reason: { } reason } => $"{state}: {reason}",
             { New: { } newer, Old: { } older } =>
-                $"{state} with {canary.Settings.Percent} %: {Counts(newer)} against {Counts(older)}; decided after {canary.Settings.Min} of each, within {canary.Settings.For}{WaitsForTimes(canary.Settings, newer, older)}",
+                $"{state} with {canary.Settings.Percent} %: {Counts(newer)} against {Counts(older)}; decided after {canary.Settings.Min} of each, within {canary.Settings.For}{(canary.WaitsFor is { } awaited ? $"; waits for {awaited}" : "")}",
             _ => state,
         };
-    }
-
-    private static string WaitsForTimes(CanarySettings settings, CanaryCountsInfo newer, CanaryCountsInfo older)
-    {
-        var isComparable = Math.Min(newer.WarmRuns, older.WarmRuns) >= CanaryRule.TimesMin || Math.Min(newer.ColdRuns, older.ColdRuns) >= CanaryRule.TimesMin;
-        return isComparable || Math.Min(newer.Calls, older.Calls) < settings.Min
-            ? ""
-            : $"; waits for {CanaryRule.TimesMin} warm runs of each, or as many after a cold start: {newer.WarmRuns} and {newer.ColdRuns} against {older.WarmRuns} and {older.ColdRuns}";
     }
 
     private static string Overflow(OverflowInfo overflow, TimeProvider time) =>
@@ -250,6 +242,11 @@ internal static class DescribeCommand
         if (revision is { Isolation: { } level, Settings.Isolation: null })
         {
             Pair(screen, "isolation", $"{level} (the server's default)");
+        }
+
+        if (revision.Limits is { } limits)
+        {
+            Pair(screen, "limits", limits == LimitsLevels.ResourceLimits ? $"{limits}: memory is bounded, processor time is not" : $"by {limits}");
         }
 
         foreach (var (key, value) in SettingsText.Of(revision.Settings))

@@ -32,6 +32,9 @@ public interface IInstanceDriver : IAsyncDisposable
     /// <summary>How instances of such a revision are isolated on this machine.</summary>
     IsolationLevel IsolationOf(RevisionSpec spec) => spec.Isolation ?? IsolationLevel.Process;
 
+    /// <summary>By what their use of this machine is bounded, one of <see cref="LimitsLevels"/>; null = nobody knows yet.</summary>
+    string? Limits => null;
+
     /// <summary>Why instances cannot be isolated as the revision wants it, a sentence; null when they can.</summary>
     string? IsolationRefusal(RevisionSpec spec) => null;
 

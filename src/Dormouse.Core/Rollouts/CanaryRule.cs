@@ -67,6 +67,12 @@ public static class CanaryRule
         : newer.ColdTimes.Count >= TimesMin && older.ColdTimes.Count >= TimesMin ? new ComparedTimes(newer.ColdTimes, older.ColdTimes, AreCold: true)
         : null;
 
+    /// <summary>What the last look waits for when all samples are there, a clause; null = it does not wait for anything else.</summary>
+    public static string? WaitsFor(CanaryPolicy policy, RevisionCounts newer, RevisionCounts older) =>
+        Math.Min(newer.Samples, older.Samples) < policy.SamplesMin || Comparable(newer, older) is not null
+            ? null
+            : $"{TimesMin} warm runs of each, or as many after a cold start: {newer.Times.Count} and {newer.ColdTimes.Count} against {older.Times.Count} and {older.ColdTimes.Count}";
+
     /// <summary>Decides at this moment.</summary>
     /// <param name="looksTaken">0 to <see cref="Looks"/> − 1.</param>
     /// <param name="elapsed">Since the new revision got its share.</param>

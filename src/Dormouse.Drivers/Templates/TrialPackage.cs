@@ -12,10 +12,12 @@ internal sealed class TrialPackage : IDisposable
     private const UnixFileMode EverybodyLooks = EverybodyReads | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private static int _trials;
 
-    private TrialPackage(string folder) => Folder = folder;
+    private readonly string _folder;
 
-    /// <summary>Room for what the trial makes, and the package.</summary>
-    public string Folder { get; }
+    private TrialPackage(string folder) => _folder = folder;
+
+    /// <summary>An empty folder for a snapshot.</summary>
+    public string Image => Path.Combine(_folder, "image");
 
     /// <exception cref="IOException">It cannot be made.</exception>
     public static async Task<TrialPackage> MakeAsync(string runFolder, CancellationToken cancellationToken)
@@ -23,7 +25,7 @@ internal sealed class TrialPackage : IDisposable
         var made = new TrialPackage(Path.Combine(runFolder, $"trial-{Interlocked.Increment(ref _trials)}"));
         try
         {
-            Directory.CreateDirectory(made.Folder);
+            Directory.CreateDirectory(made.Image);
             var file = Path.Combine(Make(made.Package), "app.py");
             await File.WriteAllTextAsync(file, Code, cancellationToken);
             if (!OperatingSystem.IsWindows())
@@ -53,8 +55,8 @@ internal sealed class TrialPackage : IDisposable
     {
         try
         {
-            if (Directory.Exists(Folder))
-                Directory.Delete(Folder, recursive: true);
+            if (Directory.Exists(_folder))
+                Directory.Delete(_folder, recursive: true);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -62,7 +64,7 @@ internal sealed class TrialPackage : IDisposable
         }
     }
 
-    private string Package => Path.Combine(Folder, "package");
+    private string Package => Path.Combine(_folder, "package");
 
     private static string Make(string folder) =>
         OperatingSystem.IsWindows() ? Directory.CreateDirectory(folder).FullName : Directory.CreateDirectory(folder, EverybodyLooks).FullName;

@@ -101,6 +101,9 @@ internal sealed class WorkerProcess(long number, string place, string socketPath
     /// <summary>It was said which processes it had left, or that cannot be said any more.</summary>
     public bool LeftIsTold { get; set; }
 
+    /// <summary>Attempts to reach other machines that were told of, of it and of its forks.</summary>
+    public long AttemptsTold { get; set; }
+
     /// <summary>How it ended; null while it runs.</summary>
     public WorkerEnd? End { get; set; }
 

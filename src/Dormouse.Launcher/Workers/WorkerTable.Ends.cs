@@ -27,6 +27,7 @@ internal sealed unsafe partial class WorkerTable
             return;
         }
 
+        TellUnreached(worker);
         Release(worker);
         worker.AskedAt = time.GetTimestamp();
     }
@@ -37,6 +38,7 @@ internal sealed unsafe partial class WorkerTable
         if (worker.End is not null)
             return;
         TellLeft(worker);
+        TellUnreached(worker);
         if (worker.Template is not null)
         {
             KillFork(worker);

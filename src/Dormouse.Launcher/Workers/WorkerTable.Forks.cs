@@ -124,6 +124,7 @@ internal sealed unsafe partial class WorkerTable
     private void End(WorkerProcess fork, WorkerEnd end)
     {
         TellLeft(fork);
+        TellUnreached(fork);
         ReadLast(fork);
         SetEnd(fork, end);
     }

@@ -251,6 +251,9 @@ public sealed record RevisionInfo
     /// <summary>How its instances are isolated on this server: "process", "sandbox" or "container"; the setting of that name when there is one.</summary>
     public string? Isolation { get; init; }
 
+    /// <summary>By what its instances' use of this server's machine is bounded: "cgroup v1", "cgroup v2" or "rlimits" (memory, not processor time); null where it has no instances, or nobody knows yet.</summary>
+    public string? Limits { get; init; }
+
     public required ImmutableArray<PackageFileInfo> Files { get; init; }
 
     public required long SizeBytes { get; init; }

@@ -28,6 +28,9 @@ public sealed record CanaryInfo
 
     public DateTimeOffset? EndedAt { get; init; }
 
+    /// <summary>What it waits for although both sides have the samples asked for, a clause; null = nothing.</summary>
+    public string? WaitsFor { get; init; }
+
     /// <summary>What is counted of the new revision since the canary or the server started; null unless it runs.</summary>
     public CanaryCountsInfo? New { get; init; }
 

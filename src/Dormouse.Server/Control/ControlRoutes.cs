@@ -65,7 +65,7 @@ internal static class ControlRoutes
 
     private static IEnumerable<ControlRoute> All(IServiceProvider services) =>
     [
-        .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>()),
+        .. Endpoints(services.GetRequiredService<EndpointsApi>(), services.GetRequiredService<DeployApi>(), services.GetRequiredService<LogsApi>(), services.GetRequiredService<FunctionDocuments>()),
         .. Rollouts(services.GetRequiredService<TagsApi>(), services.GetRequiredService<MirrorApi>()),
         .. Blobs(services.GetRequiredService<BlobsApi>()),
         .. Functions(services.GetRequiredService<FunctionsApi>(), services.GetRequiredService<EnvironmentsApi>()),
@@ -80,7 +80,7 @@ internal static class ControlRoutes
         .. Machine(services.GetRequiredService<MachineApi>()),
     ];
 
-    private static ImmutableArray<ControlRoute> Endpoints(EndpointsApi api, DeployApi deploy, LogsApi logs) =>
+    private static ImmutableArray<ControlRoute> Endpoints(EndpointsApi api, DeployApi deploy, LogsApi logs, FunctionDocuments documents) =>
     [
         Get("/endpoints", "listEndpoints", "Endpoints of the tenant, without revisions and instances", typeof(EndpointList), api.ListAsync) with
         {
@@ -93,6 +93,7 @@ internal static class ControlRoutes
         Get("/endpoints/{name}", "getEndpoint", "One endpoint with its revisions, instances and scaling log", typeof(EndpointInfo), api.GetAsync),
         Send("PATCH", "/endpoints/{name}", "changeEndpoint", "Make it public or private", typeof(EndpointPatch), typeof(EndpointInfo), api.PatchAsync),
         Send("DELETE", "/endpoints/{name}", "deleteEndpoint", "Delete it; receipts stay. 202 while runs are finished", null, null, api.DeleteAsync) with { Status = 204 },
+        new("GET", "/endpoints/{name}/openapi", KeyScopes.Invoke, "describeFunction", "The OpenAPI document of a Python function: how it is called, what it takes and answers", documents.GetAsync),
         Get("/endpoints/{name}/revisions", "listRevisions", "Its revisions, newest first", typeof(RevisionList), api.RevisionsAsync),
         Send("POST", "/endpoints/{name}/revisions", "deploy", "Make a revision of uploaded files", typeof(DeployRequest), typeof(RevisionInfo), deploy.PostAsync) with
         {

@@ -35,6 +35,7 @@ internal static class ControlSetup
         .AddSingleton<EndpointViews>()
         .AddSingleton<DrainWaits>()
         .AddSingleton<EndpointsApi>()
+        .AddSingleton<FunctionDocuments>()
         .AddSingleton<TagsApi>()
         .AddSingleton<MirrorApi>()
         .AddSingleton<DeployApi>()

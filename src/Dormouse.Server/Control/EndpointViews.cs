@@ -75,6 +75,7 @@ internal sealed class EndpointViews(
         RevisionViews.Info(revision, endpoint, await optimised.IsShownAsync(revision, cancellationToken)) with
         {
             Isolation = IsolationLevels.NameOf(driver.IsolationOf(revision.Spec)),
+            Limits = revision.Spec.Kind.HasInstances ? driver.Limits : null,
             Template = RevisionViews.Template(driver.Template(revision.Id)),
             Snapshot = RevisionViews.Snapshot(driver.Snapshot(revision.Id)),
         };

@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Dormouse.Protocol.Problems;
 using Dormouse.Server.Errors;
@@ -43,9 +45,13 @@ internal static class JsonBody
         return null;
     }
 
-    public static async Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
+    public static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK) =>
+        WriteAsync(context, JsonSerializer.SerializeToUtf8Bytes(value, type), status);
+
+    public static Task WriteAsync(HttpContext context, JsonObject document) => WriteAsync(context, Encoding.UTF8.GetBytes(document.ToJsonString()), StatusCodes.Status200OK);
+
+    private static async Task WriteAsync(HttpContext context, byte[] body, int status)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(value, type);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body.Length;

@@ -22,6 +22,7 @@ internal static class CanaryViews
             Looks = canary.LooksTaken,
             StartedAt = canary.StartedAt,
             EndedAt = canary.EndedAt,
+            WaitsFor = counts is { } all ? CanaryRule.WaitsFor(canary.Policy, all.Newer, all.Older) : null,
             New = counts is { Newer: var newer } ? Counts(newer, compared?.Newer) : null,
             Old = counts is { Older: var older } ? Counts(older, compared?.Older) : null,
         };

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Dormouse.Cli.Terminal;
 using Dormouse.Protocol.Control;
 
@@ -51,6 +52,22 @@ public sealed class ReadingCommandsTests : ServerTests
         Assert.Contains("image float32[n,1,28,28]", result.Out, StringComparison.Ordinal);
         Assert.Contains("scores float32[n,10]", result.Out, StringComparison.Ordinal);
         Assert.Contains("512MiB", result.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, "cgroup v2", @"isolation +sandbox \(the server's default\)\n", @"limits +by cgroup v2\n")]
+    [InlineData("process", "rlimits", @"isolation +process\n", @"limits +rlimits: memory is bounded, processor time is not\n")]
+    public async Task Describe_shows_how_instances_are_isolated_and_bounded_here(string? wanted, string limits, params string[] lines)
+    {
+        var revision = Server.Endpoint("digits").Revisions[0];
+        Server.Put(Server.Endpoint("digits") with { Revisions = [revision with { Isolation = wanted ?? "sandbox", Limits = limits, Settings = revision.Settings with { Isolation = wanted } }] });
+
+        var text = (await Shell.RunAsync("describe", "digits")).Done();
+        var json = (await Shell.RunAsync("describe", "digits", "-o", "json")).Done();
+
+        Assert.All(lines, line => Assert.Matches(line, text.Out));
+        var shown = JsonNode.Parse(json.Out)!["revisions"]![0]!;
+        Assert.Equal((wanted ?? "sandbox", limits), (shown["isolation"]!.GetValue<string>(), shown["limits"]!.GetValue<string>()));
     }
 
     [Fact]

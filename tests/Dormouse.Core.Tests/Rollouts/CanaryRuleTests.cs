@@ -136,6 +136,19 @@ public sealed class CanaryRuleTests
     }
 
     [Fact]
+    public void It_says_which_run_times_it_waits_for_once_the_samples_are_there()
+    {
+        var (newer, older) = (Counts(99, Outcome.Completed, StartKind.Cold), Counts(900, Outcome.Completed));
+        Assert.Null(CanaryRule.WaitsFor(Policy, newer, older));
+
+        Add(newer, 1, Outcome.Completed, StartKind.Cold, 1000);
+        Assert.Equal("10 warm runs of each, or as many after a cold start: 0 and 100 against 900 and 0", CanaryRule.WaitsFor(Policy, newer, older));
+
+        Add(newer, 10, Outcome.Completed, StartKind.Warm, 1000);
+        Assert.Null(CanaryRule.WaitsFor(Policy, newer, older));
+    }
+
+    [Fact]
     public void Run_times_that_cannot_be_compared_within_the_time_limit_roll_back_and_say_so()
     {
         var (newer, older) = (Counts(120, Outcome.Completed, StartKind.Cold), Counts(900, Outcome.Completed));

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol;
 
 namespace Dormouse.Drivers.Tests.Support;
@@ -22,6 +23,26 @@ internal static class PythonMachine
         using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!await fact())
             await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>A driver that isolates at this level and makes templates, with this code in the package as <c>app.py</c>; the test is skipped with a word where there is no such level.</summary>
+    public static async Task<DriverFixture> OpenAsync(string code, IsolationLevel isolation, Func<ProcessDriverOptions, ProcessDriverOptions>? change = null)
+    {
+        var package = PackageFolder();
+        var python = Interpreter();
+        var fixture = await DriverFixture.OpenAsync(change: options =>
+        {
+            var own = options with { Isolation = isolation, PythonCommand = python, PythonPackagePath = package, TemplatesMemoryBytes = 1L << 30, TemplateLoadTimeMin = TimeSpan.Zero };
+            return change?.Invoke(own) ?? own;
+        });
+        if (fixture.Driver.IsolationRefusal(new() { Runtime = RuntimeKind.Python.Name, MemoryMib = 256, Isolation = isolation }) is { } refusal)
+        {
+            await fixture.DisposeAsync();
+            Assert.Skip(refusal);
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(fixture.PackageFolder, "app.py"), code, TestContext.Current.CancellationToken);
+        return fixture;
     }
 
     /// <summary>The system's Python, or the test is skipped with a word.</summary>

@@ -66,21 +66,7 @@ public sealed class OnnxTemplateTests
         Assert.Contains("intra_op_num_threads = 1", template["reason"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
-    private static async Task<RunningServer> StartAsync()
-    {
-        if (!Environment.IsPrivilegedProcess)
-        {
-            Assert.Skip("Only root can run a server in a system of its own.");
-        }
-
-        if (!File.Exists(Path.Combine(Checkout.Root, "artifacts", "debian13", "usr", "lib", "python3", "dist-packages", "onnxruntime", "__init__.py")))
-        {
-            Assert.Skip("There is no artifacts/debian13 with ONNX Runtime: tests/debian13 makes it where mmdebstrap can.");
-        }
-
-        var environment = new Dictionary<string, string> { ["DORMOUSE_WORKERS__TEMPLATES_MEMORY"] = "1GiB" };
-        return await RunningServer.StartAsync(Cancelled, environment: environment, within: Path.Combine(Checkout.Root, "tests", "within-debian13"));
-    }
+    private static Task<RunningServer> StartAsync() => Debian13.StartAsync(new Dictionary<string, string> { ["DORMOUSE_WORKERS__TEMPLATES_MEMORY"] = "1GiB" }, data: null, Cancelled);
 
     private static async Task DeployAsync(RunningServer server, string app)
     {

@@ -122,6 +122,8 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
 
         var described = (await CommandRun.DoneAsync(Server, Cancelled, "describe", "caller")).Output;
         Assert.Matches(@"network\s+outbound", described);
+        Assert.Matches(@"isolation\s+sandbox", described);
+        Assert.Matches(@"limits\s+" + ((await Doctor.CheckAsync(Server, "cgroups", Cancelled))["detail"]!.GetValue<string>() is "rlimits" ? "rlimits: " : "by cgroup v[12]"), described);
         await CommandRun.DoneAsync(Server, Cancelled, "delete", "caller", "--yes");
         await NeighbourAsync();
     }
@@ -178,6 +180,17 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
         await CommandRun.DoneAsync(Server, Cancelled, "stop", "attacker");
 
         await IsNamedAsync("it was refused a process or thread");
+        await NeighbourAsync();
+    }
+
+    [Fact]
+    public async Task Attempts_to_reach_another_machine_are_counted_in_its_log()
+    {
+        Assert.StartsWith("refused", await AttackAsync("connect 1.1.1.1:443"), StringComparison.Ordinal);
+
+        await CommandRun.DoneAsync(Server, Cancelled, "stop", "attacker");
+
+        await IsNamedAsync("to reach another machine: it has no network");
         await NeighbourAsync();
     }
 

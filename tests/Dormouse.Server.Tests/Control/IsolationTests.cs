@@ -22,6 +22,21 @@ public sealed class IsolationTests
     }
 
     [Theory]
+    [InlineData("cgroup v1")]
+    [InlineData("rlimits")]
+    [InlineData(null)]
+    public async Task A_revision_says_what_bounds_its_instances_here(string? limits)
+    {
+        await using var server = await ControlServer.StartAsync();
+        server.Driver.Limits = limits;
+
+        using var response = await server.DeployAsync("digits", "good");
+
+        Assert.Equal(limits, (await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo)).Limits);
+        Assert.Equal(limits, Assert.Single((await server.EndpointAsync("digits")).Revisions).Limits);
+    }
+
+    [Theory]
     [InlineData("sandbox", null)]
     [InlineData(null, "none")]
     public async Task Who_names_the_sandbox_is_refused_where_there_is_none(string? isolation, string? network)

@@ -34,6 +34,8 @@ internal sealed class ControlDriver : IInstanceDriver
 
     public IsolationLevel IsolationOf(RevisionSpec spec) => spec.Isolation ?? (NoSandbox is null ? IsolationLevel.Sandbox : IsolationLevel.Process);
 
+    public string? Limits { get; set; } = LimitsLevels.CgroupV2;
+
     public string? IsolationRefusal(RevisionSpec spec) => IsolationOf(spec) == IsolationLevel.Sandbox ? NoSandbox : null;
 
     public ImmutableArray<ProbeResult> Probes { get; } = [new("launcher", true, "a fake"), new("cgroups", false, "none here")];

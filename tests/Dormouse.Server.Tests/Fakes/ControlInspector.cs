@@ -66,7 +66,7 @@ internal sealed class ControlInspector : IModelInspector
         return request.Scans ? new Inspection.Listed(Scanned(code), "python-3.11", TimeSpan.Zero)
             : !code.StartsWith('{') ? new Inspection.Refused("app.py:1: NameError: name 'bad' is not defined")
             : request.Lists ? new Inspection.Listed(code, "python-3.11", TimeSpan.FromMilliseconds(7))
-            : new Inspection.Accepted("""{"platform":"python","inputs":[],"outputs":[],"function":{"kind":"function"}}""", null, TimeSpan.FromMilliseconds(7), null);
+            : new Inspection.Accepted("""{"platform":"python","inputs":[],"outputs":[],"function":{"kind":"function","input":{"type":"object","properties":{"n":{"type":"integer"}}}}}""", null, TimeSpan.FromMilliseconds(7), null);
     }
 
     /// <summary>What the code's inspection says of decorators is also what stands in them.</summary>

@@ -78,6 +78,7 @@ public sealed class CanaryTests
         await Conditions.UntilAsync(() => watches.All is [{ Looks: 4 }], "all looks but the last are taken");
         var waiting = (await server.EndpointAsync("digits")).Canary;
         Assert.Equal(("running", 0, 20, 20, 0), (waiting?.State, waiting?.New?.WarmRuns, waiting?.New?.ColdRuns, waiting?.Old?.WarmRuns, waiting?.Old?.ColdRuns));
+        Assert.Equal("10 warm runs of each, or as many after a cold start: 0 and 20 against 20 and 0", waiting?.WaitsFor);
 
         Count(server, running, 2, Outcome.Completed, 10);
 
