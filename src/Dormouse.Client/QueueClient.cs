@@ -68,6 +68,11 @@ public sealed class QueueClient
         return _client.GetAsync(query, ControlJson.Default.QueueList, cancellationToken);
     }
 
+    /// <summary>How many of each endpoint wait, run or are dead letters, and how long the one that is due longest has waited.</summary>
+    /// <param name="endpoint">Name, or id of a deleted one; null = all.</param>
+    public Task<QueueDepthList> DepthsAsync(string? endpoint = null, CancellationToken cancellationToken = default) =>
+        _client.GetAsync("api/v1/queue/depths" + (endpoint is null ? "" : "?endpoint=" + DormouseClient.Escape(endpoint)), ControlJson.Default.QueueDepthList, cancellationToken);
+
     /// <summary>Runs dead letters anew, the oldest first.</summary>
     /// <param name="endpoint">Name, or id of a deleted one; null = all.</param>
     /// <param name="limit">Most of them, 1 to 10,000; null = 1,000.</param>

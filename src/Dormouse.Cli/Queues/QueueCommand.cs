@@ -2,27 +2,31 @@ using System.CommandLine;
 using System.Globalization;
 using Dormouse.Cli.Commands;
 using Dormouse.Cli.Terminal;
+using Dormouse.Core.Endpoints;
 using Dormouse.Protocol.Control;
 
 namespace Dormouse.Cli.Queues;
 
-/// <summary><c>dormouse queue list | redrive</c>: the asynchronous invocations of one endpoint, or of all.</summary>
+/// <summary><c>dormouse queue list | depth | redrive</c>: the asynchronous invocations of one endpoint, or of all.</summary>
 internal static class QueueCommand
 {
     private static readonly string[] States = ["queued", "running", "succeeded", "failed", "dead", "cancelled", "expired"];
 
     public static Command Create(GlobalOptions globals) => new CliCommand(
-        "queue", "List asynchronous invocations, and run dead letters anew.", "dormouse queue list digits --state dead", "dormouse queue redrive digits")
+        "queue", "List asynchronous invocations, show how long the queues are, and run dead letters anew.", "dormouse queue list digits --state dead", "dormouse queue depth", "dormouse queue redrive digits")
     {
-        CreateList(globals), CreateRedrive(globals),
+        CreateList(globals), CreateDepth(globals), CreateRedrive(globals),
     };
 
     /// <summary><c>3 queued (the oldest for 12 s), 2 running, 1 dead letter</c></summary>
     public static string Sentence(EndpointQueueInfo queue)
     {
-        var age = queue.OldestSeconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $" (the oldest for {seconds:0} s)") : "";
+        var age = queue.OldestSeconds is null ? "" : $" (the oldest for {Age(queue)})";
         return $"{Units.Count(queue.Queued)} queued{age}, {Units.Count(queue.Running)} running, {Units.Count(queue.Dead)} dead {(queue.Dead == 1 ? "letter" : "letters")}";
     }
+
+    /// <summary>How long the one that is due longest has waited; empty when none is due.</summary>
+    private static string Age(EndpointQueueInfo queue) => queue.OldestSeconds is { } seconds ? Durations.Words(TimeSpan.FromSeconds(Math.Round(seconds))) : "";
 
     private static CliCommand CreateList(GlobalOptions globals)
     {
@@ -52,6 +56,25 @@ internal static class QueueCommand
                 {
                     session.Screen.Note("There are more: narrow the list down with a name or --state, or raise --limit.");
                 }
+            });
+    }
+
+    private static CliCommand CreateDepth(GlobalOptions globals)
+    {
+        var endpoint = Endpoint();
+        return new CliCommand("depth", "Show how many invocations of each endpoint wait, for how long, and how many run or are dead letters.", "dormouse queue depth", "dormouse queue depth digits") { endpoint }.Runs(
+            globals, async (session, parsed, cancellationToken) =>
+            {
+                var list = await session.Client.Queue.DepthsAsync(parsed.GetValue(endpoint), cancellationToken);
+                if (session.Screen.IsJson)
+                {
+                    session.Screen.Json(list, ControlJson.Default.QueueDepthList);
+                    return;
+                }
+
+                session.Screen.Table(
+                    ["ENDPOINT", ">QUEUED", ">OLDEST FOR", ">RUNNING", ">DEAD"],
+                    list.Endpoints.Select(e => new[] { e.Endpoint, Units.Count(e.Queue.Queued), Age(e.Queue), Units.Count(e.Queue.Running), Units.Count(e.Queue.Dead) }));
             });
     }
 

@@ -22,6 +22,7 @@ namespace Dormouse.Protocol.Control;
 [JsonSerializable(typeof(ReceiptInfo))]
 [JsonSerializable(typeof(ReceiptList))]
 [JsonSerializable(typeof(QueueList))]
+[JsonSerializable(typeof(QueueDepthList))]
 [JsonSerializable(typeof(RedriveRequest))]
 [JsonSerializable(typeof(RequestPatch))]
 [JsonSerializable(typeof(QueuedRequestInfo))]

@@ -82,6 +82,13 @@ public sealed record QueueList(ImmutableArray<QueueEntry> Invocations, string? N
 /// <param name="OldestSeconds">How long the one that is due longest has waited; null when none is due.</param>
 public sealed record EndpointQueueInfo(long Queued, long Running, long Dead, double? OldestSeconds);
 
+/// <summary>One row of <c>GET /api/v1/queue/depths</c>.</summary>
+/// <param name="Endpoint">Its name, or the one that it had.</param>
+public sealed record QueueDepthEntry(string Endpoint, string EndpointId, EndpointQueueInfo Queue);
+
+/// <summary><c>GET /api/v1/queue/depths</c>: the endpoints that have asynchronous invocations which wait, run or are dead letters, in order of name.</summary>
+public sealed record QueueDepthList(ImmutableArray<QueueDepthEntry> Endpoints);
+
 /// <summary><c>POST /api/v1/queue/redrive</c>: dead letters run anew, the oldest first.</summary>
 public sealed record RedriveRequest
 {

@@ -211,6 +211,10 @@ internal static class ControlRoutes
                 new QueryParameter("page_token", "string", "next_page_token of the page before. Default: the first page."),
             ],
         },
+        Get("/queue/depths", "listQueueDepths", "How many asynchronous invocations of each endpoint wait, run or are dead letters, and the age of the oldest", typeof(QueueDepthList), api.DepthsAsync) with
+        {
+            Query = [new QueryParameter("endpoint", "string", "Name, or id of a deleted one. Default: all.")],
+        },
         Send("POST", "/queue/redrive", "redriveDeadLetters", "Run dead letters anew, the oldest first", typeof(RedriveRequest), typeof(RedriveAnswer), api.RedriveAllAsync),
     ];
 

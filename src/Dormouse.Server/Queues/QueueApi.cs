@@ -178,6 +178,21 @@ internal sealed class QueueApi(
             ControlJson.Default.QueueList);
     }
 
+    public async Task DepthsAsync(ControlCall call)
+    {
+        if (await names.ResolveAsync(call, call.Query("endpoint")) is not { } filter)
+        {
+            return;
+        }
+
+        var depths = (await views.DepthsAsync(call.Cancellation)).Where(d => d.Tenant == call.Tenant && (filter.Endpoint is null || d.Endpoint == filter.Endpoint)).ToList();
+        var known = await names.FindAsync(depths.Select(d => d.Endpoint), call.Cancellation);
+        await JsonBody.WriteAsync(
+            call.Http,
+            new QueueDepthList([.. depths.Select(d => new QueueDepthEntry(known[d.Endpoint], d.Endpoint.ToString(), views.Info(d))).OrderBy(e => e.Endpoint, StringComparer.Ordinal)]),
+            ControlJson.Default.QueueDepthList);
+    }
+
     private static QueueEntry Entry(QueueItem item, string endpoint) => new(
         item.Id.ToString(), endpoint, item.Endpoint.ToString(), item.Request.Method, item.Request.Target, item.BodyBytes, QueueViews.Info(item));
 

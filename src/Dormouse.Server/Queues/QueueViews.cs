@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
@@ -57,11 +58,12 @@ internal sealed class QueueViews(IQueueStore store, IDestinationStore destinatio
     public Task<DestinationUse> UseAsync(EndpointId endpoint, CancellationToken cancellationToken) => destinations.UseAsync(endpoint, cancellationToken);
 
     /// <summary>Null when nothing of the endpoint waits, runs or is a dead letter.</summary>
-    public async Task<EndpointQueueInfo?> InfoAsync(EndpointId endpoint, CancellationToken cancellationToken)
-    {
-        var now = time.GetUtcNow();
-        return (await store.DepthsAsync(now, cancellationToken)).FirstOrDefault(d => d.Endpoint == endpoint) is { } depth
-            ? new EndpointQueueInfo(depth.Queued, depth.Leased, depth.Dead, depth.OldestDue is { } since ? (now - since).TotalSeconds : null)
-            : null;
-    }
+    public async Task<EndpointQueueInfo?> InfoAsync(EndpointId endpoint, CancellationToken cancellationToken) =>
+        (await DepthsAsync(cancellationToken)).FirstOrDefault(d => d.Endpoint == endpoint) is { } depth ? Info(depth) : null;
+
+    /// <summary>Of every endpoint, whosever it is.</summary>
+    public Task<ImmutableArray<QueueDepth>> DepthsAsync(CancellationToken cancellationToken) => store.DepthsAsync(time.GetUtcNow(), cancellationToken);
+
+    public EndpointQueueInfo Info(QueueDepth depth) =>
+        new(depth.Queued, depth.Leased, depth.Dead, depth.OldestDue is { } since ? Math.Max(0, (time.GetUtcNow() - since).TotalSeconds) : null);
 }

@@ -40,6 +40,9 @@ internal sealed class PostgresSession(PostgresAddress address, Guid server = def
     private bool _hasWorked;
     private bool _hasTimedOut;
 
+    /// <summary>How often it has waited for the database.</summary>
+    public long Trips { get; private set; }
+
     public override bool IsBroken => _connection is { State: not ConnectionState.Open };
 
     /// <summary>A savepoint would cost each operation two round trips and the database a transaction within the transaction.</summary>
@@ -205,6 +208,31 @@ internal sealed class PostgresSession(PostgresAddress address, Guid server = def
     public override DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values) =>
         _unsent.Count == 0 ? Guarded(Bind(sql, values), static c => c.ExecuteReader()) : SendOnce(Command(sql, values), static b => (DbDataReader)b.ExecuteReader());
 
+    public override void Ask(IReadOnlyList<SqlQuestion> questions)
+    {
+        if (questions.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var question in questions.Take(questions.Count - 1))
+        {
+            _unsent.Add(Command(question.Sql, question.Values));
+        }
+
+        // The reader goes past what returns no rows.
+        using var reader = SendOnce(Command(questions[^1].Sql, questions[^1].Values), static b => (DbDataReader)b.ExecuteReader());
+        for (var i = 0; i < questions.Count; i++)
+        {
+            if (i > 0 && !reader.NextResult())
+            {
+                throw new InvalidOperationException("A question returns rows, even when they are none.");
+            }
+
+            questions[i].Take(reader);
+        }
+    }
+
     protected override void Dispose(bool disposing) => Drop();
 
     private void Forget()
@@ -342,6 +370,7 @@ internal sealed class PostgresSession(PostgresAddress address, Guid server = def
     {
         try
         {
+            Trips++;
             var result = run(command);
             _hasWorked = true;
             return result;

@@ -24,7 +24,7 @@ internal static class QueueAcceptance
 
     public static Acceptance[] AcceptAll(SqlSession session, IReadOnlyList<NewWish> wishes)
     {
-        var together = new Together(session, Known(session, [.. wishes.Where(w => IsPlain(w) && w.Added.Idempotency is not null).Select(w => w.Added)]));
+        var together = Together.Of(session, [.. wishes.Where(IsPlain)]);
         var outcomes = new Acceptance?[wishes.Count];
         for (var i = 0; i < wishes.Count; i++)
         {
@@ -45,7 +45,7 @@ internal static class QueueAcceptance
     private static Acceptance AcceptAlone(SqlSession session, NewWish wish)
     {
         var added = wish.Added;
-        var alone = new Together(session, Known(session, added.Idempotency is null ? [] : [added]));
+        var alone = Together.Of(session, [wish]);
         var acceptance = alone.Accept(wish);
         alone.Store();
         if (added.Trigger is not { } progress)
@@ -71,26 +71,17 @@ internal static class QueueAcceptance
         return acceptance;
     }
 
-    /// <summary>The items that have the same keys, however old.</summary>
-    private static Dictionary<(EndpointId, string), KeyHolder> Known(SqlSession session, List<NewQueueItem> keyed)
+    /// <summary>Asks for the items that have the same keys, however old.</summary>
+    private static IEnumerable<SqlQuestion<(string Key, KeyHolder Holder)>> Known(SqlSession session, List<NewQueueItem> keyed)
     {
-        var known = new Dictionary<(EndpointId, string), KeyHolder>();
-        if (keyed.Count > 1 && session.TakesArrays)
+        if (keyed.Count < 2 || !session.TakesArrays)
         {
-            Guid[] endpoints = [.. keyed.Select(k => k.Item.Endpoint.Value)];
-            string[] keys = [.. keyed.Select(k => k.Idempotency!.Key)];
-            session.All(KnownSetQuery, Read, ("$endpoints", endpoints), ("$keys", keys)).ForEach(Add);
-            return known;
+            return keyed.Select(k => new SqlQuestion<(string, KeyHolder)>(KnownQuery, Read, ("$endpoint", k.Item.Endpoint.Value), ("$key", k.Idempotency!.Key))); // Those that have one.
         }
 
-        foreach (var one in keyed)
-        {
-            session.All(KnownQuery, Read, ("$endpoint", one.Item.Endpoint.Value), ("$key", one.Idempotency!.Key)).ForEach(Add);
-        }
-
-        return known;
-
-        void Add((string Key, KeyHolder Holder) found) => known[(found.Holder.Item.Endpoint, found.Key)] = found.Holder;
+        Guid[] endpoints = [.. keyed.Select(k => k.Item.Endpoint.Value)];
+        string[] keys = [.. keyed.Select(k => k.Idempotency!.Key)];
+        return [new(KnownSetQuery, Read, ("$endpoints", endpoints), ("$keys", keys))];
     }
 
     private static (string Key, KeyHolder Holder) Read(System.Data.Common.DbDataReader r)
@@ -104,53 +95,84 @@ internal static class QueueAcceptance
     private sealed record KeyHolder(QueueItem Item, long? Sequence, ReadOnlyMemory<byte> Digest, DateTimeOffset Until);
 
     /// <summary>Decides of one after the other, as if each were stored at once, and stores those that are accepted.</summary>
-    private sealed class Together(SqlSession session, Dictionary<(EndpointId, string), KeyHolder> holders)
+    private sealed class Together
     {
+        private readonly SqlSession _session;
+        private readonly Dictionary<(EndpointId, string), KeyHolder> _holders = [];
         private readonly List<NewQueueItem> _accepted = [];
         private readonly Dictionary<EndpointId, long> _queued = [];
 
-        /// <summary>Endpoints of which an item waits that may run, or none does.</summary>
-        private readonly Dictionary<EndpointId, bool> _hasDue = [];
+        /// <summary>Endpoints of which an item waits that may run; only of those of which one is wished to be taken at once.</summary>
+        private readonly HashSet<EndpointId> _due = [];
+
+        private Together(SqlSession session) => _session = session;
+
+        /// <summary>With all that has to be known of the store, which is asked for at once.</summary>
+        public static Together Of(SqlSession session, IReadOnlyList<NewWish> wishes)
+        {
+            var together = new Together(session);
+            var known = Known(session, [.. wishes.Where(w => w.Added.Idempotency is not null).Select(w => w.Added)]).ToList();
+            var (depths, queued) = (new Dictionary<EndpointId, SqlQuestion<QueueDepth>>(), new Dictionary<EndpointId, SqlQuestion<long>>());
+            foreach (var item in wishes.Where(w => w.Added.AtOnce is not null).Select(w => w.Added.Item))
+            {
+                depths.TryAdd(item.Endpoint, QueueLeases.Depth(item.Endpoint, item.AcceptedAt));
+            }
+
+            foreach (var endpoint in wishes.Select(w => w.Added.Item.Endpoint).Where(e => !depths.ContainsKey(e)))
+            {
+                queued.TryAdd(endpoint, QueueRows.Queued(endpoint));
+            }
+
+            session.Ask([.. known, .. depths.Values, .. queued.Values]);
+            foreach (var (key, holder) in known.SelectMany(k => k.Rows))
+            {
+                together._holders[(holder.Item.Endpoint, key)] = holder;
+            }
+
+            foreach (var (endpoint, asked) in queued)
+            {
+                together._queued[endpoint] = asked.Rows.FirstOrDefault();
+            }
+
+            foreach (var (endpoint, asked) in depths)
+            {
+                var depth = asked.Rows.FirstOrDefault();
+                together._queued[endpoint] = depth?.Queued ?? 0;
+                if (depth?.OldestDue is not null)
+                {
+                    together._due.Add(endpoint);
+                }
+            }
+
+            return together;
+        }
 
         public Acceptance Accept(NewWish wish)
         {
             var (added, item) = (wish.Added, wish.Added.Item);
-            var holder = added.Idempotency is { } wanted ? holders.GetValueOrDefault((item.Endpoint, wanted.Key)) : null;
+            var holder = added.Idempotency is { } wanted ? _holders.GetValueOrDefault((item.Endpoint, wanted.Key)) : null;
             if (holder is not null && holder.Until > item.AcceptedAt)
             {
                 return added.Idempotency!.Digest.Span.SequenceEqual(holder.Digest.Span) ? new Acceptance.Known(holder.Item) : new Acceptance.KeyReused(holder.Item.Id);
             }
 
-            var isWishedAtOnce = added.AtOnce is not null;
-            if (isWishedAtOnce && !_hasDue.ContainsKey(item.Endpoint))
-            {
-                var depth = QueueLeases.Depth(session, item.Endpoint, item.AcceptedAt);
-                _queued.TryAdd(item.Endpoint, depth?.Queued ?? 0);
-                _hasDue[item.Endpoint] = depth?.OldestDue is not null;
-            }
-
-            if (!_queued.TryGetValue(item.Endpoint, out var queued))
-            {
-                queued = QueueRows.Queued(session, item.Endpoint);
-            }
-
-            _queued[item.Endpoint] = queued;
+            var queued = _queued[item.Endpoint];
             if (queued >= wish.QueuedMax)
             {
                 return new Acceptance.Full(queued);
             }
 
-            var isTaken = isWishedAtOnce && !_hasDue[item.Endpoint];
-            if (isTaken)
+            var isTaken = false;
+            if (added.AtOnce is { } atOnce && !_due.Contains(item.Endpoint))
             {
-                item = item.Taken(added.AtOnce!.Value.Owner, added.AtOnce.Value.Until);
+                (isTaken, item) = (true, item.Taken(atOnce.Owner, atOnce.Until));
             }
             else
             {
                 _queued[item.Endpoint] = queued + 1;
                 if (item.NotBefore <= item.AcceptedAt)
                 {
-                    _hasDue[item.Endpoint] = true;
+                    _due.Add(item.Endpoint);
                 }
             }
 
@@ -158,10 +180,10 @@ internal static class QueueAcceptance
             {
                 if (holder?.Sequence is { } over)
                 {
-                    session.Later("UPDATE queue_items SET idempotency_key = NULL, idempotency_hash = NULL, idempotency_until = NULL WHERE sequence = $sequence", ("$sequence", over));
+                    _session.Later("UPDATE queue_items SET idempotency_key = NULL, idempotency_hash = NULL, idempotency_until = NULL WHERE sequence = $sequence", ("$sequence", over));
                 }
 
-                holders[(item.Endpoint, key.Key)] = new KeyHolder(item, null, key.Digest, key.Until);
+                _holders[(item.Endpoint, key.Key)] = new KeyHolder(item, null, key.Digest, key.Until);
             }
 
             _accepted.Add(added with { Item = item });
@@ -172,7 +194,7 @@ internal static class QueueAcceptance
         {
             if (_accepted.Count > 0)
             {
-                QueueRows.InsertAll(session, _accepted);
+                QueueRows.InsertAll(_session, _accepted);
             }
         }
     }

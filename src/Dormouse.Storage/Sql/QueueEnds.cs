@@ -14,8 +14,9 @@ internal static class QueueEnds
     /// <summary>For each whether its lease is the item's current one; of the others only the receipt is stored.</summary>
     public static bool[] EndAll(SqlSession session, IReadOnlyList<AttemptOutcome> outcomes)
     {
-        var items = Find(session, outcomes);
-        SqlLedger.Append(session, [.. outcomes.Select(o => o.Receipt).OfType<Receipt>()]);
+        var finding = Finding(session, outcomes);
+        SqlLedger.Append(session, [.. outcomes.Select(o => o.Receipt).OfType<Receipt>()], finding);
+        var items = finding.SelectMany(f => f.Rows).ToDictionary(f => f.Row.Item.Id);
         var (isCurrent, changes, answers) = (new bool[outcomes.Count], new List<QueueChange>(outcomes.Count), new List<(long, StoredAnswer)>());
         for (var i = 0; i < outcomes.Count; i++)
         {
@@ -45,23 +46,17 @@ internal static class QueueEnds
         return isCurrent;
     }
 
-    private static Dictionary<InvocationId, (QueueRow Row, DestinationUse Use)> Find(SqlSession session, IReadOnlyList<AttemptOutcome> outcomes)
+    /// <summary>Asks for the items, and for where their endpoints report.</summary>
+    private static SqlQuestion<(QueueRow Row, DestinationUse Use)>[] Finding(SqlSession session, IReadOnlyList<AttemptOutcome> outcomes)
     {
         const string Query = $"SELECT {QueueRows.Columns}, u.on_success, u.on_failure FROM queue_items i LEFT JOIN destination_uses u ON u.endpoint_id = i.endpoint_id WHERE i.id";
-        List<(QueueRow Row, DestinationUse Use)> found;
-        if (session.TakesArrays)
+        if (!session.TakesArrays)
         {
-            Guid[] ids = [.. outcomes.Select(o => o.Lease.Id.Value)];
-            found = session.All(Query + " = ANY($ids)", Read, ("$ids", ids));
-        }
-        else
-        {
-            found = [.. outcomes.SelectMany(o => session.All(Query + " = $id", Read, ("$id", o.Lease.Id.Value)))];
+            return [.. outcomes.Select(o => o.Lease.Id).Distinct().Select(id => new SqlQuestion<(QueueRow Row, DestinationUse Use)>(Query + " = $id", Read, ("$id", id.Value)))];
         }
 
-        var items = new Dictionary<InvocationId, (QueueRow, DestinationUse)>(found.Count);
-        found.ForEach(f => items[f.Row.Item.Id] = f);
-        return items;
+        Guid[] ids = [.. outcomes.Select(o => o.Lease.Id.Value)];
+        return [new(Query + " = ANY($ids)", Read, ("$ids", ids))];
     }
 
     private static (QueueRow Row, DestinationUse Use) Read(System.Data.Common.DbDataReader r) =>
@@ -94,16 +89,15 @@ internal static class QueueEnds
             return;
         }
 
+        InvocationId[] ids = [.. succeeded.Select(c => c.Row.Item.Id)];
         if (session.TakesArrays)
         {
             long[] sequences = [.. succeeded.Select(c => c.Row.Sequence)];
-            session.Later("DELETE FROM queue_bodies WHERE sequence = ANY($sequences)", ("$sequences", sequences));
-        }
-        else
-        {
-            succeeded.ForEach(c => session.Later("DELETE FROM queue_bodies WHERE sequence = $sequence", ("$sequence", c.Row.Sequence)));
+            SqlPipelines.ForgetAnd(session, ids, "DELETE FROM queue_bodies WHERE sequence = ANY($sequences)", ("$sequences", sequences));
+            return;
         }
 
-        SqlPipelines.Forget(session, [.. succeeded.Select(c => c.Row.Item.Id)]);
+        succeeded.ForEach(c => session.Later("DELETE FROM queue_bodies WHERE sequence = $sequence", ("$sequence", c.Row.Sequence)));
+        SqlPipelines.Forget(session, ids);
     }
 }

@@ -10,10 +10,11 @@ internal static class QueueRowSets
 
     private const long BytesMax = 4 << 20;
 
+    /// <summary>Their numbers are drawn first, so that items and bodies need not be brought together again.</summary>
     private const string Insertion =
         """
         WITH given AS (
-            SELECT * FROM unnest(
+            SELECT nextval('queue_items_sequence_seq') AS sequence, g.* FROM unnest(
                 $id, $tenant, $endpoint, $method, $target, $version, $headers, $bytes, $priority, $accepted, $before, $expires, $attempts, $max, $state, $fence, $owner, $lease,
                 $key, $hash, $until, $on_success, $on_failure, $hops, $body)
                 AS g (
@@ -21,15 +22,14 @@ internal static class QueueRowSets
                     lease_owner, lease_until, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops, body)
         ), added AS (
             INSERT INTO queue_items (
-                id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, accepted_at, not_before, expires_at, attempts, attempts_max, state, is_blocked, fence,
+                sequence, id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, accepted_at, not_before, expires_at, attempts, attempts_max, state, is_blocked, fence,
                 lease_owner, lease_until, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops)
             SELECT
-                id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, accepted_at, not_before, expires_at, attempts, attempts_max, state, 0, fence,
+                sequence, id, tenant_id, endpoint_id, method, target, version, headers, body_bytes, priority, accepted_at, not_before, expires_at, attempts, attempts_max, state, 0, fence,
                 lease_owner, lease_until, idempotency_key, idempotency_hash, idempotency_until, on_success, on_failure, hops
             FROM given
-            RETURNING sequence, id
         )
-        INSERT INTO queue_bodies (sequence, body) SELECT a.sequence, g.body FROM added a JOIN given g ON g.id = a.id
+        INSERT INTO queue_bodies (sequence, body) SELECT sequence, body FROM given
         """;
 
     /// <param name="added">Without group.</param>

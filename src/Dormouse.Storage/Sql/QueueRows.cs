@@ -57,8 +57,6 @@ internal static class QueueRows
     public static QueueRow? Find(SqlSession session, TenantId tenant, InvocationId id) =>
         Find(session, id) is { } row && row.Item.Tenant == tenant ? row : null;
 
-    public static void Insert(SqlSession session, NewQueueItem added) => InsertAll(session, [added]);
-
     /// <summary>Items as they are, waiting or leased. Of several none has a group: whose turn it is hangs on those before.</summary>
     public static void InsertAll(SqlSession session, IReadOnlyList<NewQueueItem> added)
     {
@@ -114,9 +112,8 @@ internal static class QueueRows
         }
     }
 
-    /// <summary>Of an endpoint's items that wait.</summary>
-    public static long Queued(SqlSession session, EndpointId endpoint) =>
-        session.First("SELECT queued FROM queue_depths WHERE endpoint_id = $endpoint", r => r.GetInt64(0), ("$endpoint", endpoint.Value));
+    /// <summary>Asks how many of an endpoint's items wait; no row = none.</summary>
+    public static SqlQuestion<long> Queued(EndpointId endpoint) => new("SELECT queued FROM queue_depths WHERE endpoint_id = $endpoint", r => r.GetInt64(0), ("$endpoint", endpoint.Value));
 
     public static void Remove(SqlSession session, in QueueRow row)
     {

@@ -29,21 +29,19 @@ internal static class ReceiptRows
         ON CONFLICT (server_id, sequence) DO NOTHING RETURNING server_id, sequence
         """;
 
-    /// <summary>Those that the ledger did not have.</summary>
-    public static IReadOnlyCollection<Receipt> Insert(SqlSession session, IReadOnlyList<Receipt> receipts)
-    {
-        if (receipts.Count < 2 || !session.TakesArrays)
-        {
-            return [.. receipts.Where(r => TryInsert(session, r))];
-        }
+    /// <summary>Writes one after the other. Returns those that the ledger did not have.</summary>
+    public static IReadOnlyCollection<Receipt> Insert(SqlSession session, IReadOnlyList<Receipt> receipts) => [.. receipts.Where(r => TryInsert(session, r))];
 
+    /// <summary>Writes all with one statement, where arrays are taken. Its rows are those that the ledger did not have.</summary>
+    public static SqlQuestion<Receipt> Inserting(IReadOnlyList<Receipt> receipts)
+    {
         var given = new Dictionary<(Guid, long), Receipt>(receipts.Count);
         foreach (var receipt in receipts)
         {
             given.TryAdd((receipt.ServerId, receipt.Sequence), receipt);
         }
 
-        return session.All(InsertSetSql, r => given[(r.Id(0), r.GetInt64(1))], Sets([.. given.Values]));
+        return new SqlQuestion<Receipt>(InsertSetSql, r => given[(r.Id(0), r.GetInt64(1))], Sets([.. given.Values]));
     }
 
     /// <summary>False when the ledger has it already.</summary>

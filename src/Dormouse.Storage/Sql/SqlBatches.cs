@@ -70,19 +70,18 @@ internal sealed class SqlBatches(SqlWriter writer, SqlReaders readers) : IBatchS
                 return FeedResult.Stale;
             }
 
-            if (QueueRows.Queued(s, job.Endpoint) + items.Count(i => i.Item is not null) > queuedMax)
+            var waiting = QueueRows.Queued(job.Endpoint);
+            s.Ask([waiting]);
+            if (waiting.Rows.FirstOrDefault() + items.Count(i => i.Item is not null) > queuedMax)
             {
                 return FeedResult.QueueFull;
             }
 
+            // They have no groups.
+            QueueRows.InsertAll(s, [.. items.Select(i => i.Item).OfType<NewQueueItem>()]);
             foreach (var item in items)
             {
-                if (item.Item is { } queued)
-                {
-                    QueueRows.Insert(s, queued);
-                }
-
-                s.Execute(
+                s.Later(
                     """
                     INSERT INTO batch_items (batch_id, number, name, invocation_id, body_bytes, fault_code, fault_detail)
                     VALUES ($batch, $number, $name, $invocation, $bytes, $code, $detail)

@@ -119,10 +119,31 @@ internal sealed class SqlLedger(SqlWriter writer, SqlReaders readers) : ILedger
             cancellationToken);
 
     /// <summary>Receipts and totals as part of a larger transaction. Returns how many totals changed.</summary>
-    internal static int Append(SqlSession session, IReadOnlyList<Receipt> receipts)
+    /// <param name="also">What its caller asks as well: where that saves a trip they are asked together.</param>
+    internal static int Append(SqlSession session, IReadOnlyList<Receipt> receipts, params IReadOnlyList<SqlQuestion> also)
     {
+        var before = new Dictionary<TotalKey, SqlQuestion<UsageSum>>();
+        IReadOnlyCollection<Receipt> fresh;
+        if (session.TakesArrays && receipts.Count > 0)
+        {
+            // Totals of those that turn out to be known are read for nothing.
+            foreach (var key in receipts.Select(TotalKey.Of))
+            {
+                before.TryAdd(key, TotalRows.Before(key));
+            }
+
+            var inserting = ReceiptRows.Inserting(receipts);
+            session.Ask([.. also, inserting, .. before.Values]);
+            fresh = inserting.Rows;
+        }
+        else
+        {
+            session.Ask(also);
+            fresh = ReceiptRows.Insert(session, receipts);
+        }
+
         var added = new Dictionary<TotalKey, UsageSum>();
-        foreach (var receipt in ReceiptRows.Insert(session, receipts))
+        foreach (var receipt in fresh)
         {
             var key = TotalKey.Of(receipt);
             added[key] = added.GetValueOrDefault(key) + UsageSum.Of(receipt);
@@ -130,7 +151,12 @@ internal sealed class SqlLedger(SqlWriter writer, SqlReaders readers) : ILedger
 
         foreach (var (key, sum) in added)
         {
-            TotalRows.Add(session, key, sum);
+            if (!before.TryGetValue(key, out var asked))
+            {
+                session.Ask([asked = TotalRows.Before(key)]);
+            }
+
+            TotalRows.Put(session, key, sum + asked.Rows.FirstOrDefault());
         }
 
         return added.Count;

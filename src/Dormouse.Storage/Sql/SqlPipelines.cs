@@ -8,6 +8,10 @@ namespace Dormouse.Storage.Sql;
 /// <summary>Runs of pipelines, their parts, and what queued ones go on with.</summary>
 internal sealed class SqlPipelines(SqlWriter writer, SqlReaders readers) : IPipelineStore
 {
+    private const string OutcomesDeletion = "DELETE FROM pipeline_outcomes WHERE run_id = ANY($runs)";
+
+    private const string RevisionsDeletion = "DELETE FROM pipeline_revisions WHERE run_id = ANY($runs)";
+
     public Task AddAsync(PipelineRecord run, ImmutableArray<PipelinePart> parts, CancellationToken cancellationToken) => writer.RunAsync(
         s =>
         {
@@ -104,8 +108,7 @@ internal sealed class SqlPipelines(SqlWriter writer, SqlReaders readers) : IPipe
         if (session.TakesArrays)
         {
             Guid[] runs = [.. items.Select(i => i.Value)];
-            session.Later("DELETE FROM pipeline_outcomes WHERE run_id = ANY($runs)", ("$runs", runs));
-            session.Later("DELETE FROM pipeline_revisions WHERE run_id = ANY($runs)", ("$runs", runs));
+            session.Later($"WITH outcomes AS ({OutcomesDeletion}) {RevisionsDeletion}", ("$runs", runs));
             return;
         }
 
@@ -114,6 +117,13 @@ internal sealed class SqlPipelines(SqlWriter writer, SqlReaders readers) : IPipe
             session.Later("DELETE FROM pipeline_outcomes WHERE run_id = $run", ("$run", item.Value));
             session.Later("DELETE FROM pipeline_revisions WHERE run_id = $run", ("$run", item.Value));
         }
+    }
+
+    /// <summary>The same and <paramref name="other"/>, a statement that returns nothing, as one, where arrays are taken.</summary>
+    public static void ForgetAnd(SqlSession session, IReadOnlyCollection<InvocationId> items, string other, (string Name, object? Value) value)
+    {
+        Guid[] runs = [.. items.Select(i => i.Value)];
+        session.Later($"WITH outcomes AS ({OutcomesDeletion}), revisions AS ({RevisionsDeletion}) {other}", ("$runs", runs), value);
     }
 
     private static void Insert(SqlSession session, PipelineRecord run) => session.Execute(

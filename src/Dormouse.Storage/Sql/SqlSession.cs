@@ -79,6 +79,18 @@ internal abstract class SqlSession : IDisposable
 
     public abstract DbDataReader Read(string sql, params ReadOnlySpan<(string Name, object? Value)> values);
 
+    /// <summary>
+    /// Asks what can be asked before any of the answers is known, one after the other: a later one sees what an earlier one changed. Where a question is a trip to another process all are one.
+    /// </summary>
+    public virtual void Ask(IReadOnlyList<SqlQuestion> questions)
+    {
+        foreach (var question in questions)
+        {
+            using var reader = Read(question.Sql, question.Values);
+            question.Take(reader);
+        }
+    }
+
     /// <summary>The first row, mapped; default when there is none.</summary>
     public T? First<T>(string sql, Func<DbDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> values)
     {

@@ -17,15 +17,17 @@ internal static class TotalRows
     public const string Columns =
         "tenant_id, endpoint_id, hour, invocations, cold_starts, failures, run_us, cpu_us, billed_ms, mib_us_high, mib_us_low, pico_high, pico_low, line";
 
-    public static void Add(SqlSession session, TotalKey key, UsageSum added)
-    {
-        var sum = added + session.First(
-            $"SELECT {Columns} FROM usage_totals WHERE tenant_id = $tenant AND hour = $hour AND endpoint_id = $endpoint AND line = $line",
-            Sum,
-            ("$tenant", key.Tenant.Value),
-            ("$hour", key.Hour),
-            ("$endpoint", key.Endpoint.Value),
-            ("$line", Codes.Lines.Text(key.Line)));
+    /// <summary>Asks for a total as it is; no row = nothing was added to it yet.</summary>
+    public static SqlQuestion<UsageSum> Before(TotalKey key) => new(
+        $"SELECT {Columns} FROM usage_totals WHERE tenant_id = $tenant AND hour = $hour AND endpoint_id = $endpoint AND line = $line",
+        Sum,
+        ("$tenant", key.Tenant.Value),
+        ("$hour", key.Hour),
+        ("$endpoint", key.Endpoint.Value),
+        ("$line", Codes.Lines.Text(key.Line)));
+
+    /// <summary>Writes a total as it is from now on.</summary>
+    public static void Put(SqlSession session, TotalKey key, UsageSum sum) =>
         session.Later(
             $"""
             INSERT INTO usage_totals ({Columns})
@@ -48,7 +50,6 @@ internal static class TotalRows
             ("$pico_high", StoredValues.High(sum.PricePico)),
             ("$pico_low", StoredValues.Low(sum.PricePico)),
             ("$line", Codes.Lines.Text(key.Line)));
-    }
 
     public static TotalKey Key(DbDataReader row) => new(new TenantId(row.GetString(0)), new EndpointId(row.Id(1)), row.GetInt64(2), Codes.Lines.Value(row.GetString(13)));
 

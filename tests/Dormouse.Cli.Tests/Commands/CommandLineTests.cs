@@ -23,7 +23,7 @@ public sealed class CommandLineTests : IDisposable
         [
             "serve", "quickstart", "deploy", "apply", "diff", "dev", "run", "invoke", "list", "describe", "logs", "revisions", "traffic", "rollback", "tag", "mirror", "stop", "load", "delete",
             "key", "key create", "key list", "key revoke", "usage", "record", "simulate", "drill", "doctor", "version", "completion",
-            "invocation", "invocation status", "invocation result", "invocation cancel", "invocation request", "invocation edit", "invocation redrive", "queue", "queue list", "queue redrive",
+            "invocation", "invocation status", "invocation result", "invocation cancel", "invocation request", "invocation edit", "invocation redrive", "queue", "queue list", "queue depth", "queue redrive",
             "storage", "storage backup", "storage restore", "storage check", "storage migrate",
             "environment", "environment list", "environment show", "environment delete", "shell",
             "destination", "destination create", "destination list", "destination show", "destination use", "destination rotate", "destination enable", "destination delete",

@@ -132,6 +132,21 @@ public sealed class QueueCommandTests : ServerTests
         Assert.Equal("0 queued, 0 running, 3 dead letters", QueueCommand.Sentence(new EndpointQueueInfo(0, 0, 3, null)));
     }
 
+    [Fact]
+    public async Task Of_each_queue_its_length_and_the_age_of_its_oldest_are_shown()
+    {
+        Server.Queue = context => context.Response.WriteAsync(JsonSerializer.Serialize(
+            new QueueDepthList([new("digits", "e1", new(1200, 2, 1, 10_800.4)), new("later", "e2", new(3, 0, 0, null))]), ControlJson.Default.QueueDepthList));
+
+        var shown = (await Shell.RunAsync("queue", "depth")).Done();
+        var one = (await Shell.RunAsync("queue", "depth", "digits", "--output", "json")).Done();
+
+        Assert.Matches("digits +1,200 +3 h +2 +1", shown.Out);
+        Assert.Matches("later +3 +0 +0", shown.Out);
+        Assert.Equal(10_800.4, JsonDocument.Parse(one.Out).RootElement.GetProperty("endpoints")[0].GetProperty("queue").GetProperty("oldest_seconds").GetDouble());
+        Assert.Contains("GET /api/v1/queue/depths?endpoint=digits", Server.Requests);
+    }
+
     private static ReceiptInfo Info(string state, string? reason = null) => new()
     {
         Id = "i1",
