@@ -20,7 +20,7 @@ namespace Dormouse.Drivers;
 /// Instances as processes of this machine: a launcher starts and bounds them, a pool keeps generic ones ready, a start makes one of them an instance.
 /// All state belongs to one inbox; a launcher that dies is replaced, and its instances are reported lost.
 /// </summary>
-public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, IInstanceHost
+public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector
 {
     /// <summary>How long instances may take that do something before they end: longer than the launcher leaves them alone.</summary>
     private static readonly TimeSpan EndTimeMax = TimeSpan.FromSeconds(8);
@@ -82,21 +82,6 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
 
     /// <summary>The Python environments of this machine.</summary>
     public IEnvironmentBuilder Environments { get; }
-
-    WorkerPool IInstanceHost.PoolOf(RevisionSpec spec) => _pools.Of(spec);
-
-    RevisionTemplates IInstanceHost.Templates => _templates;
-
-    RevisionSnapshots IInstanceHost.Snapshots => _snapshots;
-
-    LauncherSession? IInstanceHost.Session => _session;
-
-    // Not null: nothing is started before the driver is open.
-    IInstanceObserver IInstanceHost.Observer => _observer!;
-
-    TimeProvider IInstanceHost.Time => _time;
-
-    TimeSpan IInstanceHost.ReplacesKilledFor => _options.ReplacesKilledFor;
 
     /// <exception cref="LauncherException">The launcher does not start; the message says why.</exception>
     public async Task OpenAsync(IInstanceObserver observer, CancellationToken cancellationToken)
@@ -229,28 +214,6 @@ public sealed partial class ProcessDriver : IInstanceDriver, IModelInspector, II
         _ending.Dispose();
         RemoveSockets();
     }
-
-    WorkerLimits IInstanceHost.Limits(RevisionSpec spec) => new((long)spec.MemoryMib << 20, spec.Cpu, _options.ProcessesMax);
-
-    string? IInstanceHost.FindOptimised(InstanceStart start, string engineKey)
-    {
-        try
-        {
-            return start.OptimisedPath(engineKey) is { } path && File.Exists(path) ? path : null;
-        }
-        catch (Exception exception)
-        {
-            // The original loads as well, only more slowly: no reason to fail a start.
-            LogOptimisedUnknown(start.Instance, exception);
-            return null;
-        }
-    }
-
-    void IInstanceHost.Runs(InstanceId instance, int processId) => _processes[instance] = processId;
-
-    void IInstanceHost.Gone(InstanceId instance) => Forget(instance);
-
-    void IInstanceHost.GoneAfterSweep(InstanceId instance) => _unswept.Add(instance);
 
     private bool BeginTrial(PlacementTrial trial, Placement placement, Action<Worker> started) => _inbox.Post(() =>
     {
