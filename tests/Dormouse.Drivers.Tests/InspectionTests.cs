@@ -79,8 +79,7 @@ public sealed class InspectionTests
     {
         await using var fixture = await DriverFixture.OpenAsync(change: options => options with { PoolSize = 0 });
         var running = InspectAsync(fixture, fixture.Inspection("hang"));
-        while (fixture.Processes().Workers.Length == 0)
-            await Task.Yield();
+        await PythonMachine.UntilAsync(() => fixture.Processes().Workers.Length > 0);
 
         fixture.Inspection("good");
         await Machine.KillAsync(fixture.Processes().Launcher);

@@ -90,6 +90,7 @@ public sealed class SandboxNetworkTests
         var killed = await StartAsync(fixture, NetworkAccess.Outbound);
         var cut = await StartAsync(fixture, NetworkAccess.Outbound);
         var ways = Ways(fixture);
+        int[] inside = [.. ((string[])[stopped.Network, killed.Network, cut.Network]).SelectMany(network => Machine.ProcessesIn(network, "net"))];
 
         fixture.Driver.Stop(stopped.Instance, StopReason.Idle);
         await fixture.Observer.WaitForGoneAsync(stopped.Instance);
@@ -102,7 +103,8 @@ public sealed class SandboxNetworkTests
         await fixture.Observer.WaitForGoneAsync(cut.Instance);
 
         Assert.Contains("its way to the network ended", loss.Detail, StringComparison.Ordinal);
-        Assert.All((string[])[stopped.Network, killed.Network, cut.Network], network => Assert.Empty(ProcessesIn(network)));
+        Assert.InRange(inside.Length, 3, int.MaxValue);
+        Assert.All(inside, process => Assert.False(Machine.IsRunning(process)));
     }
 
     [Fact]
@@ -111,6 +113,7 @@ public sealed class SandboxNetworkTests
         await using var fixture = await OpenAsync(asNobody: false);
         var instance = await StartAsync(fixture, NetworkAccess.Outbound);
         var ways = Ways(fixture);
+        var inside = Machine.ProcessesIn(instance.Network, "net");
         var launcher = fixture.Processes().Launcher;
 
         await Machine.KillAsync(launcher);
@@ -119,7 +122,8 @@ public sealed class SandboxNetworkTests
         await fixture.Observer.WaitForGoneAsync(instance.Instance);
 
         Assert.NotEmpty(ways);
-        Assert.Empty(ProcessesIn(instance.Network));
+        Assert.NotEmpty(inside);
+        Assert.All(inside, process => Assert.False(Machine.IsRunning(process)));
     }
 
     [Fact]
@@ -233,7 +237,7 @@ public sealed class SandboxNetworkTests
         Write(fixture, App);
         var instance = Start(fixture, network);
         var ready = await fixture.Observer.WaitForAsync<InstanceReady>(instance);
-        return (instance, ready.Address, NetworkOf(fixture.Driver.ProcessId(instance) ?? 0) ?? "");
+        return (instance, ready.Address, Machine.NamespaceOf(fixture.Driver.ProcessId(instance) ?? 0, "net") ?? "");
     }
 
     private static async Task<string> AskAsync((InstanceId Instance, string Address, string Network) instance, string question)
@@ -246,8 +250,8 @@ public sealed class SandboxNetworkTests
     /// <summary>The processes that are ways to the network of this launcher's workers, each by the network that it holds.</summary>
     private static Dictionary<string, int> Ways(DriverFixture fixture)
     {
-        var machine = NetworkOf(fixture.Processes().Launcher);
-        return Machine.ProcessesWith("slirp4netns").Keys.Where(process => NetworkOf(process) == machine)
+        var machine = Machine.NamespaceOf(fixture.Processes().Launcher, "net");
+        return Machine.ProcessesWith("slirp4netns").Keys.Where(process => Machine.NamespaceOf(process, "net") == machine)
             .SelectMany(process => Descriptors(process).Select(link => (Network: new FileInfo(link).LinkTarget ?? "", process)))
             .Where(held => held.Network.StartsWith("net:", StringComparison.Ordinal))
             .ToDictionary(held => held.Network, held => held.process);
@@ -263,22 +267,6 @@ public sealed class SandboxNetworkTests
         catch (DirectoryNotFoundException)
         {
             return [];
-        }
-    }
-
-    private static int[] ProcessesIn(string network) =>
-        [.. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(name => int.Parse(name!, null)).Where(process => NetworkOf(process) == network)];
-
-    /// <summary>Null when there is no such process any more.</summary>
-    private static string? NetworkOf(int process)
-    {
-        try
-        {
-            return new FileInfo($"/proc/{process}/ns/net").LinkTarget;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return null;
         }
     }
 }

@@ -105,7 +105,9 @@ public sealed class SandboxedInstanceTests
 
         var (instance, _) = await fixture.StartReadyAsync("grandchild");
         await fixture.Observer.WaitForLineAsync(instance, "grandchild");
-        var processes = Machine.ProcessesWith("sleep 1000").Keys;
+        // Other tests have such processes, too: of this one are those that its sandbox numbers.
+        var sandbox = Machine.NamespaceOf(fixture.Driver.ProcessId(instance) ?? 0, "pid");
+        int[] processes = [.. Machine.ProcessesWith("sleep 1000").Keys.Where(process => Machine.NamespaceOf(process, "pid") == sandbox)];
         fixture.Driver.Stop(instance, StopReason.Idle);
         await fixture.Observer.WaitForGoneAsync(instance);
 

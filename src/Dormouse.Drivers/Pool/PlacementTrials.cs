@@ -10,8 +10,8 @@ namespace Dormouse.Drivers.Pool;
 /// <param name="kill">Ends it, if it is there, from anywhere.</param>
 internal sealed class PlacementTrials(Isolation isolation, Func<PlacementTrial, Placement, Action<Worker>, bool> begin, Action<Worker> kill, TimeProvider time)
 {
-    /// <summary>What one may take.</summary>
-    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(10);
+    /// <summary>What one may take: milliseconds, and far more on a machine that is busy otherwise, which is no reason to say that it does not work.</summary>
+    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(30);
 
     /// <summary>Null where there is no sandbox, which another row says.</summary>
     public async Task<ProbeResult?> NetworkAsync(CancellationToken cancellationToken)

@@ -15,8 +15,11 @@ namespace Dormouse.Server.Gateway;
 internal sealed class InvocationRunner(
     DispatchService dispatch, InstanceConnections connections, InvocationRecorder recorder, InvocationCounts counts, OverflowSender overflow, TimeProvider time)
 {
-    /// <summary>How long a broken connection waits to learn why its instance ended; the launcher reports within milliseconds.</summary>
-    private static readonly TimeSpan ReasonLimit = TimeSpan.FromMilliseconds(500);
+    /// <summary>
+    /// How long a broken connection waits to learn why its instance ended. The launcher reports within milliseconds; on a machine that is out of processor time it takes longer, and without the reason a run
+    /// over its memory would be tried again and an instance killed from outside would count as one that crashed.
+    /// </summary>
+    private static readonly TimeSpan ReasonLimit = TimeSpan.FromSeconds(5);
 
     private readonly TaskCompletionSource _lastEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _active;

@@ -114,9 +114,25 @@ internal static class Machine
 
     /// <summary>Folders of a cgroup name in any hierarchy.</summary>
     public static string[] CgroupsNamed(string name) =>
-        Directory.Exists("/sys/fs/cgroup")
-            ? Directory.GetDirectories("/sys/fs/cgroup", name, new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
-            : [];
+        [.. FoldersBelow("/sys/fs/cgroup").Where(folder => Path.GetFileName(folder) == name)];
+
+    /// <summary>A namespace of a process, in the kernel's words; null when there is no such process any more. The number of one that has ended is soon another's.</summary>
+    /// <param name="kind">As below <c>/proc/N/ns</c>.</param>
+    public static string? NamespaceOf(int process, string kind)
+    {
+        try
+        {
+            return new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/ns/{kind}")).LinkTarget;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Processes in a namespace now.</summary>
+    public static int[] ProcessesIn(string space, string kind) =>
+        [.. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(name => int.Parse(name!, null)).Where(process => NamespaceOf(process, kind) == space)];
 
     public static async Task KillAsync(int id)
     {
@@ -131,12 +147,28 @@ internal static class Machine
         try
         {
             using var process = Process.GetProcessById(id);
-            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken);
         }
         catch (ArgumentException)
         {
             return; // It had ended before we looked.
         }
+    }
+
+    /// <summary>Others come and go while it is looked at.</summary>
+    private static IEnumerable<string> FoldersBelow(string folder)
+    {
+        string[] inside;
+        try
+        {
+            inside = Directory.GetDirectories(folder, "*", new EnumerationOptions { AttributesToSkip = FileAttributes.ReparsePoint });
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+
+        return inside.SelectMany(found => FoldersBelow(found).Prepend(found));
     }
 
     /// <summary>Null when there is no such process, or only a zombie of it.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
 using Dormouse.Core.Endpoints;
@@ -10,19 +11,22 @@ namespace Dormouse.Drivers.Tests.Support;
 /// <summary>What tests of Python code need of this machine, and how they call it.</summary>
 internal static class PythonMachine
 {
-    /// <summary>Looks again and again at what no process announces.</summary>
-    public static async Task UntilAsync(Func<bool> fact)
-    {
-        using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!fact())
-            await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
-    }
+    /// <summary>For what never comes; a busy machine is given time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
-    public static async Task UntilAsync(Func<Task<bool>> fact)
+    /// <summary>Looks again and again at what no process announces.</summary>
+    public static Task UntilAsync(Func<bool> fact, [CallerArgumentExpression(nameof(fact))] string what = "") => UntilAsync(() => Task.FromResult(fact()), what);
+
+    public static async Task UntilAsync(Func<Task<bool>> fact, [CallerArgumentExpression(nameof(fact))] string what = "")
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(Patience);
         using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!await fact())
-            await looks.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+        {
+            Assert.False(limit.IsCancellationRequested, $"Waited {Patience.TotalSeconds} s; it did not come: {what}");
+            await looks.WaitForNextTickAsync(CancellationToken.None);
+        }
     }
 
     /// <summary>A driver that isolates at this level and makes templates, with this code in the package as <c>app.py</c>; the test is skipped with a word where there is no such level.</summary>

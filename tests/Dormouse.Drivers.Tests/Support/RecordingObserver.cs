@@ -5,7 +5,7 @@ namespace Dormouse.Drivers.Tests.Support;
 /// <summary>Keeps what a driver tells, in order, and lets a test wait for it.</summary>
 internal sealed class RecordingObserver : IInstanceObserver
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
     private readonly Lock _toldLock = new();
     private readonly List<(InstanceId Instance, object What)> _told = [];
     private readonly List<(InstanceId Instance, string Line)> _lines = [];

@@ -87,10 +87,10 @@ public sealed class ProgramTests(ServerFixture fixture) : IClassFixture<ServerFi
     [Fact]
     public async Task A_server_that_does_not_answer_is_exit_code_5()
     {
-        using var closed = new TcpListener(IPAddress.Loopback, 0);
-        closed.Start();
-        var address = $"http://{closed.LocalEndpoint}";
-        closed.Stop();
+        // A port that is taken, so that it is nobody else's, and not listened on.
+        using var closed = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        closed.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var address = $"http://127.0.0.1:{((IPEndPoint)closed.LocalEndPoint!).Port}"; // Not null: it is bound.
 
         var run = await CommandRun.AnyAsync(Nothing, ["list", "--server", address, "--key", "dm_a_b"], Cancelled);
 

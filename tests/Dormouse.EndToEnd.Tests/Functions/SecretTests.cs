@@ -79,8 +79,10 @@ public sealed class SecretTests
 
             var failed = await PythonApps.CallAsync(server, "safe", """{"say":"it"}""", Cancelled);
             Assert.Equal((HttpStatusCode.InternalServerError, "ValueError: the token is ***"), (failed.Status, failed.Json["detail"]!.GetValue<string>()));
-            await Waiting.UntilAsync(async () => (await PythonApps.LogsAsync(server, "safe", Cancelled)).Contains("a program has it: ***", StringComparison.Ordinal), "what the program wrote is in the log", Cancelled);
-            var log = await PythonApps.LogsAsync(server, "safe", Cancelled);
+            var log = "";
+            await Waiting.UntilAsync(
+                async () => (log = await PythonApps.LogsAsync(server, "safe", Cancelled)).Contains("a program has it: ***", StringComparison.Ordinal) && log.Contains(" done", StringComparison.Ordinal),
+                "what the function and the program wrote is in the log", Cancelled);
             Assert.Contains("printed *** ***", log, StringComparison.Ordinal);
             Assert.Contains("in two writes *** done", log, StringComparison.Ordinal);
             var listed = (await CommandRun.DoneAsync(server, Cancelled, "secret", "list")).Output;

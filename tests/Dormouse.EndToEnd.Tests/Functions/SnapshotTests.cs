@@ -95,7 +95,7 @@ public sealed class SnapshotTests
             Assert.Skip("There is no artifacts/debian13 with CRIU: ./test makes it where mmdebstrap can.");
         }
 
-        return new() { ["DORMOUSE_WORKERS__CRIU"] = root, ["DORMOUSE_WORKERS__SNAPSHOT_AFTER"] = "100ms" };
+        return new() { ["DORMOUSE_WORKERS__CRIU"] = root, ["DORMOUSE_WORKERS__SNAPSHOT_AFTER"] = "1s" };
     }
 
     private static long Right(FunctionCall call)

@@ -13,6 +13,8 @@ public sealed class ClientTests(HostileServer hostile) : HostileTests(hostile)
     public async Task A_client_that_sends_a_byte_a_second_is_refused_and_holds_no_slot()
     {
         await DeployAsync("slow", HostileModels.Line(), OneSlot);
+        // Warm from here on: no start is within the time that the slow client is given.
+        await AssertAnswersAsync("slow");
         using var connection = await RawConnection.OpenAsync(Server, Cancelled);
         await connection.SendAsync(RawConnection.Head(Server, "POST", "/v2/models/slow/infer", "Content-Length: 1000"), Cancelled);
         var answer = connection.AnswerAsync(Cancelled);
@@ -29,6 +31,8 @@ public sealed class ClientTests(HostileServer hostile) : HostileTests(hostile)
     public async Task A_client_whose_large_body_stalls_gives_its_slot_back()
     {
         await DeployAsync("slow", HostileModels.Line(), OneSlot);
+        // Warm from here on: no start is within the time that the slow client is given.
+        await AssertAnswersAsync("slow");
         using var connection = await RawConnection.OpenAsync(Server, Cancelled);
         await connection.SendAsync(RawConnection.Head(Server, "POST", "/v2/models/slow/infer", $"Content-Length: {8 << 20}"), Cancelled);
         await connection.SendAsync(new byte[2 << 20], Cancelled);

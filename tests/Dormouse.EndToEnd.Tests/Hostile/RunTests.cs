@@ -7,7 +7,7 @@ namespace Dormouse.EndToEnd.Tests.Hostile;
 /// <summary>Runs that want more memory or time than there is end by themselves, and the next run finds a working endpoint.</summary>
 public sealed class RunTests(HostileServer hostile) : HostileTests(hostile)
 {
-    private static readonly JsonObject OneSecond = new() { ["timeout"] = "1s", ["concurrency"] = 1 };
+    private static readonly JsonObject FiveSeconds = new() { ["timeout"] = "5s", ["concurrency"] = 1 };
 
     [Fact]
     public async Task An_output_of_400_GB_is_refused_and_the_next_run_works()
@@ -38,9 +38,9 @@ public sealed class RunTests(HostileServer hostile) : HostileTests(hostile)
     [Fact]
     public async Task A_run_that_never_ends_is_ended_at_its_limit_and_the_next_run_works()
     {
-        await DeployAsync("counting", HostileModels.Counting(), OneSecond);
+        await DeployAsync("counting", HostileModels.Counting(), FiveSeconds);
 
-        await Refusal.AssertAsync(await InferAsync("counting", Int64("times", long.MaxValue)), 504, "deadline_exceeded", "1 s", "--timeout");
+        await Refusal.AssertAsync(await InferAsync("counting", Int64("times", long.MaxValue)), 504, "deadline_exceeded", "5 s", "--timeout");
 
         var count = await InferCall.SendAsync(Server, "counting", [Int64("times", 5)], binary: true, Cancelled);
         Assert.Equal([5.0], count["count"].Doubles());
@@ -49,7 +49,7 @@ public sealed class RunTests(HostileServer hostile) : HostileTests(hostile)
     [Fact]
     public async Task A_caller_who_leaves_an_endless_run_leaves_no_process_behind_it()
     {
-        await DeployAsync("counting", HostileModels.Counting(), OneSecond);
+        await DeployAsync("counting", HostileModels.Counting(), FiveSeconds);
         await InferCall.SendAsync(Server, "counting", [Int64("times", 1)], binary: true, Cancelled);
         using (var leaving = await RawConnection.OpenAsync(Server, Cancelled))
         {
@@ -64,9 +64,9 @@ public sealed class RunTests(HostileServer hostile) : HostileTests(hostile)
     [Fact]
     public async Task A_model_that_itself_never_ends_is_ended_at_its_limit()
     {
-        await DeployAsync("endless", HostileModels.Endless(), OneSecond);
+        await DeployAsync("endless", HostileModels.Endless(), FiveSeconds);
 
-        await Refusal.AssertAsync(await InferAsync("endless", """{"inputs":[]}"""), 504, "deadline_exceeded", "1 s");
+        await Refusal.AssertAsync(await InferAsync("endless", """{"inputs":[]}"""), 504, "deadline_exceeded", "5 s");
         await Waiting.UntilAsync(async () => (await Server.InstancesAsync("endless", Cancelled)).Count == 0, "its instance is gone", Cancelled);
     }
 }

@@ -17,7 +17,8 @@ public sealed class BurstTests(ServerFixture fixture) : IClassFixture<ServerFixt
         {
             using var stopped = await server.PostAsync("/api/v1/endpoints/burst/stop", null, Cancelled);
             Assert.True(stopped.IsSuccessStatusCode);
-            Assert.Empty(await server.InstancesAsync("burst", Cancelled));
+            // A stop does not wait for ever; on a busy machine the last process may end after it was answered.
+            await Waiting.UntilAsync(async () => (await server.InstancesAsync("burst", Cancelled)).Count == 0, "no instance is left", Cancelled);
 
             var answers = await Task.WhenAll(Enumerable.Range(0, 500).Select(i => InferCall.SendAsync(server, "burst", [Digits.Input(i)], binary: i % 2 == 0, Cancelled)));
 

@@ -23,7 +23,8 @@ public sealed class OverflowTests
             ["max_instances"] = 1,
             ["concurrency"] = 1,
             ["queue_limit"] = 1,
-            ["timeout"] = "15s",
+            // Whatever is sent on below is sent while this run goes on.
+            ["timeout"] = "40s",
             ["overflow"] = new JsonObject { ["url"] = there.Address.GetLeftPart(UriPartial.Authority) },
         });
         var running = CounterCall.SendAsync(here, "work", CounterCall.Endless, Cancelled);

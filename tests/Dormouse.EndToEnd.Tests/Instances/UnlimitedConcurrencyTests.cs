@@ -40,9 +40,9 @@ public sealed class UnlimitedConcurrencyTests(ServerFixture fixture) : IClassFix
             together = threading.Barrier({Calls})
             app = dormouse.App("meeting")
 
-            @app.function(concurrency="unlimited", max_instances=1)
+            @app.function(concurrency="unlimited", max_instances=1, timeout="5m")
             def meet(x: int) -> int:
-                together.wait(60)
+                together.wait(240)
                 return x + 1
             """;
         await CommandRun.DoneAsync(server, Cancelled, "deploy", files.Write("main.py", code), "--name", "meet");

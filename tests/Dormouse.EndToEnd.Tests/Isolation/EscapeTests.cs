@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Dormouse.EndToEnd.Tests.Functions;
 using Dormouse.EndToEnd.Tests.Running;
+using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.EndToEnd.Tests.Isolation;
 
@@ -144,7 +145,8 @@ public sealed class EscapeTests(ServerFixture fixture) : IClassFixture<ServerFix
     [Fact]
     public async Task A_port_that_it_holds_is_held_in_its_own_network_only()
     {
-        using var free = new TcpListener(IPAddress.Any, 0);
+        // One that the kernel gives to nobody between the two times that it is listened on.
+        using var free = new TcpListener(IPAddress.Any, FreePort.Next());
         free.Start();
         var port = ((IPEndPoint)free.LocalEndpoint).Port;
 

@@ -66,7 +66,7 @@ public sealed class WaitingCallerTests : IAsyncLifetime
     [Fact]
     public async Task A_wait_longer_than_the_queue_timeout_ends_with_its_reason()
     {
-        await OneSlotAsync("waited", queueLimit: 10, queueTimeout: "500ms");
+        await OneSlotAsync("waited", queueLimit: 10, queueTimeout: "2s");
         // A start may take longer than a caller of this endpoint waits; the instance comes all the same.
         await Waiting.UntilAsync(async () => (await CounterCall.SendAsync(Server, "waited", 1, Cancelled)).Status == HttpStatusCode.OK, "an instance answers", Cancelled);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);

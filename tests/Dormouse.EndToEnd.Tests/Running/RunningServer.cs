@@ -23,7 +23,7 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
-    public HttpClient Http { get; } = new() { Timeout = TimeSpan.FromMinutes(2) };
+    public HttpClient Http { get; } = new() { Timeout = TimeSpan.FromMinutes(10) };
 
     public Uri Address { get; private set; } = new("http://127.0.0.1");
 

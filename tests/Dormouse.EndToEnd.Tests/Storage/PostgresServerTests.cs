@@ -51,7 +51,7 @@ public sealed class PostgresServerTests
     {
         await using var postgres = await StartPostgresAsync();
         // Short waits for a database that stands still, so that the test is short; longer than a busy machine's disk takes.
-        await using var server = await RunningServer.StartAsync(Cancelled, null, Storage(postgres, "&Command%20Timeout=4&connect_timeout=4"));
+        await using var server = await RunningServer.StartAsync(Cancelled, null, Storage(postgres, "&Command%20Timeout=8&connect_timeout=8"));
         await Digits.DeployAsync(server, "digits", Cancelled);
         var expected = await Digits.AnswersAsync(server, "digits", Cancelled);
         List<string> accepted = [];

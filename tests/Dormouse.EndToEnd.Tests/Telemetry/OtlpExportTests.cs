@@ -50,10 +50,10 @@ public sealed class OtlpExportTests
     [Fact]
     public async Task A_collector_that_is_not_there_harms_nobody()
     {
-        using var taken = new TcpListener(IPAddress.Loopback, 0);
-        taken.Start();
-        var nowhere = new Uri($"http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}");
-        taken.Stop();
+        // A port that is taken, so that it is nobody else's, and not listened on.
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var nowhere = new Uri($"http://127.0.0.1:{((IPEndPoint)taken.LocalEndPoint!).Port}"); // Not null: it is bound.
         await using var server = await StartAsync(nowhere, periodMs: 100);
         await Digits.DeployAsync(server, "unwatched", Cancelled);
 

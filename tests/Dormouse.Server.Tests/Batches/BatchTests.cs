@@ -150,7 +150,7 @@ public sealed class BatchTests : IDisposable
         using var resumed = await host.Client.PostAsync($"/api/v1/batches/{made}/resume", null, Cancellation);
         end.Go.SetResult();
         // Time stands still: nobody looks by himself.
-        var next = await host.Driver.NextRunAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        var next = await host.Driver.NextRunAsync(Cancellation).AsTask().WaitAsync(Conditions.Patience, Cancellation);
         using var cancelled = await host.Client.PostAsync($"/api/v1/batches/{made}/cancel", null, Cancellation);
         next.Release();
 
@@ -350,7 +350,7 @@ public sealed class BatchTests : IDisposable
     private static async Task<JsonElement> UntilAsync(GatewayHost host, string id, Func<JsonElement, bool> isSo, TimeSpan step = default)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
         while (true)
         {
@@ -360,7 +360,7 @@ public sealed class BatchTests : IDisposable
                 return job;
             }
 
-            Assert.False(limit.IsCancellationRequested, $"It did not come about within 30 s: {job.GetRawText()}");
+            Assert.False(limit.IsCancellationRequested, $"It did not come about within {Conditions.Patience.TotalSeconds} s: {job.GetRawText()}");
             if (step > TimeSpan.Zero && host.Journal.OpenCount == 0)
             {
                 host.Time.Advance(step);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Dormouse.Server.Tests.Gateway;
 using Dormouse.Storage.Tests.Support;
 
 namespace Dormouse.Server.Tests.Brokers;
@@ -37,7 +38,7 @@ internal abstract class BrokerProcess : IAsyncDisposable
         }
 
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         var said = Spawn(start);
         while (!await AnswersAsync())

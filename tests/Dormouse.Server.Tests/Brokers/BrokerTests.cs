@@ -121,14 +121,14 @@ public sealed class BrokerTests
     internal static async Task AdvanceAsync(GatewayHost host, Func<Task<bool>> isSo)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(90));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (!await isSo())
         {
             if (limit.IsCancellationRequested)
             {
                 using var response = await host.Client.GetAsync("/api/v1/triggers", Cancellation);
-                Assert.Fail($"It did not come about within 90 s. Triggers: {await response.Content.ReadAsStringAsync(Cancellation)}");
+                Assert.Fail($"It did not come about within {Conditions.Patience.TotalSeconds} s. Triggers: {await response.Content.ReadAsStringAsync(Cancellation)}");
             }
 
             host.Time.Advance(TimeSpan.FromMilliseconds(500));

@@ -10,7 +10,7 @@ namespace Dormouse.Server.Tests.Brokers;
 /// </summary>
 internal sealed class KafkaCluster : IDisposable
 {
-    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromMinutes(2);
 
     private readonly IProducer<byte[]?, byte[]> _producer;
 

@@ -7,6 +7,9 @@ namespace Dormouse.Server.Tests.Brokers;
 
 internal sealed class NatsProcess : BrokerProcess
 {
+    /// <summary>Longer than the client's own limits of a few seconds, which a busy machine reaches.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     public override Dictionary<string, string> Source => new() { ["url"] = $"nats://127.0.0.1:{Port}", ["stream"] = "ORDERS", ["subject"] = "orders.*", ["durable"] = "dormouse" };
 
     public override async Task PrepareAsync()
@@ -47,5 +50,11 @@ internal sealed class NatsProcess : BrokerProcess
 
     protected override (string Program, string[] Arguments, Dictionary<string, string> Environment) Command() => ("/usr/sbin/nats-server", ["-a", "127.0.0.1", "-p", $"{Port}", "-js", "-sd", Folder], []);
 
-    private NatsConnection Connect() => new(new NatsOpts { Url = $"nats://127.0.0.1:{Port}" });
+    private NatsConnection Connect() => new(new NatsOpts
+    {
+        Url = $"nats://127.0.0.1:{Port}",
+        ConnectTimeout = Patience,
+        CommandTimeout = Patience,
+        RequestTimeout = Patience,
+    });
 }

@@ -121,7 +121,7 @@ internal sealed class RabbitProcess(bool hasDeadLetters = false) : BrokerProcess
     {
         try
         {
-            await using var connection = await ConnectAsync();
+            await using var connection = await ConnectAsync(TimeSpan.FromSeconds(3));
             return true;
         }
         catch (BrokerUnreachableException)
@@ -130,5 +130,8 @@ internal sealed class RabbitProcess(bool hasDeadLetters = false) : BrokerProcess
         }
     }
 
-    private async Task<IConnection> ConnectAsync() => await new ConnectionFactory { HostName = "127.0.0.1", Port = Port, RequestedConnectionTimeout = TimeSpan.FromSeconds(3) }.CreateConnectionAsync(Cancellation);
+    /// <param name="limit">Null = as long as a busy machine may take.</param>
+    private async Task<IConnection> ConnectAsync(TimeSpan? limit = null) =>
+        await new ConnectionFactory { HostName = "127.0.0.1", Port = Port, RequestedConnectionTimeout = limit ?? TimeSpan.FromMinutes(1), ContinuationTimeout = TimeSpan.FromMinutes(1), HandshakeContinuationTimeout = TimeSpan.FromMinutes(1) }
+            .CreateConnectionAsync(Cancellation);
 }

@@ -53,5 +53,5 @@ internal sealed class RedisProcess : BrokerProcess
         }
     }
 
-    private async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{Port}");
+    private async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{Port},connectTimeout=60000,syncTimeout=60000,asyncTimeout=60000");
 }

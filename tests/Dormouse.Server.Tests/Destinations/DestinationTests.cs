@@ -381,11 +381,11 @@ public sealed class DestinationTests
     private static async Task AdvanceAsync(GatewayHost host, Func<Task<bool>> isSo)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
         while (!await isSo())
         {
-            Assert.False(limit.IsCancellationRequested, "It did not come about within 60 s.");
+            Assert.False(limit.IsCancellationRequested, $"It did not come about within {Conditions.Patience.TotalSeconds} s.");
             if (host.Journal.OpenCount == 0 && host.Service<DeliveryLoop>().UnderWayCount == 0 && host.Routes.Endpoints().All(e => host.Dispatch.Samples(e.Id).All(s => s.Sample is { Queued: 0, Running: 0 })))
             {
                 host.Time.Advance(TimeSpan.FromSeconds(10));

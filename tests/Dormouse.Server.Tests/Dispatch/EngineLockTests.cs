@@ -1,4 +1,5 @@
 using Dormouse.Server.Dispatch;
+using Dormouse.Server.Tests.Gateway;
 
 namespace Dormouse.Server.Tests.Dispatch;
 
@@ -45,10 +46,10 @@ public sealed class EngineLockTests
                 }
             });
             other.Start();
-            Assert.True(SpinWait.SpinUntil(() => other.ThreadState.HasFlag(ThreadState.WaitSleepJoin), TimeSpan.FromSeconds(30)));
+            Assert.True(SpinWait.SpinUntil(() => other.ThreadState.HasFlag(ThreadState.WaitSleepJoin), Conditions.Patience));
             Assert.False(entered.Task.IsCompleted);
         }
 
-        await entered.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await entered.Task.WaitAsync(Conditions.Patience, TestContext.Current.CancellationToken);
     }
 }

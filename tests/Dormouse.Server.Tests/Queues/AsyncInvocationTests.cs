@@ -344,11 +344,11 @@ public sealed class AsyncInvocationTests
     private static async Task AdvanceAsync(GatewayHost host, Func<Task<bool>> isSo)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
         while (!await isSo())
         {
-            Assert.False(limit.IsCancellationRequested, "It did not come about within 60 s.");
+            Assert.False(limit.IsCancellationRequested, $"It did not come about within {Conditions.Patience.TotalSeconds} s.");
             if (IsQuiet(host))
             {
                 host.Time.Advance(TimeSpan.FromSeconds(1));

@@ -165,11 +165,11 @@ public sealed class SharedServersTests : IAsyncLifetime
     private static async Task UntilAsync(Func<Task<bool>> holds, string what)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!await holds())
         {
-            Assert.False(limit.IsCancellationRequested, $"It did not come true within 20 s: {what}.");
+            Assert.False(limit.IsCancellationRequested, $"It did not come true within {Conditions.Patience.TotalSeconds} s: {what}.");
             await tick.WaitForNextTickAsync(CancellationToken.None);
         }
     }

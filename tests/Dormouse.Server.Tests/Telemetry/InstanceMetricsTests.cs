@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Dormouse.Protocol.Control;
 using Dormouse.Server.Telemetry;
 using Dormouse.Server.Tests.Fakes;
+using Dormouse.Server.Tests.Gateway;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Dormouse.Server.Tests.Telemetry;
@@ -29,11 +30,11 @@ public sealed partial class InstanceMetricsTests
     private static async Task UntilScrapedAsync(ControlServer server, string count)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         for (var seen = ""; seen != count;)
         {
-            Assert.False(limit.IsCancellationRequested, $"{seen} was scraped for 20 s instead of {count}.");
+            Assert.False(limit.IsCancellationRequested, $"{seen} was scraped for {Conditions.Patience.TotalSeconds} s instead of {count}.");
             await tick.WaitForNextTickAsync(CancellationToken.None);
             seen = ReadyOfDigits().Match(await server.Admin.GetStringAsync("/metrics", Cancellation)) is { Success: true } match ? match.Groups[1].Value : Nothing;
         }

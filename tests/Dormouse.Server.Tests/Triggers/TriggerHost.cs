@@ -85,11 +85,11 @@ internal static class TriggerHost
     public static async Task UntilAsync(Func<Task<bool>> isSo, string what)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(Conditions.Patience);
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
         while (!await isSo())
         {
-            Assert.False(limit.IsCancellationRequested, $"It did not come about within 60 s: {what}.");
+            Assert.False(limit.IsCancellationRequested, $"It did not come about within {Conditions.Patience.TotalSeconds} s: {what}.");
             await tick.WaitForNextTickAsync(Cancellation);
         }
     }

@@ -14,13 +14,13 @@ internal sealed class PrivatePostgres : IAsyncDisposable
         """
         bin=$1; folder=$2; data=$folder/data; export LC_ALL=C
         options="-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=60 -c shared_buffers=32MB"
-        start() { "$bin/pg_ctl" -D "$data" -w -t 60 -l "$folder/log" -o "$options" start >>"$folder/log" 2>&1; }
+        start() { "$bin/pg_ctl" -D "$data" -w -t 300 -l "$folder/log" -o "$options" start >>"$folder/log" 2>&1; }
         all() { main=$(head -n 1 "$data/postmaster.pid"); echo "$main $(pgrep -P "$main" | tr '\n' ' ')"; }
         { "$bin/initdb" -D "$data" -A trust -U dormouse -E UTF8 --locale=C --no-sync && start; } >>"$folder/log" 2>&1 && echo done || { echo failed; exit 1; }
         while read -r command; do
             case $command in
-                start) start ;;
-                kill) killed=$(all); kill -KILL $killed; while kill -0 $killed 2>/dev/null; do sleep 0.01; done ;;
+                start) start || { echo failed; continue; } ;;
+                kill) kill -STOP "$(head -n 1 "$data/postmaster.pid")"; killed=$(all); kill -KILL $killed; while kill -0 $killed 2>/dev/null; do sleep 0.01; done ;;
                 pause) kill -STOP $(all) ;;
                 resume) kill -CONT $(all) ;;
             esac
