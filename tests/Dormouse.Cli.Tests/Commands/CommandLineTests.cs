@@ -8,6 +8,7 @@ namespace Dormouse.Cli.Tests.Commands;
 public sealed class CommandLineTests : IDisposable
 {
     private readonly Shell _shell = new();
+    private readonly Socket _closed = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
     public static TheoryData<string> EveryCommand()
     {
@@ -192,13 +193,20 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("none answers", result.Out, StringComparison.Ordinal);
     }
 
-    public void Dispose() => _shell.Dispose();
-
-    /// <summary>An address on which nothing listens: a port that was free just now.</summary>
-    private static string ClosedAddress()
+    public void Dispose()
     {
-        using var socket = new TcpListener(IPAddress.Loopback, 0);
-        socket.Start();
-        return "http://127.0.0.1:" + ((IPEndPoint)socket.LocalEndpoint).Port;
+        _shell.Dispose();
+        _closed.Dispose();
+    }
+
+    /// <summary>An address on which nothing listens: its port is taken, so that it is nobody else's.</summary>
+    private string ClosedAddress()
+    {
+        if (!_closed.IsBound)
+        {
+            _closed.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        }
+
+        return "http://127.0.0.1:" + ((IPEndPoint)_closed.LocalEndPoint!).Port; // Not null: it is bound.
     }
 }

@@ -9,7 +9,7 @@ namespace Dormouse.Cli.Tests.LocalFiles;
 /// <summary>Pipes, devices and sockets where a file is meant.</summary>
 public sealed class PipeTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly List<string> _pipes = [];
     private FakeServer _server = null!;

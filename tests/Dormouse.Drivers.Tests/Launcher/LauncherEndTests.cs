@@ -71,6 +71,8 @@ public sealed class LauncherEndTests : IDisposable
         }
 
         var frozen = Assert.IsType<WorkerSpawned>(events[1]).ProcessId;
+        // From its own program on it ends with the launcher; before that it is another one, which sees to this.
+        await PythonMachine.UntilAsync(() => Machine.ProcessesWith("sleep 1000").GetValueOrDefault(frozen)?.StartsWith("/bin/sleep", StringComparison.Ordinal) == true);
         await SendAsync(socket, new FreezeWorker { Worker = 1 });
         // It takes one order after the other.
         await SendAsync(socket, Sleeper(2, "/nowhere/program"));

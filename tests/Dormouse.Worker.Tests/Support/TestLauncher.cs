@@ -9,7 +9,7 @@ namespace Dormouse.Worker.Tests.Support;
 /// <summary>Starts the real worker program the way the launcher does: control socket as descriptor 3, files as passed descriptors.</summary>
 internal sealed class TestLauncher : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private readonly Process _process;
     private readonly DirectoryInfo _folder;
