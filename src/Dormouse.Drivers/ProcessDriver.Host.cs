@@ -25,8 +25,6 @@ public sealed partial class ProcessDriver : IInstanceHost
 
     TimeProvider IInstanceHost.Time => _time;
 
-    TimeSpan IInstanceHost.ReplacesKilledFor => _options.ReplacesKilledFor;
-
     WorkerLimits IInstanceHost.Limits(RevisionSpec spec) => new((long)spec.MemoryMib << 20, spec.Cpu, _options.ProcessesMax);
 
     string? IInstanceHost.FindOptimised(InstanceStart start, string engineKey)

@@ -31,9 +31,6 @@ public sealed record ProcessDriverOptions
     /// <summary>Generic workers kept ready. Default 2, 0 to 100; 0 = every start waits for a process of its own.</summary>
     public int PoolSize { get; init; } = 2;
 
-    /// <summary>How long at least one start goes on replacing workers that someone else kills while they load. Default 10 s.</summary>
-    public TimeSpan ReplacesKilledFor { get; init; } = TimeSpan.FromSeconds(10);
-
     /// <summary>Memory limit of a generic worker until it becomes an instance, bytes. Default 512 MiB.</summary>
     public long PoolMemoryBytes { get; init; } = 512L << 20;
 

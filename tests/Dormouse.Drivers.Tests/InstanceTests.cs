@@ -1,6 +1,5 @@
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
-using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Tests.Support;
 
 namespace Dormouse.Drivers.Tests;
@@ -99,36 +98,23 @@ public sealed class InstanceTests
     }
 
     [Fact]
-    public async Task A_worker_killed_by_someone_while_it_loads_is_replaced_but_not_for_ever()
+    public async Task Workers_killed_by_someone_while_they_load_are_replaced_until_the_start_is_stopped()
     {
-        await using var fixture = await DriverFixture.OpenAsync(change: options => options with { ReplacesKilledFor = TimeSpan.Zero });
+        await using var fixture = await DriverFixture.OpenAsync();
 
         var instance = fixture.Start("hang");
-        for (var workers = 1; workers <= InstanceRun.ReplacementsMax + 1; workers++)
+        for (var killed = 0; killed < 12; killed++)
         {
-            await fixture.Observer.WaitForLinesAsync(instance, workers);
-            Assert.Empty(fixture.Observer.Told(instance));
-            await Machine.KillAsync(int.Parse(fixture.Observer.Lines(instance)[workers - 1].Split(' ')[1], null));
+            await fixture.Observer.WaitForLinesAsync(instance, (2 * killed) + 1);
+            await Machine.KillAsync(int.Parse(fixture.Observer.Lines(instance)[2 * killed].Split(' ')[1], null));
         }
 
-        await fixture.Observer.WaitForGoneAsync(instance);
-        Assert.IsType<StartFailure>(fixture.Observer.Told(instance)[0]);
-    }
-
-    [Fact]
-    public async Task Workers_killed_in_quick_succession_are_replaced_while_the_start_is_young()
-    {
-        await using var fixture = await DriverFixture.OpenAsync(change: options => options with { ReplacesKilledFor = TimeSpan.FromHours(1) });
-
-        var instance = fixture.Start("hang");
-        for (var workers = 1; workers <= 2 * InstanceRun.ReplacementsMax; workers++)
-        {
-            await fixture.Observer.WaitForLinesAsync(instance, workers);
-            await Machine.KillAsync(int.Parse(fixture.Observer.Lines(instance)[workers - 1].Split(' ')[1], null));
-        }
-
-        await fixture.Observer.WaitForLinesAsync(instance, 2 * InstanceRun.ReplacementsMax + 1);
+        await fixture.Observer.WaitForLinesAsync(instance, 25);
+        Assert.Contains("ended by signal 9 (killed) from outside", fixture.Observer.Lines(instance)[1], StringComparison.Ordinal);
         Assert.Empty(fixture.Observer.Told(instance));
+        fixture.Driver.Stop(instance, StopReason.StartTimedOut);
+        await fixture.Observer.WaitForGoneAsync(instance);
+        Assert.Equal([new RecordingObserver.GoneMark()], fixture.Observer.Told(instance));
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using Dormouse.Core.Instances;
 using Dormouse.Core.Packages;
-using Dormouse.Drivers.Instances;
 using Dormouse.Drivers.Tests.Support;
 
 namespace Dormouse.Drivers.Tests;
@@ -81,10 +80,10 @@ public sealed class SandboxedInstanceTests
         var instance = fixture.Start("hang");
         await fixture.Observer.WaitForLinesAsync(instance, 1);
         await Machine.KillAsync(fixture.Driver.ProcessId(instance) ?? 0);
-        await fixture.Observer.WaitForLinesAsync(instance, 2);
+        // What it wrote, that it was killed, and what the next wrote.
+        await fixture.Observer.WaitForLinesAsync(instance, 3);
 
         Assert.Empty(fixture.Observer.Told(instance));
-        Assert.True(InstanceRun.ReplacementsMax > 1);
     }
 
     [Fact]

@@ -27,9 +27,6 @@ internal interface IInstanceHost
 
     TimeProvider Time { get; }
 
-    /// <summary>How long at least one start goes on replacing workers that someone else kills while they load.</summary>
-    TimeSpan ReplacesKilledFor { get; }
-
     WorkerLimits Limits(RevisionSpec spec);
 
     /// <summary>Path of the optimised file for an engine, or null; never throws.</summary>

@@ -14,14 +14,10 @@ namespace Dormouse.Drivers.Instances;
 /// <param name="startedAt">Timestamp of the call to start.</param>
 internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long startedAt) : IWorkerOwner, IWorkerClaim, IRestoreWaiter
 {
-    /// <summary>Workers that may be killed from outside under one start before its callers are told; more while the start is young (<see cref="IInstanceHost.ReplacesKilledFor"/>).</summary>
-    public const int ReplacementsMax = 5;
-
     private readonly InstanceProgram _program = InstanceProgram.For(start);
     private Phase _phase = Phase.Claiming;
     private Worker? _worker;
     private Rung _rung;
-    private int _replacements;
 
     /// <summary>What the worker is a fork of; null when it is none, or has ended.</summary>
     private RevisionTemplate? _template;
@@ -58,6 +54,8 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
         /// <summary>Everything is said but that it is gone.</summary>
         Ending,
     }
+
+    public bool WasRobbed { get; private set; }
 
     /// <summary>It was told to end, and does what its code has to do then.</summary>
     public bool IsEndingByItself { get; private set; }
@@ -256,10 +254,11 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             }
         }
 
-        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit) && (_replacements < ReplacementsMax || host.Time.GetElapsedTime(startedAt) < host.ReplacesKilledFor))
+        if (_phase == Phase.Loading && ExitWords.WasKilledByOthers(exit))
         {
-            // Not the model's fault, and nobody has seen this instance yet: another worker takes its place.
-            _replacements++;
+            // Not the model's fault, and nobody has seen this instance yet: another worker takes its place for as long as the start may go on.
+            WasRobbed = true;
+            host.Observer.Wrote(Instance, $"[the worker {ExitWords.For(exit)} from outside while it loaded the {_program.Thing}: another takes its place]");
             _phase = Phase.Claiming;
             LoadEnded();
             Pool.Take(this);

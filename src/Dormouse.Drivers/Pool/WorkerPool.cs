@@ -23,14 +23,20 @@ internal sealed partial class WorkerPool(
     public static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
     public static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(30);
 
-    /// <summary>Deaths in a row, of whatever cause, after which a start is denied.</summary>
+    /// <summary>Deaths in a row, of whatever cause, after which starts that wait get workers at the pace of the back-off, and after <see cref="DyingTimeMax"/> none.</summary>
     public const int DeathsMax = 20;
+
+    /// <summary>How long workers may die before any is ready until a start is denied; most starts have given up by then.</summary>
+    public static readonly TimeSpan DyingTimeMax = TimeSpan.FromMinutes(1);
 
     private readonly List<Worker> _ready = [];
     private readonly HashSet<Worker> _starting = [];
     private readonly LinkedList<IWorkerClaim> _claims = [];
     private int _startsUnderWay;
     private int _deaths;
+
+    /// <summary>When the first died of those that died in a row.</summary>
+    private long _dyingSince;
     private ITimer? _delay;
     private ITimer? _firstCalls;
     private ITimer? _backOff;
@@ -137,9 +143,10 @@ internal sealed partial class WorkerPool(
             ? $"did not fit into {options.PoolMemoryBytes >> 20} MiB"
             : ExitWords.For(exit);
         LogDied(worker.Number, reason);
-        _deaths++;
+        if (_deaths++ == 0)
+            _dyingSince = time.GetTimestamp();
         // One that someone killed says nothing of the next; several in a row do.
-        if (wasStarting && _claims.First is { } first && (_deaths >= DeathsMax || !ExitWords.WasKilledByOthers(exit)))
+        if (wasStarting && _claims.First is { } first && (IsDying || !ExitWords.WasKilledByOthers(exit)))
         {
             _claims.RemoveFirst();
             first.Value.Denied($"The worker {reason} before it was ready.");
@@ -177,6 +184,13 @@ internal sealed partial class WorkerPool(
         _backOff?.Dispose();
     }
 
+    private bool IsDying => _deaths >= DeathsMax && time.GetElapsedTime(_dyingSince) >= DyingTimeMax;
+
+    /// <summary>Workers that have to be starting for the starts that wait.</summary>
+    private int Wanted =>
+        _claims.Count == 0 || (_deaths >= DeathsMax && _backOff is not null) ? 0
+        : _claims.Count + (_deaths > 0 || _claims.Any(claim => claim.WasRobbed) ? 1 : 0);
+
     private void Grant(IWorkerClaim claim, Rung rung)
     {
         var worker = _ready[0];
@@ -195,7 +209,7 @@ internal sealed partial class WorkerPool(
             Grant(first.Value, Rung.None);
         }
 
-        while (_starting.Count < Math.Min(_claims.Count, options.SpawnsAtOnceMax))
+        while (_starting.Count < Math.Min(Wanted, options.SpawnsAtOnceMax))
         {
             if (!TrySpawn())
                 return;

@@ -116,19 +116,44 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
-    public void A_worker_that_someone_kills_is_replaced_for_the_start_that_waits_but_not_for_ever()
+    public void Workers_that_someone_kills_are_replaced_for_the_start_that_waits_but_not_for_ever()
     {
         using var pool = OpenPool(size: 0);
         var claim = new Claim();
         pool.Take(claim);
 
-        for (var i = 0; i < WorkerPool.DeathsMax; i++)
-        {
-            Assert.Null(claim.Reason);
-            Exit(i, signal: 9);
-        }
+        for (var killed = 0; killed < WorkerPool.DeathsMax; killed++)
+            Exit(killed, signal: 9);
+        Assert.Null(claim.Reason);
+        _time.Advance(WorkerPool.DyingTimeMax);
+        Exit(WorkerPool.DeathsMax, signal: 9);
 
         Assert.Contains("signal 9", claim.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void After_many_kills_in_a_row_workers_are_started_at_the_pace_of_the_back_off()
+    {
+        using var pool = OpenPool(size: 0);
+        pool.Take(new Claim());
+        for (var killed = 0; killed <= WorkerPool.DeathsMax; killed++)
+            Exit(killed, signal: 9);
+        var before = _spawned.Count;
+
+        _time.Advance(WorkerPool.FirstBackOff);
+
+        Assert.Equal(WorkerPool.DeathsMax + 1, before);
+        Assert.Equal(before + 2, _spawned.Count);
+    }
+
+    [Fact]
+    public void A_start_that_someone_took_the_worker_from_has_a_second_one_started_beside_the_next()
+    {
+        using var pool = OpenPool(size: 0);
+
+        pool.Take(new Claim { WasRobbed = true });
+
+        Assert.Equal(2, _spawned.Count);
     }
 
     [Fact]
@@ -214,6 +239,8 @@ public sealed class WorkerPoolTests
 
     private sealed class Claim : IWorkerClaim
     {
+        public bool WasRobbed { get; init; }
+
         public (Worker Worker, Rung Rung)? Got { get; private set; }
 
         public string? Reason { get; private set; }
