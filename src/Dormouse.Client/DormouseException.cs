@@ -24,11 +24,11 @@ public sealed class ServerUnreachableException(Uri server, Exception inner) : Do
     {
         Type = "urn:dormouse:problem:" + Code,
         Title = "The server is not reachable",
-        Detail = inner.InnerException is AuthenticationException
-            ? $"The server at {server.GetLeftPart(UriPartial.Authority)} shows no certificate that is trusted here ({inner.InnerException.Message})."
+        Detail = Distrust(inner) is { } distrust
+            ? $"The server at {server.GetLeftPart(UriPartial.Authority)} shows no certificate that is trusted here ({distrust.Message})."
             : $"No Dormouse server answers at {server.GetLeftPart(UriPartial.Authority)} ({inner.InnerException?.Message ?? inner.Message}).",
         Code = Code,
-        Retryable = inner.InnerException is not AuthenticationException,
+        Retryable = Distrust(inner) is null,
     },
     inner)
 {
@@ -36,7 +36,9 @@ public sealed class ServerUnreachableException(Uri server, Exception inner) : Do
     public const string Code = "server_unreachable";
 
     /// <summary>Somebody answers, and does not prove to be the server that was meant.</summary>
-    public bool IsUntrusted => InnerException?.InnerException is AuthenticationException;
+    public bool IsUntrusted => InnerException is { } inner && Distrust(inner) is not null;
 
     public Uri Server { get; } = server;
+
+    private static AuthenticationException? Distrust(Exception inner) => inner.InnerException as AuthenticationException;
 }

@@ -37,8 +37,7 @@ internal sealed unsafe partial class WorkerTable
     {
         if (worker.End is not null)
             return;
-        TellLeft(worker);
-        TellUnreached(worker);
+        TellBeforeEnd(worker);
         if (worker.Template is not null)
         {
             KillFork(worker);
@@ -59,6 +58,13 @@ internal sealed unsafe partial class WorkerTable
         if (Libc.Kill(-worker.ProcessId, Libc.SignalKill) != 0)
             _ = Libc.Kill(worker.ProcessId, Libc.SignalKill);
         Release(worker);
+    }
+
+    /// <summary>What its log is to say of it that cannot be known afterwards.</summary>
+    private void TellBeforeEnd(WorkerProcess worker)
+    {
+        TellLeft(worker);
+        TellUnreached(worker);
     }
 
     private void Reap()

@@ -123,8 +123,7 @@ internal sealed unsafe partial class WorkerTable
 
     private void End(WorkerProcess fork, WorkerEnd end)
     {
-        TellLeft(fork);
-        TellUnreached(fork);
+        TellBeforeEnd(fork);
         ReadLast(fork);
         SetEnd(fork, end);
     }

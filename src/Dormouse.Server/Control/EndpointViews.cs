@@ -130,12 +130,15 @@ internal sealed class EndpointViews(
             CreatedAt = endpoint.CreatedAt,
         };
 
+    /// <summary>Where the addresses of its tenant begin, as the caller names the server. No '/' at the end.</summary>
+    public static string BaseUrl(Endpoint endpoint, HttpRequest request) =>
+        $"{request.Scheme}://{request.Host}{(endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant)}";
+
     /// <param name="revision">One of its own, to tell a model from a function; null = nothing is known.</param>
     private static string Url(Endpoint endpoint, Revision? revision, HttpRequest request)
     {
-        var tenant = endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant;
         var path = revision?.Spec.Kind.RunsModels ?? true ? $"/v2/models/{endpoint.Name}/infer" : $"/invoke/{endpoint.Name}";
-        return $"{request.Scheme}://{request.Host}{tenant}{path}";
+        return BaseUrl(endpoint, request) + path;
     }
 
     private InstanceInfo Instance(RevisionId revision, InstanceSample sample, int? concurrencyLimit) => new(

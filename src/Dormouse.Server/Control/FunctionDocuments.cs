@@ -33,9 +33,7 @@ internal sealed class FunctionDocuments(ICatalogue catalogue, EndpointsApi endpo
             return;
         }
 
-        var request = call.Http.Request;
-        var server = $"{request.Scheme}://{request.Host}{(endpoint.Tenant == TenantId.Default ? "" : "/t/" + endpoint.Tenant)}";
-        await JsonBody.WriteAsync(call.Http, Make(endpoint.Name, RevisionViews.Name(revision.Id.Number), function, server, endpoint.IsPublic));
+        await JsonBody.WriteAsync(call.Http, Make(endpoint.Name, RevisionViews.Name(revision.Id.Number), function, EndpointViews.BaseUrl(endpoint, call.Http.Request), endpoint.IsPublic));
     }
 
     /// <param name="server">Where its tenant's addresses begin.</param>
