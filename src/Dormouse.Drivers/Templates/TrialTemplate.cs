@@ -8,7 +8,7 @@ namespace Dormouse.Drivers.Templates;
 /// <param name="post">Runs work in the driver's inbox; false: it is closed.</param>
 internal sealed class TrialTemplate(ProcessDriverOptions options, IInstanceHost host, Func<Action, bool> post)
 {
-    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(1);
 
     private readonly TaskCompletionSource<string?> _problem = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RevisionTemplate? _template;
