@@ -128,6 +128,9 @@ public sealed record InstanceStart
 /// <param name="UsedOptimised">False when the original file was loaded: the optimised one should be made in idle time.</param>
 public sealed record InstanceReady(string Address, Rung Rung, TimeSpan StartTime, TimeSpan LoadTime, string Interface, bool UsedOptimised)
 {
+    /// <summary>There was an optimised file and the engine did not take it: it is to be made anew.</summary>
+    public bool RefusedOptimised { get; init; }
+
     /// <summary>Why no better rung was taken; null = it was the best there is for such a revision.</summary>
     public RungReason? RungReason { get; init; }
 }

@@ -30,7 +30,11 @@ internal abstract class InstanceProgram
 /// <param name="Interface">JSON of <see cref="ModelInterface"/>.</param>
 /// <param name="UsedOptimised">False: there is an optimised file to be made.</param>
 /// <param name="Ends">It has something to do before it ends.</param>
-internal sealed record ProgramReady(TimeSpan Load, string Interface, bool UsedOptimised, bool Ends = false);
+internal sealed record ProgramReady(TimeSpan Load, string Interface, bool UsedOptimised, bool Ends = false)
+{
+    /// <summary>The optimised file that there is must be made anew.</summary>
+    public bool RefusedOptimised { get; init; }
+}
 
 internal sealed class ModelProgram(InstanceStart start) : InstanceProgram
 {
@@ -68,6 +72,9 @@ internal sealed class ModelProgram(InstanceStart start) : InstanceProgram
             TimeSpan.FromMicroseconds(Math.Max(0, ready.LoadMicroseconds)),
             JsonSerializer.Serialize(ready.Interface, ModelInterfaceJson.Default.ModelInterface),
             ready.UsedOptimised)
+        {
+            RefusedOptimised = ready.RefusedOptimised,
+        }
         : null;
 }
 

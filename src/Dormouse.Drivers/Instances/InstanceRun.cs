@@ -228,7 +228,11 @@ internal sealed class InstanceRun(InstanceStart start, IInstanceHost host, long 
             else
                 host.Templates.Serves(start, ready.Load);
             var before = host.Time.GetElapsedTime(startedAt) - ready.Load;
-            _ready = new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised) { RungReason = WhyNoBetter(ready.Load) };
+            _ready = new(worker.SocketPath, _rung, before > TimeSpan.Zero ? before : TimeSpan.Zero, ready.Load, ready.Interface, ready.UsedOptimised)
+            {
+                RungReason = WhyNoBetter(ready.Load),
+                RefusedOptimised = ready.RefusedOptimised,
+            };
             host.Observer.Ready(Instance, _ready);
             LoadEnded();
         }

@@ -114,7 +114,11 @@ public sealed record WorkerHello(string EngineKey, string Build) : WorkerMessage
 /// <summary>Specialised: the first request may come.</summary>
 /// <param name="LoadMicroseconds">Session creation.</param>
 /// <param name="UsedOptimised">False when the original was loaded (also after the optimised one was refused by the engine).</param>
-public sealed record WorkerReady(long LoadMicroseconds, ModelInterface Interface, bool UsedOptimised) : WorkerMessage;
+public sealed record WorkerReady(long LoadMicroseconds, ModelInterface Interface, bool UsedOptimised) : WorkerMessage
+{
+    /// <summary>There was an optimised file, and the engine did not take it: it is damaged.</summary>
+    public bool RefusedOptimised { get; init; }
+}
 
 /// <summary>The model was refused; the worker exits.</summary>
 /// <param name="Reason">Plain words for the person who deployed it: no paths.</param>

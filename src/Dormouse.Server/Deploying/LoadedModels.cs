@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Deploying;
 
-/// <summary>Learns from instances: keeps the inputs and outputs of a model that nobody had loaded before, and asks for the optimised file that was missing.</summary>
+/// <summary>Learns from instances: keeps the inputs and outputs of a model that nobody had loaded before, and asks for the optimised file that was missing or damaged.</summary>
 internal sealed partial class LoadedModels(DispatchService dispatch, EndpointChanges changes, OptimiseQueue optimise, ILogger<LoadedModels> logger) : IAsyncDisposable
 {
     /// <summary>Loads that may wait to be looked at; more are dropped, the next load of the model says the same again.</summary>
@@ -52,7 +52,7 @@ internal sealed partial class LoadedModels(DispatchService dispatch, EndpointCha
 
             if (!ready.UsedOptimised)
             {
-                optimise.Enqueue(revision);
+                optimise.Enqueue(revision, ready.RefusedOptimised);
             }
         }
     }

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Dormouse.Server.Deploying;
 
 /// <summary>
-/// Makes optimised files in idle time: for revisions deployed without verifying, and for those whose file was made by another engine version.
+/// Makes optimised files in idle time: for revisions deployed without verifying, for those whose file was made by another engine version, and for those whose file is damaged.
 /// One at a time, and only while no invocation runs or waits.
 /// </summary>
 internal sealed partial class OptimiseQueue(
@@ -20,24 +20,25 @@ internal sealed partial class OptimiseQueue(
 
     private static readonly TimeSpan QuietCheck = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<Revision> _waiting = Channel.CreateBounded<Revision>(new BoundedChannelOptions(QueueMax) { SingleReader = true });
-    private readonly ConcurrentDictionary<RevisionId, bool> _tried = new();
+    private readonly Channel<(Revision Revision, bool IsDamaged)> _waiting = Channel.CreateBounded<(Revision, bool)>(new BoundedChannelOptions(QueueMax) { SingleReader = true });
+    private readonly ConcurrentDictionary<(RevisionId Revision, bool IsDamaged), bool> _tried = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _running = Task.CompletedTask;
 
     public void Start() => _running = RunAsync(_stopping.Token);
 
-    /// <summary>Each revision is tried once in the life of the server: what cannot be optimised now cannot be in a minute.</summary>
-    public void Enqueue(Revision revision)
+    /// <summary>Each revision is tried once in the life of the server, and once more when what it has is damaged: what cannot be optimised now cannot be in a minute.</summary>
+    /// <param name="isDamaged">The file that there is was refused by the engine.</param>
+    public void Enqueue(Revision revision, bool isDamaged = false)
     {
         if (_tried.Count >= QueueMax)
         {
             _tried.Clear();
         }
 
-        if (_tried.TryAdd(revision.Id, true) && !_waiting.Writer.TryWrite(revision))
+        if (_tried.TryAdd((revision.Id, isDamaged), true) && !_waiting.Writer.TryWrite((revision, isDamaged)))
         {
-            _tried.TryRemove(revision.Id, out _);
+            _tried.TryRemove((revision.Id, isDamaged), out _);
         }
     }
 
@@ -57,10 +58,10 @@ internal sealed partial class OptimiseQueue(
     {
         try
         {
-            await foreach (var revision in _waiting.Reader.ReadAllAsync(cancellationToken))
+            await foreach (var (revision, isDamaged) in _waiting.Reader.ReadAllAsync(cancellationToken))
             {
                 await WhenQuietAsync(cancellationToken);
-                await OptimiseAsync(revision, cancellationToken);
+                await OptimiseAsync(revision, isDamaged, cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -69,11 +70,15 @@ internal sealed partial class OptimiseQueue(
         }
     }
 
-    private async Task OptimiseAsync(Revision revision, CancellationToken cancellationToken)
+    private async Task OptimiseAsync(Revision revision, bool isDamaged, CancellationToken cancellationToken)
     {
         try
         {
-            if (await optimised.ExistsAsync(revision, cancellationToken))
+            if (isDamaged)
+            {
+                LogDamaged(revision.Id);
+            }
+            else if (await optimised.ExistsAsync(revision, cancellationToken))
             {
                 return;
             }
@@ -103,6 +108,10 @@ internal sealed partial class OptimiseQueue(
             await Task.Delay(QuietCheck, time, cancellationToken);
         }
     }
+
+    [LoggerMessage(EventId = 4109, EventName = "OptimisedFileDamaged", Level = LogLevel.Warning,
+        Message = "The engine does not take the optimised file of {Revision}, which must be damaged; it is made anew")]
+    private partial void LogDamaged(RevisionId revision);
 
     [LoggerMessage(EventId = 4105, EventName = "OptimiseRefused", Level = LogLevel.Warning,
         Message = "The model of {Revision}, deployed without verifying, cannot be loaded: {Reason}. Its calls will fail; deploy a working model")]

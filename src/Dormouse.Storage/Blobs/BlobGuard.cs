@@ -16,7 +16,7 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBuck
 
     private readonly KeyedGate<BlobHash> _gate = new();
 
-    /// <summary>Moves a sealed file in, durably, unless the same content is here already; then enters it for the tenant.</summary>
+    /// <summary>Moves a sealed file in, durably, unless the same content is here already, undamaged; then enters it for the tenant.</summary>
     public async Task AddAsync(TenantId tenant, BlobHash hash, long sizeBytes, string path, CancellationToken cancellationToken)
     {
         using var turn = await _gate.EnterAsync(hash, cancellationToken);
@@ -26,7 +26,7 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBuck
             await PoolThread.Go();
         }
 
-        Keep(hash, path);
+        await MoveInAsync(hash, path, cancellationToken);
         await index.AddAsync(tenant, hash, sizeBytes, cancellationToken);
     }
 
@@ -34,7 +34,7 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBuck
     public async Task KeepAsync(BlobHash hash, string path, CancellationToken cancellationToken)
     {
         using var turn = await _gate.EnterAsync(hash, cancellationToken);
-        Keep(hash, path);
+        await MoveInAsync(hash, path, cancellationToken);
     }
 
     /// <summary>False when the blob is not here, or not in the bucket.</summary>
@@ -84,10 +84,10 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBuck
     /// <summary>Ages are of the injected clock, like the times that a sweep compares them with.</summary>
     public void Touch(string path) => File.SetLastWriteTimeUtc(path, time.GetUtcNow().UtcDateTime);
 
-    private void Keep(BlobHash hash, string path)
+    private async Task MoveInAsync(BlobHash hash, string path, CancellationToken cancellationToken)
     {
         var blob = folders.Blob(hash);
-        if (File.Exists(blob))
+        if (File.Exists(blob) && await IsSoundAsync(hash, blob, cancellationToken))
         {
             File.Delete(path);
         }
@@ -97,6 +97,13 @@ internal sealed class BlobGuard(BlobFolders folders, IBlobIndex index, IBlobBuck
         }
 
         Touch(blob);
+    }
+
+    /// <summary>A disk may have lost what was written: the file just made or sent then takes its place.</summary>
+    private static async Task<bool> IsSoundAsync(BlobHash hash, string blob, CancellationToken cancellationToken)
+    {
+        using var file = File.OpenHandle(blob, FileMode.Open, FileAccess.Read, FileShare.Read);
+        return Convert.ToHexStringLower(await UploadFile.HashAsync(file, cancellationToken)) == hash.Value;
     }
 
     private void MoveIn(BlobHash hash, string path, string blob)

@@ -22,6 +22,7 @@ internal static class InstanceStart
 
         var settings = EngineSettings.Parse(assignment.Threads, assignment.Engine);
         var around = new ModelSurroundings { Threads = settings.Threads, Signature = signature, Package = new PackageFolder(folder), LabelsPath = assignment.LabelsPath };
+        var isRefused = false;
         if (optimised is { } descriptor && settings.MayUseOptimised)
         {
             // Beside the loading: it takes as long as a small model does.
@@ -32,6 +33,8 @@ internal static class InstanceStart
                 model.PrefetchFrom(descriptor);
                 return (model, new WorkerReady((long)elapsed.TotalMicroseconds, model.Interface, UsedOptimised: true));
             }
+
+            isRefused = true;
         }
 
         // A model that was deployed without being verified meets the same checks here.
@@ -42,7 +45,7 @@ internal static class InstanceStart
             var original = SessionLoader.FromOriginal(SessionLoader.PathOf(folder, assignment.ModelPath), settings);
             var loadTime = time.GetElapsedTime(before);
             var model = LoadedModel.Of(original, around);
-            return (model, new WorkerReady((long)loadTime.TotalMicroseconds, model.Interface, UsedOptimised: false));
+            return (model, new WorkerReady((long)loadTime.TotalMicroseconds, model.Interface, UsedOptimised: false) { RefusedOptimised = isRefused });
         }
         catch (Exception e) when (e is OnnxRuntimeException or ArgumentException)
         {

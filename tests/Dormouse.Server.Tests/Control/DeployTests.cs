@@ -419,6 +419,30 @@ public sealed class DeployTests
         Assert.Equal(2, server.Inspector.Inspections);
     }
 
+    [Fact]
+    public async Task An_optimised_file_that_the_engine_refuses_is_made_anew()
+    {
+        await using var server = await ControlServer.StartAsync();
+        using var response = await server.DeployAsync("digits", "good");
+        var model = new BlobHash((await ControlServer.ReadAsync(response, ControlJson.Default.RevisionInfo)).Files[0].Sha256);
+        var optimised = (await server.Storage.Derived.FindAsync(TenantId.Default, model, "fake-1", Cancellation))!.Hash;
+        var path = server.Storage.Blobs.Materialise(optimised)!;
+        var sound = await File.ReadAllBytesAsync(path, Cancellation);
+        File.Delete(path);
+        await File.WriteAllBytesAsync(path, new byte[sound.Length], Cancellation);
+
+        server.Driver.Ready = server.Driver.Ready with { UsedOptimised = false, RefusedOptimised = true };
+        using var call = await server.Admin.PostAsync("/v2/models/digits/infer", new StringContent("""{"inputs":[]}"""), Cancellation);
+
+        // In idle time, by a task of its own.
+        while (!(await File.ReadAllBytesAsync(server.Storage.Blobs.Materialise(optimised)!, Cancellation)).AsSpan().SequenceEqual(sound))
+        {
+            Cancellation.ThrowIfCancellationRequested();
+        }
+
+        Assert.Equal(2, server.Inspector.Inspections);
+    }
+
     private static async Task<EndpointList> ListAsync(ControlServer server) =>
         await ControlServer.ReadAsync(await server.Admin.GetAsync("/api/v1/endpoints", Cancellation), ControlJson.Default.EndpointList);
 

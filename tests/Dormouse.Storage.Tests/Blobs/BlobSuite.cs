@@ -199,6 +199,26 @@ public abstract class BlobSuite : IAsyncLifetime
         Assert.Null(await _storage.Derived.FindAsync(Other, Samples.HashOf("model"), "ort-1.31", Cancellation));
     }
 
+    [Fact]
+    public async Task A_file_that_is_damaged_on_the_disk_is_replaced_by_the_same_made_anew()
+    {
+        var file = await MakeAsync();
+        var there = Blobs.Materialise(Hash)!;
+        File.SetUnixFileMode(there, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        await File.WriteAllTextAsync(there, new string('?', Content.Length), Cancellation);
+
+        Assert.Equal(file, await MakeAsync());
+
+        Assert.Equal(Content, await File.ReadAllTextAsync(Blobs.Materialise(Hash)!, Cancellation));
+
+        async Task<PackageFile> MakeAsync()
+        {
+            var made = _folder.File("optimised.ort");
+            await File.WriteAllTextAsync(made, Content, Cancellation);
+            return await Blobs.AdoptAsync(TenantId.Default, made, "model.ort", Cancellation);
+        }
+    }
+
     private static MemoryStream Stream(string text) => new(Encoding.UTF8.GetBytes(text));
 
     private Task<BlobAppend> SendAsync(TenantId tenant, string content) =>

@@ -132,6 +132,7 @@ public sealed class WorkerLifeTests
         var ready = Assert.IsType<WorkerReady>(await folder.ServeAsync(worker, optimised: true));
 
         Assert.True(ready.UsedOptimised);
+        Assert.False(ready.RefusedOptimised);
     }
 
     [Fact]
@@ -144,6 +145,7 @@ public sealed class WorkerLifeTests
         var ready = Assert.IsType<WorkerReady>(await folder.ServeAsync(worker, optimised: true));
 
         Assert.False(ready.UsedOptimised);
+        Assert.True(ready.RefusedOptimised);
     }
 
     [Fact]
