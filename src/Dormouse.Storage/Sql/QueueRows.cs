@@ -118,6 +118,12 @@ internal static class QueueRows
     public static void Remove(SqlSession session, in QueueRow row)
     {
         session.Later("DELETE FROM queue_items WHERE sequence = $sequence", ("$sequence", row.Sequence));
+        // That of one that succeeded is gone; PostgreSQL does not remove the others' with their items.
+        if (row.Item.State != QueueState.Succeeded)
+        {
+            session.Later("DELETE FROM queue_bodies WHERE sequence = $sequence", ("$sequence", row.Sequence));
+        }
+
         if (row.Item.State == QueueState.Dead)
         {
             Count(session, [(row.Item, 0, 0, -1)]);
