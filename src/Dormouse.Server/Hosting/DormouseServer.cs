@@ -34,11 +34,15 @@ public sealed partial class DormouseServer : IAsyncDisposable
     private readonly ListeningAt _listening;
     private readonly CancellationTokenSource _stopping = new();
     private readonly ILogger _logger;
+
+    /// <summary>Null where the process is more than this server.</summary>
+    private readonly CompilationProfile? _compiled;
     private Task _opening = Task.CompletedTask;
     private Task? _stopped;
 
-    private DormouseServer(WebApplication app, IAsyncDisposable stores, ServerAddresses addresses)
+    private DormouseServer(WebApplication app, IAsyncDisposable stores, ServerAddresses addresses, CompilationProfile? compiled)
     {
+        _compiled = compiled;
         _app = app;
         _stores = stores;
         _listening = app.Services.GetRequiredService<ListeningAt>();
@@ -51,12 +55,18 @@ public sealed partial class DormouseServer : IAsyncDisposable
 
     /// <summary>Ends when both addresses listen.</summary>
     /// <exception cref="ServerStartException">It cannot start, and why; nothing is left running.</exception>
-    public static async Task<DormouseServer> StartAsync(ServerOptions options, CancellationToken cancellationToken)
+    public static Task<DormouseServer> StartAsync(ServerOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
+        return StartAsync(options, isWholeProcess: false, cancellationToken);
+    }
+
+    private static async Task<DormouseServer> StartAsync(ServerOptions options, bool isWholeProcess, CancellationToken cancellationToken)
+    {
         EventThreads.RunInline();
         var environment = options.Environment ?? ProcessEnvironment();
         var settings = ServerSettings.Load(options, environment);
+        var compiled = isWholeProcess ? CompilationProfile.Begin(settings.Server.DataFolder) : null;
         // Two halves of the same length: the stores open while the application is put together.
         var parts = new ComingParts(TimeProvider.System);
         var opening = Task.Run(() => ServerStores.OpenAsync(settings, parts.Time, cancellationToken), cancellationToken);
@@ -85,7 +95,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         parts.Came(stores.Parts);
         try
         {
-            return await StartAsync(app, settings, stores, cancellationToken);
+            return await StartAsync(app, settings, stores, compiled, cancellationToken);
         }
         catch
         {
@@ -98,6 +108,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
     /// <exception cref="ServerStartException">It cannot start, and why.</exception>
     public static async Task RunAsync(ServerOptions options, Action<ServerAddresses> started, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(started);
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         void Signalled(PosixSignalContext signal)
@@ -108,7 +119,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
 
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Signalled);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Signalled);
-        await using var server = await StartAsync(options, cancellationToken);
+        await using var server = await StartAsync(options, isWholeProcess: true, cancellationToken);
         started(server.Addresses);
         await using (cancellationToken.Register(() => ended.TrySetResult()))
         {
@@ -127,14 +138,14 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await _stopped;
     }
 
-    private static async Task<DormouseServer> StartAsync(WebApplication app, ServerSettings settings, ServerStores stores, CancellationToken cancellationToken)
+    private static async Task<DormouseServer> StartAsync(WebApplication app, ServerSettings settings, ServerStores stores, CompilationProfile? compiled, CancellationToken cancellationToken)
     {
         try
         {
             var warm = await MapAsync(app, stores.Parts.Catalogue, cancellationToken);
             ServerTelemetry.Connect(app.Services);
             await app.StartAsync(cancellationToken);
-            var server = new DormouseServer(app, stores, KestrelListening.Addresses(app.Services, settings.Server));
+            var server = new DormouseServer(app, stores, KestrelListening.Addresses(app.Services, settings.Server), compiled);
             server._listening.Write(server.Addresses);
             server.Open(warm);
             return server;
@@ -180,6 +191,7 @@ public sealed partial class DormouseServer : IAsyncDisposable
         services.GetRequiredService<BatchLoop>().Start();
         services.GetRequiredService<HandoverLoop>().Start();
         services.GetRequiredService<SharedChanges>().Start();
+        _compiled?.KeepAfterFirstCalls(services.GetRequiredService<DispatchEvents>(), services.GetRequiredService<TimeProvider>(), _logger);
         _opening = OpenAsync(warm, _stopping.Token);
     }
 
@@ -233,6 +245,11 @@ public sealed partial class DormouseServer : IAsyncDisposable
         await _stopping.CancelAsync();
         // What still comes up is through before anything it uses goes away.
         await WhenOpenedAsync();
+        if (_compiled is not null)
+        {
+            await _compiled.DisposeAsync();
+        }
+
         var services = _app.Services;
         await _app.StopAsync();
         await services.GetRequiredService<TriggerLoop>().DisposeAsync();
