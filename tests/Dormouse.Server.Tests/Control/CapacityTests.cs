@@ -43,7 +43,7 @@ public sealed class CapacityTests
         await using var server = await ControlServer.StartAsync();
         (await server.DeployAsync("digits", "good", new RevisionSettings { Provisioned = 1, MinInstances = 2, MaxInstances = 2 })).EnsureSuccessStatusCode();
 
-        var running = await server.EndpointAsync("digits");
+        var running = await server.StartedAsync("digits", 2);
         using var stopped = await server.Admin.PostAsync("/api/v1/endpoints/digits/stop", null, Cancellation);
         using var answer = await server.Admin.GetAsync("/api/v1/usage", Cancellation);
         using var list = await server.Admin.GetAsync("/api/v1/invocations", Cancellation);

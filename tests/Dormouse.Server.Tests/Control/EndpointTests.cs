@@ -127,7 +127,7 @@ public sealed class EndpointTests
         await using var server = await ControlServer.StartAsync();
         (await server.DeployAsync("digits", "good", new RevisionSettings { MinInstances = 2, MaxInstances = 2 })).EnsureSuccessStatusCode();
 
-        var running = await server.EndpointAsync("digits");
+        var running = await server.StartedAsync("digits", 2);
         using var stopped = await server.Admin.PostAsync("/api/v1/endpoints/digits/stop", null, Cancellation);
 
         Assert.Equal("ready", running.Status);

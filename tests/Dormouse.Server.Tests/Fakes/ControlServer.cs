@@ -169,6 +169,20 @@ internal sealed class ControlServer : IAsyncDisposable
     public Task<HttpResponseMessage> PostDeployAsync(string name, DeployRequest request, bool wait = true) =>
         Admin.PostAsync($"/api/v1/endpoints/{name}/revisions?wait={(wait ? "true" : "false")}", Json(request, ControlJson.Default.DeployRequest), Cancellation);
 
+    /// <summary>The endpoint with so many instances, none of which is starting any more: they start behind the answer to a deploy.</summary>
+    public async Task<EndpointInfo> StartedAsync(string name, int instances)
+    {
+        while (true)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            var endpoint = await EndpointAsync(name);
+            if (endpoint.Instances.Length == instances && endpoint.Instances.All(i => i.State != "starting"))
+            {
+                return endpoint;
+            }
+        }
+    }
+
     public async Task<EndpointInfo> EndpointAsync(string name) =>
         await ReadAsync(await Admin.GetAsync("/api/v1/endpoints/" + name, Cancellation), ControlJson.Default.EndpointInfo);
 
