@@ -31,9 +31,11 @@ internal sealed class InstanceEndings(RevisionId revision, InstanceTable table, 
                 Changed(before, before - 1, Sentences.Lost(slot.Id, loss), now, effects);
                 break;
             case InstanceState.Draining:
-                // It was missed when it began to drain.
+                // It was missed when it began to drain; how it ended is news.
+                var left = table.Counts().Live;
                 backoff.Lost(loss, slot.RequestedAt, now - slot.ReadyAt, slot.CompletedRuns, now);
                 slot.Stop(now);
+                Changed(left, left, Sentences.Lost(slot.Id, loss), now, effects);
                 break;
             case InstanceState.Frozen:
                 // Nobody misses it: it had nothing to do.

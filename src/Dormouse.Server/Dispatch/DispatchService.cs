@@ -236,12 +236,14 @@ internal sealed class DispatchService(InstanceStarter starter, DispatchMachine m
 
     void IInstanceObserver.Lost(InstanceId instance, InstanceLoss loss)
     {
-        Ends.Report(instance, new InstanceEnd(loss, null));
+        // Before those who wait to know why: they tell the engine of a broken connection, and an instance that drains for that is not missed again.
         if (_drivers.TryGetValue(instance.Revision, out var driver) && driver.Report(instance, RevisionEvent.InstanceLost(instance, loss)))
         {
             NoteEnd(instance, StartCause.Crash);
             events.RaiseLost(driver.Revision, instance, loss);
         }
+
+        Ends.Report(instance, new InstanceEnd(loss, null));
     }
 
     void IInstanceObserver.Gone(InstanceId instance)

@@ -26,8 +26,8 @@ internal sealed class EngineWorld(RevisionSpec spec)
     private bool _isRetired;
     private bool _isFreezeRefused;
 
-    /// <summary>A frozen instance ends in this event: that changes no number.</summary>
-    private bool _isFrozenOver;
+    /// <summary>An instance that is frozen, or is lost while it drains, ends in this event: that changes no number.</summary>
+    private bool _isUncountedOver;
 
     public bool IsEmpty => _engine.IsEmpty;
 
@@ -144,7 +144,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
     {
         if (Pick(pick, "ready", "draining", "frozen") is { } instance)
         {
-            _isFrozenOver = instance.State == "frozen";
+            _isUncountedOver = instance.State is "frozen" or "draining";
             Void(instance);
             Apply(RevisionEvent.InstanceLost(instance.Id, new InstanceLoss(InstanceLossKind.Crashed, "signal 9")));
         }
@@ -388,7 +388,7 @@ internal sealed class EngineWorld(RevisionSpec spec)
         {
             var instance = _instances[stop.Instance];
             Assert.NotEqual("stopped", instance.State);
-            _isFrozenOver |= instance.State == "frozen";
+            _isUncountedOver |= instance.State == "frozen";
             if (instance.State == "frozen")
             {
                 Assert.True(stop.Reason != StopReason.Idle || _isFreezeRefused || _now - instance.FrozenAt >= spec.FrozenFor, "it was frozen too short");
@@ -471,12 +471,12 @@ internal sealed class EngineWorld(RevisionSpec spec)
         foreach (var change in _effects.Changes)
         {
             Assert.Equal((_now, EngineHarness.Revision.Number, _live), (change.At, change.Revision, change.From));
-            Assert.True(change.From != change.To || _isFrozenOver || change.Reason.Contains(" waits: ", StringComparison.Ordinal), "a change of nothing");
+            Assert.True(change.From != change.To || _isUncountedOver || change.Reason.Contains(" waits: ", StringComparison.Ordinal), "a change of nothing");
             Assert.NotEmpty(change.Reason);
             _live = change.To;
         }
 
-        _isFrozenOver = false;
+        _isUncountedOver = false;
         Assert.Equal(Count("ready", "starting"), _live);
     }
 

@@ -226,6 +226,22 @@ public sealed class InstanceFailureTests
     }
 
     [Fact]
+    public void How_a_suspect_ended_is_said_when_it_ends_before_its_other_runs()
+    {
+        var world = new EngineHarness(EngineHarness.Spec with { Concurrency = 2 });
+        var suspect = world.WarmUp();
+        var broken = world.ArriveAndGet();
+        world.ArriveAndGet();
+        world.After(1).End(broken, SlotEnd.Broken);
+        Assert.Equal((1, 0, "r3-1 broke a connection"), (world.Effects.Changes[0].From, world.Effects.Changes[0].To, world.Effects.Changes[0].Reason));
+
+        world.After(1).Lose(suspect);
+
+        var said = Assert.Single(world.Effects.Changes);
+        Assert.Equal((0, 0, "r3-1 ended unexpectedly: signal 9"), (said.From, said.To, said.Reason));
+    }
+
+    [Fact]
     public void A_suspect_that_runs_nothing_else_is_stopped_at_once()
     {
         var world = new EngineHarness();

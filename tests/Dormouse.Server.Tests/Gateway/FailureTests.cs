@@ -1,6 +1,7 @@
 using System.Net;
 using Dormouse.Core.Instances;
 using Dormouse.Core.Usage;
+using Dormouse.Server.Dispatch;
 
 namespace Dormouse.Server.Tests.Gateway;
 
@@ -110,6 +111,30 @@ public sealed class FailureTests
 
         Assert.Equal("worker_crashed", await answer.CodeAsync());
         Assert.Equal(1, host.Driver.Started);
+    }
+
+    [Fact]
+    public async Task The_engine_is_told_of_a_loss_before_those_who_wait_to_know_why()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Driver.HoldRuns();
+        host.Add("digits");
+        var call = host.InferAsync("digits");
+        var run = await host.Driver.NextRunAsync(Cancellation);
+        Task<InstanceEnd?>? why = null;
+        var wasKnown = true;
+        host.Service<DispatchEvents>().Lost += (_, instance, _) =>
+        {
+            why = host.Dispatch.Ends.WhyAsync(instance, TimeSpan.FromMinutes(1)).AsTask();
+            wasKnown = why.IsCompleted;
+        };
+
+        await host.Driver.LoseAsync(run.Instance.Id, InstanceLossKind.MemoryExceeded);
+        using var answer = await call;
+
+        Assert.Equal("memory_exceeded", await answer.CodeAsync());
+        Assert.False(wasKnown);
+        Assert.Equal(InstanceLossKind.MemoryExceeded, (await why!)?.Loss?.Kind);
     }
 
     [Fact]
