@@ -2,6 +2,7 @@ using Dormouse.Core.Destinations;
 using Dormouse.Core.Queues;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Usage;
+using Dormouse.Storage;
 
 namespace Dormouse.Server.Destinations;
 
@@ -17,6 +18,7 @@ internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStor
     /// <summary>Longer than an attempt takes: when nothing is heard of it by then, its server is gone.</summary>
     public TimeSpan LongestTime => webhooks.Limit + Margin;
 
+    /// <exception cref="StoreUnavailableException">The store is away, here or for the other endpoint: the attempt may be made again.</exception>
     public async Task<DeliveryResult> RunAsync(Delivery delivery, CancellationToken stopping)
     {
         if (await queue.FindAsync(delivery.Tenant, delivery.Invocation, stopping) is not { } item || item.State.IsLive())
@@ -62,6 +64,7 @@ internal sealed class DeliveryAttempt(IDestinationStore destinations, IQueueStor
             FeedOutcome.Queued => new DeliveryResult.Answered(202, null),
             FeedOutcome.Full full => new DeliveryResult.Unanswered(full.Reason, FullPause),
             FeedOutcome.NoEndpoint gone => new DeliveryResult.Impossible(gone.Reason),
+            FeedOutcome.Away { IsStore: true } away => throw new StoreUnavailableException(away.Reason),
             FeedOutcome.Away away => new DeliveryResult.Unanswered(away.Reason),
             FeedOutcome.Refused refused => new DeliveryResult.Impossible(refused.Reason),
             _ => throw new InvalidOperationException("An item is queued, or it is said why not."),

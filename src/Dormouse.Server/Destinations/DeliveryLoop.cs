@@ -3,6 +3,7 @@ using Dormouse.Core.Destinations;
 using Dormouse.Server.Gateway;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Telemetry;
+using Dormouse.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Dormouse.Server.Destinations;
@@ -141,11 +142,12 @@ internal sealed partial class DeliveryLoop(
 
         if (wishes.Count > 0)
         {
-            foreach (var delivery in await store.TakeAsync(wishes, now, now + attempts.LongestTime, cancellationToken))
+            var until = now + attempts.LongestTime;
+            foreach (var delivery in await store.TakeAsync(wishes, now, until, cancellationToken))
             {
                 var begun = new UnderWay(delivery.Lane);
                 _underWay[delivery.Number] = begun;
-                begun.Task = Task.Run(() => DeliverAsync(delivery), CancellationToken.None);
+                begun.Task = Task.Run(() => DeliverAsync(delivery, until), CancellationToken.None);
             }
 
             // What is due and was not taken is looked at when one that is under way ends.
@@ -161,25 +163,14 @@ internal sealed partial class DeliveryLoop(
         return next < LookInterval ? next : LookInterval;
     }
 
-    private async Task DeliverAsync(Delivery delivery)
+    private async Task DeliverAsync(Delivery delivery, DateTimeOffset until)
     {
         try
         {
-            DeliveryResult result;
-            try
-            {
-                result = await attempts.RunAsync(delivery, _stopping.Token);
-            }
-            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            if (await TryAsync(delivery, until) is not { } result)
             {
                 // It is due again when its time is over.
                 return;
-            }
-            catch (Exception e)
-            {
-                // The top of its own task: whatever it was, it is an attempt.
-                LogAttemptFailed(delivery.Id, e);
-                result = new DeliveryResult.Unanswered("the server failed while it sent it");
             }
 
             await steps.ReachedAsync(QueueStep.Sent);
@@ -192,6 +183,38 @@ internal sealed partial class DeliveryLoop(
         {
             _underWay.TryRemove(delivery.Number, out _);
             _work.Signal();
+        }
+    }
+
+    /// <summary>Null: nothing came of it before the server stops, or before its time is over.</summary>
+    private async Task<DeliveryResult?> TryAsync(Delivery delivery, DateTimeOffset until)
+    {
+        while (true)
+        {
+            try
+            {
+                return await attempts.RunAsync(delivery, _stopping.Token);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return null;
+            }
+            catch (StoreUnavailableException e)
+            {
+                // Says nothing of the destination, whose schedule has long pauses: the same attempt goes on when the store is back.
+                LogStoreFailed(e);
+            }
+            catch (Exception e)
+            {
+                // The top of its own task: whatever it was, it is an attempt.
+                LogAttemptFailed(delivery.Id, e);
+                return new DeliveryResult.Unanswered("the server failed while it sent it");
+            }
+
+            if (!await PauseAsync() || time.GetUtcNow() >= until)
+            {
+                return null;
+            }
         }
     }
 
@@ -212,15 +235,25 @@ internal sealed partial class DeliveryLoop(
             catch (Exception e) when (e is not ObjectDisposedException)
             {
                 LogStoreFailed(e);
-                try
-                {
-                    await Task.Delay(StoreAgainAfter, time, _stopping.Token);
-                }
-                catch (OperationCanceledException)
+                if (!await PauseAsync())
                 {
                     return;
                 }
             }
+        }
+    }
+
+    /// <summary>Until the store may be back. False: the server stops.</summary>
+    private async Task<bool> PauseAsync()
+    {
+        try
+        {
+            await Task.Delay(StoreAgainAfter, time, _stopping.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
         }
     }
 

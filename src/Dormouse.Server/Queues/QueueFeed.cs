@@ -46,7 +46,8 @@ internal abstract record FeedOutcome
     public sealed record NoEndpoint(string Reason) : FeedOutcome;
 
     /// <summary>It can be queued later: the store is away, or the endpoint has no revision yet.</summary>
-    public sealed record Away(string Reason) : FeedOutcome;
+    /// <param name="IsStore">It is the store.</param>
+    public sealed record Away(string Reason, bool IsStore = false) : FeedOutcome;
 
     /// <summary>It cannot be queued as it is.</summary>
     public sealed record Refused(string Reason, ProblemCode Code) : FeedOutcome;
@@ -96,7 +97,7 @@ internal sealed class QueueFeed(IQueueStore store, QueueSignals signals, Invocat
         }
         catch (Exception e) when (e is StorageFullException or IOException)
         {
-            return new FeedOutcome.Away("the queue's store does not answer");
+            return new FeedOutcome.Away("the queue's store does not answer", IsStore: true);
         }
 
         switch (acceptance)

@@ -2,10 +2,12 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Dormouse.Core.Destinations;
 using Dormouse.Protocol;
 using Dormouse.Server.Destinations;
 using Dormouse.Server.Queues;
 using Dormouse.Server.Tests.Gateway;
+using Dormouse.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using StandardWebhooks;
 
@@ -224,6 +226,31 @@ public sealed class DestinationTests
     }
 
     [Fact]
+    public async Task A_store_that_is_away_costs_a_destination_no_attempt()
+    {
+        await using var receiver = await Receiver.StartAsync();
+        AwayStore? away = null;
+        await using var host = await StartAsync(destinations: store => AwayStore.Around(store, out away));
+        host.Add("app", GatewayHost.Program());
+        await CreateAsync(host, "orders", receiver.Url.ToString());
+        await UseAsync(host, "app", "orders", null);
+        away!.Times = 2;
+
+        var accepted = await SendAsync(host, "app");
+        await EndedAsync(host, accepted);
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250));
+        while ((await DeliveryAsync(host, accepted)).GetProperty("state").GetString() != "delivered")
+        {
+            // The pause until the store is asked again.
+            await tick.WaitForNextTickAsync(Cancellation);
+            host.Time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal((0, 1), (away.Times, receiver.All.Count));
+        Assert.Equal(1, (await DeliveryAsync(host, accepted)).GetProperty("attempts").GetInt32());
+    }
+
+    [Fact]
     public async Task An_outcome_may_go_on_to_another_endpoint_and_a_loop_of_them_ends()
     {
         await using var host = await StartAsync();
@@ -305,9 +332,9 @@ public sealed class DestinationTests
         Assert.Equal(expected, member is null ? "" : one.GetProperty(member).GetRawText());
     }
 
-    private static async Task<GatewayHost> StartAsync(string networks = "127.0.0.0/8", Action<IServiceCollection>? services = null)
+    private static async Task<GatewayHost> StartAsync(string networks = "127.0.0.0/8", Action<IServiceCollection>? services = null, Func<IDestinationStore, IDestinationStore>? destinations = null)
     {
-        var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_DESTINATIONS__ALLOW_NETWORKS"] = networks }, storesQueue: true, services: services);
+        var host = await GatewayHost.StartAsync(new() { ["DORMOUSE_DESTINATIONS__ALLOW_NETWORKS"] = networks }, storesQueue: true, services: services, destinations: destinations);
         host.Service<QueueLoop>().Start();
         host.Service<DeliveryLoop>().Start();
         return host;
@@ -412,6 +439,33 @@ public sealed class DestinationTests
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // The test has seen enough.
+        }
+    }
+
+    /// <summary>A store that does not answer the next times that it is asked for a destination.</summary>
+    public class AwayStore : System.Reflection.DispatchProxy
+    {
+        private IDestinationStore? _store;
+
+        public int Times { get; set; }
+
+        public static IDestinationStore Around(IDestinationStore store, out AwayStore away)
+        {
+            var proxy = Create<IDestinationStore, AwayStore>();
+            away = (AwayStore)(object)proxy;
+            away._store = store;
+            return proxy;
+        }
+
+        protected override object? Invoke(System.Reflection.MethodInfo? targetMethod, object?[]? args)
+        {
+            if (Times > 0 && targetMethod!.Name == nameof(IDestinationStore.FindAsync))
+            {
+                Times--;
+                throw new StoreUnavailableException();
+            }
+
+            return targetMethod!.Invoke(_store, args);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net.Http.Headers;
 using System.Text;
+using Dormouse.Core.Destinations;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
 using Dormouse.Server.Dispatch;
@@ -86,7 +87,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     public T Service<T>()
         where T : notnull => _app.Services.GetRequiredService<T>();
 
-    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null, Guid? serverId = null, bool storesQueue = false, Action<IServiceCollection>? services = null)
+    public static async Task<GatewayHost> StartAsync(Dictionary<string, string>? environment = null, Random? random = null, Action<FakeDriver>? prepare = null, Guid? serverId = null, bool storesQueue = false, Action<IServiceCollection>? services = null, Func<IDestinationStore, IDestinationStore>? destinations = null)
     {
         var folder = Directory.CreateTempSubdirectory("dmgw").FullName;
         var options = new ServerOptions { DataFolder = folder, Listen = "http://127.0.0.1:0", GrpcListen = "http://127.0.0.1:0" };
@@ -113,7 +114,7 @@ internal sealed class GatewayHost : IAsyncDisposable
             Keys = keys,
             Ledger = new EmptyLedger(catalogue),
             Queue = storage?.Queue ?? queue,
-            Destinations = storage?.Destinations ?? new NoDestinations(),
+            Destinations = storage is null ? new NoDestinations() : destinations?.Invoke(storage.Destinations) ?? storage.Destinations,
             Secrets = storage?.Secrets ?? new NoSecrets(),
             Triggers = storage?.Triggers ?? new NoTriggers(),
             Batches = storage?.Batches ?? new InMemoryBatches(queue),
