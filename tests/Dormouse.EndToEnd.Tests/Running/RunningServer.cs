@@ -160,15 +160,15 @@ internal sealed class RunningServer : IAsyncDisposable
         if (!_process.HasExited)
         {
             Processes.Signal(ProcessId, "INT");
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
             try
             {
-                await _process.WaitForExitAsync(limit.Token);
+                await _process.WaitForExitAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20));
             }
-            catch (OperationCanceledException)
+            catch (TimeoutException)
             {
                 _process.Kill(entireProcessTree: true);
-                await _process.WaitForExitAsync(CancellationToken.None);
+                // Ends with its output: a process that outlives it and holds that open is a fault.
+                await _process.WaitForExitAsync(CancellationToken.None).WaitAsync(TimeSpan.FromMinutes(1));
             }
         }
 
