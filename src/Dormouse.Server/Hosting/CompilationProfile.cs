@@ -11,10 +11,10 @@ namespace Dormouse.Server.Hosting;
 internal sealed partial class CompilationProfile : IAsyncDisposable
 {
     /// <summary>Subfolder of the data folder.</summary>
-    public const string FolderName = "compiled";
+    private const string FolderName = "compiled";
 
     /// <summary>What an earlier server kept.</summary>
-    public const string FileName = "first-calls";
+    private const string FileName = "first-calls";
 
     /// <summary>What this server begins with and writes: the runtime has one name for both, and a server that nobody calls would forget the calls.</summary>
     private const string DraftName = "draft";

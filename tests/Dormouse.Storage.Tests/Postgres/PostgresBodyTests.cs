@@ -1,5 +1,3 @@
-using Dormouse.Core.Dispatch;
-using Dormouse.Core.Endpoints;
 using Dormouse.Core.Queues;
 using Dormouse.Storage.Postgres;
 using Dormouse.Storage.Tests.Support;
@@ -20,19 +18,7 @@ public sealed class PostgresBodyTests(PostgresFixture postgres) : StoreTests
     public async Task None_is_left_of_items_that_are_swept(QueueState end)
     {
         await using var storage = await Folder.OpenAsync();
-        var item = new QueueItem
-        {
-            Id = new InvocationId(CountingIds.Id(10_001)),
-            Tenant = TenantId.Default,
-            Endpoint = Samples.Endpoint,
-            Request = new QueuedRequest("POST", null, null, []),
-            BodyBytes = 4,
-            Priority = QueuePriority.Normal,
-            AcceptedAt = Samples.Noon,
-            NotBefore = Samples.Noon,
-            ExpiresAt = Samples.Noon.AddHours(1),
-            AttemptsMax = 3,
-        };
+        var item = Samples.Queued(10_001, Samples.Endpoint);
         await storage.Queue.AcceptAsync(new NewQueueItem(item, "body"u8.ToArray(), null), 100, Cancellation);
         var leased = await storage.Queue.LeaseAsync(Server, [new LeaseWish(Samples.Endpoint, 1)], Samples.Noon, Samples.Noon.AddMinutes(1), Cancellation);
         var verdict = new QueueVerdict.Finished(end, new StoredAnswer(200, [], "7"u8.ToArray()), null);

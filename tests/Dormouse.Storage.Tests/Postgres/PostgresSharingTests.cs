@@ -209,20 +209,7 @@ public sealed class PostgresSharingTests(PostgresFixture postgres) : StoreTests
     private static Task<LeasedItems> LeaseAsync(StorageSet storage, int owner, DateTimeOffset now) =>
         storage.Queue.LeaseAsync(CountingIds.Id(owner), [new LeaseWish(Samples.Endpoint, 5)], now, now.AddMinutes(1), Cancellation);
 
-    private static NewQueueItem Item(int number) => new(
-        new QueueItem
-        {
-            Id = new InvocationId(CountingIds.Id(number)),
-            Tenant = TenantId.Default,
-            Endpoint = Samples.Endpoint,
-            Request = new QueuedRequest("POST", null, null, []),
-            AcceptedAt = Samples.Noon,
-            NotBefore = Samples.Noon,
-            ExpiresAt = Samples.Noon.AddHours(1),
-            AttemptsMax = 3,
-        },
-        "body"u8.ToArray(),
-        null);
+    private static NewQueueItem Item(int number) => new(Samples.Queued(number, Samples.Endpoint), "body"u8.ToArray(), null);
 
     /// <summary>Its folder draws ids of its own.</summary>
     private async Task<StorageSet> OpenOtherAsync()

@@ -85,17 +85,5 @@ public sealed class PostgresTripTests(PostgresFixture postgres) : StoreTests
         return session.Trips - before;
     }
 
-    private static QueueItem Item(int number, EndpointId endpoint) => new()
-    {
-        Id = new InvocationId(CountingIds.Id(10_000 + number)),
-        Tenant = TenantId.Default,
-        Endpoint = endpoint,
-        Request = new QueuedRequest("POST", null, null, []),
-        BodyBytes = 4,
-        Priority = QueuePriority.Normal,
-        AcceptedAt = Samples.Noon,
-        NotBefore = Samples.Noon,
-        ExpiresAt = Samples.Noon.AddHours(1),
-        AttemptsMax = 3,
-    };
+    private static QueueItem Item(int number, EndpointId endpoint) => Samples.Queued(10_000 + number, endpoint);
 }

@@ -70,18 +70,7 @@ public abstract class LeaseSuite : StoreTests
 
     private static async Task<LeasedItem> AcceptAndLeaseAsync(StorageSet storage)
     {
-        var item = new QueueItem
-        {
-            Id = new InvocationId(CountingIds.Id(500)),
-            Tenant = TenantId.Default,
-            Endpoint = Endpoint,
-            Request = new QueuedRequest("POST", null, null, []),
-            BodyBytes = 4,
-            AcceptedAt = Samples.Noon,
-            NotBefore = Samples.Noon,
-            ExpiresAt = Samples.Noon.AddHours(1),
-            AttemptsMax = 3,
-        };
+        var item = Samples.Queued(500, Endpoint);
         Assert.IsType<Acceptance.Accepted>(await storage.Queue.AcceptAsync(new NewQueueItem(item, "body"u8.ToArray(), null), 10, Cancellation));
         return Assert.Single((await storage.Queue.LeaseAsync(Server, [new LeaseWish(Endpoint, 1)], Samples.Noon, Samples.Noon.AddMinutes(1), Cancellation)).Items);
     }

@@ -3,6 +3,7 @@ using System.Text;
 using Dormouse.Core.Dispatch;
 using Dormouse.Core.Endpoints;
 using Dormouse.Core.Packages;
+using Dormouse.Core.Queues;
 using Dormouse.Core.Usage;
 
 namespace Dormouse.Storage.Tests.Support;
@@ -25,6 +26,20 @@ internal static class Samples
         State = RevisionState.Ready,
         Package = new Package([File("model.onnx", "model of " + name)]),
         Spec = new RevisionSpec { Runtime = "onnx" },
+    };
+
+    /// <summary>An item whose body has 4 bytes.</summary>
+    public static QueueItem Queued(int number, EndpointId endpoint) => new()
+    {
+        Id = new InvocationId(CountingIds.Id(number)),
+        Tenant = TenantId.Default,
+        Endpoint = endpoint,
+        Request = new QueuedRequest("POST", null, null, []),
+        BodyBytes = 4,
+        AcceptedAt = Noon,
+        NotBefore = Noon,
+        ExpiresAt = Noon.AddHours(1),
+        AttemptsMax = 3,
     };
 
     public static InvocationOpening Opening(long number) =>
