@@ -26,7 +26,8 @@ internal sealed partial class DeliveryLoop(
     private static readonly TimeSpan StoreAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly SignalledWait _work = new();
-    private readonly ConcurrentDictionary<long, UnderWay> _underWay = new();
+    /// <summary>By number and attempt: one whose time was over while the store was away may still go on when the next is taken.</summary>
+    private readonly ConcurrentDictionary<(long Number, int Attempt), UnderWay> _underWay = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _running = Task.CompletedTask;
     private volatile bool _isUsed;
@@ -146,7 +147,7 @@ internal sealed partial class DeliveryLoop(
             foreach (var delivery in await store.TakeAsync(wishes, now, until, cancellationToken))
             {
                 var begun = new UnderWay(delivery.Lane);
-                _underWay[delivery.Number] = begun;
+                _underWay[(delivery.Number, delivery.Attempts)] = begun;
                 begun.Task = Task.Run(() => DeliverAsync(delivery, until), CancellationToken.None);
             }
 
@@ -181,7 +182,7 @@ internal sealed partial class DeliveryLoop(
         }
         finally
         {
-            _underWay.TryRemove(delivery.Number, out _);
+            _underWay.TryRemove((delivery.Number, delivery.Attempts), out _);
             _work.Signal();
         }
     }
